@@ -1,0 +1,141 @@
+"""Every error the pipeline raises, sorted by what the reader does next.
+
+NotionPipelineError
+├── ConfigError                 mend sources.yaml or the environment
+├── NotionError                 Notion said no, or said nothing
+│   ├── AuthorizationError      connect the account again, or mend the token
+│   ├── NotionRequestError      the question or the access is wrong
+│   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
+│   │   └── InvalidCursorError      the listing starts again
+│   └── RetryableNotionError    already tried; try later
+├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
+│   ├── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
+│   └── SchemaChangedError      the schema moved twice during one read; sync again
+├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
+└── CatalogError                the catalog cannot be read or written
+    └── CatalogBusyError        another process holds it; wait
+
+Facts are attributes, so that callers need not parse text. `about` puts the source and the database on an error
+where they are known; the message then names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class NotionPipelineError(Exception):
+    """What happened, to which source and database, and what to do next.
+
+    Attributes:
+        message: What happened.
+        cure: What to do next; empty where the message says it.
+        source: Name of the source in sources.yaml, once known.
+        database: `"Title" (id)` of the database, once known.
+    """
+
+    def __init__(self, message: str, *, cure: str = "", source: str | None = None, database: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+        self.source = source
+        self.database = database
+
+    def __str__(self) -> str:
+        where = [
+            part
+            for part in (
+                f"database {self.database}" if self.database else "",
+                f'source "{self.source}"' if self.source else "",
+            )
+            if part
+        ]
+        text = f"{', '.join(where)}: {self.message}" if where else self.message
+        text = text[:1].upper() + text[1:] if where else text
+        return f"{text} {self.cure}" if self.cure else text
+
+
+class ConfigError(NotionPipelineError):
+    """sources.yaml or the environment asks for something that cannot be."""
+
+
+class NotionError(NotionPipelineError):
+    """An answer of Notion, or the lack of one, that ends a request.
+
+    Attributes:
+        status: HTTP status, None where no answer came.
+        code: Notion's error code (`object_not_found`), None where the body was not Notion's.
+        request_id: Notion's id of the request, for its support.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cure: str = "",
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        source: str | None = None,
+        database: str | None = None,
+    ) -> None:
+        super().__init__(message, cure=cure, source=source, database=database)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+class AuthorizationError(NotionError):
+    """The token is missing, wrong, expired or revoked."""
+
+
+class NotionRequestError(NotionError):
+    """Notion refuses this question; asking again would not help."""
+
+
+class NotionNotFoundError(NotionRequestError):
+    """404: absent or not shared with the connection, which Notion does not tell apart."""
+
+
+class InvalidCursorError(NotionRequestError):
+    """400 over a page cursor: start this listing again (notion-api.md section 3)."""
+
+
+class RetryableNotionError(NotionError):
+    """Notion failed or could not be reached, attempt after attempt."""
+
+
+class ExtractionError(NotionPipelineError):
+    """A read that cannot be finished. The table stays as it was."""
+
+
+class IncompleteExtractError(ExtractionError):
+    """More pages share one minute than a query gives, and nothing splits them."""
+
+
+class SchemaChangedError(ExtractionError):
+    """The properties changed again and again while they were read."""
+
+
+class StagingError(NotionPipelineError):
+    """The files of a read in progress cannot be kept."""
+
+
+class CatalogError(NotionPipelineError):
+    """The catalog cannot be opened, read or written. What it held is untouched."""
+
+
+class CatalogBusyError(CatalogError):
+    """Another process held the catalog for longer than we wait."""
+
+
+@contextmanager
+def about(*, source: str | None = None, database: str | None = None) -> Iterator[None]:
+    """Puts the source and the database on any error of ours that passes through and does not name them yet."""
+    try:
+        yield
+    except NotionPipelineError as error:
+        error.source = error.source or source
+        error.database = error.database or database
+        raise

@@ -1,0 +1,342 @@
+"""Notion's API, one method an endpoint: pacing, repeats, and Notion's errors as ours. Knows HTTP, not tables.
+
+Every request here only reads, the POST ones too (search, query), so each may be repeated. A failure that may pass
+is tried again, at most 8 attempts in all; a pause that Notion orders is waited out by the governor and is no attempt.
+Connections are shared by a client and its `counting()` twins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from notion_pipeline.answers import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
+from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
+from notion_pipeline.errors import RetryableNotionError, about
+from notion_pipeline.governor import Governor
+
+__all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
+
+NOTION_PAGE_SIZE = 100  # Notion's default and maximum (notion-api.md section 3)
+
+ATTEMPTS = 8
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 20.0
+# What a failing server may ask for by Retry-After; a 429 or 529 of Notion's own is obeyed however long.
+LONGEST_ASKED_BACK_OFF_SECONDS = 60.0
+LONGEST_UNTOLD_PAUSE_SECONDS = 60.0
+
+# A body that comes in drops, each within the read timeout, ends here.
+BODY_SECONDS = 300.0
+# Calls at the present page size that succeed before it grows again.
+CALLS_BEFORE_GROWTH = 2
+
+_CALL = "notion_pipeline.call"
+Body: TypeAlias = Mapping[str, Any]
+
+
+def back_off(state: RetryCallState) -> float:
+    """Seconds before the next attempt: 0.5, 1, 2, 4, 8, 16, 20, each between half and the whole of it by chance.
+
+    Eight attempts so wait 26 to 52 seconds in all, unless failing answers ask for more (at most a minute each).
+    """
+    longest = min(FIRST_BACK_OFF_SECONDS * 2.0 ** (state.attempt_number - 1), LONGEST_BACK_OFF_SECONDS)
+    failure = state.outcome.exception() if state.outcome else None
+    asked = failure.at_least_seconds if isinstance(failure, TransientFailure) else 0.0
+    return max(longest * random.uniform(0.5, 1.0), min(asked, LONGEST_ASKED_BACK_OFF_SECONDS))  # noqa: S311
+
+
+STOP = stop_after_attempt(ATTEMPTS)
+IF_IT_MAY_PASS = retry_if_exception_type(TransientFailure)
+
+
+@dataclass(slots=True)
+class RequestStats:
+    """What the requests of one reader cost.
+
+    Attributes:
+        requests: Every HTTP request sent, repeats included.
+        retries: The repeats among them, whatever their reason.
+        seconds_rate_limited: Time in which a pause held up at least one of them.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    seconds_rate_limited: float = 0.0
+    _held_up: int = field(default=0, repr=False, compare=False)
+    _held_up_since: float = field(default=0.0, repr=False, compare=False)
+
+    def pause_begins(self, now: float) -> None:
+        """A request is held up from `now` on."""
+        if not self._held_up:
+            self._held_up_since = now
+        self._held_up += 1
+
+    def pause_ends(self, now: float) -> None:
+        """A request goes on at `now`."""
+        self._held_up -= 1
+        if not self._held_up:
+            self.seconds_rate_limited += now - self._held_up_since
+
+
+@dataclass(slots=True)
+class PageSize:
+    """How many pages a query may ask for: halved when Notion runs out of time, doubled as it recovers.
+
+    No cursor and no window depends on the size (notion-api.md section 3), so it may change within a listing.
+    """
+
+    most: int = NOTION_PAGE_SIZE
+    _successes: int = 0
+
+    def fit(self, body: Body) -> tuple[dict[str, Any], int]:
+        """The body to send and its page size; a body that fits is left as it is."""
+        wanted = int(body.get("page_size", NOTION_PAGE_SIZE))
+        size = min(wanted, self.most)
+        return (dict(body) if size == wanted else {**body, "page_size": size}), size
+
+    def was_too_much(self, size: int) -> None:
+        # From the size that failed, not from `most`: queries that fail side by side halve it once.
+        self.most = min(self.most, max(1, size // 2))
+        self._successes = 0
+
+    def went_well(self, size: int) -> None:
+        if size < self.most or self.most >= NOTION_PAGE_SIZE:
+            return
+        self._successes += 1
+        if self._successes >= CALLS_BEFORE_GROWTH:
+            self.most, self._successes = min(self.most * 2, NOTION_PAGE_SIZE), 0
+
+
+@dataclass(slots=True)
+class _Call:
+    """One question, over however many requests it takes."""
+
+    method: str
+    path: str
+    subject: str
+    stats: RequestStats
+    params: dict[str, Any] | None = None
+    is_list: bool = False
+    sent: int = 0
+    pauses_untold: int = 0
+
+
+class NotionClient:
+    """Asks Notion for one source of sources.yaml. An async context manager; closes its connections at the end.
+
+    Args:
+        auth: Puts the credential on each request; may refresh it once on a 401.
+        governor: Of the account; shared by all its clients in this process.
+        base_url: Without `/v1`.
+        source: Name of the source, for messages.
+        log: Takes a line for each repeat.
+        timeout: Seconds without a byte before an attempt is given up; Notion itself gives up after 60.
+        transport: Instead of the network.
+        stats: To count into; new ones where None.
+        sleep: Waits between attempts.
+
+    Raises:
+        ConfigError: `base_url` is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        auth: httpx.Auth,
+        governor: Governor,
+        base_url: str,
+        source: str,
+        log: Callable[[str], None],
+        timeout: float = 70.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        stats: RequestStats | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.stats = stats or RequestStats()
+        self._governor = governor
+        self._source = source
+        self._log = log
+        self._sleep = sleep
+        self._page_size = PageSize()
+        self._closes_connections = True
+        self._base_url = checked_base_url(base_url)
+        self._http = http_client(
+            auth,
+            self._base_url,
+            connections=governor.concurrent_requests,
+            timeout=timeout,
+            transport=transport,
+            before_request=_count,
+        )
+
+    async def __aenter__(self) -> NotionClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._closes_connections:
+            await self._http.aclose()
+
+    def counting(self) -> NotionClient:
+        """The same client with stats of its own; connections, governor and page size are shared."""
+        twin = copy.copy(self)
+        twin.stats = RequestStats()
+        twin._closes_connections = False
+        return twin
+
+    async def me(self) -> Answer:
+        """The bot user behind the credential."""
+        return await self._get("/v1/users/me", "the connection's own user")
+
+    async def search(self, body: Body) -> Answer:
+        """One page of what the connection may see (notion-api.md section 8: no inventory)."""
+        call = _Call("POST", "/v1/search", "the search", self.stats, is_list=True)
+        return await self._ask(call, lambda: self._exchange(call, body))
+
+    async def database(self, database_id: str) -> Answer:
+        """A database: the container, with its data sources' ids and names."""
+        return await self._get(f"/v1/databases/{_segment(database_id)}", f"database {database_id}")
+
+    async def data_source(self, data_source_id: str) -> Answer:
+        """A data source with its schema."""
+        return await self._get(f"/v1/data_sources/{_segment(data_source_id)}", f"data source {data_source_id}")
+
+    async def page(self, page_id: str) -> Answer:
+        """A page with its property values."""
+        return await self._get(f"/v1/pages/{_segment(page_id)}", f"page {page_id}")
+
+    async def query(self, data_source_id: str, body: Body) -> Answer:
+        """One page of the rows of a data source (notion-api.md section 4).
+
+        Where Notion runs out of time (503, 504) the next attempt asks for half as many rows, and later queries
+        grow back to what their body asks for.
+        """
+        path = f"/v1/data_sources/{_segment(data_source_id)}/query"
+        call = _Call("POST", path, f"data source {data_source_id}", self.stats, is_list=True)
+        return await self._ask(call, lambda: self._exchange_query(call, body))
+
+    async def property_item(
+        self, page_id: str, property_id: str, start_cursor: str | None = None, page_size: int = 100
+    ) -> Answer:
+        """One value of a page, or one page of its items (notion-api.md section 7).
+
+        `property_id` comes decoded; it goes into the path encoded once.
+        """
+        path = f"/v1/pages/{_segment(page_id)}/properties/{_segment(property_id)}"
+        params = {"page_size": page_size} | ({"start_cursor": start_cursor} if start_cursor else {})
+        return await self._get(path, f"property {property_id!r} of page {page_id}", params)
+
+    async def _get(self, path: str, subject: str, params: dict[str, Any] | None = None) -> Answer:
+        call = _Call("GET", path, subject, self.stats, params)
+        return await self._ask(call, lambda: self._exchange(call, None))
+
+    async def _ask(self, call: _Call, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            stop=STOP,
+            wait=back_off,
+            retry=IF_IT_MAY_PASS,
+            before_sleep=self._log_repeat,
+            reraise=True,
+        )
+        with about(source=self._source):
+            try:
+                return await retrying(attempt)
+            except TransientFailure as failure:
+                raise RetryableNotionError(
+                    f"{failure.message} (attempt {ATTEMPTS} of {ATTEMPTS}).",
+                    cure=failure.cure or "Try again later: a read goes on where it stopped.",
+                    status=failure.status,
+                    code=failure.code,
+                    request_id=failure.request_id,
+                ) from None
+
+    def _log_repeat(self, state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        what = failure.message if isinstance(failure, TransientFailure) else failure
+        self._log(f"{what}. Attempt {state.attempt_number + 1} of {ATTEMPTS} follows in {seconds:.1f} s.")
+
+    async def _exchange_query(self, call: _Call, body: Body) -> Answer:
+        fitted, size = self._page_size.fit(body)
+        try:
+            answer = await self._exchange(call, fitted)
+        except TransientFailure as failure:
+            if failure.too_heavy:
+                self._page_size.was_too_much(size)
+            raise
+        self._page_size.went_well(size)
+        return answer
+
+    async def _exchange(self, call: _Call, body: Body | None) -> Answer:
+        """One attempt; pauses that Notion orders on the way are waited out and are no attempts."""
+        content = None if body is None else json.dumps(body).encode()
+        while True:
+            try:
+                async with self._governor.slot(call.stats):
+                    response = await self._send(call, content)
+                return judge(response, call.subject, is_list=call.is_list)
+            except RateLimited as refusal:
+                self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
+
+    async def _send(self, call: _Call, content: bytes | None) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} if content is not None else None
+        request = self._http.build_request(
+            call.method,
+            self._base_url + call.path,
+            content=content,
+            params=call.params,
+            headers=headers,
+            extensions={_CALL: call},
+        )
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                # Only the body has this bound: a credential being refreshed on the way must not be cut short.
+                await asyncio.wait_for(response.aread(), BODY_SECONDS)
+            finally:
+                await response.aclose()
+        except (httpx.RequestError, asyncio.TimeoutError) as error:
+            raise self._unreachable(error, request, call.subject) from None
+        return response
+
+    def _unreachable(self, error: Exception, request: httpx.Request, subject: str) -> TransientFailure:
+        detail = one_line(f"{type(error).__name__} {error}", credential_of(request))
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+            return TransientFailure(
+                f"Notion could not be reached at {self._base_url} for {subject} ({detail})",
+                cure="Check the network and NOTION_API_URL, then try again: a read goes on where it stopped.",
+            )
+        return TransientFailure(f"The connection to Notion failed over {subject} ({detail})")
+
+
+async def _count(request: httpx.Request) -> None:
+    """Counts a request as it goes out, also the second one of an auth that refreshed its token."""
+    call = request.extensions.get(_CALL)
+    if isinstance(call, _Call):
+        call.stats.requests += 1
+        call.stats.retries += call.sent > 0
+        call.sent += 1
+
+
+def _pause_seconds(refusal: RateLimited, call: _Call) -> float:
+    if refusal.seconds is not None:
+        return refusal.seconds
+    call.pauses_untold += 1
+    return float(min(2.0 ** (call.pauses_untold - 1), LONGEST_UNTOLD_PAUSE_SECONDS))
+
+
+def _segment(identifier: str) -> str:
+    return quote(identifier, safe="")

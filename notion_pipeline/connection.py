@@ -1,0 +1,112 @@
+"""The way to Notion's servers: base URL, credential, connections. What is said over them is `client`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from ipaddress import ip_address
+
+import httpx
+
+from notion_pipeline.errors import AuthorizationError, ConfigError
+
+NOTION_VERSION = "2026-03-11"
+CONNECT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 30.0
+
+
+class BearerAuth(httpx.Auth):
+    """A token that stays as it is, in the Authorization header and nowhere else."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.strip()
+
+    def __repr__(self) -> str:
+        return "BearerAuth(***)"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Puts the token on the request.
+
+        Raises:
+            AuthorizationError: There is none, or it holds what no HTTP header may.
+        """
+        # Checked here: the HTTP library would quote the header in its own error.
+        if not self._token or not all("!" <= char <= "~" for char in self._token):
+            raise AuthorizationError(
+                "The Notion token is empty or holds spaces or other characters that no token has.",
+                cure="Check NOTION_TOKEN, or connect the account again with `notion-pipeline connect`.",
+            )
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+def http_client(
+    auth: httpx.Auth,
+    base_url: str,
+    *,
+    connections: int,
+    timeout: float,
+    transport: httpx.AsyncBaseTransport | None,
+    before_request: Callable[[httpx.Request], Awaitable[None]],
+) -> httpx.AsyncClient:
+    """An HTTP client that speaks as the pipeline: version header, kept connections, no redirects.
+
+    Args:
+        auth: Puts the credential on each request.
+        base_url: As `checked_base_url` gave it.
+        connections: Open at once, and kept.
+        timeout: Seconds without a byte before a request is given up.
+        transport: Instead of the network.
+        before_request: Is called as each request goes out.
+
+    Raises:
+        ConfigError: The proxy of the environment cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            auth=auth,
+            headers={"Notion-Version": NOTION_VERSION, "Accept": "application/json", "Accept-Encoding": "gzip"},
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
+            follow_redirects=False,
+            event_hooks={"request": [before_request]},
+            transport=transport,
+            # A proxy of the environment cannot reach this machine's own sandbox.
+            trust_env=not _is_this_machine(httpx.URL(base_url).host),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            f"The proxy that the environment names cannot be used ({type(error).__name__}).",
+            cure="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+        ) from None
+
+
+def checked_base_url(base_url: str) -> str:
+    """The base URL without its last slash; never quoted in the error, since it may hold a password."""
+    try:
+        url = httpx.URL(base_url.strip())
+        url.host.encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        raise _bad_base_url("is no URL") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise _bad_base_url("must begin with https:// or http:// and name a host")
+    if url.userinfo or url.query or url.fragment:
+        raise _bad_base_url("must not hold a user, a query or a fragment")
+    trimmed = str(url).rstrip("/")
+    if trimmed.endswith("/v1"):
+        raise _bad_base_url("must be the base URL, without /v1")
+    return trimmed
+
+
+def _bad_base_url(objection: str) -> ConfigError:
+    return ConfigError(f"NOTION_API_URL {objection}.", cure="Without it, https://api.notion.com is asked.")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

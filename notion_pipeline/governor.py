@@ -1,0 +1,207 @@
+"""How fast one account is asked: requests side by side, their spacing, and the pauses that Notion orders.
+
+A pause holds for every request of the account, whichever process sends it: processes tell each other through a
+small file per account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing;
+the file holds local epoch seconds. One governor serves one account in one process, on one event loop at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from notion_pipeline.errors import StagingError
+from notion_pipeline.private_files import private_directory, write_private
+
+# Notion publishes no bound for Retry-After (notion-api.md section 11). Past this the value is taken for damaged:
+# Notion is asked again then, and a pause file that says more is ignored.
+LONGEST_PAUSE_SECONDS = 7 * 24 * 3600.0
+SECONDS_BETWEEN_PAUSE_LINES = 60.0
+
+
+def account_key(token: str) -> str:
+    """The name under which processes with this token share their pauses; the token cannot be told from it."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+class PauseWatch(Protocol):
+    """What wants to know how long its requests stood still; waits of one watch may overlap."""
+
+    def pause_begins(self, now: float) -> None: ...
+
+    def pause_ends(self, now: float) -> None: ...
+
+
+class PauseFile:
+    """The pause of one account, shared by the processes of one NOTION_PIPELINE_HOME.
+
+    Two processes that are refused in the same instant may overwrite each other; each keeps the longer pause
+    for itself, and a third that reads the shorter one is told by Notion once more.
+    """
+
+    def __init__(self, home: Path, account: str, *, now: Callable[[], float] = time.time) -> None:
+        self._path = home / "pauses" / f"{account}.json"
+        self._now = now
+        self._seen: tuple[int, int, int] | None = None
+
+    def news(self) -> tuple[float, str] | None:
+        """Seconds left and reason of a pause written since the last look; None where nothing new is there."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        if (state := (found.st_mtime_ns, found.st_size, found.st_ino)) == self._seen:
+            return None
+        self._seen = state
+        return self._read()
+
+    def extend(self, seconds: float, reason: str) -> None:
+        """Writes a pause from now on, unless the file holds a longer one.
+
+        Raises:
+            OSError, StagingError: The file cannot be written.
+        """
+        standing = self._read()
+        if standing is not None and standing[0] >= seconds:
+            return
+        private_directory(self._path.parent)
+        write_private(self._path, orjson.dumps({"until": self._now() + seconds, "reason": reason}))
+
+    def _read(self) -> tuple[float, str] | None:
+        try:
+            pause = orjson.loads(self._path.read_bytes())
+            seconds, reason = float(pause["until"]) - self._now(), str(pause["reason"])[:200]
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return (seconds, reason) if 0 < seconds <= LONGEST_PAUSE_SECONDS else None
+
+
+class Governor:
+    """Lets requests of one account through, no more and no faster than allowed, and none during a pause.
+
+    Args:
+        concurrent_requests: Requests in flight at once.
+        requests_per_minute: Evenly spaced, without bursts; None sends as fast as Notion allows.
+        pauses: Shares pauses with other processes; None keeps them in this one.
+        log: Takes a line when a pause begins, and one for each further minute.
+        clock: Monotonic seconds. Where it is replaced, `sleep` must move it.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrent_requests: int,
+        requests_per_minute: int | None,
+        pauses: PauseFile | None,
+        log: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.concurrent_requests = concurrent_requests
+        self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._pauses = pauses
+        self._log = log
+        self._clock = clock
+        self._sleep = sleep
+        self._next_at = -math.inf
+        self._paused_until = -math.inf
+        self._reason = ""
+        self._line_at = -math.inf
+        self._file_failed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots = asyncio.Semaphore(concurrent_requests)
+
+    @asynccontextmanager
+    async def slot(self, watch: PauseWatch | None = None) -> AsyncIterator[None]:
+        """The right to send one request now; waits for pauses, a free place and the request's turn.
+
+        Args:
+            watch: Is told when a pause holds this request up.
+        """
+        await self._wait_out(watch)
+        async with self._places():
+            await self._wait_turn(watch)
+            yield
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Holds every request of the account for `seconds` from now; a longer pause that stands is kept."""
+        seconds = min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
+        self._adopt(seconds, reason)
+        self._share(seconds, reason)
+        self._tell()
+
+    def _places(self) -> asyncio.Semaphore:
+        # A semaphore belongs to the loop it was first waited on; a run in another loop gets a fresh one.
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._slots = loop, asyncio.Semaphore(self.concurrent_requests)
+        return self._slots
+
+    async def _wait_turn(self, watch: PauseWatch | None) -> None:
+        # A turn that a pause overtook is given up for a later one: else all of them would go at its end at once.
+        while True:
+            await self._wait_out(watch)
+            await self._take_turn()
+            if self._pause_left() <= 0:
+                return
+
+    async def _take_turn(self) -> None:
+        if not self._interval:
+            return
+        turn = max(self._clock(), self._next_at)
+        self._next_at = turn + self._interval
+        while (left := turn - self._clock()) > 0:
+            await self._sleep(left)
+
+    async def _wait_out(self, watch: PauseWatch | None) -> None:
+        if self._pause_left() <= 0:
+            return
+        if watch is not None:
+            watch.pause_begins(self._clock())
+        try:
+            while (left := self._pause_left()) > 0:
+                self._tell()
+                await self._sleep(max(min(left, self._line_at - self._clock()), 0.0))
+        finally:
+            if watch is not None:
+                watch.pause_ends(self._clock())
+
+    def _pause_left(self) -> float:
+        if self._pauses is not None and (news := self._pauses.news()) is not None:
+            self._adopt(*news)
+        return self._paused_until - self._clock()
+
+    def _adopt(self, seconds: float, reason: str) -> None:
+        now = self._clock()
+        if now + seconds <= max(self._paused_until, now):
+            return
+        if self._paused_until <= now:
+            self._line_at = now  # a new pause is told at once, a longer one with its next minute
+        self._paused_until, self._reason = now + seconds, reason
+
+    def _share(self, seconds: float, reason: str) -> None:
+        if self._pauses is None:
+            return
+        try:
+            self._pauses.extend(seconds, reason)
+        except (OSError, StagingError) as error:
+            if not self._file_failed:
+                self._log(f"Pauses that Notion orders cannot be shared with other processes: {error}")
+            self._file_failed = True
+
+    def _tell(self) -> None:
+        now = self._clock()
+        left = self._paused_until - now
+        if left > 0 and now >= self._line_at:
+            self._line_at = now + SECONDS_BETWEEN_PAUSE_LINES
+            self._log(
+                f"Notion asked this account to wait ({self._reason}): no request for {math.ceil(left)} s from now."
+            )

@@ -126,6 +126,7 @@ class _Call:
     path: str
     subject: str
     stats: RequestStats
+    body: Body | None = None
     params: dict[str, Any] | None = None
     is_list: bool = False
     sent: int = 0
@@ -202,8 +203,8 @@ class NotionClient:
 
     async def search(self, body: Body) -> Answer:
         """One page of what the connection may see (notion-api.md section 8: no inventory)."""
-        call = _Call("POST", "/v1/search", "the search", self.stats, is_list=True)
-        return await self._ask(call, lambda: self._exchange(call, body))
+        call = _Call("POST", "/v1/search", "the search", self.stats, body, is_list=True)
+        return await self._ask(call, self._exchange)
 
     async def database(self, database_id: str) -> Answer:
         """A database: the container, with its data sources' ids and names."""
@@ -224,8 +225,8 @@ class NotionClient:
         grow back to what their body asks for.
         """
         path = f"/v1/data_sources/{_segment(data_source_id)}/query"
-        call = _Call("POST", path, f"data source {data_source_id}", self.stats, is_list=True)
-        return await self._ask(call, lambda: self._exchange_query(call, body))
+        call = _Call("POST", path, f"data source {data_source_id}", self.stats, body, is_list=True)
+        return await self._ask(call, self._exchange_query)
 
     async def property_item(
         self, page_id: str, property_id: str, start_cursor: str | None = None, page_size: int = 100
@@ -239,10 +240,10 @@ class NotionClient:
         return await self._get(path, f"property {property_id!r} of page {page_id}", params)
 
     async def _get(self, path: str, subject: str, params: dict[str, Any] | None = None) -> Answer:
-        call = _Call("GET", path, subject, self.stats, params)
-        return await self._ask(call, lambda: self._exchange(call, None))
+        call = _Call("GET", path, subject, self.stats, params=params)
+        return await self._ask(call, self._exchange)
 
-    async def _ask(self, call: _Call, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, call: _Call, attempt: Callable[[_Call], Awaitable[Answer]]) -> Answer:
         retrying = AsyncRetrying(
             sleep=self._sleep,
             stop=STOP,
@@ -253,7 +254,7 @@ class NotionClient:
         )
         with about(source=self._source):
             try:
-                return await retrying(attempt)
+                return await retrying(attempt, call)
             except TransientFailure as failure:
                 raise RetryableNotionError(
                     f"{failure.message} (attempt {ATTEMPTS} of {ATTEMPTS}).",
@@ -269,10 +270,10 @@ class NotionClient:
         what = failure.message if isinstance(failure, TransientFailure) else failure
         self._log(f"{what}. Attempt {state.attempt_number + 1} of {ATTEMPTS} follows in {seconds:.1f} s.")
 
-    async def _exchange_query(self, call: _Call, body: Body) -> Answer:
-        fitted, size = self._page_size.fit(body)
+    async def _exchange_query(self, call: _Call) -> Answer:
+        call.body, size = self._page_size.fit(call.body or {})
         try:
-            answer = await self._exchange(call, fitted)
+            answer = await self._exchange(call)
         except TransientFailure as failure:
             if failure.too_heavy:
                 self._page_size.was_too_much(size)
@@ -280,18 +281,18 @@ class NotionClient:
         self._page_size.went_well(size)
         return answer
 
-    async def _exchange(self, call: _Call, body: Body | None) -> Answer:
+    async def _exchange(self, call: _Call) -> Answer:
         """One attempt; pauses that Notion orders on the way are waited out and are no attempts."""
-        content = None if body is None else json.dumps(body).encode()
         while True:
             try:
                 async with self._governor.slot(call.stats):
-                    response = await self._send(call, content)
+                    response = await self._send(call)
                 return judge(response, call.subject, is_list=call.is_list)
             except RateLimited as refusal:
                 self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
 
-    async def _send(self, call: _Call, content: bytes | None) -> httpx.Response:
+    async def _send(self, call: _Call) -> httpx.Response:
+        content = None if call.body is None else json.dumps(call.body).encode()
         headers = {"Content-Type": "application/json"} if content is not None else None
         request = self._http.build_request(
             call.method,
@@ -313,7 +314,7 @@ class NotionClient:
         return response
 
     def _unreachable(self, error: Exception, request: httpx.Request, subject: str) -> TransientFailure:
-        detail = one_line(f"{type(error).__name__} {error}", credential_of(request))
+        detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "), credential_of(request))
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
             return TransientFailure(
                 f"Notion could not be reached at {self._base_url} for {subject} ({detail})",

@@ -10,6 +10,12 @@ import httpx
 from notion_pipeline.errors import AuthorizationError, ConfigError
 
 NOTION_VERSION = "2026-03-11"
+HEADERS = {
+    "Notion-Version": NOTION_VERSION,
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": "notion-pipeline",
+}
 CONNECT_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 30.0
 
@@ -64,7 +70,7 @@ def http_client(
     try:
         return httpx.AsyncClient(
             auth=auth,
-            headers={"Notion-Version": NOTION_VERSION, "Accept": "application/json", "Accept-Encoding": "gzip"},
+            headers=HEADERS,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(
                 max_connections=connections,

@@ -1,0 +1,194 @@
+"""Formula and rollup results -> one Arrow column of structs, whatever kinds of results come.
+
+The DuckDB type of a computed column is decided at commit, from all results of its table. Until then a result is its
+kind, its typed value and its text; the text is what a VARCHAR column takes, and for a rollup's array a JSON column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from notion_pipeline.json_text import dump_json
+from notion_pipeline.properties import Property
+from notion_pipeline.property_values import (
+    DATE_TYPE,
+    ODD,
+    Converter,
+    array,
+    boolean,
+    content,
+    date,
+    file_parts,
+    number,
+    object_id,
+    option_name,
+    plain_text,
+    text,
+    unique_id,
+)
+
+COMPUTED_TYPE = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("number", pa.float64()),
+        ("boolean", pa.bool_()),
+        ("date", DATE_TYPE),
+        ("text", pa.string()),
+    ]
+)
+# Notion gave up, or the answer is not complete yet (notion-api.md section 6): neither a value nor a null.
+_NOT_COMPUTED = frozenset({"unsupported", "incomplete"})
+
+
+class ComputedColumn(NamedTuple):
+    """Structs of COMPUTED_TYPE, the rows that Notion did not compute, and those with a result of no known kind."""
+
+    array: pa.Array
+    not_computed: list[int]
+    not_converted: list[int]
+
+
+class Result(NamedTuple):
+    """One computed value, in the order of COMPUTED_TYPE."""
+
+    kind: str
+    number: float | None
+    boolean: bool | None
+    date: tuple[Any, ...] | None
+    text: str
+
+
+def computed_values(prop: Property, values: Sequence[Any]) -> pa.Array:
+    """The structs of a formula or rollup, given whole values as `property_value` finds them, None among them."""
+    return computed_column(prop, [content(value, prop) for value in values]).array
+
+
+def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
+    """The structs of a formula or rollup, given what stands under its type's key in each value."""
+    results = _RESULTS[prop.type]
+    rows: list[Result | None] = []
+    not_computed: list[int] = []
+    not_converted: list[int] = []
+    for row, value in enumerate(found):
+        kind = value.get("type") if type(value) is dict else None
+        inner: Any = value.get(kind, ODD) if type(kind) is str else ODD
+        result: Any = None
+        if type(kind) is str and kind in _NOT_COMPUTED:
+            not_computed.append(row)
+        elif value is not None and inner is not None:
+            result = results[kind](inner) if type(kind) is str and kind in results else ODD
+            if result is ODD:
+                not_converted.append(row)
+                result = None
+            elif kind == "array" and _lacks_results(inner):
+                not_computed.append(row)
+        rows.append(result)
+    return ComputedColumn(array(rows, COMPUTED_TYPE), not_computed, not_converted)
+
+
+def _string(value: Any) -> Any:
+    return ODD if text(value) is ODD else Result("string", None, None, None, value)
+
+
+def _number(value: Any) -> Any:
+    found = number(value)
+    return ODD if found is ODD else Result("number", found, None, None, dump_json(value).decode())
+
+
+def _boolean(value: Any) -> Any:
+    return ODD if boolean(value) is ODD else Result("boolean", None, value, None, "true" if value else "false")
+
+
+def _date(value: Any) -> Any:
+    found = date(value)
+    return ODD if found is ODD else Result("date", None, None, found, value["start"])
+
+
+def _array(value: Any) -> Any:
+    if type(value) is not list:
+        return ODD
+    return Result("array", None, None, None, dump_json(plain_values(value)).decode())
+
+
+_RESULTS: dict[str, dict[str, Converter]] = {
+    "formula": {"string": _string, "number": _number, "boolean": _boolean, "date": _date},
+    "rollup": {"number": _number, "date": _date, "array": _array},
+}
+
+
+def plain_values(items: list[Any]) -> list[Any]:
+    """A rollup's array as plain values: text, name, number, boolean, ISO start, id, URL; arrays in it flattened.
+
+    What has no plain form, or is of a kind unknown here, stays as its JSON value; what Notion did not compute is null.
+    """
+    plain: list[Any] = []
+    for kind, inner in _flattened(items):
+        if kind in _PLAIN_LISTS:
+            entries = inner if type(inner) is list else [inner]
+            plain.extend(_or_itself(_PLAIN_LISTS[kind], entry) for entry in entries)
+        elif kind in _NOT_COMPUTED:
+            plain.append(None)
+        else:
+            plain.append(_or_itself(_PLAIN[kind], inner) if kind in _PLAIN else inner)
+    return plain
+
+
+def _lacks_results(items: list[Any]) -> bool:
+    return any(kind in _NOT_COMPUTED for kind, _ in _flattened(items))
+
+
+def _flattened(items: list[Any]) -> Iterable[tuple[str, Any]]:
+    """Kind and content of each item, rollups and formulas in it taken apart; "" where an item names no kind.
+
+    A stack, not recursion: rollups of rollups nest as deep as JSON does.
+    """
+    stack = items[::-1]
+    while stack:
+        item = stack.pop()
+        kind = item.get("type") if type(item) is dict else None
+        if type(item) is list:
+            stack.extend(reversed(item))
+        elif type(kind) is not str or kind not in item:
+            yield "", item
+        elif kind == "array" and type(item[kind]) is list:
+            stack.extend(reversed(item[kind]))
+        elif kind in _RESULTS and type(item[kind]) is dict:
+            stack.append(item[kind])
+        else:
+            yield kind, item[kind]
+
+
+def _or_itself(convert: Callable[[Any], Any], value: Any) -> Any:
+    plain = None if value is None else convert(value)
+    return value if plain is ODD else plain
+
+
+def _start(value: Any) -> Any:
+    return text(value.get("start")) if type(value) is dict else ODD
+
+
+def _url(value: Any) -> Any:
+    parts = file_parts(value)
+    return ODD if parts is ODD or parts[2] is None else parts[2]
+
+
+# Kinds whose content is plain already (number, checkbox, url, string ...) need no converter.
+_PLAIN: dict[str, Converter] = {
+    "title": plain_text,
+    "rich_text": plain_text,
+    "select": option_name,
+    "status": option_name,
+    "date": _start,
+    "created_by": object_id,
+    "last_edited_by": object_id,
+    "unique_id": unique_id,
+}
+_PLAIN_LISTS: dict[str, Converter] = {
+    "multi_select": option_name,
+    "people": object_id,
+    "relation": object_id,
+    "files": _url,
+}

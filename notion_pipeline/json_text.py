@@ -1,0 +1,119 @@
+"""JSON as the catalog keeps it: sorted keys, no signed URLs, and nothing that DuckDB refuses.
+
+Unchanged rows must stay equal, so keys are sorted, and what Notion signs anew for every answer is left out: the query
+of a hosted file's URL and its `expiry_time` (notion-api.md section 6). orjson does the work; the slow writer takes over
+where it gives up: halves of surrogate pairs, integers beyond 64 bits, nesting beyond 254 levels.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import orjson
+
+# As orjson writes them; inside a text the quotes would be escaped.
+_SIGNED_MARKS = (b'"expiry_time":', b'"type":"file"')
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def valid_text(text: str) -> str:
+    """The text with halves of surrogate pairs as U+FFFD: neither UTF-8 nor DuckDB's JSON can hold them."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def unsigned_url(url: str) -> str:
+    """The URL of a hosted file without query and fragment, which differ in every answer."""
+    return url.partition("?")[0].partition("#")[0]
+
+
+def dump_json(value: Any) -> bytes:
+    """The value as UTF-8 JSON, keys sorted, signed queries and expiry times left out; takes `orjson.Fragment`."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if _SIGNED_MARKS[0] in text or _SIGNED_MARKS[1] in text:
+            text = orjson.dumps(_unsigned(value), option=orjson.OPT_SORT_KEYS)
+    except (TypeError, RecursionError):
+        text = _written(value)
+    return text
+
+
+def load_json(text: bytes | str) -> Any:
+    """The value of JSON that `dump_json` wrote; a number that no float holds is an `orjson.Fragment`."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_float=_float_or_fragment)
+
+
+def _float_or_fragment(digits: str) -> float | orjson.Fragment:
+    number = float(digits)
+    return number if math.isfinite(number) else orjson.Fragment(digits)
+
+
+def _unsigned(value: Any) -> Any:
+    """The value itself where nothing in it is signed, else a copy without what is."""
+    if type(value) is dict:
+        changed = {key: new for key, item in value.items() if (new := _unsigned_item(item)) is not item}
+        value = {**value, **changed} if changed else value
+        return _unsigned_file(value)
+    items = [_unsigned_item(item) for item in value]
+    return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+
+
+def _unsigned_item(item: Any) -> Any:
+    return _unsigned(item) if type(item) is dict or type(item) is list else item
+
+
+def _unsigned_file(value: dict[str, Any]) -> dict[str, Any]:
+    if "expiry_time" in value:
+        value = {key: item for key, item in value.items() if key != "expiry_time"}
+        if type(value.get("url")) is str:
+            value["url"] = unsigned_url(value["url"])
+    file = value.get("file")
+    if value.get("type") == "file" and type(file) is dict and type(file.get("url")) is str:
+        value = {**value, "file": {**file, "url": unsigned_url(file["url"])}}
+    return value
+
+
+class _Token(bytes):
+    """JSON that is written already, among values still to write."""
+
+    __slots__ = ()
+
+
+def _written(value: Any) -> bytes:
+    """What orjson cannot write, without recursion: a stack of values to write and of tokens between them."""
+    out: list[bytes] = []
+    stack: list[Any] = [value]
+    while stack:
+        item = stack.pop()
+        if type(item) is _Token:
+            out.append(item)
+        elif type(item) is dict:
+            stack.extend(reversed(_dict_parts(_unsigned_file(item))))
+        elif type(item) is list:
+            parts = [part for entry in item for part in (_Token(b","), entry)]
+            stack.extend(reversed([_Token(b"["), *parts[1:], _Token(b"]")]))
+        else:
+            out.append(_scalar(item))
+    return b"".join(out)
+
+
+def _dict_parts(value: dict[str, Any]) -> list[Any]:
+    parts = [
+        part
+        for key, item in sorted((valid_text(key), item) for key, item in value.items())
+        for part in (_Token(b","), _Token(orjson.dumps(key) + b":"), item)
+    ]
+    return [_Token(b"{"), *parts[1:], _Token(b"}")]
+
+
+def _scalar(value: Any) -> bytes:
+    if type(value) is str:
+        return orjson.dumps(valid_text(value))
+    if type(value) is int:
+        return str(value).encode()
+    return orjson.dumps(value)

@@ -1,0 +1,203 @@
+"""The properties of a data source: their identity, what makes them a new schema, and their DuckDB types.
+
+A property is its decoded id; its name is a label that people change. Types that nobody knew when this was written pass:
+their values are kept as JSON. Values are converted in `property_values`, changes are named in `schema_changes`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from notion_pipeline.json_text import dump_json, valid_text
+
+COMPUTED = frozenset({"formula", "rollup"})
+# Relations are not computed, but the other side of a two-way one changes them without an edit here.
+_CHANGE_WITHOUT_EDIT = COMPUTED | {"relation"}
+_WITH_OPTIONS = frozenset({"select", "multi_select", "status"})
+
+# Spelled as duckdb_columns() of DuckDB 1.5 and 2.0 prints them.
+TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
+DATE_STRUCT = f'STRUCT("start" {TIMESTAMP}, "end" {TIMESTAMP}, is_datetime BOOLEAN, time_zone VARCHAR)'
+PEOPLE_LIST = 'STRUCT(id VARCHAR, "name" VARCHAR, email VARCHAR)[]'
+FILES_LIST = 'STRUCT("name" VARCHAR, "type" VARCHAR, url VARCHAR)[]'
+
+_DUCKDB_TYPES = {
+    "title": "VARCHAR",
+    "rich_text": "VARCHAR",
+    "url": "VARCHAR",
+    "email": "VARCHAR",
+    "phone_number": "VARCHAR",
+    "select": "VARCHAR",
+    "status": "VARCHAR",
+    "number": "DOUBLE",
+    "checkbox": "BOOLEAN",
+    "multi_select": "VARCHAR[]",
+    "date": DATE_STRUCT,
+    "people": PEOPLE_LIST,
+    "files": FILES_LIST,
+    "relation": "VARCHAR[]",
+    "created_time": TIMESTAMP,
+    "last_edited_time": TIMESTAMP,
+    "created_by": "VARCHAR",
+    "last_edited_by": "VARCHAR",
+    "unique_id": "VARCHAR",
+}
+_RESULT_TYPES = {
+    "formula": {"string": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN", "date": DATE_STRUCT},
+    "rollup": {"number": "DOUBLE", "date": DATE_STRUCT, "array": "JSON"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of a data source.
+
+    Attributes:
+        id: Percent-decoded, hence comparable; the identity (notion-api.md section 2).
+        name: As people see it.
+        type: Notion's word, known to us or not.
+        config: What the answer holds under the type's key; {} where it holds nothing of use.
+        description: Empty where there is none.
+    """
+
+    id: str
+    name: str
+    type: str
+    config: dict[str, Any] = field(default_factory=dict, hash=False)
+    description: str = ""
+
+
+@lru_cache(maxsize=65536)
+def decode_id(text: str) -> str:
+    """The property id without percent-encoding; answers hold both forms (notion-api.md section 2)."""
+    return valid_text(urllib.parse.unquote(text))
+
+
+def encode_id(property_id: str) -> str:
+    """A decoded property id for use in a path, encoded as Notion encodes it."""
+    return urllib.parse.quote(property_id, safe="!'()*")
+
+
+class Exclusion:
+    """The properties that an operator wants nowhere, given by name or by id in either form."""
+
+    __slots__ = ("_ids", "_names")
+
+    def __init__(self, exclude: Collection[str] = ()) -> None:
+        self._names = frozenset(valid_text(entry) for entry in exclude)
+        self._ids = self._names | {decode_id(entry) for entry in exclude}
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
+
+    def covers(self, name: str, raw_id: Any) -> bool:
+        """Whether a property of this name, and of this id in either form, is excluded."""
+        return valid_text(name) in self._names or (isinstance(raw_id, str) and decode_id(raw_id) in self._ids)
+
+
+def parse_properties(data_source: dict[str, Any], exclude: Collection[str] = ()) -> tuple[Property, ...]:
+    """The properties of a data source in the answer's order; one excluded by name or id is absent, as if never made."""
+    entries = data_source.get("properties")
+    excluded = Exclusion(exclude)
+    found: dict[str, Property] = {}
+    for key, entry in entries.items() if isinstance(entries, dict) else ():
+        if isinstance(entry, dict):
+            prop = _parsed(key, entry)
+            if not (excluded.covers(key, entry.get("id")) or excluded.covers(prop.name, None)):
+                found.setdefault(prop.id, prop)
+    return tuple(found.values())
+
+
+def _parsed(key: str, entry: dict[str, Any]) -> Property:
+    name = _text(entry.get("name")) or valid_text(key)
+    kind = _text(entry.get("type")) or "unknown"
+    config = entry.get(kind)
+    return Property(
+        id=decode_id(entry["id"]) if isinstance(entry.get("id"), str) else name,
+        name=name,
+        type=kind,
+        config=config if isinstance(config, dict) else {},
+        description=_text(entry.get("description")),
+    )
+
+
+def _text(value: Any) -> str:
+    return valid_text(value) if isinstance(value, str) else ""
+
+
+def property_value(properties: Any, prop: Property) -> Any:
+    """The property's whole value (`{"id", "type", ...}`) out of a page's `properties`, or None.
+
+    The id decides; the name is the short way. A value without an id is taken by its name.
+    """
+    if not isinstance(properties, dict):
+        return None
+    value = properties.get(prop.name)
+    if _is_value_of(value, prop):
+        return value
+    by_id = (other for other in properties.values() if isinstance(other, dict) and _is_value_of(other, prop))
+    found = next(by_id, None)
+    if found is None and not (isinstance(value, dict) and isinstance(value.get("id"), str)):
+        return value
+    return found
+
+
+def _is_value_of(value: Any, prop: Property) -> bool:
+    raw_id = value.get("id") if isinstance(value, dict) else None
+    return isinstance(raw_id, str) and decode_id(raw_id) == prop.id
+
+
+def has_computed(properties: Iterable[Property]) -> bool:
+    """Whether values here change without an edit of their page (notion-api.md section 2)."""
+    return any(prop.type in _CHANGE_WITHOUT_EDIT for prop in properties)
+
+
+def duckdb_type(prop: Property) -> str:
+    """The DuckDB type of a property that is not computed; JSON for kinds that have no type of their own."""
+    return _DUCKDB_TYPES.get(prop.type, "JSON")
+
+
+def computed_type(prop: Property, kinds: Collection[str]) -> str:
+    """The DuckDB type of a formula or rollup by the kinds of results that its table holds; none or several: VARCHAR."""
+    if len(kinds) != 1:
+        return "VARCHAR"
+    (kind,) = kinds
+    return _RESULT_TYPES[prop.type].get(kind, "VARCHAR")
+
+
+def schema_snapshot(properties: Iterable[Property]) -> dict[str, Any]:
+    """What a change of which makes a sync read in full, by property id; plain JSON, no order in it.
+
+    Descriptions, colours, number formats, groups and orders are left out: they change no value.
+    """
+    return {prop.id: {"name": prop.name, "type": prop.type, **_details(prop)} for prop in properties}
+
+
+def fingerprint(properties: Iterable[Property]) -> str:
+    """SHA-256 over `schema_snapshot`, in hex."""
+    return hashlib.sha256(dump_json(schema_snapshot(properties))).hexdigest()
+
+
+def _details(prop: Property) -> dict[str, Any]:
+    config = prop.config
+    if prop.type == "formula":
+        return {"expression": _text(config.get("expression"))}
+    if prop.type == "rollup":
+        ids = {key: decode_id(_text(config.get(key))) for key in ("relation_property_id", "rollup_property_id")}
+        return {"rollup": {"function": _text(config.get("function")), **ids}}
+    if prop.type == "relation":
+        return {"target": _text(config.get("data_source_id")) or _text(config.get("database_id"))}
+    if prop.type in _WITH_OPTIONS:
+        return {"options": _options(config.get("options"))}
+    return {}
+
+
+def _options(options: Any) -> dict[str, str]:
+    """Option names by option id; an option without an id stands under its name."""
+    known = [option for option in options if isinstance(option, dict)] if isinstance(options, list) else []
+    return {_text(option.get("id")) or _text(option.get("name")): _text(option.get("name")) for option in known}

@@ -1,0 +1,289 @@
+"""Property values of many pages -> one Arrow column: a converter a property type.
+
+A converter takes what stands under the type's key and gives a value that fits the column, or ODD. Nothing that Notion
+may put there raises: what does not fit is NULL and counted, and stays intact in the page's `properties`.
+Formulas and rollups have converters of their own, in `computed_values`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from math import isfinite
+from typing import Any
+
+import pyarrow as pa
+
+from notion_pipeline.instants import instant, moment
+from notion_pipeline.json_text import dump_json, unsigned_url, valid_text
+from notion_pipeline.properties import Property, decode_id, property_value
+
+
+class Odd:
+    """In place of a value that does not fit its column."""
+
+    __slots__ = ()
+
+
+ODD = Odd()
+Converter = Callable[[Any], Any]
+
+TIMESTAMP_TYPE = pa.timestamp("us", "UTC")
+DATE_TYPE = pa.struct(
+    [("start", TIMESTAMP_TYPE), ("end", TIMESTAMP_TYPE), ("is_datetime", pa.bool_()), ("time_zone", pa.string())]
+)
+PEOPLE_TYPE = pa.list_(pa.struct([("id", pa.string()), ("name", pa.string()), ("email", pa.string())]))
+FILES_TYPE = pa.list_(pa.struct([("name", pa.string()), ("type", pa.string()), ("url", pa.string())]))
+NAMES_TYPE = pa.list_(pa.string())
+
+_DASHED_LENGTH = 36
+_HEX_LENGTH = 32
+
+
+def value_type(prop: Property) -> pa.DataType:
+    """The Arrow type of a property that is not computed; JSON travels as text."""
+    return _TYPED[prop.type][0] if prop.type in _TYPED else pa.string()
+
+
+def value_column(prop: Property, found: Iterable[Any]) -> tuple[pa.Array, list[int]]:
+    """The column of a property that is not computed, and the rows whose value does not fit it.
+
+    Args:
+        prop: The property.
+        found: What `contents` gives.
+    """
+    kind, convert = _TYPED.get(prop.type, (pa.string(), json_value))
+    return converted(found, convert, kind)
+
+
+def contents(prop: Property, pages_properties: Iterable[Any]) -> list[Any]:
+    """What stands under the type's key in each page's value: None where there is no value, ODD where it is not one.
+
+    By name with the id compared, which is quick; whatever else comes is looked at twice.
+    """
+    name, kind, spelling = prop.name, prop.type, ""
+    found: list[Any] = []
+    for properties in pages_properties:
+        value = properties.get(name) if type(properties) is dict else None
+        if type(value) is dict and value.get("type") == kind:
+            raw_id = value.get("id")
+            if raw_id != spelling and type(raw_id) is str and decode_id(raw_id) == prop.id:
+                spelling = raw_id
+            if raw_id == spelling:
+                found.append(value.get(kind, ODD))
+                continue
+        found.append(content(property_value(properties, prop), prop))
+    return found
+
+
+def content(value: Any, prop: Property) -> Any:
+    """What stands under the type's key of a whole value; ODD where it is of another type and not null."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        return ODD
+    kind = value.get("type", prop.type)
+    if kind == prop.type:
+        return value.get(prop.type, ODD)
+    return None if isinstance(kind, str) and value.get(kind, ODD) is None else ODD
+
+
+def converted(values: Iterable[Any], convert: Converter, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
+    """The array of the converted values, None staying NULL, and the rows that did not fit."""
+    rows: list[Any] = []
+    odd: list[int] = []
+    for row, value in enumerate(values):
+        new = None if value is None else convert(value)
+        if new is ODD:
+            odd.append(row)
+            new = None
+        rows.append(new)
+    return array(rows, kind), odd
+
+
+def array(rows: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow array; structs come as tuples, and are built by column, much faster than from a dict each."""
+    if pa.types.is_list(kind):
+        offsets = [0]
+        for row in rows:
+            offsets.append(offsets[-1] + len(row or ()))
+        items = array(list(chain.from_iterable(row or () for row in rows)), kind.value_type)
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=kind, mask=_mask(rows))
+    if pa.types.is_struct(kind):
+        nothing = (None,) * kind.num_fields
+        columns = list(zip(*(row or nothing for row in rows), strict=True)) or [()] * kind.num_fields
+        arrays = [array(column, field.type) for column, field in zip(columns, kind, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=list(kind), mask=_mask(rows))
+    try:
+        return pa.array(rows, kind)
+    except UnicodeEncodeError:
+        return pa.array([None if row is None else valid_text(row) for row in rows], kind)
+
+
+def _mask(rows: Sequence[Any]) -> pa.Array:
+    return pa.array([row is None for row in rows], pa.bool_())
+
+
+def text(value: Any) -> Any:
+    """A text as it is."""
+    return value if type(value) is str else ODD
+
+
+def boolean(value: Any) -> Any:
+    """One of true and false; neither 0 nor 1."""
+    return value if type(value) is bool else ODD
+
+
+def number(value: Any) -> Any:
+    """A finite DOUBLE; true is no number."""
+    if type(value) is float:
+        return value if isfinite(value) else ODD
+    try:
+        return float(value) if type(value) is int else ODD
+    except OverflowError:
+        return ODD
+
+
+def timestamp(value: Any) -> Any:
+    """An ISO text in microseconds since 1970."""
+    found = instant(value)
+    return ODD if found is None else found
+
+
+def json_value(value: Any) -> Any:
+    """Any value as JSON text."""
+    return ODD if value is ODD else dump_json(value).decode()
+
+
+def plain_text(value: Any) -> Any:
+    """Rich text without its looks (notion-api.md section 6)."""
+    if type(value) is not list:
+        return ODD
+    try:
+        return "".join([item["plain_text"] for item in value])
+    except (TypeError, KeyError):
+        return ODD
+
+
+def option_name(value: Any) -> Any:
+    """The name of a select or status option."""
+    name = value.get("name") if type(value) is dict else None
+    return name if type(name) is str else ODD
+
+
+def option_names(value: Any) -> Any:
+    """The names of the options of a multi-select."""
+    return each(value, option_name)
+
+
+def object_id(value: Any) -> Any:
+    """The id of a user or page, dashed."""
+    found = value.get("id") if type(value) is dict else None
+    return uuid(found) if type(found) is str else ODD
+
+
+def object_ids(value: Any) -> Any:
+    """The ids of related pages."""
+    return each(value, object_id)
+
+
+def uuid(found: str) -> str:
+    """A UUID dashed and in lower case, as Notion gives it (notion-api.md section 2); any other text as it is."""
+    if len(found) == _DASHED_LENGTH and found.islower():
+        return found
+    digits = found.replace("-", "").lower()
+    if len(digits) != _HEX_LENGTH or not set(digits) <= set("0123456789abcdef"):
+        return found
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def unique_id(value: Any) -> Any:
+    """`PREFIX-12`, or `12` without a prefix."""
+    if type(value) is not dict:
+        return ODD
+    prefix, digits = value.get("prefix"), value.get("number")
+    if digits is None:
+        return None
+    if type(digits) is not int or not (prefix is None or type(prefix) is str):
+        return ODD
+    return f"{prefix}-{digits}" if prefix else str(digits)
+
+
+def date(value: Any) -> Any:
+    """start, end, is_datetime, time_zone; start and end as instants."""
+    if type(value) is not dict:
+        return ODD
+    start, end, zone = value.get("start"), value.get("end"), value.get("time_zone")
+    if type(start) is not str or not (end is None or type(end) is str) or not (zone is None or type(zone) is str):
+        return ODD
+    begins = moment(start, zone)
+    ends = None if end is None else moment(end, zone)
+    if begins is None or (ends is None and end is not None):
+        return ODD
+    return begins.microseconds, None if ends is None else ends.microseconds, begins.has_time, zone
+
+
+def people(value: Any) -> Any:
+    """id, name and email of each; bots, groups and partial users lack what they lack (notion-api.md section 6)."""
+    return each(value, _person)
+
+
+def _person(value: Any) -> Any:
+    found = object_id(value)
+    if found is ODD:
+        return ODD
+    name, person = value.get("name"), value.get("person")
+    email = person.get("email") if type(person) is dict else None
+    fits = (name is None or type(name) is str) and (email is None or type(email) is str)
+    return (found, name, email) if fits else ODD
+
+
+def files(value: Any) -> Any:
+    """name, type and URL of each; the URL of a hosted one without its signed query."""
+    return each(value, file_parts)
+
+
+def file_parts(value: Any) -> Any:
+    """name, type and URL of one file, hosted by Notion or linked."""
+    if type(value) is not dict:
+        return ODD
+    name, kind = value.get("name"), value.get("type")
+    place = value.get(kind) if type(kind) is str else None
+    place = place if type(place) is dict else {}
+    url: Any = place.get("url")
+    if not all(part is None or type(part) is str for part in (name, kind, url)):
+        return ODD
+    if url is not None and (kind == "file" or "expiry_time" in place):
+        url = unsigned_url(url)
+    return name, kind, url
+
+
+def each(value: Any, convert: Converter) -> Any:
+    """Every item of a list converted; ODD where one of them is."""
+    if type(value) is not list:
+        return ODD
+    items = [convert(item) for item in value]
+    return ODD if ODD in items else items
+
+
+_TYPED: dict[str, tuple[pa.DataType, Converter]] = {
+    "title": (pa.string(), plain_text),
+    "rich_text": (pa.string(), plain_text),
+    "url": (pa.string(), text),
+    "email": (pa.string(), text),
+    "phone_number": (pa.string(), text),
+    "select": (pa.string(), option_name),
+    "status": (pa.string(), option_name),
+    "number": (pa.float64(), number),
+    "checkbox": (pa.bool_(), boolean),
+    "multi_select": (NAMES_TYPE, option_names),
+    "date": (DATE_TYPE, date),
+    "people": (PEOPLE_TYPE, people),
+    "files": (FILES_TYPE, files),
+    "relation": (NAMES_TYPE, object_ids),
+    "created_time": (TIMESTAMP_TYPE, timestamp),
+    "last_edited_time": (TIMESTAMP_TYPE, timestamp),
+    "created_by": (pa.string(), object_id),
+    "last_edited_by": (pa.string(), object_id),
+    "unique_id": (pa.string(), unique_id),
+}

@@ -1,0 +1,164 @@
+"""Pages of one data source -> a batch of typed rows, as it is staged.
+
+First the page's own columns (contract section 4), then `p0`, `p1`, ... for the properties in their order, then per row
+how many values Notion did not compute and how many do not fit their column. Names and DuckDB types of the property
+columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it lacks is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from notion_pipeline.computed_values import COMPUTED_TYPE, computed_column
+from notion_pipeline.properties import COMPUTED, TIMESTAMP, Exclusion, Property
+from notion_pipeline.property_values import (
+    ODD,
+    TIMESTAMP_TYPE,
+    Converter,
+    boolean,
+    contents,
+    converted,
+    json_value,
+    object_id,
+    text,
+    timestamp,
+    uuid,
+    value_column,
+    value_type,
+)
+
+#: The page's own columns, with their DuckDB types, in the order of the table.
+PAGE_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("id", "VARCHAR"),
+    ("created_time", TIMESTAMP),
+    ("last_edited_time", TIMESTAMP),
+    ("created_by", "VARCHAR"),
+    ("last_edited_by", "VARCHAR"),
+    ("url", "VARCHAR"),
+    ("public_url", "VARCHAR"),
+    ("in_trash", "BOOLEAN"),
+    ("is_archived", "BOOLEAN"),
+    ("parent", "JSON"),
+    ("icon", "JSON"),
+    ("cover", "JSON"),
+    ("properties", "JSON"),
+)
+#: What the catalog adds: when a row's content last changed here, and where gone rows are marked, since when.
+SYNCED_AT = "_synced_at"
+DELETED_AT = "_deleted_at"
+#: Per row of a staged batch.
+NOT_COMPUTED = "_not_computed"
+NOT_CONVERTED = "_not_converted"
+
+
+@dataclass(frozen=True)
+class RowSchema:
+    """What the batches of one data source hold.
+
+    Attributes:
+        properties: Without the excluded ones.
+        exclude: Names or ids of properties that must not be in the `properties` column either.
+        arrow: The schema of every batch.
+    """
+
+    properties: tuple[Property, ...]
+    exclude: Collection[str] = ()
+    arrow: pa.Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        own = [(name, _PAGE_TYPES[kind]) for name, kind in PAGE_COLUMNS]
+        theirs = [
+            (staged_name(position), COMPUTED_TYPE if prop.type in COMPUTED else value_type(prop))
+            for position, prop in enumerate(self.properties)
+        ]
+        counts = [(NOT_COMPUTED, pa.int32()), (NOT_CONVERTED, pa.int32())]
+        object.__setattr__(self, "arrow", pa.schema([*own, *theirs, *counts]))
+
+
+_PAGE_TYPES = {"VARCHAR": pa.string(), "JSON": pa.string(), "BOOLEAN": pa.bool_(), TIMESTAMP: TIMESTAMP_TYPE}
+
+
+def staged_name(position: int) -> str:
+    """The field of the property at this position of the schema."""
+    return f"p{position}"
+
+
+def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBatch:
+    """The rows of these pages, one each, in their order."""
+    counts = _Counts(len(pages))
+    arrays = [
+        counts.checked(converted([page.get(name) for page in pages], convert, _PAGE_TYPES[kind]))
+        for (name, kind), convert in zip(PAGE_COLUMNS[:-1], _PAGE_CONVERTERS, strict=True)
+    ]
+    values = [page.get("properties") for page in pages]
+    kept = _without_excluded(values, Exclusion(schema.exclude))
+    arrays.append(counts.checked(converted(kept, json_value, pa.string())))
+    for prop in schema.properties:
+        arrays.append(_property_array(prop, values, counts))
+    arrays += [pa.array(counts.not_computed, pa.int32()), pa.array(counts.not_converted, pa.int32())]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
+
+
+class _Counts:
+    """Per row, the values without a place in their column."""
+
+    def __init__(self, rows: int) -> None:
+        self.not_computed = [0] * rows
+        self.not_converted = [0] * rows
+
+    def checked(self, found: tuple[pa.Array, Iterable[int]]) -> pa.Array:
+        """The array, its odd rows counted."""
+        array, odd = found
+        for row in odd:
+            self.not_converted[row] += 1
+        return array
+
+
+def _property_array(prop: Property, values: Sequence[Any], counts: _Counts) -> pa.Array:
+    found = contents(prop, values)
+    if prop.type not in COMPUTED:
+        return counts.checked(value_column(prop, found))
+    column = computed_column(prop, found)
+    for row in column.not_computed:
+        counts.not_computed[row] += 1
+    return counts.checked((column.array, column.not_converted))
+
+
+def _without_excluded(values: list[Any], excluded: Exclusion) -> list[Any]:
+    """The raw properties without the excluded ones; ODD where none can be told from another."""
+    if not excluded:
+        return values
+    return [
+        {name: value for name, value in found.items() if not excluded.covers(name, _raw_id(value))}
+        if isinstance(found, dict)
+        else (None if found is None else ODD)
+        for found in values
+    ]
+
+
+def _raw_id(value: Any) -> Any:
+    return value.get("id") if isinstance(value, dict) else None
+
+
+def _page_id(value: Any) -> Any:
+    return uuid(value) if type(value) is str else ODD
+
+
+_PAGE_CONVERTERS: tuple[Converter, ...] = (
+    _page_id,
+    timestamp,
+    timestamp,
+    object_id,
+    object_id,
+    text,
+    text,
+    boolean,
+    boolean,
+    json_value,
+    json_value,
+    json_value,
+)

@@ -247,7 +247,7 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
 
 
 def _fail_unread(response: httpx.Response, subject: str) -> NoReturn:
-    kind = one_line(response.headers.get("content-type", "of no type"), limit=LONGEST_NAME)
+    kind = one_line(response.headers.get("content-type", "of no type"), credential_of(response.request), LONGEST_NAME)
     failure = TransientFailure(
         f"The answer about {subject} is not of Notion's API: HTTP {response.status_code}, "
         f"{len(response.content)} bytes, {kind}",

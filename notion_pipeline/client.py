@@ -284,12 +284,13 @@ class NotionClient:
     async def _exchange(self, call: _Call) -> Answer:
         """One attempt; pauses that Notion orders on the way are waited out and are no attempts."""
         while True:
-            try:
-                async with self._governor.slot(call.stats):
-                    response = await self._send(call)
-                return judge(response, call.subject, is_list=call.is_list)
-            except RateLimited as refusal:
-                self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
+            async with self._governor.slot(call.stats):
+                response = await self._send(call)
+                try:
+                    return judge(response, call.subject, is_list=call.is_list)
+                except RateLimited as refusal:
+                    # Before the place is given back: whoever gets it next must find the pause.
+                    self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
 
     async def _send(self, call: _Call) -> httpx.Response:
         content = None if call.body is None else json.dumps(call.body).encode()

@@ -1,0 +1,335 @@
+"""Pace, places and pauses of one account, over a clock that only moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notion_pipeline.client import RequestStats
+from notion_pipeline.governor import LONGEST_PAUSE_SECONDS, Governor, PauseFile, account_key
+
+EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
+
+
+class Clock:
+    """Seconds that pass in `sleep` alone, for all sleepers at once."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return EPOCH + self.now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        await asyncio.sleep(0)
+        self.now = max(self.now, until)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def make(clock: Clock, lines: list[str]) -> Callable[..., Governor]:
+    def governor(
+        *, concurrent_requests: int = 8, requests_per_minute: int | None = None, pauses: PauseFile | None = None
+    ) -> Governor:
+        return Governor(
+            concurrent_requests=concurrent_requests,
+            requests_per_minute=requests_per_minute,
+            pauses=pauses,
+            log=lines.append,
+            clock=clock,
+            sleep=clock.sleep,
+        )
+
+    return governor
+
+
+async def passes(governor: Governor, count: int, clock: Clock, stats: RequestStats | None = None) -> list[float]:
+    """The times at which `count` requests that come at once are let through."""
+    times: list[float] = []
+
+    async def one() -> None:
+        async with governor.slot(stats):
+            times.append(clock.now)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+    return times
+
+
+def test_slots_never_exceed_concurrent_requests(make: Callable[..., Governor]) -> None:
+    governor = make(concurrent_requests=3)
+    inside: list[int] = [0, 0]
+
+    async def one() -> None:
+        async with governor.slot():
+            inside[0] += 1
+            inside[1] = max(inside)
+            await asyncio.sleep(0)
+            inside[0] -= 1
+
+    async def scenario() -> None:
+        await asyncio.gather(*(one() for _ in range(20)))
+
+    asyncio.run(scenario())
+    assert inside == [0, 3]
+
+
+def test_slot_is_given_back_by_request_that_fails_or_is_cancelled(make: Callable[..., Governor]) -> None:
+    governor = make(concurrent_requests=1)
+
+    async def fail() -> None:
+        async with governor.slot():
+            raise ValueError
+
+    async def hang() -> None:
+        async with governor.slot():
+            await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        with pytest.raises(ValueError):
+            await fail()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(hang(), 0.01)
+        async with governor.slot():
+            pass
+
+    asyncio.run(scenario())
+
+
+def test_one_governor_serves_one_loop_after_another(make: Callable[..., Governor], clock: Clock) -> None:
+    """Made outside of a loop; each run has its own."""
+    governor = make(concurrent_requests=1)
+    assert len(asyncio.run(passes(governor, 3, clock))) == 3
+    assert len(asyncio.run(passes(governor, 3, clock))) == 3
+
+
+def test_requests_per_minute_spaces_requests_evenly(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make(requests_per_minute=30)
+    assert asyncio.run(passes(governor, 5, clock)) == [0, 2, 4, 6, 8]
+
+
+def test_idle_time_is_not_saved_up_for_a_burst(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make(requests_per_minute=60)
+    asyncio.run(passes(governor, 1, clock))
+    clock.now = 100
+    assert asyncio.run(passes(governor, 3, clock)) == [100, 101, 102]
+
+
+def test_pause_holds_all_requests_and_releases_them_together(
+    make: Callable[..., Governor], clock: Clock, lines: list[str]
+) -> None:
+    governor = make(concurrent_requests=2)
+    governor.pause(12, "rate_limited")
+    assert asyncio.run(passes(governor, 6, clock)) == [12] * 6
+    assert lines == ["Notion asked this account to wait (rate_limited): no request for 12 s from now."]
+
+
+def test_requests_overtaken_by_pause_keep_their_spacing(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make(requests_per_minute=60)
+
+    async def scenario() -> list[float]:
+        waiting = asyncio.ensure_future(passes(governor, 4, clock))
+        await asyncio.sleep(0)
+        governor.pause(30, "rate_limited")
+        return await waiting
+
+    times = asyncio.run(scenario())
+    later = [time for time in times if time]
+    assert len(later) >= 3
+    assert min(later) >= 30
+    assert all(after - before >= 1 for before, after in pairwise(later))
+
+
+def test_pause_that_comes_while_place_is_awaited_is_waited_out(make: Callable[..., Governor], clock: Clock) -> None:
+    """A request that is known to be refused is not made."""
+    governor = make(concurrent_requests=1)
+    times: list[float] = []
+
+    async def refused() -> None:
+        async with governor.slot():
+            await asyncio.sleep(0)
+            governor.pause(40, "rate_limited")
+
+    async def queued() -> None:
+        async with governor.slot():
+            times.append(clock.now)
+
+    async def scenario() -> None:
+        await asyncio.gather(refused(), queued(), queued())
+
+    asyncio.run(scenario())
+    assert times == [40, 40]
+
+
+def test_longer_pause_wins_and_shorter_one_changes_nothing(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make()
+    governor.pause(50, "workspace")
+    governor.pause(10, "connection")
+    assert asyncio.run(passes(governor, 1, clock)) == [50]
+
+
+def test_long_pause_is_told_once_a_minute_however_many_wait(
+    make: Callable[..., Governor], clock: Clock, lines: list[str]
+) -> None:
+    governor = make()
+    governor.pause(150, 'public_api_space_request_rate_limit, source "sales"')
+    governor.pause(151, "another answer of the same instant")
+    asyncio.run(passes(governor, 8, clock))
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "no request for 150 s from now.",
+        "no request for 91 s from now.",
+        "no request for 31 s from now.",
+    ]
+    assert 'source "sales"' in lines[0]
+
+
+def test_second_pause_is_told_again(make: Callable[..., Governor], clock: Clock, lines: list[str]) -> None:
+    governor = make()
+    for _ in range(2):
+        governor.pause(5, "rate_limited")
+        asyncio.run(passes(governor, 4, clock))
+    assert len(lines) == 2
+
+
+def test_absurd_pause_is_cut(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make()
+    governor.pause(1e12, "absurd")
+    assert asyncio.run(passes(governor, 1, clock)) == [LONGEST_PAUSE_SECONDS]
+
+
+def test_watch_counts_overlapping_waits_once(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make(concurrent_requests=2)
+    governor.pause(10, "rate_limited")
+    stats = RequestStats()
+    asyncio.run(passes(governor, 6, clock, stats))
+    assert stats == RequestStats(seconds_rate_limited=10)
+
+
+def test_pause_reaches_other_governors_through_file(
+    make: Callable[..., Governor], clock: Clock, tmp_path: Path, lines: list[str]
+) -> None:
+    first = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    second = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    stranger = make(pauses=PauseFile(tmp_path, "other", now=clock.wall))
+    first.pause(30, "rate_limited")
+    assert asyncio.run(passes(stranger, 1, clock)) == [0]
+    assert asyncio.run(passes(second, 2, clock)) == [30, 30]
+    assert len(lines) == 2  # one for each process
+
+
+def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., Governor], tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from notion_pipeline.governor import Governor, PauseFile\n"
+        "pauses = PauseFile(Path(sys.argv[1]), 'abc', now=lambda: float(sys.argv[2]))\n"
+        "Governor(concurrent_requests=1, requests_per_minute=None, pauses=pauses, log=print).pause(90, 'told')\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path), str(EPOCH)], check=True)
+    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    assert asyncio.run(passes(governor, 1, clock)) == [90]
+
+
+def test_shorter_pause_does_not_overwrite_longer_one_of_other_process(clock: Clock, tmp_path: Path) -> None:
+    first, second = (PauseFile(tmp_path, "abc", now=clock.wall) for _ in range(2))
+    first.extend(100, "long")
+    second.extend(10, "short")
+    assert PauseFile(tmp_path, "abc", now=clock.wall).news() == (100, "long")
+
+
+def test_pause_file_is_read_only_when_it_changed(clock: Clock, tmp_path: Path) -> None:
+    pauses = PauseFile(tmp_path, "abc", now=clock.wall)
+    assert pauses.news() is None
+    pauses.extend(100, "why")
+    assert pauses.news() == (100, "why")
+    assert pauses.news() is None
+    clock.now = 200
+    pauses.extend(50, "again")
+    assert pauses.news() == (50, "again")
+
+
+def test_pause_file_is_private_and_leaves_nothing_beside(clock: Clock, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    PauseFile(home, "abc", now=clock.wall).extend(100, "why")
+    assert [path.name for path in (home / "pauses").iterdir()] == ["abc.json"]
+    assert json.loads((home / "pauses" / "abc.json").read_bytes()) == {"until": EPOCH + 100, "reason": "why"}
+    modes = [path.stat().st_mode & 0o777 for path in (home, home / "pauses", home / "pauses" / "abc.json")]
+    assert modes == [0o700, 0o700, 0o600]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"until": "soon", "reason": ""}',
+        b'{"until": null, "reason": ""}',
+        b'{"until": 1e300, "reason": ""}',
+        b'{"until": 99999999999, "reason": ""}',
+        b'{"until": 5, "reason": "long ago"}',
+        b'{"reason": "no time"}',
+        b"\xff\xfe",
+    ],
+)
+def test_damaged_absurd_or_past_pause_file_is_ignored(
+    content: bytes, make: Callable[..., Governor], clock: Clock, tmp_path: Path
+) -> None:
+    path = tmp_path / "pauses" / "abc.json"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    assert asyncio.run(passes(governor, 1, clock)) == [0]
+    governor.pause(7, "still works")
+    assert asyncio.run(passes(governor, 1, clock)) == [7]
+
+
+def test_pause_that_cannot_be_shared_holds_here_and_is_told_once(
+    make: Callable[..., Governor], clock: Clock, tmp_path: Path, lines: list[str]
+) -> None:
+    (tmp_path / "pauses").write_text("a file where the folder should be")
+    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    for _ in range(2):
+        governor.pause(5, "rate_limited")
+        asyncio.run(passes(governor, 1, clock))
+    assert clock.now == 10
+    assert [line for line in lines if "cannot be shared" in line] == [lines[0]]
+
+
+def test_account_key_names_token_without_showing_it() -> None:
+    key = account_key("ntn_secret")
+    assert len(key) == 16
+    assert int(key, 16)
+    assert key != account_key("ntn_other")
+    assert "secret" not in key
+
+
+def test_stats_of_two_watches_stand_apart(make: Callable[..., Governor], clock: Clock) -> None:
+    governor = make()
+    governor.pause(10, "rate_limited")
+    mine, yours = RequestStats(), RequestStats()
+
+    async def scenario() -> Any:
+        return await asyncio.gather(passes(governor, 1, clock, mine), passes(governor, 0, clock, yours))
+
+    asyncio.run(scenario())
+    assert (mine.seconds_rate_limited, yours.seconds_rate_limited) == (10, 0)

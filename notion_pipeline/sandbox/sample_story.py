@@ -52,6 +52,10 @@ class Story:
         day = self.now - timedelta(days=rng.randint(newest, oldest))
         return day.replace(hour=rng.randint(6, 18), minute=rng.randrange(60), second=0, microsecond=0)
 
+    def births(self, rng: Random, count: int, *, oldest: int = _DAYS_TOLD) -> list[datetime]:
+        """So many moments, oldest first: numbered rows are numbered in the order of their making."""
+        return sorted(self.born(rng, oldest=oldest) for _ in range(count))
+
     def edited(self, rng: Random, born: datetime) -> datetime:
         """A whole minute from the birth of a row on, mostly soon after it, never in the last day of the story."""
         minutes = int((self.now - born) / timedelta(minutes=1)) - 24 * 60

@@ -161,8 +161,7 @@ def add_support(story: Story, products: Database) -> Database:
     )
     inbox = database.data_source
     rng = dice("support")
-    for number in range(TICKETS):
-        born = story.born(rng, oldest=720)
+    for number, born in enumerate(story.births(rng, TICKETS)):
         product = rng.randrange(40)
         story.add(
             inbox,
@@ -174,7 +173,7 @@ def add_support(story: Story, products: Database) -> Database:
                 "Product": [seeded_id(f"product/{product}")] if number % 3 else [],
                 "Agent": [story.staff[rng.randrange(35, 40)]] if number % 8 else [],
                 "Mood": rng.choice(("😀", "😐", "😡", None)),
-                "Message": f"Hello, {rng.choice(words.TASK_NOTES)} Kind regards",
+                "Message": rng.choice(words.TICKET_MESSAGES),
                 "Photos": [{"name": "IMG_0042.HEIC", "hosted": f"tickets/{number}/IMG_0042.HEIC"}]
                 if number % 9 == 0
                 else [],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 from typing import Any, Final
 
 from . import sample_words as words
 from .objects import Database, Page
 from .sample_story import Story, dice, seeded_id
-from .workspace import Raw
 
 _BUSINESS_CARD: Final = "https://cards.fernweh.example/"
 
@@ -104,7 +104,7 @@ def add_people(story: Story, salaries: Database) -> Database:
                 "Started": story.day(rng, oldest=4200, newest=20).isoformat(),
                 "Desk": {"lat": latitude, "lon": longitude, "name": town, "address": f"{town}, {country}"},
                 "Remote": town != "Leipzig",
-                "Languages": rng.sample(words.LANGUAGES, rng.randint(1, 4)),
+                "Languages": _languages(rng, number),
                 "Manager": [] if number == 0 else [seeded_id(f"person/{boss}")],
                 "Payroll": [seeded_id(f"salary/{number}")],
                 "Card": f"{_BUSINESS_CARD}{number}" if number % 3 else None,
@@ -114,6 +114,11 @@ def add_people(story: Story, salaries: Database) -> Database:
             icon=rng.choice(("🧗", "🥾", "⛺", "🏕️", "🚵", None)),
         )
     return database
+
+
+def _languages(rng: Random, number: int) -> list[str]:
+    """Two for everybody and some more; one colleague has not filled it in."""
+    return [] if number == 5 else [*words.LANGUAGES[:2], *rng.sample(words.LANGUAGES[2:], rng.randint(0, 2))]
 
 
 def _years(story: Story, page: Page) -> int | None:
@@ -148,7 +153,8 @@ def add_candidates(story: Story, people: Database) -> Database:
     )
     rng = dice("candidates")
     names = [f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}" for _ in range(34)]
-    for number, name in enumerate([*names, *words.CANDIDATE_ODDITIES]):
+    everybody = [*names, *words.CANDIDATE_ODDITIES]
+    for number, (name, born) in enumerate(zip(everybody, story.births(rng, len(everybody), oldest=590), strict=True)):
         stage = rng.choice(stages)
         story.add(
             database.data_source,
@@ -161,7 +167,7 @@ def add_candidates(story: Story, people: Database) -> Database:
                 "Phone": rng.choice((None, f"0151 5550{number:04d}")),
                 "CV": [{"name": f"CV {name}.pdf", "hosted": f"cv/{number}.pdf"}],
                 "Portfolio": rng.choice((None, f"https://portfolio.example/~{number}?q=work&lang=de#top")),
-                "Interview": _appointment(story, number) if stage != "New" else None,
+                "Interview": _appointment(born, number) if stage != "New" else None,
                 "Interviewers": story.people(rng, 3),
                 "Referred by": [seeded_id(f"person/{rng.randrange(len(words.STAFF))}")] if rng.random() < 0.3 else [],
                 "Wishes per month": rng.choice((None, rng.randrange(2400, 7200, 100))),
@@ -169,15 +175,15 @@ def add_candidates(story: Story, people: Database) -> Database:
                 "Impression": rng.choice(("", "Kind, precise, loves zips.", "Asked better questions than we did.")),
             },
             rng=rng,
-            born=story.born(rng, oldest=590),
+            born=born,
             archived=stage == "Declined" and number % 2 == 0,
         )
     return database
 
 
-def _appointment(story: Story, number: int) -> dict[str, Any] | Raw:
+def _appointment(applied: datetime, number: int) -> dict[str, Any]:
     """An interview, written in each of the ways in which Notion writes a time."""
-    day = (story.now - timedelta(days=11 * number + 3)).date().isoformat()
+    day = (applied + timedelta(days=7 + number % 9)).date().isoformat()
     forms: tuple[dict[str, Any], ...] = (
         {"start": f"{day}T10:00:00.000", "end": f"{day}T11:30:00.000", "time_zone": "Europe/Berlin"},
         {"start": f"{day}T17:15:00.000", "end": None, "time_zone": "America/St_Johns"},

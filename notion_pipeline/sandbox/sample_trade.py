@@ -16,8 +16,8 @@ DEALS: Final = 120
 INVOICES: Final = 110
 
 _PRODUCTS: Final = tuple(
-    (line, f"{model} {colour}", low, high)
-    for line, models, low, high in words.PRODUCT_LINES
+    (line, f"{model} {colour}", materials, prices, weights)
+    for line, models, materials, prices, weights in words.PRODUCT_LINES
     for number, model in enumerate(models)
     for colour in words.COLOURS[number % 5 : number % 5 + 2]
 )
@@ -61,7 +61,7 @@ def add_products(story: Story) -> Database:
         created_at=story.founded(726),
     )
     rng = dice("products")
-    for number, (line, name, low, high) in enumerate(_PRODUCTS):
+    for number, (line, name, materials, prices, weights) in enumerate(_PRODUCTS):
         slug = name.lower().replace(" ", "-")
         story.add(
             database.data_source,
@@ -71,9 +71,9 @@ def add_products(story: Story) -> Database:
                 "SKU": f"FW-{line[:2].upper()}-{number:04d}",
                 "Line": line,
                 "Colours": [colour for colour in words.COLOURS if colour in name],
-                "Materials": rng.sample(words.MATERIALS, rng.randint(0, 3)),
-                "Price": rng.randrange(low, high) + 0.95,
-                "Weight (g)": rng.randrange(60, 3200, 5),
+                "Materials": rng.sample(materials, rng.randint(0, len(materials))),
+                "Price": rng.randrange(*prices) + 0.95,
+                "Weight (g)": rng.randrange(*weights, 2),
                 "In stock": rng.choice((0, rng.randrange(900), rng.randrange(90))),
                 "Reorder at": rng.choice((None, 20, 50)),
                 "Footprint kg CO₂": round(rng.uniform(0.4, 31), 2) if one_in(rng, 2) else None,
@@ -117,7 +117,7 @@ def add_deals(story: Story) -> Database:
         created_at=story.founded(700),
     )
     rng = dice("deals")
-    for number in range(DEALS):
+    for number, born in enumerate(story.births(rng, DEALS, oldest=690)):
         season = rng.choice(("spring list", "autumn list", "repeat order", "starter set", "rental fleet"))
         stage = rng.choice(stages)
         story.add(
@@ -129,11 +129,13 @@ def add_deals(story: Story) -> Database:
                 "Amount": rng.randrange(1500, 92000, 250) if number % 10 else None,
                 "Probability": {"Won": 1, "Lost": 0}.get(stage, rng.choice((0.1, 0.25, 0.5, 0.75))),
                 "Owner": [story.staff[rng.randrange(23, 29)]],
-                "Close date": story.day(rng, newest=-150).isoformat() if number % 7 else None,
+                "Close date": None
+                if number % 7 == 0
+                else (born.date() + timedelta(days=rng.randint(20, 200))).isoformat(),
                 "Next step": rng.choice(("", "Call on Tuesday", "Send samples", "Wait for the fair")),
             },
             rng=rng,
-            born=story.born(rng, oldest=690),
+            born=born,
         )
     return database
 
@@ -141,9 +143,12 @@ def add_deals(story: Story) -> Database:
 def _customer_name(number: int) -> str:
     if number < len(words.CUSTOMER_ODDITIES):
         return words.CUSTOMER_ODDITIES[number]
-    rng = dice("customer name", number)
     head = words.CUSTOMER_HEADS[number % len(words.CUSTOMER_HEADS)]
-    return f"{head} {rng.choice(tuple(words.PLACES))} {rng.choice(words.CUSTOMER_TAILS)}"
+    return f"{head} {_customer_town(number)} {dice('customer tail', number).choice(words.CUSTOMER_TAILS)}"
+
+
+def _customer_town(number: int) -> str:
+    return dice("customer town", number).choice(tuple(words.PLACES))
 
 
 def add_customers(story: Story, deals: Database) -> Database:
@@ -199,7 +204,7 @@ def add_customers(story: Story, deals: Database) -> Database:
 
 def _customer(story: Story, rng: Random, number: int) -> dict[str, Any]:
     contact = f"{rng.choice(words.FIRST_NAMES)} {rng.choice(words.LAST_NAMES)}" if number % 6 else ""
-    town = rng.choice(tuple(words.PLACES))
+    town = _customer_town(number)
     latitude, longitude, country = words.PLACES[town]
     return {
         "Company": _customer_name(number),
@@ -220,7 +225,7 @@ def _customer(story: Story, rng: Random, number: int) -> dict[str, Any]:
 def add_invoices(story: Story, customers: Database) -> Database:
     """Invoices, with what their customers are called and where they live rolled up."""
     database = story.workspace.add_database(
-        "2025 invoices",
+        "2025/26 invoices",
         {
             "Subject": "title",
             "Number": {"type": "unique_id", "prefix": "INV"},
@@ -250,8 +255,8 @@ def add_invoices(story: Story, customers: Database) -> Database:
         created_at=story.founded(545),
     )
     rng = dice("invoices")
-    for number in range(INVOICES):
-        issued = story.day(rng, oldest=540, newest=5)
+    for number, born in enumerate(story.births(rng, INVOICES, oldest=540)):
+        issued = born.date()
         paid = issued + timedelta(days=rng.randint(3, 70))
         story.add(
             database.data_source,
@@ -267,7 +272,7 @@ def add_invoices(story: Story, customers: Database) -> Database:
                 "PDF": [{"name": f"INV-{number + 1}.pdf", "hosted": f"invoices/INV-{number + 1}.pdf"}],
             },
             rng=rng,
-            born=story.born(rng, oldest=540),
+            born=born,
         )
     return database
 
@@ -305,8 +310,7 @@ def add_events(story: Story, products: Database) -> Database:
         created_at=story.founded(730),
     )
     rng = dice("events")
-    moments = sorted(story.born(rng) for _ in range(EVENTS))
-    for number, moment in enumerate(moments):
+    for number, moment in enumerate(story.births(rng, EVENTS)):
         name = rng.choice(words.EVENTS)
         shown = rng.randrange(len(_PRODUCTS))
         story.add(

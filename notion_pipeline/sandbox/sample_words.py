@@ -185,16 +185,6 @@ TASK_NOTES: Final = (
     'Customers call it "the green one". So should the search.',
 )
 
-PRODUCT_LINES: Final = (
-    ("Tent", ("Tarn 1P", "Tarn 2P", "Tarn 3P", "Firn 2P", "Firn 4P", "Biwak Solo", "Lagune Tarp"), 189, 749),
-    ("Backpack", ("Kestrel 28", "Kestrel 45", "Kestrel 65", "Dohle 18", "Dohle 24", "Lastenesel 90"), 79, 299),
-    ("Sleeping bag", ("Murmel 0", "Murmel −7", "Murmel −15", "Siebenschläfer", "Hütte Silk"), 49, 429),
-    ("Boots", ("Moraine Low", "Moraine Mid", "Moraine GTX", "Geröll Trail", "Firnwand"), 129, 319),
-    ("Jacket", ("Wolkenloch", "Nordföhn", "Graupel 3L", "Abendkühle", "Schauer Light"), 99, 449),
-    ("Cooking", ("Kessel 0.9", "Kessel 1.4", "Glut Stove", "Löffelgabel"), 12, 49),
-    ("Light", ("Glimmer 200", "Glimmer 450", "Laterne Mini"), 24, 79),
-)
-COLOURS: Final = ("moss", "slate", "rust", "glacier", "midnight", "sand", "berry", "signal orange")
 MATERIALS: Final = (
     "recycled PA 20D",
     "ripstop 40D",
@@ -204,6 +194,53 @@ MATERIALS: Final = (
     "goose down 800",
     "leather",
 )
+#: Line, models, what they are made of, price from and to (euro), weight from and to (gram).
+PRODUCT_LINES: Final = (
+    (
+        "Tent",
+        ("Tarn 1P", "Tarn 2P", "Tarn 3P", "Firn 2P", "Firn 4P", "Biwak Solo", "Lagune Tarp"),
+        ("recycled PA 20D", "ripstop 40D", "aluminium 7001"),
+        (189, 749),
+        (690, 3400),
+    ),
+    (
+        "Backpack",
+        ("Kestrel 28", "Kestrel 45", "Kestrel 65", "Dohle 18", "Dohle 24", "Lastenesel 90"),
+        ("recycled PA 20D", "ripstop 40D", "leather"),
+        (79, 299),
+        (540, 2600),
+    ),
+    (
+        "Sleeping bag",
+        ("Murmel 0", "Murmel −7", "Murmel −15", "Siebenschläfer", "Hütte Silk"),
+        ("goose down 800", "recycled PA 20D", "merino"),
+        (49, 429),
+        (140, 1600),
+    ),
+    (
+        "Boots",
+        ("Moraine Low", "Moraine Mid", "Moraine GTX", "Geröll Trail", "Firnwand"),
+        ("leather", "ripstop 40D"),
+        (129, 319),
+        (420, 980),
+    ),
+    (
+        "Jacket",
+        ("Wolkenloch", "Nordföhn", "Graupel 3L", "Abendkühle", "Schauer Light"),
+        ("merino", "recycled PA 20D", "goose down 800"),
+        (99, 449),
+        (160, 720),
+    ),
+    (
+        "Cooking",
+        ("Kessel 0.9", "Kessel 1.4", "Glut Stove", "Löffelgabel"),
+        ("titanium", "aluminium 7001"),
+        (12, 49),
+        (16, 310),
+    ),
+    ("Light", ("Glimmer 200", "Glimmer 450", "Laterne Mini"), ("aluminium 7001",), (24, 79), (38, 120)),
+)
+COLOURS: Final = ("moss", "slate", "rust", "glacier", "midnight", "sand", "berry", "signal orange")
 
 CUSTOMER_HEADS: Final = (
     "Bergfreund", "Nordlicht", "Sentier", "Alpina", "Rucksackhaus", "Kompass", "Fjell", "Gipfelstürmer", "Le Refuge",
@@ -269,6 +306,18 @@ TICKETS: Final = (
     "Buckle for a pack of 2016",
     "Question about PFAS", "Order twice by mistake", "القفل لا يعمل", "האוהל דולף", "包裹丢失", "🙏 Thank you!",
 )  # fmt: skip
+
+TICKET_MESSAGES: Final = (
+    "Hello, I ordered two weeks ago and the tracking page has said “tomorrow” ever since.",
+    "Hi! It worked well in the garden, and then came the Sarek. See the photos.",
+    "Could you please send me the spare part? I am happy to sew it on myself.",
+    "Good evening, the amount on the invoice is not the one in the shop.",
+    "Thanks for the quick answer. It fits now, and the marmots envy me.",
+    "Guten Tag, ich hätte gern eine Rechnung auf die Firma. Danke!",
+    "مرحبا، وصل الطرد مفتوحا. ماذا أفعل؟",
+    "שלום, האוהל דולף ליד החלון. מצורפת תמונה.",
+    "",
+)
 
 RELEASES_SHOP: Final = (
     ("4.0.0", "The new shop", "Everything is new, the basket is where it was."),

@@ -106,9 +106,10 @@ def add_tasks(story: Story) -> Database:
         created_at=story.founded(728),
     )
     rng = dice("tasks")
-    for number in range(TASKS):
-        status = rng.choices(_STATES, (25, 18, 7, 44, 6))[0]
-        due = story.day(rng, newest=-90)
+    for number, born in enumerate(story.births(rng, TASKS)):
+        is_old = story.now - born > timedelta(days=150)
+        status = rng.choices(_STATES, (3, 4, 3, 82, 8) if is_old else (35, 25, 10, 27, 3))[0]
+        due = born.date() + timedelta(days=rng.randint(3, 90))
         story.add(
             database.data_source,
             f"task/{number}",
@@ -127,6 +128,7 @@ def add_tasks(story: Story) -> Database:
                 "Blocked by": _blockers(number),
             },
             rng=rng,
+            born=born,
             icon=rng.choice((None, None, None, "🧵", "📐", "📦")),
             archived=status == "Dropped" and number % 3 == 0,
             in_trash=number >= BIG_PROJECT_TASKS and number % 61 == 60,
@@ -212,7 +214,7 @@ def _verdict(page: Page) -> float | str | bool | date | None:
 
 def _chain(page: Page) -> Any:
     blockers = len(page["Blocked by"] or [])
-    return UNSUPPORTED if blockers > 1 else float(blockers)
+    return UNSUPPORTED if blockers > 1 else blockers
 
 
 def add_projects(story: Story, tasks: Database) -> Database:

@@ -58,6 +58,7 @@ class Server:
 
     script: list[bytes]
     requests: list[Request] = field(default_factory=list)
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -69,6 +70,7 @@ class Server:
         try:
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
+                self.reached.set()
                 self.in_flight += 1
                 self.most_in_flight = max(self.most_in_flight, self.in_flight)
                 await asyncio.sleep(self.delay)
@@ -107,17 +109,18 @@ def ok(body: Any = None, **headers: str) -> bytes:
 
 
 def error(
-    status: int, code: str, message: str = "Sorry.", http: int | None = None, additional: Any = None, **headers: str
+    status: int, code: str, message: str = "Sorry.", *, http: int = 0, additional: Any = None, retry_after: str = ""
 ) -> bytes:
     body = {"object": "error", "status": status, "code": code, "message": message, "request_id": "8d2e"}
     if additional is not None:
         body["additional_data"] = additional
+    headers = {"retry_after": retry_after} if retry_after else {}
     return reply(json.dumps(body).encode(), http or status, content_type="application/json", **headers)
 
 
-def limited(reason: str = "public_api_request_rate_limit", status: int = 429, **headers: str) -> bytes:
+def limited(reason: str = "public_api_request_rate_limit", status: int = 429, retry_after: str = "") -> bytes:
     code = "rate_limited" if status == 429 else "service_overload"
-    return error(status, code, "Slow down.", additional={"rate_limit_reason": reason}, **headers)
+    return error(status, code, "Slow down.", additional={"rate_limit_reason": reason}, retry_after=retry_after)
 
 
 HTML = reply(b"<html>Bad gateway</html>", 502, content_type="text/html")
@@ -419,6 +422,23 @@ def test_silence_is_a_failure() -> None:
     assert type(caught) is RetryableNotionError
     assert "ReadTimeout" in str(caught)
     assert here.client.stats.requests == 8
+
+
+def test_cancelled_request_ends_at_once_and_gives_its_place_back() -> None:
+    async def scenario() -> Setting:
+        async with setting(ok(), concurrent_requests=1, delay=30) as here:
+            asked = asyncio.ensure_future(query(here.client))
+            await here.server.reached.wait()
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            here.server.delay = 0
+            await query(here.client)
+            return here
+
+    here = asyncio.run(scenario())
+    assert here.client.stats.requests == 2
+    assert here.waits == []
 
 
 def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ NotionPipelineError
 │   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
 │   └── RetryableNotionError    already tried; try later
+├── NothingSharedError          share a database with the connection
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   ├── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
 │   └── SchemaChangedError      the schema moved twice during one read; sync again
@@ -104,6 +105,10 @@ class InvalidCursorError(NotionRequestError):
 
 class RetryableNotionError(NotionError):
     """Notion failed or could not be reached, attempt after attempt."""
+
+
+class NothingSharedError(NotionPipelineError):
+    """The account is there, and no database can be seen through it."""
 
 
 class ExtractionError(NotionPipelineError):

@@ -1,0 +1,164 @@
+"""Where the project lives and what its environment says: the variables of the `.env`, and the paths they name.
+
+Relative paths in variables start at the project root, as those in sources.yaml do, so that the same `.env` means
+the same files from whichever folder a command, a schedule or the web server was started.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from notion_pipeline import private_files
+from notion_pipeline.errors import ConfigError, StagingError
+
+if TYPE_CHECKING:
+    from notion_pipeline.config import Sources
+
+ROOT_MARK = "workspace.yaml"
+DEFAULT_SOURCES_FILE = "sources.yaml"
+DEFAULT_HOME = ".notion_pipeline"
+DEFAULT_API_URL = "https://api.notion.com"
+
+_SOURCES = "NOTION_PIPELINE_SOURCES"
+_CATALOG = "NOTION_PIPELINE_CATALOG"
+_HOME = "NOTION_PIPELINE_HOME"
+_API_URL = "NOTION_API_URL"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder of one project, and its environment.
+
+    Attributes:
+        root: The folder with workspace.yaml; absolute.
+        environ: The variables of `.env` under the real ones. Hidden when printed, for it holds secrets.
+        sources_file: The sources file, which need not exist.
+        catalog_override: The catalog where NOTION_PIPELINE_CATALOG names one.
+        home: Token store, locks and staging; see private_directory.
+        api_url: Base URL of Notion's API, without a slash at the end.
+    """
+
+    root: Path
+    environ: Mapping[str, str] = field(repr=False, hash=False)
+    sources_file: Path
+    catalog_override: Path | None
+    home: Path
+    api_url: str
+
+    @property
+    def sources_label(self) -> str:
+        """The sources file as the user knows it, for messages."""
+        return self.environ.get(_SOURCES) or DEFAULT_SOURCES_FILE
+
+    @property
+    def sources_file_is_required(self) -> bool:
+        """Whether the user named the sources file, so that its absence is a mistake."""
+        return bool(self.environ.get(_SOURCES))
+
+    def catalog_path(self, sources: Sources) -> Path:
+        """The catalog's file; the environment wins over sources.yaml."""
+        return self.catalog_override or self.path(sources.catalog)
+
+    def publish_path(self, sources: Sources) -> Path | None:
+        """Where a copy of the catalog is put after each run, None where none is wished for."""
+        return self.path(sources.publish) if sources.publish else None
+
+    def path(self, text: str) -> Path:
+        """A path as the user writes it, made absolute: `~` is the user's home, the rest starts at the root."""
+        try:
+            return self.root / Path(text).expanduser()
+        except RuntimeError:  # `~someone` whom this machine does not know
+            return self.root / text
+
+
+def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
+    """The project round a folder: the nearest one upwards that holds workspace.yaml, else the folder itself.
+
+    Args:
+        start: Where to look from; the current folder by default.
+        environ: The real variables, which win over those of `.env`; the process's own by default.
+
+    Raises:
+        ConfigError: `.env` or NOTION_API_URL cannot be understood.
+    """
+    folder = (start or Path.cwd()).resolve()
+    root = next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder)
+    merged = MappingProxyType({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)})
+    bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, root / DEFAULT_HOME, DEFAULT_API_URL)
+    catalog = merged.get(_CATALOG)
+    return Project(
+        root=root,
+        environ=merged,
+        sources_file=bare.path(bare.sources_label),
+        catalog_override=bare.path(catalog) if catalog else None,
+        home=bare.path(merged.get(_HOME) or DEFAULT_HOME),
+        api_url=_api_url(merged.get(_API_URL) or DEFAULT_API_URL),
+    )
+
+
+def private_directory(path: Path) -> Path:
+    """The folder itself, made if need be and closed to everyone but its owner.
+
+    One that exists is closed too, unless all users share it, as they do a temporary folder.
+
+    Raises:
+        StagingError: It cannot be made, or not be closed.
+    """
+    private_files.private_directory(path)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISDIR(mode):
+            raise _no_home(path, "a file stands in its place")
+        if mode & stat.S_ISVTX:
+            raise _no_home(path, "all users of this machine share it")
+        if mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO) != stat.S_IRWXU:
+            path.chmod(stat.S_IRWXU)
+    except OSError as error:
+        raise _no_home(path, error.strerror or type(error).__name__) from None
+    return path
+
+
+def _no_home(path: Path, reason: str) -> StagingError:
+    return StagingError(
+        f"The private folder {path} cannot be used: {reason}.",
+        cure=f"Name a folder of its own in {_HOME}, on a disk that this user may write to.",
+    )
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    """The variables of a `.env`, values taken as they stand: a `$` in a token is no variable."""
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        problem = "is not UTF-8 text"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    else:
+        return {name: value for name, value in values.items() if value is not None}
+    raise ConfigError(f".env: {problem}.")
+
+
+def _api_url(text: str) -> str:
+    url = text.strip().rstrip("/")
+    # The value is not repeated: it may be a token that went into the wrong variable.
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigError(f"{_API_URL}: is no web address, allowed: one such as {DEFAULT_API_URL}.")
+    if parts.path.endswith("/v1") or parts.query or parts.fragment:
+        raise ConfigError(
+            f"{_API_URL}: must be the address without /v1 and without a query, such as {DEFAULT_API_URL}."
+        )
+    return url

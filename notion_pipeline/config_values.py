@@ -1,0 +1,134 @@
+"""What single values of sources.yaml mean: dates, spans, time zones, names and paths.
+
+Each function gives the value as the pipeline uses it, or raises ValueError with what was found and what is allowed;
+config_file.py puts the file and the key path in front.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo, available_timezones
+
+from notion_pipeline.wording import nearest, quoted, redacted
+
+MAX_DESCRIPTION = 140
+MAX_TABLE_NAME = 200
+MAX_PREFIX = 50
+SOURCE_NAME = r"^[a-z][a-z0-9_]{0,30}$"
+RESERVED_TABLES = frozenset({"database", "databases"})
+# Schemas that every DuckDB file has, and the two catalogs whose names would hide a schema of the same name.
+DUCKDB_SCHEMAS = frozenset({"main", "information_schema", "pg_catalog", "system", "temp"})
+
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SPAN = re.compile(r"(\d{1,6}) ?([dhm])", re.ASCII)
+_SPAN_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_START_DATE_ALLOWED = "a date such as 2024-01-31, or a time with its offset such as 2024-01-31T08:30:00+01:00"
+
+
+def parse_start_date(value: object) -> datetime | None:
+    """The minute that a start date means, in UTC; a bare date is its midnight in UTC."""
+    if value is None:
+        return None
+    moment = _moment(value)
+    if moment is None:
+        raise ValueError(f"found {quoted(value)}, allowed: {_START_DATE_ALLOWED}")
+    if moment.tzinfo is None:
+        raise ValueError(f"found {quoted(value)}, a time without its offset; allowed: {_START_DATE_ALLOWED}")
+    try:
+        return moment.astimezone(timezone.utc).replace(second=0, microsecond=0)
+    except OverflowError:
+        raise ValueError(f"found {quoted(value)}, which no calendar in UTC holds") from None
+
+
+def _moment(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value, time(), timezone.utc)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        if _DATE.fullmatch(text):
+            return _moment(date.fromisoformat(text))
+        # Python 3.10 reads neither a final Z nor an offset without minutes.
+        text = re.sub(r"[Zz]$", "+00:00", text)
+        return datetime.fromisoformat(text) if _DATE.match(text) else None
+    except ValueError:
+        return None
+
+
+def parse_span(value: object) -> timedelta | None:
+    """A span such as 7d, 12h or 30m, a day being 24 hours; None for `never`."""
+    if isinstance(value, timedelta):
+        return value
+    if value == "never":
+        return None
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match or int(match[1]) == 0:
+        raise ValueError(f"found {quoted(value)}, allowed: days, hours or minutes such as 7d, 12h or 30m, or never")
+    return int(match[1]) * _SPAN_UNITS[match[2]]
+
+
+def check_time_zone(name: str) -> str:
+    """The name of a time zone that this machine knows."""
+    try:
+        return ZoneInfo(name).key
+    except (LookupError, OSError, ValueError):  # unknown; a folder of zones such as Europe; a path
+        near = nearest(name, sorted(available_timezones()))
+    hint = f', nearest is "{near}"' if near else ", allowed: a name such as Europe/Paris"
+    raise ValueError(f"found {quoted(name)}, no time zone{hint}")
+
+
+def check_source_name(name: str) -> str:
+    """A name that can stand in names of assets, jobs and a DuckDB schema."""
+    if not re.fullmatch(SOURCE_NAME, name):
+        raise ValueError(
+            f"found {quoted(name)}, allowed: a lower-case letter, then at most 30 lower-case letters, digits or _"
+        )
+    if name.endswith("_full"):
+        raise ValueError(f'found {quoted(name)}, must not end in "_full", which the names of full syncs hold')
+    if name in DUCKDB_SCHEMAS:
+        raise ValueError(f"found {quoted(name)}, a name that DuckDB keeps for itself; choose another")
+    return name
+
+
+def check_description(text: str) -> str:
+    """A description that fits where Dagster shows it."""
+    if len(text) > MAX_DESCRIPTION:
+        raise ValueError(f"found {len(text)} characters, allowed: at most {MAX_DESCRIPTION}")
+    return text
+
+
+def check_table(name: str) -> str:
+    """A table name as the user wants it; it is quoted in SQL, so nearly everything goes."""
+    if not 0 < len(name) <= MAX_TABLE_NAME or not name.isprintable():
+        raise ValueError(f"found {quoted(name)}, allowed: 1 to {MAX_TABLE_NAME} printable characters")
+    if name.lower() in RESERVED_TABLES:
+        raise ValueError(f"found {quoted(name)}, a name that is kept for the list of databases; choose another")
+    return name
+
+
+def check_prefix(text: str) -> str:
+    """What stands before table names; empty for nothing."""
+    if len(text) > MAX_PREFIX or not text.isprintable():
+        raise ValueError(f"found {quoted(text)}, allowed: at most {MAX_PREFIX} printable characters")
+    return text
+
+
+def check_path(text: str) -> str:
+    """A path of a file, which an address such as `md:` or `postgres:` is not."""
+    if not text or not text.isprintable():
+        raise ValueError(f"found {quoted(text)}, allowed: a path, relative ones from the project root on")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
+        raise ValueError(f"found {quoted(text)}, allowed: the path of a DuckDB file; addresses are not supported")
+    return text
+
+
+def check_variable(name: str) -> str:
+    """The name of an environment variable; what is refused is not repeated, for it may be the token itself."""
+    if not _VARIABLE_NAME.fullmatch(name) or redacted(name) != name:
+        raise ValueError("must be the name of an environment variable, such as NOTION_TOKEN")
+    return name

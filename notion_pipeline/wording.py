@@ -1,0 +1,35 @@
+"""How messages show what they found: on one line, short, never a secret, and with the word that was probably meant."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+_TOKEN = re.compile(r"\b(?:(?:ntn|nrt)_\w{10,}|secret_[A-Za-z0-9]{20,})")
+_LONGEST_ECHO = 60
+
+
+def quoted(value: object) -> str:
+    """A value in the words of YAML, cut where it is long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    text = json.dumps(value if isinstance(value, (str, bool, int, float)) else str(value), ensure_ascii=False)
+    return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 1]}…"
+
+
+def redacted(text: str) -> str:
+    """The text without anything that looks like a token of Notion's."""
+    return _TOKEN.sub("(a token)", text)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that was probably meant, None where none is near."""
+    by_lower_case = {known.lower(): known for known in words}
+    near = get_close_matches(word.lower(), list(by_lower_case), n=1)
+    return by_lower_case[near[0]] if near else None

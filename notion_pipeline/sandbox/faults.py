@@ -1,0 +1,116 @@
+"""Scripted faults: which request goes wrong, and how; and the rate limit's window."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = (
+    "rate_limit",
+    "overload",
+    "status",
+    "html_502",
+    "timeout_503",
+    "reset",
+    "cut_body",
+    "invalid_json",
+    "error_200",
+    "delay",
+    "hang",
+    "unauthorized",
+    "call",
+)
+
+
+class Fault:
+    """One thing that goes wrong.
+
+    Args:
+        kind: One of KINDS.
+        match: Regular expression searched in "METHOD /path"; None fits every API request.
+        at: The n-th matching request from now, 1-based; None begins with the next one.
+        times: How many matching requests in a row it hits.
+        **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
+            html (status), seconds (delay, hang), callable (call, run before the request is served).
+    """
+
+    def __init__(
+        self, kind: str, *, match: str | None = None, at: int | None = None, times: int = 1, **params: Any
+    ) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"no such fault: {kind}; there are {', '.join(KINDS)}")
+        self.kind = kind
+        self.match = re.compile(match) if match else None
+        self.at = at or 1
+        self.times = times
+        self.params = params
+        self.seen = 0
+        self.fired = 0
+
+    def due(self, line: str, *, answered: bool) -> bool:
+        """Whether it hits the request; a request that has its fault already leaves this one for the next."""
+        if self.match is not None and not self.match.search(line):
+            return False
+        self.seen += 1
+        if self.seen < self.at or self.fired >= self.times or (answered and self.answers):
+            return False
+        self.fired += 1
+        return True
+
+    @property
+    def answers(self) -> bool:
+        """Whether it takes the place of the answer; the others only come before it."""
+        return self.kind not in ("delay", "call")
+
+
+@dataclass
+class Faults:
+    """The script."""
+
+    planned: list[Fault] = field(default_factory=list)
+
+    def add(self, fault: Fault) -> Fault:
+        self.planned.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        self.planned.clear()
+
+    def due(self, line: str) -> list[Fault]:
+        """The faults that hit this request, at most one of which answers it."""
+        hits: list[Fault] = []
+        for fault in self.planned:
+            if fault.due(line, answered=any(hit.answers for hit in hits)):
+                hits.append(fault)
+        self.planned = [fault for fault in self.planned if fault.fired < fault.times]
+        return hits
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """A fixed window on real time, per token (notion-api.md section 11)."""
+
+    requests: int = 180
+    window_seconds: float = 60
+    reason: str = "public_api_request_rate_limit"
+
+
+class RateWindows:
+    """The open windows by token."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[float, int]] = {}
+
+    def refusal(self, limit: RateLimit, token: str) -> int | None:
+        """Whole seconds to wait, or None when the request may pass."""
+        now = time.monotonic()
+        began, spent = self._open.get(token, (now, 0))
+        if now - began >= limit.window_seconds:
+            began, spent = now, 0
+        if spent >= limit.requests:
+            return max(1, math.ceil(began + limit.window_seconds - now))
+        self._open[token] = (began, spent + 1)
+        return None

@@ -1,0 +1,201 @@
+"""What stands before every API request: the log, scripted faults, latency; and the Date header of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .apierrors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
+from .faults import Fault
+from .workspace import Request, Workspace
+
+API_PREFIX = "/v1"
+_HTML_502 = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"  # noqa: E501
+_SAMPLE = b'{"object":"list","results":[],"next_cursor":null,"has_more":false}'
+
+
+class Gate:
+    """ASGI: around the routes."""
+
+    def __init__(self, app: ASGIApp, ws: Workspace, closing: asyncio.Event) -> None:
+        self._app, self._ws, self._closing = app, ws, closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        # Routed by the path as sent: a property id may hold an encoded slash (section 7).
+        raw_path = scope["raw_path"].split(b"?")[0].decode("ascii", "replace")
+        scope = {**scope, "path": raw_path}
+        if not raw_path.startswith(API_PREFIX + "/") and raw_path != API_PREFIX:
+            await self._app(scope, receive, self._dated(send))
+            return
+        body = await _whole_body(receive)
+        request = self._log(scope, raw_path, body)
+        await self._serve(scope, receive, _Answering(send, request, self._ws), body, request)
+
+    def _dated(self, send: Send) -> Send:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = _with_date(message, self._ws)
+            await send(message)
+
+        return dated
+
+    def _log(self, scope: Scope, path: str, body: bytes) -> Request:
+        headers = dict(scope["headers"])
+        token = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+        version = headers[b"notion-version"].decode("latin-1") if b"notion-version" in headers else None
+        query = scope["query_string"].decode("latin-1")
+        request = Request(
+            scope["method"], path, query, _parsed(body), version, self._ws.clock.now(), token=token or None
+        )
+        self._ws.requests.append(request)
+        return request
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, answering: _Answering, body: bytes, request: Request
+    ) -> None:
+        if self._ws.latency:
+            await asyncio.sleep(self._ws.latency)
+        with self._ws.lock:
+            faults = self._ws.faults.due(f"{request.method} {request.path}")
+        for fault in faults:
+            if await self._fault(fault, answering, receive):
+                return
+        await self._app(scope, _replayed(body), answering.send)
+
+    async def _fault(self, fault: Fault, answering: _Answering, receive: Receive) -> bool:
+        """Whether the fault took the place of the answer."""
+        params = fault.params
+        if fault.kind == "call":
+            await run_in_threadpool(params["callable"])
+            return False
+        if fault.kind == "delay":
+            await self._wait(params.get("seconds", 1.0), receive)
+            return False
+        if fault.kind == "hang":
+            await self._wait(params.get("seconds", 3600.0), receive)
+            await answering.drop()
+        elif fault.kind == "reset":
+            await answering.drop()
+        elif fault.kind == "cut_body":
+            await answering.cut(_SAMPLE)
+        else:
+            await answering.answer(*scripted_answer(fault))
+        return True
+
+    async def _wait(self, seconds: float, receive: Receive) -> None:
+        """Until the time is over, the client is gone, or the server stops."""
+        waits = [asyncio.ensure_future(self._closing.wait()), asyncio.ensure_future(receive())]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+class _Answering:
+    """Sends the answer and notes its status."""
+
+    def __init__(self, send: Send, request: Request, ws: Workspace) -> None:
+        self._send, self._request, self._ws = send, request, ws
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._request.status = message["status"]
+            message = _with_date(message, self._ws)
+        await self._send(message)
+
+    async def answer(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
+        await self.send(_start(status, content_type, len(body), headers))
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def cut(self, body: bytes) -> None:
+        """Half of what the headers promise, then the end of the connection."""
+        await self.send(_start(200, "application/json", len(body), {}))
+        await self.send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+        await self._disconnect(abort=False)
+
+    async def drop(self) -> None:
+        await self._disconnect(abort=True)
+
+    async def _disconnect(self, *, abort: bool) -> None:
+        # ASGI knows no way to hang up; uvicorn's sender holds the connection.
+        transport = self._send.__self__.transport  # type: ignore[attr-defined]
+        transport.abort() if abort else transport.close()
+        while not self._send.__self__.disconnected:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+
+
+def _start(status: int, content_type: str, length: int, headers: dict[str, str]) -> Message:
+    pairs = {"content-type": content_type, "content-length": str(length)} | headers
+    encoded = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+def _with_date(message: Message, ws: Workspace) -> Message:
+    date = format_datetime(ws.clock.header_time(), usegmt=True).encode()
+    return {**message, "headers": [*message["headers"], (b"date", date)]}
+
+
+def scripted_answer(fault: Fault) -> tuple[int, str, bytes, dict[str, str]]:
+    """Status, content type, body and headers of an answering fault."""
+    params = fault.params
+    if fault.kind == "html_502":
+        return 502, "text/html", _HTML_502, {"cf-ray": "8f00000000000000-CDG"}
+    if fault.kind == "invalid_json":
+        return 200, "application/json", b'{"object":"list","results":[{"object":', {}
+    if fault.kind == "status" and params.get("html"):
+        return params.get("status", 500), "text/html", _HTML_502, {}
+    error = _scripted_error(fault)
+    status = 200 if fault.kind == "error_200" else error.status
+    body = orjson.dumps(error.body("00000000-0000-4000-a000-000000000000"))
+    return status, "application/json; charset=utf-8", body, error.headers
+
+
+def _scripted_error(fault: Fault) -> NotionError:
+    params = fault.params
+    if fault.kind == "rate_limit":
+        return rate_limited(params.get("reason", "public_api_request_rate_limit"), params.get("retry_after", 1))
+    if fault.kind == "overload":
+        return overloaded(params.get("retry_after", 1))
+    if fault.kind == "timeout_503":
+        return datastore_timeout()
+    if fault.kind == "unauthorized":
+        return unauthorized()
+    status = params.get("status", 500)
+    return NotionError(
+        status,
+        params.get("code", "internal_server_error"),
+        params.get("message", "Unexpected error occurred."),
+        params.get("additional_data"),
+        params.get("headers"),
+    )
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def _replayed(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode("utf-8", "replace")

@@ -1,0 +1,275 @@
+"""Handlers that read: users, databases, data sources, queries, pages, blocks (notion-api.md sections 4 to 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from .apierrors import invalid, invalid_url, multiple_sources, restricted
+from .calls import Call, Spliced, listing, sliced
+from .clock import page_stamp
+from .ids import dashed
+from .objects import Database, DataSource, Page
+from .query import BODY_KEYS, Query
+from .render import Renderer
+from .richtext import rich_text
+from .schema import COMPUTED
+
+_UPLOAD_LIMIT = 5_242_880
+
+
+def me(call: Call) -> dict[str, Any]:
+    """The connection's own bot, and with it the workspace (section 9)."""
+    token, ws = call.token, call.ws
+    owner: dict[str, Any] = {"type": "workspace", "workspace": True}
+    if token.owner is not None:
+        owner = {"type": "user", "user": call.renderer.user(token.owner.id)}
+    bot = {
+        "owner": owner,
+        "workspace_name": ws.name,
+        "workspace_id": ws.id,
+        "workspace_limits": {"max_file_upload_size_in_bytes": _UPLOAD_LIMIT},
+    }
+    user = token.bot
+    return {"object": "user", "id": user.id, "name": user.name, "avatar_url": None, "type": "bot", "bot": bot}
+
+
+def _require_users(call: Call) -> None:
+    if call.token.user_information == "none":
+        raise restricted("read user information")
+
+
+def users(call: Call) -> dict[str, Any]:
+    _require_users(call)
+    part, cursor = sliced(call, "user", list(call.ws.users))
+    return listing("user", [call.renderer.user(user_id) for user_id in part], cursor)
+
+
+def user(call: Call) -> dict[str, Any]:
+    _require_users(call)
+    user_id = call.path_id("user_id")
+    if user_id not in call.ws.users:
+        raise call.missing("user", user_id)
+    return call.renderer.user(user_id)
+
+
+def database(call: Call) -> dict[str, Any]:
+    found = call.database()
+    if call.legacy:
+        require_single_source(found)
+    return call.renderer.database(found)
+
+
+def require_single_source(found: Database) -> None:
+    if len(found.data_sources) > 1:
+        raise multiple_sources(found.id, [source.id for source in found.data_sources])
+
+
+def data_source(call: Call) -> dict[str, Any]:
+    if call.legacy:
+        raise invalid_url()
+    return call.renderer.data_source(call.data_source())
+
+
+def templates(call: Call) -> dict[str, Any]:
+    """No `object`, no `results`, no request id (sections 1 and 4)."""
+    part, cursor = sliced(call, "template", call.data_source().templates)
+    return {"templates": part, "has_more": cursor is not None, "next_cursor": cursor}
+
+
+def query_database(call: Call) -> Spliced:
+    """The oldest version's query."""
+    if not call.legacy:
+        raise invalid_url()
+    found = call.database()
+    require_single_source(found)
+    return _query(call, found.data_source, "page_or_database")
+
+
+def query_data_source(call: Call) -> Spliced:
+    if call.legacy:
+        raise invalid_url()
+    return _query(call, call.data_source(), "page_or_data_source")
+
+
+def _query(call: Call, source: DataSource, kind: str) -> Spliced:
+    if source.in_trash and call.ws.switches.trashed_source_query == "not_found":
+        raise call.missing("data source", source.id)
+    body = call.json_body(BODY_KEYS)
+    only = filter_properties(call, source)
+    renderer = call.renderer
+    answer = Query(call.ws, source, renderer, body).page()
+    cache = RowCache(renderer, source, only)
+    rows = b",".join([cache.row(row) for row in answer.rows])
+    tail: dict[str, Any] = {
+        "next_cursor": answer.next_cursor,
+        "has_more": answer.next_cursor is not None,
+        "type": kind,
+        kind: {},
+    }
+    if answer.capped:
+        tail["request_status"] = {"type": "incomplete", "incomplete_reason": "query_result_limit_reached"}
+    elif call.ws.switches.request_status_complete:
+        tail["request_status"] = {"type": "complete"}
+    return Spliced(b'{"object":"list","results":[' + rows + b"]," + orjson.dumps(tail)[1:-1])
+
+
+def filter_properties(call: Call, source: DataSource) -> set[str] | None:
+    """Ids of the properties asked for, by id or name (section 4); None without the parameter."""
+    wanted = [value for key, value in call.query if key in ("filter_properties", "filter_properties[]")]
+    if not wanted:
+        return None
+    ids = set()
+    for value in wanted:
+        found = source.find_property(value) or source.find_property(unquote(value))
+        if found is None:
+            raise invalid(f"Could not find property with name or id: {value}")
+        ids.add(found.id)
+    return ids
+
+
+class RowCache:
+    """Rows as JSON, kept on the page until something changes that they show."""
+
+    def __init__(self, renderer: Renderer, source: DataSource, only: set[str] | None) -> None:
+        self._renderer, self._only = renderer, only
+        ws = renderer.ws
+        kinds = {prop.type for prop in source.properties.values()}
+        key: tuple[Any, ...] = (renderer.version, renderer.token.value, source.revision, ws.sharing_revision)
+        if not kinds.isdisjoint(("relation", *COMPUTED)):
+            key += (ws.revision, ws.switches.rollup_over_25, ws.switches.trashed_relations_hidden)
+        if "formula" in kinds:
+            key += (ws.clock.now(),)
+        self._key = key
+
+    def row(self, row: Page | DataSource) -> bytes:
+        if isinstance(row, DataSource):
+            return orjson.dumps(self._renderer.data_source(row))
+        if self._only is not None or row.volatile:
+            return orjson.dumps(self._renderer.page(row, self._only))
+        cached = row.cached
+        if cached is not None and cached[0] == self._key:
+            return cached[1]
+        rendered = orjson.dumps(self._renderer.page(row))
+        row.cached = (self._key, rendered)
+        self._renderer.ws.remember_cached(row)
+        return rendered
+
+
+def page(call: Call) -> dict[str, Any]:
+    """Also of a trashed or archived page (section 4)."""
+    found = call.page()
+    only = filter_properties(call, found.data_source) if found.data_source else None
+    return call.renderer.page(found, only)
+
+
+def markdown(call: Call) -> dict[str, Any]:
+    found = call.page()
+    return {
+        "object": "page_markdown",
+        "id": found.id,
+        "markdown": found.content,
+        "truncated": False,
+        "unknown_block_ids": [],
+    }
+
+
+def block(call: Call) -> dict[str, Any]:
+    """A page or a database as its block: the same id (section 2)."""
+    call.require_read()
+    block_id = call.path_id("block_id")
+    found = call.ws.databases.get(block_id)
+    if found is not None and call.token.sees(found):
+        return _child_database(call, found)
+    if block_id in call.ws.pages:
+        return _block(call, call.page(block_id), block_id, "child_page", {"title": call.page(block_id).title}, None)
+    raise call.missing("block", block_id)
+
+
+def block_children(call: Call) -> dict[str, Any]:
+    """Paragraphs of the page, then child databases that the connection sees (section 9)."""
+    call.require_read()
+    block_id = call.path_id("block_id")
+    if block_id in call.ws.databases:
+        call.database("block_id")
+        return listing("block", [])
+    if block_id not in call.ws.pages:
+        raise call.missing("block", block_id)
+    parent = call.page(block_id)
+    blocks = [_paragraph(call, parent, number, line) for number, line in enumerate(parent.content.splitlines())]
+    blocks += [
+        _child_database(call, found)
+        for found in call.ws.databases.values()
+        if call.renderer.database_parent(found).get("page_id") == parent.id
+        and call.token.sees(found)
+        and not found.in_trash
+    ]
+    return _block_list(call, blocks)
+
+
+def _block_list(call: Call, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Here the cursor is the id of the next page's first item (section 3)."""
+    cursor, size = call.list_parameters()
+    ids = [entry["id"] for entry in blocks]
+    start = 0
+    if cursor is not None:
+        if dashed(cursor) not in ids:
+            raise invalid(f"The start_cursor provided is invalid: {cursor}")
+        start = ids.index(str(dashed(cursor)))
+    end = start + size
+    return listing("block", blocks[start:end], ids[end] if end < len(ids) else None)
+
+
+def _paragraph(call: Call, parent: Page, number: int, line: str) -> dict[str, Any]:
+    head, tail = parent.id[:-12], int(parent.id[-12:], 16)
+    block_id = f"{head}{(tail ^ (number + 1)):012x}"
+    return _block(call, parent, block_id, "paragraph", {"rich_text": rich_text(line), "color": "default"}, parent.id)
+
+
+def _block(
+    call: Call, page: Page, block_id: str, type_: str, content: dict[str, Any], parent_id: str | None
+) -> dict[str, Any]:
+    body = {
+        "object": "block",
+        "id": block_id,
+        "parent": {"type": "page_id", "page_id": parent_id} if parent_id else call.renderer.page_parent(page),
+        "created_time": page_stamp(page.created_time),
+        "last_edited_time": page_stamp(page.last_edited_time),
+        "created_by": {"object": "user", "id": page.created_by},
+        "last_edited_by": {"object": "user", "id": page.last_edited_by},
+        "has_children": parent_id is None and bool(page.content),
+        "in_trash": page.in_trash,
+        "type": type_,
+        type_: content,
+    }
+    return body if call.version == "2026-03-11" else body | {"archived": page.in_trash}
+
+
+def _child_database(call: Call, found: Database) -> dict[str, Any]:
+    by = {"object": "user", "id": call.ws.owner.id}
+    body = {
+        "object": "block",
+        "id": found.id,
+        "parent": call.renderer.database_parent(found),
+        "created_time": page_stamp(found.created_time),
+        "last_edited_time": page_stamp(found.last_edited_time),
+        "created_by": by,
+        "last_edited_by": by,
+        "has_children": False,
+        "in_trash": found.in_trash,
+        "type": "child_database",
+        "child_database": {"title": found.title},
+    }
+    return body if call.version == "2026-03-11" else body | {"archived": found.in_trash}
+
+
+def comments(call: Call) -> dict[str, Any]:
+    """There are none; the page or block must exist."""
+    block_id = dashed(dict(call.query).get("block_id"))
+    if block_id is None:
+        raise invalid("query failed validation: query.block_id should be defined, instead was `undefined`.")
+    if block_id not in call.ws.databases:
+        call.page(block_id)
+    return listing("comment", [])

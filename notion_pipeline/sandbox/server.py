@@ -1,0 +1,219 @@
+"""The HTTP server: the routes of notion-api.md on loopback, by starlette and uvicorn.
+
+Beside Notion's own paths there are control endpoints for other processes, under /sandbox/ (see control.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from . import reading, search
+from .apierrors import NotionError, invalid_url, rate_limited, unauthorized
+from .calls import Call, Spliced
+from .gate import Gate
+from .objects import Token
+from .render import VERSIONS
+from .workspace import Workspace
+
+Handler = Callable[[Call], Any]
+JSON = "application/json; charset=utf-8"
+_API: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/v1/users/me", reading.me),
+    ("GET", "/v1/users/{user_id}", reading.user),
+    ("GET", "/v1/users", reading.users),
+    ("POST", "/v1/search", search.search),
+    ("GET", "/v1/databases/{database_id}", reading.database),
+    ("POST", "/v1/databases/{database_id}/query", reading.query_database),
+    ("GET", "/v1/data_sources/{data_source_id}", reading.data_source),
+    ("POST", "/v1/data_sources/{data_source_id}/query", reading.query_data_source),
+    ("GET", "/v1/data_sources/{data_source_id}/templates", reading.templates),
+    ("GET", "/v1/pages/{page_id}", reading.page),
+    ("GET", "/v1/pages/{page_id}/markdown", reading.markdown),
+    ("GET", "/v1/blocks/{block_id}", reading.block),
+    ("GET", "/v1/blocks/{block_id}/children", reading.block_children),
+    ("GET", "/v1/comments", reading.comments),
+)
+
+
+def application(ws: Workspace, closing: asyncio.Event) -> Gate:
+    """The ASGI application serving a workspace."""
+    routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
+
+    async def unknown(request: HttpRequest, _: Exception) -> Response:
+        return _error(ws, invalid_url())
+
+    app = Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
+    app.router.redirect_slashes = False
+    return Gate(app, ws, closing)
+
+
+def _endpoint(ws: Workspace, handler: Handler) -> Callable[[HttpRequest], Any]:
+    async def endpoint(request: HttpRequest) -> Response:
+        body = await request.body()
+        # Between edits, never during one.
+        with ws.lock:
+            try:
+                return _answer(ws, handler(_call(ws, request, body)))
+            except NotionError as error:
+                return _error(ws, error)
+
+    return endpoint
+
+
+def _call(ws: Workspace, request: HttpRequest, body: bytes) -> Call:
+    token = _authorized(ws, request.headers.get("authorization", ""))
+    version = _version(request.headers.get("notion-version"))
+    if "notion-beta" in request.headers:
+        raise NotionError(400, "invalid_beta", "Notion-Beta header failed validation: unknown value.")
+    _within_rate(ws, token)
+    try:
+        parsed = orjson.loads(body) if body else None
+    except orjson.JSONDecodeError:
+        raise NotionError(400, "invalid_json", "Error parsing JSON body.") from None
+    query = parse_qsl(request.url.query, keep_blank_values=True)
+    return Call(ws, token, version, dict(request.path_params), query, parsed)
+
+
+def _authorized(ws: Workspace, header: str) -> Token:
+    scheme, _, value = header.partition(" ")
+    token = ws.tokens.get(value) if scheme == "Bearer" else None
+    if token is None or token.revoked:
+        raise unauthorized()
+    return token
+
+
+def _version(given: str | None) -> str:
+    """The version asked for; there is no "latest" (section 1)."""
+    if given not in VERSIONS:
+        known = " or ".join(f'`"{version}"`' for version in VERSIONS)
+        was = "undefined" if given is None else f'"{given}"'
+        message = (
+            f"Notion-Version header failed validation: Notion-Version header should be {known}, instead was `{was}`."
+        )
+        raise NotionError(400, "missing_version", message)
+    return given
+
+
+def _within_rate(ws: Workspace, token: Token) -> None:
+    if ws.rate_limit is None:
+        return
+    wait = ws.rate_windows.refusal(ws.rate_limit, token.value)
+    if wait is not None:
+        raise rate_limited(ws.rate_limit.reason, wait)
+
+
+def _answer(ws: Workspace, result: Any) -> Response:
+    request_id = ws.request_id()
+    if isinstance(result, Spliced):
+        content = result.head + b',"request_id":"' + request_id.encode() + b'"}'
+    elif "templates" in result and "object" not in result:
+        content = orjson.dumps(result)  # the one answer without a request id (section 1)
+    else:
+        content = orjson.dumps(result | {"request_id": request_id})
+    return Response(content, headers={"content-type": JSON, "x-notion-request-id": request_id})
+
+
+def _error(ws: Workspace, error: NotionError) -> Response:
+    request_id = ws.request_id()
+    headers = {"content-type": JSON, "x-notion-request-id": request_id} | error.headers
+    return Response(orjson.dumps(error.body(request_id)), error.status, headers)
+
+
+class SandboxServer:
+    """Serves a workspace on loopback from a thread, as long as the context lasts.
+
+    Args:
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, ws: Workspace, port: int = 0) -> None:
+        self.ws = ws
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notion-sandbox", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+        self._server: uvicorn.Server | None = None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
+        server = self._server = uvicorn.Server(_settings(self.ws, self._closing))
+        serving = asyncio.ensure_future(server.serve(sockets=[self._socket]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+        self._ready.set()
+        await serving
+
+    def __enter__(self) -> SandboxServer:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait(self) -> None:
+        """Until the server stops."""
+        while self._thread.is_alive():
+            self._thread.join(0.5)
+
+    def stop(self) -> None:
+        """Stop serving; hanging answers are let go."""
+        if self._loop is not None and self._closing is not None and self._server is not None:
+            self._server.should_exit = True
+            if self._thread.is_alive():
+                self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+        self._socket.close()
+
+
+def _settings(ws: Workspace, closing: asyncio.Event) -> uvicorn.Config:
+    return uvicorn.Config(
+        application(ws, closing),
+        log_level="critical",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        # The clock's, not the machine's.
+        date_header=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def serve(ws: Workspace, port: int, *, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted, for the command line.
+
+    Args:
+        announce: Gets the server's address once it answers.
+    """
+    with SandboxServer(ws, port) as server:
+        announce(server.url)
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            return

@@ -1,0 +1,371 @@
+"""A pretend Notion workspace: what it holds, who may see it, and edits to it, also while it is being served.
+
+Every method may be called from any thread; a request is served between edits, never during one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from . import row_edits, schema_edits
+from .clock import START, Clock, as_instant
+from .faults import Fault, Faults, RateLimit, RateWindows
+from .ids import IdSource, dashed
+from .objects import Database, DataSource, Page, Token, User
+from .plain import plain_value
+from .query_sessions import Sessions
+from .render import Renderer
+from .schema import Property
+from .switches import Switches
+from .values import UNSUPPORTED, Raw
+
+__all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
+
+
+_CACHED_ROWS = 50_000
+
+
+@dataclass
+class Request:
+    """One API request as it arrived; status is 0 while it is unanswered or when it was dropped."""
+
+    method: str
+    path: str
+    query: str
+    body: Any
+    version: str | None
+    at: datetime
+    status: int = 0
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a database without a parent of its own lives: the workspace's first page."""
+
+    page_id: str
+
+
+class Workspace:
+    """A workspace and the server's settings for it.
+
+    Args:
+        name: Shown by users/me.
+        token: The first connection's token; it sees every shared database.
+        now: Where the clock starts.
+        switches: Positions on what notion-api.md leaves open.
+        clock_runs: Whether the clock follows real time from `now`.
+        seed: Of every id; the same calls with the same seed give the same ids.
+    """
+
+    def __init__(
+        self,
+        name: str = "Acme",
+        token: str = "ntn_sandbox_token",  # noqa: S107 - a pretend token
+        now: datetime = START,
+        switches: Switches | None = None,
+        *,
+        clock_runs: bool = False,
+        seed: int = 0,
+        integration_name: str = "Sandbox connection",
+    ) -> None:
+        self.name = name
+        self.integration_name = integration_name
+        self.lock = threading.RLock()
+        self.ids = IdSource(seed)
+        self._request_ids = IdSource(-1 - seed)
+        self.clock = Clock(now, runs=clock_runs)
+        self.switches = switches or Switches()
+        self.faults = Faults()
+        self.requests: list[Request] = []
+        self.rate_limit: RateLimit | None = None
+        self.rate_windows = RateWindows()
+        self.latency = 0.0
+        self.result_cap = 10_000
+        self.sessions = Sessions()
+        self.revision = 0
+        self.sharing_revision = 0
+        self.id, self.integration_id = self.ids.uuid(), self.ids.uuid()
+        self.users: dict[str, User] = {}
+        self.tokens: dict[str, Token] = {}
+        self.databases: dict[str, Database] = {}
+        self.data_sources: dict[str, DataSource] = {}
+        self.pages: dict[str, Page] = {}
+        self._seq = 0
+        self._cached: deque[Page] = deque()
+        self.token = self.add_token(token)
+        self.owner = self.add_user("Ada Owner", "ada@example.com")
+        self.home = self.add_home(name)
+
+    @contextmanager
+    def changing(self) -> Iterator[datetime]:
+        """Hold requests off while something changes; gives the moment of the change."""
+        with self.lock:
+            yield self.clock.now()
+            self.revision += 1
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def next_signature(self) -> int:
+        """Never the same twice, for signed URLs."""
+        return self.next_seq() * 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+    def request_id(self) -> str:
+        """From a source of its own, so that requests do not change the ids of what is built later."""
+        return self._request_ids.uuid()
+
+    def remember_cached(self, page: Page) -> None:
+        """Keep the rows held as JSON within bounds."""
+        self._cached.append(page)
+        if len(self._cached) > _CACHED_ROWS:
+            self._cached.popleft().cached = None
+
+    # People and connections
+
+    def add_user(self, name: str, email: str | None = None, kind: str = "person") -> User:
+        with self.changing():
+            user = User(self.ids.uuid(), name, email, kind)
+            self.users[user.id] = user
+            return user
+
+    def add_token(
+        self,
+        token: str,
+        databases: Iterable[Database | str] | None = None,
+        *,
+        user_information: str = "with_email",
+        read_content: bool = True,
+        owner: User | None = None,
+    ) -> Token:
+        """One more connection; with `databases` it sees just these, whether shared with others or not."""
+        with self.changing():
+            bot = self.add_user(self.integration_name, kind="bot")
+            granted = None if databases is None else {self.find_database(entry).id for entry in databases}
+            self.tokens[token] = Token(token, bot, granted, user_information, read_content, owner)
+            return self.tokens[token]
+
+    def revoke_token(self, token: str) -> None:
+        with self.changing():
+            self.tokens[token].revoked = True
+
+    # Databases and data sources
+
+    def add_database(
+        self,
+        title: str | None,
+        schema: Mapping[str, Any],
+        *,
+        shared: bool = True,
+        parent: Any = None,
+        description: str = "",
+        icon: Any = None,
+        cover: Any = None,
+        created_at: datetime | str | None = None,
+        is_wiki: bool = False,
+        id: str | None = None,  # noqa: A002 - Notion's word
+        data_source_name: str | None = None,
+    ) -> Database:
+        """A database with its first data source, which takes the database's title unless named.
+
+        Args:
+            parent: None for the workspace's first page; a Page; a DataSource of a wiki, which then lists the new
+                data sources among its rows; or a raw parent object.
+        """
+        with self.changing() as now:
+            at = as_instant(created_at) if created_at else now
+            database = Database(
+                self,
+                dashed(id) or self.ids.uuid(),
+                title or "",
+                parent if parent is not None else Home(self.home.id),
+                at,
+                at,
+                now,
+                shared=shared,
+                description=description,
+                icon=row_edits.icon_object(icon),
+                cover=row_edits.icon_object(cover),
+                is_wiki=is_wiki,
+            )
+            self.databases[database.id] = database
+            self.add_data_source(database, data_source_name or database.title, schema, created_at=at)
+            return database
+
+    def add_data_source(
+        self,
+        database: Database,
+        name: str,
+        schema: Mapping[str, Any],
+        *,
+        created_at: datetime | str | None = None,
+        id: str | None = None,  # noqa: A002 - Notion's word
+    ) -> DataSource:
+        with self.changing() as now:
+            at = as_instant(created_at) if created_at else now
+            by = self.owner.id
+            source = DataSource(
+                self, dashed(id) or self.ids.uuid(), name, database, self.next_seq(), at, at, by, by, database.icon
+            )
+            database.data_sources.append(source)
+            self.data_sources[source.id] = source
+            schema_edits.build(self, source, schema)
+            if isinstance(database.parent, DataSource):
+                database.parent.insert_row(source)
+            return source
+
+    def find_database(self, entry: Database | str) -> Database:
+        return entry if isinstance(entry, Database) else self.databases[dashed(entry) or entry]
+
+    def rename_database(self, database: Database, title: str) -> None:
+        """Rename the container; its first data source follows where it still bears the same name."""
+        with self.changing() as now:
+            first = database.data_source
+            if first.name == database.title:
+                first.name, first.last_edited_time = title, now
+            database.title, database.last_edited_time = title, now
+
+    def share(self, database: Database | str, token: str | None = None) -> None:
+        """Share with one token, or with all that see every shared database."""
+        with self.changing() as now:
+            found = self.find_database(database)
+            found.shared_at = now
+            self.sharing_revision += 1
+            if token is not None and (granted := self.tokens[token].databases) is not None:
+                granted.add(found.id)
+            else:
+                found.shared = True
+
+    def unshare(self, database: Database | str, token: str | None = None) -> None:
+        """Take the database from one token that was granted it, or from all."""
+        with self.changing():
+            found = self.find_database(database)
+            self.sharing_revision += 1
+            if token is None:
+                found.shared = False
+            for entry in self.tokens.values() if token is None else [self.tokens[token]]:
+                if entry.databases is not None:
+                    entry.databases.discard(found.id)
+
+    def trash_database(self, database: Database, *, in_trash: bool = True) -> None:
+        """Trash it with its data sources, which bumps them (notion-api.md section 2)."""
+        with self.changing() as now:
+            database.in_trash = in_trash
+            database.last_edited_time = now
+            self.sharing_revision += 1
+            for source in database.data_sources:
+                source.last_edited_time = now
+
+    def restore_database(self, database: Database) -> None:
+        self.trash_database(database, in_trash=False)
+
+    def delete_database(self, database: Database) -> None:
+        """Delete for good: every id of it answers 404."""
+        with self.changing():
+            database.deleted = True
+            self.sharing_revision += 1
+
+    # Schema
+
+    def add_property(self, source: DataSource, name: str, spec: Any) -> Property:
+        with self.changing() as now:
+            return schema_edits.add(self, source, name, spec, now)
+
+    def rename_property(self, source: DataSource, old: str, new: str) -> None:
+        with self.changing() as now:
+            schema_edits.rename(self, source, old, new, now)
+
+    def remove_property(self, source: DataSource, name: str) -> None:
+        with self.changing() as now:
+            schema_edits.remove(self, source, name, now)
+
+    def retype_property(self, source: DataSource, name: str, spec: Any) -> None:
+        with self.changing() as now:
+            schema_edits.retype(self, source, name, spec, now)
+
+    def add_option(self, source: DataSource, name: str, option: str) -> None:
+        with self.changing() as now:
+            schema_edits.add_option(self, source, name, option, now)
+
+    def rename_option(self, source: DataSource, name: str, old: str, new: str) -> None:
+        with self.changing() as now:
+            schema_edits.rename_option(self, source, name, old, new, now)
+
+    def remove_option(self, source: DataSource, name: str, option: str) -> None:
+        with self.changing() as now:
+            schema_edits.remove_option(self, source, name, option, now)
+
+    # Pages
+
+    def add_home(self, title: str) -> Page:
+        """A page outside any data source: it has only a title (notion-api.md section 6)."""
+        with self.changing() as now:
+            page = Page(
+                self.ids.uuid(),
+                None,
+                seq=self.next_seq(),
+                created_time=now,
+                last_edited_time=now,
+                created_by=self.owner.id,
+                values={"title": title},
+            )
+            self.pages[page.id] = page
+            return page
+
+    def add_page(self, source: DataSource, values: Mapping[str, Any], **fields: Any) -> Page:
+        with self.changing() as now:
+            return row_edits.create(self, source, values, now, **fields)
+
+    def page(self, page: Page | str) -> Page:
+        return page if isinstance(page, Page) else self.pages[dashed(page) or page]
+
+    def edit_page(self, page: Page | str, values: Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Set property values and page fields (icon, cover, edited_at, edited_by, is_locked, ...)."""
+        with self.changing() as now:
+            row_edits.edit(self, self.page(page), values or {}, now, **fields)
+
+    def trash(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, in_trash=True)
+
+    def restore(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, in_trash=False)
+
+    def archive(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, is_archived=True)
+
+    def unarchive(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, is_archived=False)
+
+    def delete(self, page: Page | str) -> None:
+        """Delete for good: its id answers 404."""
+        with self.changing():
+            row_edits.delete(self, self.page(page))
+
+    # What a test compares with
+
+    def plain_value(self, page: Page, prop: Property) -> Any:
+        """The value in plain Python: text, number, names, ids, a start."""
+        return plain_value(Renderer(self, self.token, truncate=False), page, prop)
+
+    def rows(self, source: DataSource | Database | str, *, token: str | None = None) -> list[dict[str, Any]]:
+        """Every live and archived row in full, no reference cut off, by creation."""
+        with self.lock:
+            found = self.find_data_source(source)
+            renderer = Renderer(self, self.tokens[token] if token else self.token, truncate=False)
+            return [renderer.page(page) for page in found.pages if not (page.in_trash or page.gone)]
+
+    def find_data_source(self, entry: DataSource | Database | str) -> DataSource:
+        if isinstance(entry, Database):
+            return entry.data_source
+        return entry if isinstance(entry, DataSource) else self.data_sources[dashed(entry) or entry]

@@ -1,0 +1,197 @@
+"""Names of tables and columns in the catalog: pure functions of what Notion shows and of what holds a name already.
+
+A name is given once and kept: a data source keeps its table and a property its column whatever is renamed around them.
+DuckDB compares identifiers without case, so every comparison here does. Who holds what is stored by the catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+
+from slugify import slugify
+
+from notion_pipeline.properties import Property
+from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+
+RESERVED_TABLES = frozenset({"database", "databases"})
+PAGE_COLUMN_NAMES = frozenset({*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT})
+_ID_DIGITS = 8
+
+
+def slug(text: str) -> str:
+    """A lower-case identifier for any text: `untitled` where nothing is left, `_` before a leading digit."""
+    found = slugify(text, separator="_") or "untitled"
+    return f"_{found}" if found[0].isdigit() else found
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDatabase:
+    """A database as it wants to be named.
+
+    Attributes:
+        database_id: Dashed.
+        title: Plain text.
+        data_sources: (id, name) of each, in Notion's order.
+        table: What sources.yaml calls its table, if it does.
+    """
+
+    database_id: str
+    title: str
+    data_sources: tuple[tuple[str, str], ...]
+    table: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRename:
+    """A table that sources.yaml now calls otherwise. Several may swap names: rename by way of names of no one."""
+
+    data_source_id: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableNames:
+    """The table of each data source of the databases given, and which existing tables must be renamed for it."""
+
+    tables: dict[str, str]
+    renames: tuple[TableRename, ...]
+
+
+def table_names(
+    databases: Sequence[NamedDatabase], *, held: Mapping[str, str], foreign: Collection[str] = (), prefix: str = ""
+) -> TableNames:
+    """The tables of these databases.
+
+    A holder keeps its name. Only a configured name that it does not hold moves it, and with it the further tables of
+    its database that begin with the old name. A changed prefix is for newcomers: held names do not say which part of
+    them was prefix, and naming anew from titles would follow renames in Notion.
+
+    Args:
+        databases: Ordered by created_time, then id: the elder gets the plain name.
+        held: Table name by data source id, of all data sources ever named, those not listed any more included.
+        foreign: Tables and views of the schema that are not ours.
+        prefix: Of sources.yaml; not put before configured names.
+    """
+    moving = {key: table for database in databases for key, table in _moving(database, held).items()}
+    names = _Names([*RESERVED_TABLES, *foreign, *(name for key, name in held.items() if key not in moving)])
+    tables = {key: held[key] for database in databases for key, _ in database.data_sources if key in held}
+    for database in databases:
+        tables.update(_moved(database, held, moving, names))
+    for database in databases:
+        tables.update(_newcomers(database, tables, prefix, names))
+    renames = tuple(TableRename(key, held[key], new) for key, new in tables.items() if held.get(key, new) != new)
+    return TableNames(tables, renames)
+
+
+class _Names:
+    """The names of one schema that are taken."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.lower() for name in taken}
+
+    def take(self, wish: str, owner_id: str) -> str:
+        """The wish, or where it is taken, with as many hex digits of its owner's id as make it unique."""
+        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in self._taken)
+        self._taken.add(found.lower())
+        return found
+
+
+def _spellings(wish: str, owner_id: str) -> Iterator[str]:
+    digits = owner_id.replace("-", "")
+    yield wish
+    yield from (f"{wish}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits) + 1))
+    yield from (f"{wish}_{digits}_{number}" for number in count(2))
+
+
+def _moving(database: NamedDatabase, held: Mapping[str, str]) -> dict[str, str]:
+    """The held tables that a configured name moves, by data source id: the first one, then what is named after it."""
+    first = _first_held(database, held)
+    if database.table is None or first is None:
+        return {}
+    table, wish = held[first].lower(), database.table.lower()
+    # The table of that name may belong to a data source of this database that is gone; this one is named after it.
+    forms = {wish, next(islice(_spellings(wish, database.database_id), 1, None))}
+    heads = forms & {name.lower() for name in held.values()}
+    if table == wish or any(table.startswith(f"{head}__") for head in heads):
+        return {}
+    after = [key for key, _ in database.data_sources if key in held and held[key].lower().startswith(f"{table}__")]
+    return {key: held[key] for key in (first, *after)}
+
+
+def _first_held(database: NamedDatabase, held: Mapping[str, str]) -> str | None:
+    """The data source that was first when the database was named: Notion may list them in another order today."""
+    listed = {key: held[key].lower() for key, _ in database.data_sources if key in held}
+    firsts = (
+        key for key, name in listed.items() if not any(name.startswith(f"{other}__") for other in listed.values())
+    )
+    return next(firsts, None)
+
+
+def _moved(
+    database: NamedDatabase, held: Mapping[str, str], moving: Mapping[str, str], names: _Names
+) -> dict[str, str]:
+    first = _first_held(database, held)
+    if database.table is None or first is None or first not in moving:
+        return {}
+    table = names.take(database.table, database.database_id)
+    after = [key for key, _ in database.data_sources if key in moving and key != first]
+    return {first: table, **{key: names.take(table + held[key][len(held[first]) :], key) for key in after}}
+
+
+def _newcomers(database: NamedDatabase, tables: Mapping[str, str], prefix: str, names: _Names) -> dict[str, str]:
+    first = _first_held(database, tables)
+    table = None if first is None else tables[first]
+    given: dict[str, str] = {}
+    for key, name in database.data_sources:
+        if key in tables or key in given:
+            continue
+        if table is None:
+            table = given[key] = names.take(database.table or prefix + slug(database.title), database.database_id)
+        else:
+            given[key] = names.take(f"{table}__{slug(name)}", key)
+    return given
+
+
+def column_names(
+    properties: Sequence[Property], existing: Mapping[str, tuple[str, str]], taken: Collection[str] = ()
+) -> dict[str, str]:
+    """The column of every property, by its id, in the order of the properties; then those of properties that are gone.
+
+    A property keeps its column until its own name gives another slug; then it is named anew, after the columns that
+    stay and before the newcomers, so that two properties that swap names swap columns. A gone property keeps its
+    column too, as `<column>__removed` where its name is wanted.
+
+    Args:
+        properties: Of the data source as it is now.
+        existing: (property name, column) by property id, as the table has them; leave gone properties out to drop them.
+        taken: Further columns that the table has.
+    """
+    present = {prop.id for prop in properties}
+    kept = {prop.id: existing[prop.id][1] for prop in properties if _keeps_column(prop, existing)}
+    used = {name.lower() for name in (*PAGE_COLUMN_NAMES, *taken, *kept.values())}
+    columns = dict(kept)
+    for prop in sorted(properties, key=lambda prop: (prop.id not in existing, prop.type != "title")):
+        if prop.id not in kept:
+            columns[prop.id] = _free_column(slug(prop.name), prop.id, used)
+    gone = {
+        key: _free_column(column if column.lower() not in used else f"{column}__removed", key, used)
+        for key, (_, column) in existing.items()
+        if key not in present
+    }
+    return {**{prop.id: columns[prop.id] for prop in properties}, **gone}
+
+
+def _keeps_column(prop: Property, existing: Mapping[str, tuple[str, str]]) -> bool:
+    return prop.id in existing and slug(existing[prop.id][0]) == slug(prop.name)
+
+
+def _free_column(wish: str, property_id: str, used: set[str]) -> str:
+    """The wish, or with the hex of the property's id where it is used; marks it as used."""
+    column, suffix = wish, f"_{property_id.encode().hex()}"
+    while column.lower() in used:
+        column += suffix
+    used.add(column.lower())
+    return column

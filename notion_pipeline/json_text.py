@@ -55,16 +55,16 @@ def _float_or_fragment(digits: str) -> float | orjson.Fragment:
 
 def _unsigned(value: Any) -> Any:
     """The value itself where nothing in it is signed, else a copy without what is."""
-    if type(value) is dict:
-        changed = {key: new for key, item in value.items() if (new := _unsigned_item(item)) is not item}
-        value = {**value, **changed} if changed else value
-        return _unsigned_file(value)
-    items = [_unsigned_item(item) for item in value]
-    return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-
-
-def _unsigned_item(item: Any) -> Any:
-    return _unsigned(item) if type(item) is dict or type(item) is list else item
+    is_dict = type(value) is dict
+    changed: dict[Any, Any] = {}
+    for key, item in value.items() if is_dict else enumerate(value):
+        if item and (type(item) is dict or type(item) is list):
+            new = _unsigned(item)
+            if new is not item:
+                changed[key] = new
+    if is_dict:
+        return _unsigned_file({**value, **changed} if changed else value)
+    return [changed.get(position, item) for position, item in enumerate(value)] if changed else value
 
 
 def _unsigned_file(value: dict[str, Any]) -> dict[str, Any]:
@@ -72,9 +72,10 @@ def _unsigned_file(value: dict[str, Any]) -> dict[str, Any]:
         value = {key: item for key, item in value.items() if key != "expiry_time"}
         if type(value.get("url")) is str:
             value["url"] = unsigned_url(value["url"])
-    file = value.get("file")
-    if value.get("type") == "file" and type(file) is dict and type(file.get("url")) is str:
-        value = {**value, "file": {**file, "url": unsigned_url(file["url"])}}
+    if value.get("type") == "file":
+        file = value.get("file")
+        if type(file) is dict and type(file.get("url")) is str:
+            value = {**value, "file": {**file, "url": unsigned_url(file["url"])}}
     return value
 
 

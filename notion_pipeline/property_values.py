@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from notion_pipeline.instants import instant, moment
 from notion_pipeline.json_text import dump_json, unsigned_url, valid_text
-from notion_pipeline.properties import Property, decode_id, property_value
+from notion_pipeline.properties import Property, encode_id, property_value
 
 
 class Odd:
@@ -61,18 +61,20 @@ def contents(prop: Property, pages_properties: Iterable[Any]) -> list[Any]:
 
     By name with the id compared, which is quick; whatever else comes is looked at twice.
     """
-    name, kind, spelling = prop.name, prop.type, ""
+    name, kind, spelling = prop.name, prop.type, encode_id(prop.id)
     found: list[Any] = []
     for properties in pages_properties:
-        value = properties.get(name) if type(properties) is dict else None
-        if type(value) is dict and value.get("type") == kind:
-            raw_id = value.get("id")
-            if raw_id != spelling and type(raw_id) is str and decode_id(raw_id) == prop.id:
-                spelling = raw_id
-            if raw_id == spelling:
-                found.append(value.get(kind, ODD))
+        try:
+            value = properties[name]
+            if value["id"] == spelling and value["type"] == kind:
+                found.append(value[kind])
                 continue
-        found.append(content(property_value(properties, prop), prop))
+        except (KeyError, TypeError):  # absent, or not an object
+            pass
+        value = property_value(properties, prop)
+        found.append(content(value, prop))
+        if isinstance(value, dict) and isinstance(value.get("id"), str):
+            spelling = value["id"]
     return found
 
 

@@ -82,7 +82,7 @@ def test_dagster_takes_every_cron_that_passes(cron):
     ],
 )
 def test_a_cron_that_cannot_run_is_refused_with_the_reason(cron, reason):
-    with pytest.raises(ValueError, match="^found ") as caught:
+    with pytest.raises(ValueError, match=r"^found ") as caught:
         check_cron(cron)
     assert reason in str(caught.value)
 

@@ -213,7 +213,7 @@ def _verification(condition: Any, path: str) -> Test:
 
     def fits(held: Any) -> bool:
         state = held["state"] if held else "unverified"
-        return (("none" if state == "unverified" else state) == value) == wanted
+        return bool(("none" if state == "unverified" else state) == value) == wanted
 
     return fits
 

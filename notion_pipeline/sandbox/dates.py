@@ -45,6 +45,9 @@ def _ceiling(moment: datetime) -> datetime:
     return moment if moment in (floored, END) else floored + _MINUTE
 
 
+ALWAYS = Span()
+
+
 def comparison_span(operator: str, value: str, now: datetime) -> Span:
     """The span of `equals`, `before`, ... with an ISO string or a word such as `today`.
 

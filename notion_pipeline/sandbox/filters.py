@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .apierrors import invalid, invalid_body
 from .conditions import Test, compile_condition, date_condition
-from .dates import Span
+from .dates import ALWAYS, Span
 from .objects import DataSource, Page
 from .plain import plain_value
 from .render import Renderer
@@ -27,7 +27,7 @@ TIMESTAMPS = ("created_time", "last_edited_time")
 class Compiled:
     """A filter: the span of creation it needs, and what else a row must fulfil."""
 
-    created: Span = Span()
+    created: Span = ALWAYS
     tests: tuple[Predicate, ...] = ()
 
     def fits(self, row: Row) -> bool:
@@ -55,7 +55,7 @@ class FilterCompiler:
         spans = [span for leaf in leaves if (span := self._created_span(leaf)) is not None]
         if not spans:
             return Compiled(tests=(test,))
-        created = Span()
+        created = ALWAYS
         for span in spans:
             created = created.meet(span if self._fine else span.of_floored())
         rest = [leaf for leaf in leaves if self._created_span(leaf) is None]
@@ -106,9 +106,7 @@ class FilterCompiler:
     def _timestamp_leaf(self, leaf: Mapping[str, Any], path: str) -> Predicate:
         name = leaf["timestamp"]
         if name not in TIMESTAMPS:
-            raise invalid_body(
-                f"{path}.timestamp should be `created_time` or `last_edited_time`, instead was `{name}`."
-            )
+            raise invalid_body(f"{path}.timestamp should be one of {TIMESTAMPS}, instead was `{name}`.")
         if keys := [key for key in leaf if key not in ("timestamp", "type", name)]:
             raise invalid_body(f"{path}.{keys[0]} should be not present.")
         if name not in leaf:

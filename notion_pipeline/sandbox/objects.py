@@ -119,8 +119,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        value = self.values.get("title", "")
-        return plain_text(value) if isinstance(value, (str, list)) else ""
+        return title_of(self.values)
 
     @property
     def url(self) -> str:
@@ -134,6 +133,12 @@ class Page:
 
     def __repr__(self) -> str:
         return f"Page({self.title!r}, {self.id})"
+
+
+def title_of(values: Mapping[str, Any]) -> str:
+    """The plain title among a page's stored values."""
+    value = values.get("title", "")
+    return plain_text(value) if isinstance(value, (str, list)) else ""
 
 
 def page_url(title: str, object_id: str) -> str:
@@ -196,7 +201,6 @@ class DataSource:
     order: list[Page | DataSource] = field(default_factory=list, repr=False)
     templates: list[dict[str, Any]] = field(default_factory=list, repr=False)
     revision: int = 0
-    by_id: list[Page | DataSource] | None = field(default=None, repr=False)
 
     @property
     def pages(self) -> list[Page]:
@@ -229,7 +233,6 @@ class DataSource:
 
     def insert_row(self, row: Page | DataSource) -> None:
         """Keep the order of creation; rows of one instant stay in the order of their making."""
-        self.by_id = None
         if not self.order or creation_key(self.order[-1]) <= creation_key(row):
             self.order.append(row)
         else:

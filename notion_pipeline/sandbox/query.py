@@ -147,7 +147,12 @@ class Query:
             return lambda row: instant(row, stamp, fine=fine)
         order = {option.name: number for number, option in enumerate(prop.options)}
         kind = "option" if order else ""
-        return lambda row: comparable(plain_value(self._renderer, row, prop), order, kind) if _is_page(row) else None
+        renderer = self._renderer
+
+        def value(row: Row) -> Any:
+            return comparable(plain_value(renderer, row, prop), order, kind) if isinstance(row, Page) else None
+
+        return value
 
     def _sort_key(self) -> Callable[[Row], tuple[Any, ...]]:
         """A total order, so that a place in it can be found again; ties as the switch says."""
@@ -160,10 +165,6 @@ class Query:
             return (*parts, *(tie if getters or unstable else (row.id,)))
 
         return key
-
-
-def _is_page(row: Row) -> bool:
-    return isinstance(row, Page)
 
 
 class _Place:

@@ -72,6 +72,11 @@ class Sessions:
             raise bad_cursor(cursor)
         return session, offset
 
+    @staticmethod
+    def offset(cursor: object) -> int:
+        """How many results the pages before the cursor had."""
+        return _decoded(cursor)[1]
+
 
 def _decoded(cursor: object) -> tuple[str, int]:
     try:

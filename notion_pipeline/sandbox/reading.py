@@ -228,7 +228,7 @@ def _paragraph(call: Call, parent: Page, number: int, line: str) -> dict[str, An
     return _block(call, parent, block_id, "paragraph", {"rich_text": rich_text(line), "color": "default"}, parent.id)
 
 
-def _block(
+def _block(  # noqa: PLR0917
     call: Call, page: Page, block_id: str, type_: str, content: dict[str, Any], parent_id: str | None
 ) -> dict[str, Any]:
     body = {

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from . import computed
 from .clock import container_stamp, milli_stamp, page_stamp
+from .objects import page_url, title_of
 from .richtext import Item, is_reference, rich_text
 from .schema import Property, schema_entry
 from .values import Raw, empty
@@ -40,6 +41,7 @@ class Renderer:
 
     def page(self, page: Page, only: Collection[str] | None = None) -> dict[str, Any]:
         """A full page; `only` names the property ids that `filter_properties` asked for."""
+        values = page.values
         body = {
             "object": "page",
             "id": page.id,
@@ -53,8 +55,8 @@ class Renderer:
             "in_trash": page.in_trash,
             "is_archived": page.is_archived,
             "is_locked": page.is_locked,
-            "properties": self.properties(page, only),
-            "url": page.url,
+            "properties": self.properties(page, values, only),
+            "url": page_url(title_of(values), page.id),
             "public_url": page.public_url,
         }
         return self._with_archived(body, page.in_trash)
@@ -72,10 +74,9 @@ class Renderer:
             return {"type": "database_id", "database_id": source.database.id}
         return {"type": "data_source_id", "data_source_id": source.id, "database_id": source.database.id}
 
-    def properties(self, page: Page, only: Collection[str] | None = None) -> dict[str, Any]:
+    def properties(self, page: Page, values: dict[str, Any], only: Collection[str] | None) -> dict[str, Any]:
         if page.data_source is None:
-            return {"Title": {"id": "title", "type": "title", "title": rich_text(page.values.get("title"))}}
-        values = page.values
+            return {"Title": {"id": "title", "type": "title", "title": rich_text(values.get("title"))}}
         return {
             name: self.property_value(prop, page, values)
             for name, prop in page.data_source.properties.items()

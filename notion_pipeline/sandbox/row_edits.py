@@ -113,7 +113,6 @@ def delete(ws: Workspace, page: Page) -> None:
     ws.pages.pop(page.id, None)
     if page.data_source is not None:
         page.data_source.order.remove(page)
-        page.data_source.by_id = None
 
 
 def assign(ws: Workspace, page: Page, values: Mapping[str, Any], now: datetime) -> None:
@@ -142,7 +141,7 @@ def is_volatile(page: Page) -> bool:
     return hosted or any("hosted" in (thing or {}) for thing in (page.icon, page.cover))
 
 
-def _sync_back(ws: Workspace, prop: Property, page: Page, old: Any, new: list[str], now: datetime) -> None:
+def _sync_back(ws: Workspace, prop: Property, page: Page, old: Any, new: list[str], now: datetime) -> None:  # noqa: PLR0917
     """Keep both sides of a two-way relation; whether the other page's stamp moves is a switch (section 2)."""
     back = prop.synced
     if back is None:

@@ -104,7 +104,7 @@ def new_options(names: Any, ids: IdSource) -> list[Option]:
                 given["name"],
                 given.get("color") or COLORS[number % len(COLORS)],
                 given.get("description"),
-                given.get("group", 0 if number == 0 else 2 if number == len(names) - 1 else 1),
+                int(given.get("group", 0 if number == 0 else 2 if number == len(names) - 1 else 1)),
             )
         )
     return options
@@ -144,7 +144,7 @@ def schema_entry(prop: Property, *, raw_ids: bool = False) -> dict[str, Any]:
     }
 
 
-def config(prop: Property) -> dict[str, Any]:
+def config(prop: Property) -> dict[str, Any]:  # noqa: PLR0911 - a line a type
     """What stands under the type key."""
     if prop.type in ("select", "multi_select"):
         return {"options": [option.config() for option in prop.options]}

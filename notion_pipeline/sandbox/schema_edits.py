@@ -143,7 +143,7 @@ def retype(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetim
     _edited(ws, source, now)
 
 
-def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:
+def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:  # noqa: PLR0911 - a line a type
     words = [str(entry) for entry in plain] if isinstance(plain, list) else [] if plain is None else [str(plain)]
     if not words or prop.type in READ_ONLY:
         return None
@@ -166,7 +166,7 @@ def add_option(ws: Workspace, source: DataSource, name: str, option: str, now: d
     _edited(ws, source, now)
 
 
-def rename_option(ws: Workspace, source: DataSource, name: str, old: str, new: str, now: datetime) -> None:
+def rename_option(ws: Workspace, source: DataSource, name: str, old: str, new: str, now: datetime) -> None:  # noqa: PLR0917
     """The option's id stays (section 2); every row that has it shows the new name."""
     found = source.properties[name].option_named(old)
     if found is None:

@@ -20,7 +20,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import reading, search
+from . import control, items, reading, search, writes
 from .apierrors import NotionError, invalid_url, rate_limited, unauthorized
 from .calls import Call, Spliced
 from .gate import Gate
@@ -42,6 +42,11 @@ _API: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/data_sources/{data_source_id}/templates", reading.templates),
     ("GET", "/v1/pages/{page_id}", reading.page),
     ("GET", "/v1/pages/{page_id}/markdown", reading.markdown),
+    ("GET", "/v1/pages/{page_id}/properties/{property_id}", items.property_item),
+    ("POST", "/v1/pages", writes.create_page),
+    ("PATCH", "/v1/pages/{page_id}", writes.update_page),
+    ("PATCH", "/v1/data_sources/{data_source_id}", writes.update_data_source),
+    ("PATCH", "/v1/databases/{database_id}", writes.update_database),
     ("GET", "/v1/blocks/{block_id}", reading.block),
     ("GET", "/v1/blocks/{block_id}/children", reading.block_children),
     ("GET", "/v1/comments", reading.comments),
@@ -51,6 +56,7 @@ _API: tuple[tuple[str, str, Handler], ...] = (
 def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     """The ASGI application serving a workspace."""
     routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
+    routes += control.routes(ws)
 
     async def unknown(request: HttpRequest, _: Exception) -> Response:
         return _error(ws, invalid_url())
@@ -160,7 +166,7 @@ class SandboxServer:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
         server = self._server = uvicorn.Server(_settings(self.ws, self._closing))
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket]))
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
             await asyncio.sleep(0.001)
         self._ready.set()
         await serving
@@ -206,11 +212,7 @@ def _settings(ws: Workspace, closing: asyncio.Event) -> uvicorn.Config:
 
 
 def serve(ws: Workspace, port: int, *, announce: Callable[[str], None]) -> None:
-    """Serve until interrupted, for the command line.
-
-    Args:
-        announce: Gets the server's address once it answers.
-    """
+    """Serve until interrupted, for the command line; `announce` gets the address once it answers."""
     with SandboxServer(ws, port) as server:
         announce(server.url)
         try:

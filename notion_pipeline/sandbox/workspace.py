@@ -175,9 +175,8 @@ class Workspace:
     ) -> Database:
         """A database with its first data source, which takes the database's title unless named.
 
-        Args:
-            parent: None for the workspace's first page; a Page; a DataSource of a wiki, which then lists the new
-                data sources among its rows; or a raw parent object.
+        `parent` is None for the workspace's first page; a Page; a DataSource of a wiki, which then lists the new
+        data sources among its rows; or a raw parent object.
         """
         with self.changing() as now:
             at = as_instant(created_at) if created_at else now

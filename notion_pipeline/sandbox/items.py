@@ -1,0 +1,110 @@
+"""Property items: one value in full, a reference an item (notion-api.md section 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from . import computed
+from .calls import Call, sliced
+from .objects import Page
+from .render import Renderer
+from .schema import Property
+
+LISTED = ("title", "rich_text", "people", "relation")
+#: Rollups that are not computed here: only the items are given.
+NOT_COMPUTED = ("show_original", "show_unique", "unique", "median")
+_SHOWN = ("show_original", "show_unique")
+#: Of what a list holds the entries of in a rollup's flattened values.
+_FLATTENED = ("title", "rich_text", "people", "relation")
+
+
+def property_item(call: Call) -> dict[str, Any]:
+    """One object for simple types, a list for those that refer to other things."""
+    page = call.page()
+    prop = _property(call, page)
+    renderer = Renderer(call.ws, call.token, call.version, truncate=False)
+    if prop.type in LISTED:
+        return _list_answer(call, prop, _items(prop, prop.type, renderer.value(prop, page)), {})
+    if prop.type == "rollup":
+        return _rollup_answer(call, renderer, prop, page)
+    return _item(prop, prop.type, renderer.value(prop, page))
+
+
+def _property(call: Call, page: Page) -> Property:
+    """The path holds the id encoded once, as page values show it."""
+    property_id = unquote(call.params["property_id"])
+    if page.data_source is None:
+        found = Property("title", "Title", "title") if property_id == "title" else None
+    else:
+        found = page.data_source.property_by_id(property_id)
+    if found is None:
+        raise call.missing("property", call.params["property_id"])
+    return found
+
+
+def _item(prop: Property, type_: str, value: Any) -> dict[str, Any]:
+    return {"object": "property_item", "id": prop.encoded_id, "type": type_, type_: value}
+
+
+def _items(prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
+    return [_item(prop, type_, entry) for entry in value] if isinstance(value, list) else []
+
+
+def _list_answer(call: Call, prop: Property, items: list[dict[str, Any]], inner: dict[str, Any]) -> dict[str, Any]:
+    part, cursor = sliced(call, "property_item", items)
+    shown_id = prop.id if call.ws.switches.raw_property_ids else prop.encoded_id
+    return {
+        "object": "list",
+        "results": part,
+        "next_cursor": cursor,
+        "has_more": cursor is not None,
+        "type": "property_item",
+        "property_item": {
+            "id": shown_id,
+            "next_url": _next_url(call, prop, cursor),
+            "type": prop.type,
+            prop.type: inner,
+        },
+    }
+
+
+def _next_url(call: Call, prop: Property, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    query = urlencode({"start_cursor": cursor, "page_size": call.list_parameters()[1]})
+    return f"https://api.notion.com/v1/pages/{call.path_id('page_id')}/properties/{prop.encoded_id}?{query}"
+
+
+def _rollup_answer(call: Call, renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
+    """The items, and beside them the aggregate, which only the last page has in full."""
+    through = page.data_source.property_by_id(prop.relation_id) if page.data_source else None
+    related = renderer.related(through, page) if through else []
+    values = computed.rolled_values(renderer, prop, through, related) if through else []
+    if prop.function in _SHOWN:
+        items = [item for type_, value in values for item in _flattened(prop, type_, value)]
+    else:
+        items = [_item(prop, "relation", {"id": other}) for other in related]
+    answer = _list_answer(call, prop, items, {})
+    answer["property_item"]["rollup"] = _aggregate(call, prop, values, answer)
+    return answer
+
+
+def _flattened(prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
+    return _items(prop, type_, value) if type_ in _FLATTENED else [_item(prop, type_, value)]
+
+
+def _aggregate(call: Call, prop: Property, values: list[computed.Value], answer: dict[str, Any]) -> dict[str, Any]:
+    if answer["has_more"] and call.ws.switches.rollup_progress == "incomplete":
+        return {"type": "incomplete", "incomplete": {}, "function": prop.function}
+    if prop.function in NOT_COMPUTED:
+        return {"type": "array", "array": [], "function": prop.function}
+    if answer["has_more"]:
+        values = values[: _seen_so_far(call, len(answer["results"]))]
+    return computed.aggregate(prop.function, values)
+
+
+def _seen_so_far(call: Call, served: int) -> int:
+    """How many references the pages up to this one have shown."""
+    cursor = call.list_parameters()[0]
+    return served + (call.ws.sessions.offset(cursor) if cursor is not None else 0)

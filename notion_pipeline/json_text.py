@@ -16,6 +16,7 @@ import orjson
 
 # As orjson writes them; inside a text the quotes would be escaped.
 _SIGNED_MARKS = (b'"expiry_time":', b'"type":"file"')
+_DIGITS_OF_64_BITS = 19
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -45,12 +46,17 @@ def load_json(text: bytes | str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text, parse_float=_float_or_fragment)
+        return json.loads(text, parse_float=_float_or_fragment, parse_int=_int_or_fragment)
 
 
 def _float_or_fragment(digits: str) -> float | orjson.Fragment:
     number = float(digits)
     return number if math.isfinite(number) else orjson.Fragment(digits)
+
+
+def _int_or_fragment(digits: str) -> int | float | orjson.Fragment:
+    # As orjson: beyond 64 bits a float. The length first, since Python refuses to read integers of 4,300 digits.
+    return int(digits) if len(digits) < _DIGITS_OF_64_BITS else _float_or_fragment(digits)
 
 
 def _unsigned(value: Any) -> Any:

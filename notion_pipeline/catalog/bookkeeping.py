@@ -1,0 +1,208 @@
+"""The schema `_notion_pipeline`: what is known of each stream, and the history of its syncs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
+CREATE TABLE IF NOT EXISTS _notion_pipeline.streams (
+    source VARCHAR, database_id VARCHAR, data_source_id VARCHAR, table_name VARCHAR, sync_type VARCHAR,
+    bookmark TIMESTAMPTZ, schema_fingerprint VARCHAR, columns JSON,
+    last_sync_at TIMESTAMPTZ, last_full_sync_at TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS _notion_pipeline.syncs (
+    run_id VARCHAR, source VARCHAR, database_id VARCHAR, data_source_id VARCHAR, stage_id VARCHAR, sync_type VARCHAR,
+    started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
+    rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_unchanged BIGINT, rows_removed BIGINT,
+    api_requests BIGINT, api_retries BIGINT, bookmark_before TIMESTAMPTZ, bookmark_after TIMESTAMPTZ,
+    schema_changes JSON
+);
+CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
+    source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
+    next_read_is_full BOOLEAN
+);
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A property's column, as `streams.columns` records it."""
+
+    property_id: str
+    property_name: str
+    property_type: str
+    column: str
+    duckdb_type: str
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """What the catalog knows of a data source before it is read.
+
+    Attributes:
+        bookmark: Server minute up to which the table is complete; None before the first sync.
+        snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
+        account, start_date, excluded: What the last read was made under.
+        next_read_is_full: A database that went and came back is read in full.
+        has_table: Whether the table stands; it may have been dropped by hand.
+    """
+
+    source: str
+    database_id: str
+    data_source_id: str
+    table_name: str
+    sync_type: str
+    bookmark: datetime | None
+    fingerprint: str | None
+    columns: tuple[Column, ...]
+    last_sync_at: datetime | None
+    last_full_sync_at: datetime | None
+    account: str | None
+    start_date: datetime | None
+    excluded: tuple[str, ...]
+    snapshot: dict[str, Any] | None
+    next_read_is_full: bool
+    has_table: bool
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_TABLES)
+
+
+def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = '_notion_pipeline' AND table_name = 'reads'"
+    ).fetchall()
+    return bool(found[0][0])
+
+
+def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, StreamState]:
+    """Everything known of a source's data sources, by data source id."""
+    rows = connection.execute(
+        """
+        SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
+               s.last_sync_at, s.last_full_sync_at, r.account, r.start_date, r.excluded, r.schema,
+               coalesce(r.next_read_is_full, false), t.table_name IS NOT NULL
+        FROM _notion_pipeline.streams s
+        LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
+        LEFT JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
+             AND lower(t.table_name) = lower(s.table_name)
+        WHERE s.source = ?
+        """,
+        [source],
+    ).fetchall()
+    return {
+        row[1]: StreamState(
+            source=source,
+            database_id=row[0],
+            data_source_id=row[1],
+            table_name=row[2],
+            sync_type=row[3],
+            bookmark=row[4],
+            fingerprint=row[5],
+            columns=tuple(Column(**column) for column in json.loads(row[6] or "[]")),
+            last_sync_at=row[7],
+            last_full_sync_at=row[8],
+            account=row[9],
+            start_date=row[10],
+            excluded=tuple(json.loads(row[11] or "[]")),
+            snapshot=json.loads(row[12]) if row[12] else None,
+            next_read_is_full=row[13],
+            has_table=row[14],
+        )
+        for row in rows
+    }
+
+
+def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:
+    return bool(
+        connection.execute("SELECT 1 FROM _notion_pipeline.syncs WHERE stage_id = ? LIMIT 1", [stage_id]).fetchall()
+    )
+
+
+def committed_in_run(connection: duckdb.DuckDBPyConnection, source: str, run_ids: Sequence[str]) -> set[str]:
+    """The data sources that any of these runs committed."""
+    rows = connection.execute(
+        "SELECT DISTINCT data_source_id FROM _notion_pipeline.syncs WHERE source = ? AND list_contains(?, run_id)",
+        [source, list(run_ids)],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def add_stream(
+    connection: duckdb.DuckDBPyConnection, source: str, database_id: str, data_source_id: str, table_name: str
+) -> None:
+    """Gives a data source its table name, for as long as it is known."""
+    connection.execute(
+        "INSERT INTO _notion_pipeline.streams (source, database_id, data_source_id, table_name, columns) "
+        "VALUES (?, ?, ?, ?, '[]')",
+        [source, database_id, data_source_id, table_name],
+    )
+
+
+def rename_stream(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str, table_name: str) -> None:
+    connection.execute(
+        "UPDATE _notion_pipeline.streams SET table_name = ? WHERE source = ? AND data_source_id = ?",
+        [table_name, source, data_source_id],
+    )
+
+
+def require_full_read(connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Sequence[str]) -> None:
+    connection.execute(
+        "UPDATE _notion_pipeline.reads SET next_read_is_full = true WHERE source = ? AND list_contains(?, data_source_id)",
+        [source, list(data_source_ids)],
+    )
+
+
+def record_read(
+    connection: duckdb.DuckDBPyConnection,
+    state: StreamState,
+    *,
+    sync_type: str,
+    bookmark: datetime,
+    fingerprint: str,
+    columns: Sequence[dict[str, Any]],
+    finished_at: datetime,
+    full: bool,
+    account: str,
+    start_date: datetime | None,
+    excluded: Sequence[str],
+    snapshot: dict[str, Any],
+) -> None:
+    """Moves the bookmark and what goes with it, in the transaction of the rows."""
+    connection.execute(
+        """
+        UPDATE _notion_pipeline.streams SET sync_type = ?, bookmark = ?, schema_fingerprint = ?, columns = ?,
+            last_sync_at = ?, last_full_sync_at = CASE WHEN ? THEN ? ELSE last_full_sync_at END
+        WHERE source = ? AND data_source_id = ?
+        """,
+        [
+            *(sync_type, bookmark, fingerprint, json.dumps(list(columns), ensure_ascii=False), finished_at),
+            *(full, finished_at, state.source, state.data_source_id),
+        ],
+    )
+    connection.execute(
+        "DELETE FROM _notion_pipeline.reads WHERE source = ? AND data_source_id = ?",
+        [state.source, state.data_source_id],
+    )
+    connection.execute(
+        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, false)",
+        [
+            *(state.source, state.data_source_id, account, start_date),
+            *(json.dumps(list(excluded), ensure_ascii=False), json.dumps(snapshot, ensure_ascii=False)),
+        ],
+    )
+
+
+def record_sync(connection: duckdb.DuckDBPyConnection, entry: dict[str, Any]) -> None:
+    """One line of history; `entry` has the columns of `_notion_pipeline.syncs`."""
+    names = ", ".join(entry)
+    marks = ", ".join("?" for _ in entry)
+    connection.execute(f"INSERT INTO _notion_pipeline.syncs ({names}) VALUES ({marks})", list(entry.values()))

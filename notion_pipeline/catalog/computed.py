@@ -1,0 +1,144 @@
+"""Decides the DuckDB types of formulas and rollups at commit, by the results their table holds.
+
+What was read tells its kinds in the staged rows; rows that stay without being read tell theirs in `properties`, which
+is looked into only where a new result does not fit the column that stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from notion_pipeline.catalog.bookkeeping import Column
+from notion_pipeline.catalog.sql import quote
+from notion_pipeline.computed_values import COMPUTED_TYPE, computed_values
+from notion_pipeline.extract import Extract
+from notion_pipeline.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
+
+_ROWS_AT_A_TIME = 5_000
+#: The one kind of result that a column of each type takes; VARCHAR takes all, as text.
+_KIND_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: "date", "JSON": "array"}
+_FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: '"date"', "JSON": "text::JSON"}
+
+
+@dataclass
+class Decision:
+    """Types by property id, and where a column changes its type, SQL over `kept_values` that refills it."""
+
+    types: dict[str, str] = field(default_factory=dict)
+    recomputed: dict[str, str] = field(default_factory=dict)
+
+
+def computed_column(struct: str, duckdb_type: str) -> str:
+    """SQL that takes from a staged struct what a column of this type holds."""
+    return f"{struct}.{_FIELD_OF_TYPE.get(duckdb_type, 'text')}"
+
+
+def decide_computed_types(
+    connection: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    existing: Sequence[Column],
+    table: tuple[str, str] | None,
+) -> Decision:
+    """The types of all computed columns after this extract; makes `kept_values` where rows that stay must be asked."""
+    decision = Decision()
+    computed = {index: prop for index, prop in enumerate(extract.schema.properties) if prop.type in COMPUTED}
+    if not computed:
+        return decision
+    staged = _staged_kinds(connection, list(computed))
+    standing = {c.property_id: c.duckdb_type for c in existing if _is_standing(c, computed)}
+    for index, prop in computed.items():
+        now = standing.get(prop.id)
+        if now is not None and not extract.full and _fits(now, staged[index]):
+            decision.types[prop.id] = now
+        else:
+            decision.types[prop.id] = computed_type(prop, staged[index])
+    doubtful = {
+        index: prop
+        for index, prop in computed.items()
+        if prop.id in standing and standing[prop.id] != decision.types[prop.id]
+    }
+    if table is None or not doubtful:
+        return decision
+    kept = _keep_values(connection, extract, table, doubtful)
+    for index, prop in doubtful.items():
+        kinds = staged[index] | kept[index]
+        decision.types[prop.id] = computed_type(prop, kinds)
+        if standing[prop.id] != decision.types[prop.id]:
+            decision.recomputed[prop.id] = computed_column(f"k.c{index}", decision.types[prop.id])
+    return decision
+
+
+def forget_kept_values(connection: duckdb.DuckDBPyConnection, decision: Decision) -> None:
+    """Drops what `decide_computed_types` left for the evolution."""
+    if decision.types:
+        connection.execute("DROP TABLE IF EXISTS kept_values")
+
+
+def _is_standing(column: Column, computed: Mapping[int, Property]) -> bool:
+    return any(
+        prop.id == column.property_id and prop.type == column.property_type for prop in computed.values()
+    )
+
+
+def _fits(duckdb_type: str, kinds: set[str]) -> bool:
+    return duckdb_type == "VARCHAR" or kinds <= {_KIND_OF_TYPE.get(duckdb_type, "")}
+
+
+def _staged_kinds(connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> dict[int, set[str]]:
+    wanted = ", ".join(f"list(DISTINCT p{index}.kind)" for index in positions)
+    row = connection.execute(f"SELECT {wanted} FROM staged").fetchall()[0]
+    return {index: {kind for kind in kinds or [] if kind} for index, kinds in zip(positions, row, strict=True)}
+
+
+def _keep_values(
+    connection: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    table: tuple[str, str],
+    doubtful: Mapping[int, Property],
+) -> dict[int, set[str]]:
+    """Fills `kept_values` (id, c<position>...) for the rows that stay unread; the kinds of their results."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE kept_ids AS SELECT id, row_number() OVER () AS place FROM {quote(*table)} "
+        f"WHERE id NOT IN (SELECT id FROM staged) AND {_stays(extract)}"
+    )
+    schema = pa.schema([("id", pa.string()), *((f"c{index}", COMPUTED_TYPE) for index in doubtful)])
+    connection.register("empty_values", schema.empty_table())
+    connection.execute("CREATE OR REPLACE TEMP TABLE kept_values AS SELECT * FROM empty_values")
+    connection.unregister("empty_values")
+    kinds: dict[int, set[str]] = {index: set() for index in doubtful}
+    first = 1
+    while True:
+        rows = connection.execute(
+            f"SELECT t.id, t.properties FROM {quote(*table)} t JOIN kept_ids k ON k.id = t.id "
+            "WHERE k.place BETWEEN ? AND ?",
+            [first, first + _ROWS_AT_A_TIME - 1],
+        ).fetchall()
+        if not rows:
+            break
+        pages = [orjson.loads(row[1]) if row[1] else None for row in rows]
+        columns = [
+            computed_values(prop, [property_value(page, prop) for page in pages]) for prop in doubtful.values()
+        ]
+        batch = pa.Table.from_arrays([pa.array([row[0] for row in rows], pa.string()), *columns], schema=schema)
+        connection.register("more_values", batch)
+        connection.execute("INSERT INTO kept_values SELECT * FROM more_values")
+        connection.unregister("more_values")
+        for index, column in zip(doubtful, columns, strict=True):
+            kinds[index] |= {kind for kind in column.field("kind").to_pylist() if kind}
+        first += _ROWS_AT_A_TIME
+    connection.execute("DROP TABLE kept_ids")
+    return kinds
+
+
+def _stays(extract: Extract) -> str:
+    """Which rows outlive this sync although it did not read them."""
+    if not extract.full or extract.deleted_rows == "mark":
+        return "true"
+    if extract.start_date is not None and extract.sync_type != "FULL_TABLE":
+        return f"last_edited_time < TIMESTAMPTZ '{extract.start_date.isoformat()}'"
+    return "false"

@@ -1,0 +1,160 @@
+"""Opens the DuckDB file late, with patience, and closes it surely.
+
+One process writes a DuckDB file at a time, and while it does nobody else can even read it. So a connection lives for
+one transaction, another process's hold is waited for, and the message says who holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from notion_pipeline.errors import CatalogBusyError, CatalogError
+
+#: New files can be opened by DuckDB 1.5, so that tools which embed it can read them.
+STORAGE_VERSION = "v1.5.0"
+WAIT_SECONDS = 600.0
+#: How often a wait says that it waits still.
+LOG_EVERY_SECONDS = 60.0
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+class Catalog:
+    """A DuckDB file by path.
+
+    Args:
+        path: The file; made by the first commit.
+        config: DuckDB settings for every connection.
+        wait_seconds: How long another process's hold on the file is waited for.
+        log: Told who holds the file while it is waited for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        log: Callable[[str], None],
+        config: Mapping[str, Any] | None = None,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        self.path = path
+        self._config = {"storage_compatibility_version": STORAGE_VERSION, **(config or {})}
+        self._wait_seconds = wait_seconds
+        self._log = log
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """A read-only connection; None where there is no catalog yet.
+
+        Raises:
+            CatalogBusyError: Another process wrote for longer than we wait.
+            CatalogError: The file cannot be read, or is none of DuckDB's.
+        """
+        if not self.path.exists():
+            yield None
+            return
+        connection = self._connect(read_only=True)
+        try:
+            with self._errors("read"):
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed where the body ends, rolled back where it raises.
+
+        Raises:
+            CatalogBusyError: Another process held the file for longer than we wait.
+            CatalogError: The file cannot be written; it holds what it held.
+        """
+        if not self.path.parent.is_dir():
+            raise CatalogError(
+                f"The catalog {self.path} cannot be written: its folder does not exist.",
+                cure="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
+            )
+        connection = self._connect(read_only=False)
+        try:
+            with self._errors("written"):
+                connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    _roll_back(connection)
+                    raise
+        finally:
+            connection.close()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        announced = 0.0
+
+        def say_who(state: RetryCallState) -> None:
+            nonlocal announced
+            waited = state.seconds_since_start or 0.0
+            if not announced or waited - announced >= LOG_EVERY_SECONDS:
+                announced = waited or 0.001
+                error = state.outcome.exception() if state.outcome else None
+                self._log(f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far).")
+
+        def open_file() -> duckdb.DuckDBPyConnection:
+            return duckdb.connect(str(self.path), read_only=read_only, config=dict(self._config))
+
+        patience = Retrying(
+            retry=retry_if_exception(_is_busy),
+            stop=stop_after_delay(self._wait_seconds),
+            wait=wait_exponential_jitter(initial=0.02, max=1.0, jitter=0.05),
+            before_sleep=say_who,
+            reraise=True,
+        )
+        with self._errors("read" if read_only else "written"):
+            return patience(open_file)
+
+    @contextmanager
+    def _errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            if _is_busy(error):
+                raise CatalogBusyError(
+                    f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",
+                    cure="Close what holds it and sync again: what was read is kept, and the next run commits it.",
+                ) from error
+            raise CatalogError(
+                f"The catalog {self.path} cannot be {done}: {_first_line(error)}",
+                cure="It holds what it held before. Check its path, permissions and free disk space "
+                "(NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again.",
+            ) from error
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("ROLLBACK")
+    except duckdb.Error:
+        return  # A failed COMMIT or a full disk has ended the transaction already; the first error is the one to show.
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Whether a file is open elsewhere: in another process, or in this one for the other purpose."""
+    if isinstance(error, duckdb.IOException):
+        return "Could not set lock on file" in str(error)
+    return isinstance(error, duckdb.ConnectionException) and "different configuration" in str(error)
+
+
+def _holder(error: BaseException | None) -> str:
+    if (found := _HOLDER.search(str(error))) is not None:
+        return f"{Path(found['program']).name} (PID {found['pid']})"
+    return "this process" if isinstance(error, duckdb.ConnectionException) else "another process"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]

@@ -1,0 +1,157 @@
+"""Which columns a table has after a sync, and how it gets there.
+
+The property id is the identity: a column follows its property through renames. Additions, renames, swaps, new types
+and drops all happen in one projection of the old table into the new one, so that several in one go are no special case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from notion_pipeline.catalog.bookkeeping import Column
+from notion_pipeline.catalog.sql import quote
+from notion_pipeline.naming import column_names
+from notion_pipeline.properties import COMPUTED, Property, duckdb_type
+from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+
+
+@dataclass(frozen=True)
+class PlannedColumn:
+    """A column as the sync leaves it.
+
+    Attributes:
+        was: The column that holds its values now; None for a newcomer.
+        prop: None where the property is gone and its last values are kept.
+        position: Of the property in the staged rows (`p0`, `p1`, ...); None where it is gone.
+    """
+
+    property_id: str
+    property_name: str
+    property_type: str
+    column: str
+    duckdb_type: str
+    was: Column | None
+    prop: Property | None
+    position: int | None
+
+
+def plan_columns(
+    existing: Sequence[Column],
+    properties: Sequence[Property],
+    computed: Mapping[str, str],
+    *,
+    keep_removed: bool,
+    excluded_ids: Iterable[str] = (),
+) -> list[PlannedColumn]:
+    """The property columns in table order: those that stand keep their place, newcomers are appended.
+
+    Args:
+        computed: DuckDB type of each formula and rollup, by property id.
+        keep_removed: Whether columns of removed properties stay with their last values.
+        excluded_ids: Properties that are to be nowhere; their columns go in any case.
+    """
+    positions = {prop.id: index for index, prop in enumerate(properties)}
+    gone = set(excluded_ids)
+    standing = [
+        column
+        for column in existing
+        if column.property_id in positions or (keep_removed and column.property_id not in gone)
+    ]
+    names = column_names(properties, {c.property_id: (c.property_name, c.column) for c in standing})
+    planned = []
+    for column in standing:
+        if column.property_id in positions:
+            planned.append(_live(properties[positions[column.property_id]], positions, names, computed, column))
+        else:
+            planned.append(
+                PlannedColumn(
+                    *(column.property_id, column.property_name, column.property_type, names[column.property_id]),
+                    *(column.duckdb_type, column, None, None),
+                )
+            )
+    held = {column.property_id for column in standing}
+    newcomers = sorted((prop for prop in properties if prop.id not in held), key=lambda prop: prop.type != "title")
+    planned.extend(_live(prop, positions, names, computed, None) for prop in newcomers)
+    return planned
+
+
+def _live(
+    prop: Property,
+    positions: Mapping[str, int],
+    names: Mapping[str, str],
+    computed: Mapping[str, str],
+    was: Column | None,
+) -> PlannedColumn:
+    kind = computed[prop.id] if prop.type in COMPUTED else duckdb_type(prop)
+    return PlannedColumn(prop.id, prop.name, prop.type, names[prop.id], kind, was, prop, positions[prop.id])
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], planned: Sequence[PlannedColumn], *, mark: bool
+) -> None:
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in _layout(planned, mark=mark))
+    connection.execute(f"CREATE TABLE {quote(*table)} ({columns})")
+
+
+def evolve_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: tuple[str, str],
+    planned: Sequence[PlannedColumn],
+    *,
+    mark: bool,
+    recomputed: Mapping[str, str],
+) -> bool:
+    """Gives the table its new columns; False where it has them already.
+
+    Args:
+        recomputed: SQL over the temporary table `kept_values` (alias k) for computed columns that change their type,
+            by property id. Other columns that change theirs are filled by the rows that were read.
+    """
+    schema, name = table
+    now = [
+        (row[0], row[1])
+        for row in connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+            [schema, name],
+        ).fetchall()
+    ]
+    wanted = _layout(planned, mark=mark)
+    kinds = dict(now)
+    same_columns = all(plan.was is not None and plan.was.column == plan.column for plan in planned)
+    if same_columns and [column for column, _ in now] == [column for column, _ in wanted]:
+        retyped = [plan for plan in planned if kinds[plan.column] != plan.duckdb_type]
+        if not retyped:
+            return False
+    sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
+    projection = ", ".join(f"{_page_or(sources, column, kinds, kind)} AS {quote(column)}" for column, kind in wanted)
+    passage = f"{name}__next"
+    join = "LEFT JOIN kept_values k ON k.id = t.id" if recomputed else ""
+    connection.execute(f"CREATE TABLE {quote(schema, passage)} AS SELECT {projection} FROM {quote(*table)} t {join}")
+    connection.execute(f"DROP TABLE {quote(*table)}")
+    connection.execute(f"ALTER TABLE {quote(schema, passage)} RENAME TO {quote(name)}")
+    return True
+
+
+def _layout(planned: Sequence[PlannedColumn], *, mark: bool) -> list[tuple[str, str]]:
+    page = [*PAGE_COLUMNS, (SYNCED_AT, "TIMESTAMP WITH TIME ZONE")]
+    if mark:
+        page.append((DELETED_AT, "TIMESTAMP WITH TIME ZONE"))
+    return [*page, *((plan.column, plan.duckdb_type) for plan in planned)]
+
+
+def _page_or(sources: Mapping[str, str], column: str, kinds: Mapping[str, str], kind: str) -> str:
+    if column in sources:
+        return sources[column]
+    return f"t.{quote(column)}" if column in kinds else f"NULL::{kind}"
+
+
+def _source(plan: PlannedColumn, kinds: Mapping[str, str], recomputed: Mapping[str, str]) -> str:
+    if plan.property_id in recomputed:
+        return recomputed[plan.property_id]
+    if plan.was is None or kinds.get(plan.was.column) != plan.duckdb_type:
+        return f"NULL::{plan.duckdb_type}"
+    return f"t.{quote(plan.was.column)}"

@@ -1,0 +1,243 @@
+"""Lands one extract in its table: rows, schema changes, bookmark and history in the caller's transaction.
+
+No primary key and no ON CONFLICT: staged rows are made distinct, compared by content, and what changed is deleted and
+inserted. Rows that did not change are not written, so `_synced_at` tells when a row's content last changed here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import duckdb
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog.comments import write_comments
+from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
+from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
+from notion_pipeline.catalog.sql import quote
+from notion_pipeline.extract import Extract, Landed
+from notion_pipeline.properties import COMPUTED, Exclusion
+from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
+
+
+def land(
+    connection: duckdb.DuckDBPyConnection, extract: Extract, state: StreamState, run_id: str, now: datetime | None = None
+) -> Landed:
+    """Makes the table what the extract says it is.
+
+    Args:
+        state: Of this data source, read in the same transaction.
+        now: Local time of the commit, aware.
+    """
+    finished_at = now or datetime.now(timezone.utc)
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(extract.source)}")
+    _load_staged(connection, extract)
+    table = (extract.source, state.table_name)
+    mark = extract.deleted_rows == "mark"
+    planned = _prepare_table(connection, extract, state, table, mark=mark)
+    counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
+    write_comments(connection, extract, table, planned)
+    columns = _columns(connection, table)
+    kinds = {name: kind for name, kind, _ in columns}
+    bookkeeping.record_read(
+        connection,
+        state,
+        sync_type=extract.sync_type,
+        bookmark=extract.stage.bookmark,
+        fingerprint=extract.fingerprint,
+        columns=[_recorded(plan, kinds[plan.column]) for plan in planned],
+        finished_at=finished_at,
+        full=extract.full,
+        account=extract.account,
+        start_date=extract.start_date,
+        excluded=extract.excluded,
+        snapshot=extract.snapshot,
+    )
+    bookkeeping.record_sync(
+        connection,
+        {
+            "run_id": run_id,
+            "source": extract.source,
+            "database_id": extract.database_id,
+            "data_source_id": extract.data_source_id,
+            "stage_id": extract.stage.manifest.stage_id,
+            "sync_type": extract.sync_type,
+            "started_at": extract.stage.started_at,
+            "finished_at": finished_at,
+            **{name: value for name, value in counts.items() if name.startswith("rows_")},
+            "api_requests": extract.counts.api_requests,
+            "api_retries": extract.counts.api_retries,
+            "bookmark_before": state.bookmark,
+            "bookmark_after": extract.stage.bookmark,
+            "schema_changes": json.dumps(list(extract.schema_changes), ensure_ascii=False),
+        },
+    )
+    connection.execute("DROP TABLE staged")
+    row_count = _one(connection, f"SELECT count(*) FROM {quote(*table)}")
+    return Landed(
+        table=f"{table[0]}.{table[1]}",
+        row_count=row_count,
+        columns=columns,
+        bookmark=extract.stage.bookmark,
+        last_full_sync_at=finished_at if extract.full else state.last_full_sync_at,
+        schema_changes=extract.schema_changes,
+        **counts,
+    )
+
+
+def _load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:
+    """Staged rows into a temporary table, one a page: the later version, and of equal stamps the later answer."""
+    reader = extract.stage.reader(extract.schema.arrow)
+    connection.register("incoming", reader)
+    connection.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+    connection.execute(
+        """
+        DELETE FROM staged WHERE rowid IN (
+            SELECT rowid FROM (
+                SELECT rowid, row_number() OVER (
+                    PARTITION BY id ORDER BY last_edited_time DESC NULLS LAST, _seq DESC, rowid DESC
+                ) AS place FROM staged
+            ) WHERE place > 1
+        )
+        """
+    )
+
+
+def _prepare_table(
+    connection: duckdb.DuckDBPyConnection, extract: Extract, state: StreamState, table: tuple[str, str], *, mark: bool
+) -> list[PlannedColumn]:
+    existing = state.columns if state.has_table else ()
+    decision = decide_computed_types(connection, extract, existing, table if state.has_table else None)
+    exclusion = Exclusion(extract.excluded)
+    planned = plan_columns(
+        existing,
+        extract.schema.properties,
+        decision.types,
+        keep_removed=extract.sync_type != "FULL_TABLE",
+        excluded_ids=[c.property_id for c in existing if exclusion.covers(c.property_name, c.property_id)],
+    )
+    if not state.has_table:
+        create_table(connection, table, planned, mark=mark)
+    else:
+        evolve_table(connection, table, planned, mark=mark, recomputed=decision.recomputed)
+        forget_kept_values(connection, decision)
+    return planned
+
+
+def _merge(
+    connection: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    table: tuple[str, str],
+    planned: Sequence[PlannedColumn],
+    now: datetime,
+    *,
+    mark: bool,
+) -> dict[str, Any]:
+    target = quote(*table)
+    live = [plan for plan in planned if plan.prop is not None]
+    values = {name: _page_value(name, kind) for name, kind in PAGE_COLUMNS} | {p.column: _value(p) for p in live}
+    differs = " OR ".join(f"t.{quote(name)} IS DISTINCT FROM {value}" for name, value in values.items())
+    if mark:
+        differs += f" OR t.{quote(DELETED_AT)} IS NOT NULL"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE verdicts AS
+        SELECT s.id, CASE WHEN t.id IS NULL THEN 'inserted' WHEN {differs} THEN 'updated' ELSE 'unchanged' END AS verdict
+        FROM staged s LEFT JOIN {target} t ON t.id = s.id
+        """
+    )
+    found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
+    if found.get("updated"):
+        connection.execute(
+            f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')"
+        )
+    if found.get("updated") or found.get("inserted"):
+        names = ", ".join(quote(name) for name in [*values, SYNCED_AT])
+        connection.execute(
+            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())}, ? FROM staged s "
+            "WHERE s.id IN (SELECT id FROM verdicts WHERE verdict <> 'unchanged')",
+            [now],
+        )
+    removed = _remove(connection, extract, target, now, mark=mark) if extract.full else 0
+    connection.execute("DROP TABLE verdicts")
+    not_computed, not_converted = connection.execute(
+        f"SELECT coalesce(sum({NOT_COMPUTED}), 0)::BIGINT, coalesce(sum({NOT_CONVERTED}), 0)::BIGINT FROM staged"
+    ).fetchall()[0]
+    return {
+        "rows_read": sum(found.values()),
+        "rows_inserted": found.get("inserted", 0),
+        "rows_updated": found.get("updated", 0),
+        "rows_unchanged": found.get("unchanged", 0),
+        "rows_removed": removed,
+        "values_not_computed": not_computed,
+        "values_not_converted": not_converted,
+    }
+
+
+def _remove(
+    connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, now: datetime, *, mark: bool
+) -> int:
+    """Takes out what is gone from Notion; what the start date leaves out is gone for FULL_TABLE only."""
+    gone = f"FROM {target} WHERE id NOT IN (SELECT id FROM staged)"
+    parameters: list[Any] = []
+    removed = 0
+    if extract.start_date is not None:
+        if extract.sync_type == "FULL_TABLE":
+            removed += _one(
+                connection, f"SELECT count(*) {gone} AND last_edited_time < ?", [extract.start_date]
+            )
+            if removed:
+                connection.execute(f"DELETE {gone} AND last_edited_time < ?", [extract.start_date])
+        gone += " AND last_edited_time >= ?"
+        parameters = [extract.start_date]
+    if mark:
+        gone += f" AND {DELETED_AT} IS NULL"
+    count = _one(connection, f"SELECT count(*) {gone}", parameters)
+    if count and mark:
+        where = gone.removeprefix(f"FROM {target} ")
+        connection.execute(f"UPDATE {target} SET {DELETED_AT} = ? {where}", [now, *parameters])
+    elif count:
+        connection.execute(f"DELETE {gone}", parameters)
+    return removed + count
+
+
+def _page_value(name: str, kind: str) -> str:
+    return f"s.{quote(name)}::JSON" if kind == "JSON" else f"s.{quote(name)}"
+
+
+def _value(plan: PlannedColumn) -> str:
+    """The staged value of a property as its column holds it."""
+    staged = f"s.p{plan.position}"
+    if plan.property_type in COMPUTED:
+        return computed_column(staged, plan.duckdb_type)
+    return f"{staged}::{plan.duckdb_type}"
+
+
+def _recorded(plan: PlannedColumn, duckdb_type: str) -> dict[str, Any]:
+    return {
+        "property_id": plan.property_id,
+        "property_name": plan.property_name,
+        "property_type": plan.property_type,
+        "column": plan.column,
+        "duckdb_type": duckdb_type,
+    }
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str]
+) -> tuple[tuple[str, str, str | None], ...]:
+    rows = connection.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        list(table),
+    ).fetchall()
+    return tuple((row[0], row[1], row[2]) for row in rows)
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
+    return int(connection.execute(query, list(parameters)).fetchall()[0][0])

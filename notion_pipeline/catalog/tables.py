@@ -1,0 +1,75 @@
+"""Tables for others: as Arrow for downstream assets, as a copy of the file for tools that hold it open."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.errors import CatalogError
+
+
+def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str, database_id: str) -> list[str]:
+    """Names of the tables of a database's data sources, the first data source's first.
+
+    Raises:
+        CatalogError: The database was not synced yet.
+    """
+    rows = (
+        connection.execute(
+            "SELECT s.table_name FROM _notion_pipeline.streams s JOIN duckdb_tables() t "
+            "ON t.database_name = current_database() AND t.schema_name = s.source AND t.table_name = s.table_name "
+            "WHERE s.source = ? AND s.database_id = ? ORDER BY length(s.table_name), s.table_name",
+            [source, database_id],
+        ).fetchall()
+        if connection is not None
+        else []
+    )
+    if not rows:
+        raise CatalogError(
+            f"Database {database_id} of source {source} has no table in the catalog yet.",
+            cure=f"Materialize its partition of {source}/database first.",
+        )
+    return [row[0] for row in rows]
+
+
+def read_tables(connection: duckdb.DuckDBPyConnection | None, source: str, names: Sequence[str]) -> pa.Table:
+    """One table as it is, or several united by column name, each row with its table's name in `_table`."""
+    if connection is None or not names:
+        raise CatalogError(
+            f"There is no such table of source {source} in the catalog.", cure="Materialize the assets above first."
+        )
+    if len(names) == 1:
+        query = f"SELECT * FROM {quote(source, names[0])}"
+    else:
+        query = " UNION ALL BY NAME ".join(
+            f"SELECT *, {text(name)} AS _table FROM {quote(source, name)}" for name in names
+        )
+    return connection.execute(query).to_arrow_table()
+
+
+def publish(catalog: Catalog, path: Path) -> None:
+    """Puts a copy of the catalog at `path` by rename; who holds the copy before open keeps reading it.
+
+    Raises:
+        CatalogError: The copy cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.publishing")
+    try:
+        # A reading connection keeps writers out while the file is copied.
+        with catalog.reading() as connection:
+            if connection is None:
+                return
+            shutil.copyfile(catalog.path, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CatalogError(
+            f"The catalog could not be published to {path}: {error.strerror or error}.",
+            cure="The catalog itself is committed. Mend the path of publish: in sources.yaml.",
+        ) from error

@@ -1,0 +1,44 @@
+"""The Dagster code location: every source of sources.yaml, wired. Opens no network connection and no catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+
+from notion_pipeline.config import Sources, load_sources
+from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
+from notion_pipeline.defs.io_manager import CatalogIOManager
+from notion_pipeline.defs.jobs import sync_jobs
+from notion_pipeline.defs.progress import ProgressResource
+from notion_pipeline.defs.resources import CatalogResource, NotionResource
+from notion_pipeline.defs.schedules import sync_schedules
+from notion_pipeline.project import Project, find_project
+
+
+def build_definitions(
+    project: Project, sources: Sources | None = None, *, progress: ProgressResource | None = None
+) -> dg.Definitions:
+    """The definitions of a project.
+
+    Raises:
+        ConfigError: sources.yaml or the environment asks for what cannot be.
+    """
+    sources = sources or load_sources(project)
+    catalog = CatalogResource(database=str(project.catalog_path(sources)))
+    return dg.Definitions(
+        assets=[asset for source in sources.sources for asset in source_assets(source)],
+        jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
+        schedules=[schedule for source in sources.sources for schedule in sync_schedules(source)],
+        resources={
+            "notion": NotionResource(root=str(project.root)),
+            "catalog": catalog,
+            "notion_progress": progress or ProgressResource(),
+            IO_MANAGER_KEY: CatalogIOManager(catalog=catalog),
+        },
+        # One process reads all databases of a run concurrently; a process a step would only add its start.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(find_project(Path.cwd()))

@@ -1,0 +1,227 @@
+"""The two assets of a source: `S/databases` lists, `S/database` reads; one body for a key, a range and a whole sync."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any, Optional
+
+import dagster as dg
+from dagster import DagsterRun
+from pydantic import Field
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import KnownDatabase, known_databases
+from notion_pipeline.config import Source
+from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
+from notion_pipeline.defs.partitions import database_partitions, partitions_name, update_partitions
+from notion_pipeline.defs.planning import plan_materializations
+from notion_pipeline.defs.progress import ProgressResource
+from notion_pipeline.defs.resources import CatalogResource, NotionResource
+from notion_pipeline.errors import ConfigError, NotionPipelineError
+from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.listing_file import load_listing, save_listing
+from notion_pipeline.selection import matches_database
+from notion_pipeline.sync import DatabaseTarget, DataSourceTarget, Sync, SyncOptions
+
+SYNC_TYPE_TAG = "notion_pipeline/sync_type"
+IO_MANAGER_KEY = "notion_catalog"
+
+
+class ForcedSyncType(Enum):
+    """How to sync, instead of what sources.yaml says."""
+
+    INCREMENTAL = "INCREMENTAL"
+    FULL_TABLE = "FULL_TABLE"
+
+
+class DatabaseConfig(dg.Config):
+    """What one run does otherwise than sources.yaml says."""
+
+    sync_type: Optional[ForcedSyncType] = Field(  # noqa: UP045 - Dagster reads this annotation
+        default=None,
+        description="FULL_TABLE reads everything and makes the table exact; INCREMENTAL reads what was edited. "
+        "Empty: as sources.yaml says.",
+    )
+    databases: list[str] = Field(
+        default_factory=list,
+        description="For a run without a partition: titles, globs on titles, ids or stream names of the databases to "
+        "sync. Empty: all selected ones.",
+    )
+
+
+def source_assets(source: Source) -> list[dg.AssetsDefinition]:
+    """`S/databases` and `S/database` of one source."""
+    name = source.name
+    listing_key = dg.AssetKey([name, "databases"])
+
+    @dg.asset(
+        key=listing_key,
+        group_name=name,
+        kinds={"notion", "duckdb"},
+        io_manager_key=IO_MANAGER_KEY,
+        description=f"Every Notion database that the connection of source {name} sees, as the table {name}.databases. "
+        "Keeps the partitions of the databases that are selected.",
+    )
+    def databases(
+        context: dg.AssetExecutionContext, notion: NotionResource, catalog: CatalogResource
+    ) -> Iterator[dg.Output[Any]]:
+        with _as_failure():
+            current = notion.source(name)
+            handover = _list(context, current, notion, catalog.catalog(context.log.info))
+        yield dg.Output(handover)
+        # The catalog holds the listing now: partitions follow it, never the other way round.
+        selected = [stream.database_id for stream in handover.streams if stream.selected]
+        home = notion.project.home
+        with _as_failure():
+            save_listing(home, name, context.run_id, handover.listing, selected)
+        added, removed, busy = update_partitions(
+            context.instance, name, selected, home=home, this_run=context.run_id
+        )
+        context.log.info(
+            f"{len(handover.streams)} databases, {len(selected)} selected; "
+            f"{len(added)} partitions added, {len(removed)} removed."
+        )
+        if busy:
+            context.log.info(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
+
+    @dg.asset(
+        key=dg.AssetKey([name, "database"]),
+        group_name=name,
+        kinds={"notion", "duckdb"},
+        partitions_def=database_partitions(name),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        io_manager_key=IO_MANAGER_KEY,
+        deps=[dg.AssetDep(listing_key)],
+        description="One partition a Notion database: its pages as typed rows, one table a data source.",
+    )
+    def database(
+        context: dg.AssetExecutionContext,
+        config: DatabaseConfig,
+        notion: NotionResource,
+        catalog: CatalogResource,
+        notion_progress: ProgressResource,
+    ) -> Iterator[dg.Output[Any]]:
+        with _as_failure():
+            current = notion.source(name)
+            log = context.log.info
+            opened = catalog.catalog(log)
+            keys, listed, visible = _targets(context, current, config, notion, opened)
+            project = notion.project
+            options = SyncOptions(
+                source=current,
+                account=notion.account(current),
+                home=project.home,
+                forced=_forced(context, config),
+                skip=_committed_before(context, opened, name),
+                visible=visible,
+            )
+            progress = notion_progress.progress(log)
+            sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
+            targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys]
+        yield dg.Output(
+            ReadsHandover(current, sync.extracts(targets), progress, project.publish_path(notion.sources))
+        )
+
+    return [databases, database]
+
+
+def _list(context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog) -> ListingHandover:
+    with catalog.reading() as connection:
+        known = [database.id for database in known_databases(connection, source.name).values() if database.accessible]
+
+    async def look() -> Listing:
+        async with notion.client(source, context.log.info) as client:
+            return await list_databases(client, named=source.named_ids(), known=known, log=context.log.info)
+
+    listing = asyncio.run(look())
+    found = [(database.id, database.title) for database in listing.databases]
+    source.check_streams(found, file=notion.project.sources_label)
+    unmatched = source.unmatched(found)
+    for entry in unmatched:
+        context.log.warning(f"sources.yaml ({source.name}): {entry} matches no database that the connection sees.")
+    return ListingHandover(source, listing, unmatched)
+
+
+def _targets(
+    context: dg.AssetExecutionContext,
+    source: Source,
+    config: DatabaseConfig,
+    notion: NotionResource,
+    catalog: Catalog,
+) -> tuple[list[str], dict[str, DatabaseTarget], frozenset[str]]:
+    """The keys of this run, what is known of each database, and every data source that the connection sees."""
+    with catalog.reading() as connection:
+        known = known_databases(connection, source.name)
+    listed = {key: _target(database) for key, database in known.items() if database.accessible}
+    listed.update(load_listing(notion.project.home, source.name, context.run_id))
+    visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
+    if context.has_partition_key or context.has_partition_key_range:
+        return list(context.partition_keys), listed, visible
+    keys = _wanted(source, config.databases, known)
+    present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
+    if missing := [key for key in keys if key not in present]:
+        context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
+    plan_materializations(context, keys)
+    return keys, listed, visible
+
+
+def _target(database: KnownDatabase) -> DatabaseTarget:
+    members = tuple(DataSourceTarget(key, name) for key, name in database.data_sources)
+    return DatabaseTarget(database.id, database.title, database.url, members)
+
+
+def _wanted(source: Source, entries: Sequence[str], known: dict[str, KnownDatabase]) -> list[str]:
+    selected = [database for database in known.values() if database.accessible and database.selected]
+    if not entries:
+        return [database.id for database in selected]
+    wanted: list[str] = []
+    for entry in entries:
+        found = [database.id for database in selected if matches_database(entry, database.id, database.title)]
+        if not found:
+            raise ConfigError(
+                f'No selected database is called "{entry}".',
+                cure="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
+                source=source.name,
+            )
+        wanted.extend(found)
+    return list(dict.fromkeys(wanted))
+
+
+def _forced(context: dg.AssetExecutionContext, config: DatabaseConfig) -> Optional[str]:  # noqa: UP045
+    if config.sync_type is not None:
+        return config.sync_type.value
+    tag = context.run.tags.get(SYNC_TYPE_TAG)
+    if tag is not None and tag not in ForcedSyncType.__members__:
+        raise ConfigError(
+            f'The run tag {SYNC_TYPE_TAG} is "{tag}".', cure=f"It may be {' or '.join(ForcedSyncType.__members__)}."
+        )
+    return tag
+
+
+def _committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source: str) -> frozenset[str]:
+    """Data sources that earlier attempts of this run committed: its own, and of the failed runs that it repeats."""
+    runs = [context.run_id] if context.retry_number else []
+    run: Optional[DagsterRun] = context.run  # noqa: UP045
+    while run is not None and run.parent_run_id is not None:
+        run = context.instance.get_run_by_id(run.parent_run_id)
+        if run is None or run.is_success:
+            break
+        runs.append(run.run_id)
+    if not runs:
+        return frozenset()
+    with catalog.reading() as connection:
+        if connection is None or not bookkeeping.has_bookkeeping(connection):
+            return frozenset()
+        return frozenset(bookkeeping.committed_in_run(connection, source, runs))
+
+
+class _as_failure:  # noqa: N801 - reads as the statement it is
+    """Turns an error of ours into a failure whose text is its message alone."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, NotionPipelineError):
+            raise dg.Failure(str(error)) from None

@@ -1,0 +1,216 @@
+"""Hands finished reads to the catalog and tables to downstream assets; says to Dagster what landed and what failed."""
+
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import ListedStream, name_unlisted, write_databases
+from notion_pipeline.catalog.landing import land
+from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
+from notion_pipeline.config import Source
+from notion_pipeline.defs.metadata import listing_metadata, sync_metadata
+from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline.errors import NotionPipelineError, StagingError
+from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.listing import Listing
+from notion_pipeline.progress import Progress
+
+
+@dataclass
+class ListingHandover:
+    """A listing on its way into the catalog; `streams` is filled when it is there."""
+
+    source: Source
+    listing: Listing
+    unmatched: Sequence[str]
+    streams: list[ListedStream] = field(default_factory=list)
+
+
+@dataclass
+class ReadsHandover:
+    """Reads on their way into the catalog, each as it is whole."""
+
+    source: Source
+    reads: Iterator[DatabaseExtract]
+    progress: Progress
+    publish_to: Path | None = None
+
+
+class CatalogIOManager(dg.ConfigurableIOManager):
+    """Commits each database in a transaction of its own, opened when its read is whole and closed at once."""
+
+    catalog: dg.ResourceDependency[CatalogResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        catalog = self.catalog.catalog(context.log.info)
+        try:
+            if isinstance(obj, ListingHandover):
+                self._land_listing(context, catalog, obj)
+            else:
+                self._land_reads(context, catalog, obj)
+        except NotionPipelineError as error:
+            raise dg.Failure(str(error)) from None
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """A table as pyarrow, polars or pandas, by the input's annotation; pyarrow where there is none.
+
+        Several tables, of several partitions or data sources, come as one, united by column name with the table's name
+        in `_table`; annotated as a dict, one each by partition key. Input metadata `{"table": name}` picks one.
+        """
+        wanted = context.dagster_type.typing_type
+        source, asset = context.asset_key.path
+        catalog = self.catalog.catalog(context.log.info if context.log else _silent)
+        by_key: dict[str, list[str]]
+        with catalog.reading() as connection:
+            if asset == "databases" or not context.has_asset_partitions:
+                by_key = {"": [f"{asset}"]}
+            else:
+                by_key = {
+                    key: tables_of_database(connection, source, key) for key in context.asset_partition_keys
+                }
+            if (only := (context.definition_metadata or {}).get("table")) is not None:
+                by_key = {key: [name for name in names if name == only] for key, names in by_key.items()}
+            if typing.get_origin(wanted) is dict:
+                kind = typing.get_args(wanted)[1]
+                return {key: _shaped(read_tables(connection, source, names), kind) for key, names in by_key.items()}
+            names = [name for found in by_key.values() for name in found]
+            return _shaped(read_tables(connection, source, names), wanted)
+
+    def _land_listing(self, context: dg.OutputContext, catalog: Catalog, handover: ListingHandover) -> None:
+        with catalog.writing() as connection:
+            handover.streams = write_databases(
+                connection, handover.source, handover.listing, datetime.now(timezone.utc)
+            )
+        context.add_output_metadata(
+            listing_metadata(
+                handover.streams, api_requests=handover.listing.api_requests, unmatched=handover.unmatched
+            )
+        )
+
+    def _land_reads(self, context: dg.OutputContext, catalog: Catalog, handover: ReadsHandover) -> None:
+        partitioned = context.has_asset_partitions
+        landed: dict[str, dict[str, Any]] = {}
+        failed: dict[str, tuple[str, list[Exception]]] = {}
+        try:
+            for database in handover.reads:
+                metadata = self._land_database(context, catalog, handover.source, database)
+                rows = metadata.get("rows_read", 0) if metadata else 0
+                handover.progress.finished(database.database_id, rows, failed=bool(database.failures))
+                if database.failures:
+                    failed[database.database_id] = (database.title, database.failures)
+                elif metadata is not None:
+                    landed[database.database_id] = metadata
+                    if not partitioned:
+                        # Dagster materializes no key of a run that has none: this is the only place that says so.
+                        _materialize(context, database.database_id, metadata)
+        except BaseException:
+            if partitioned:
+                for key, metadata in landed.items():
+                    _materialize(context, key, metadata)
+            raise
+        if handover.publish_to is not None and landed:
+            publish(catalog, handover.publish_to)
+        if failed:
+            if partitioned:
+                for key, metadata in landed.items():
+                    _materialize(context, key, metadata)
+            raise _failure(handover.source.name, failed, len(landed))
+        if partitioned:
+            for key, metadata in landed.items():
+                # Dagster logs the materialization of every key itself when this returns.
+                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+        else:
+            context.add_output_metadata({"databases": len(landed)})
+
+    def _land_database(
+        self, context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
+    ) -> dict[str, Any] | None:
+        """Commits what was read of a database; None where nothing was. What fails here joins its failures."""
+        results: list[tuple[Extract, Landed]] = []
+        try:
+            if database.extracts:
+                results = _commit(catalog, source, database, context.run_id)
+                for extract, _ in results:
+                    extract.stage.remove()
+        except (NotionPipelineError, MemoryError) as error:
+            if isinstance(error, NotionPipelineError):
+                error.source = error.source or source.name
+                error.database = error.database or f'"{database.title or "Untitled"}" ({database.database_id})'
+            database.failures.append(error)
+        finally:
+            database.release()
+        for extract, result in results:
+            context.log.info(
+                f'"{database.title or "Untitled"}" -> {result.table}: {result.rows_read:,} rows read, '
+                f"{result.rows_inserted:,} inserted, {result.rows_updated:,} updated, "
+                f"{result.rows_unchanged:,} unchanged, {result.rows_removed:,} removed "
+                f"({extract.counts.api_requests:,} requests)"
+            )
+        if results:
+            return sync_metadata(database, results)
+        return {"skipped": "committed by an earlier attempt of this run"} if database.already_committed else None
+
+
+def _commit(
+    catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
+) -> list[tuple[Extract, Landed]]:
+    with catalog.writing() as connection:
+        bookkeeping.create_tables(connection)
+        results = []
+        for extract in database.extracts:
+            states = bookkeeping.stream_states(connection, source.name)
+            if extract.data_source_id not in states:
+                members = [(other.data_source_id, other.data_source_name) for other in database.extracts]
+                name_unlisted(connection, source, database.database_id, database.title, members)
+                states = bookkeeping.stream_states(connection, source.name)
+            results.append((extract, land(connection, extract, states[extract.data_source_id], run_id)))
+        return results
+
+
+def _materialize(context: dg.OutputContext, key: str, metadata: dict[str, Any]) -> None:
+    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+
+
+def _failure(source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int) -> dg.Failure:
+    """Names every database that failed and why; those that succeeded are committed."""
+    lines = [f"{_reason(title, error)}" for title, errors in failed.values() for error in errors]
+    head = f"{len(failed)} of {len(failed) + landed} databases of source {source} failed; the others are committed."
+    text = lines[0] if len(failed) == 1 and not landed and len(lines) == 1 else "\n".join([head, *lines])
+    return dg.Failure(
+        description=text,
+        metadata={
+            "failed_databases": dg.MetadataValue.md(
+                "\n".join(f"- **{title or 'Untitled'}** `{key}`: {errors[0]}" for key, (title, errors) in failed.items())
+            )
+        },
+        allow_retries=any(isinstance(error, StagingError) for _, errors in failed.values() for error in errors),
+    )
+
+
+def _reason(title: str, error: Exception) -> str:
+    if isinstance(error, NotionPipelineError):
+        return str(error)
+    return f'"{title}": {type(error).__name__}: {error}'
+
+
+def _shaped(table: pa.Table, wanted: Any) -> Any:
+    module = getattr(wanted, "__module__", "") or ""
+    if module.startswith("polars"):
+        import polars
+
+        return polars.from_arrow(table)
+    if module.startswith("pandas"):
+        return table.to_pandas()
+    return table
+
+
+def _silent(_: str) -> None:
+    return None

@@ -1,0 +1,97 @@
+"""What Dagster shows of a sync, in the keys that its pages draw specially."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from notion_pipeline.catalog.databases import ListedStream
+from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+
+_COUNTS = (
+    "rows_read",
+    "rows_inserted",
+    "rows_updated",
+    "rows_unchanged",
+    "rows_removed",
+    "values_not_computed",
+    "values_not_converted",
+)
+
+
+def listing_metadata(streams: Sequence[ListedStream], *, api_requests: int, unmatched: Sequence[str]) -> dict[str, Any]:
+    rows = [
+        f"| {_cell(s.title or 'Untitled', s.url)} | {s.stream} | {', '.join(s.tables)} | {s.sync_type} | "
+        f"{'yes' if s.selected else 'no'} |"
+        for s in streams
+    ]
+    table = "\n".join(["| title | stream | table | sync type | selected |", "| --- | --- | --- | --- | --- |", *rows])
+    found: dict[str, Any] = {
+        "dagster/row_count": len(streams),
+        "databases": dg.MetadataValue.md(table),
+        "selected": sum(stream.selected for stream in streams),
+        "api_requests": api_requests,
+    }
+    if unmatched:
+        found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
+    return found
+
+
+def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Landed]]) -> dict[str, Any]:
+    """Of one partition: sums over its data sources, and a table a data source where there are several."""
+    tables = [result for _, result in landed]
+    last = tables[-1]
+    # A read that was left over and the one after it land in the same table.
+    by_table = {result.table: result for result in tables}
+    syncs = dict.fromkeys(extract.sync_type for extract, _ in landed)
+    found: dict[str, Any] = {
+        "dagster/row_count": sum(result.row_count for result in by_table.values()),
+        "dagster/table_name": ", ".join(by_table),
+        "dagster/column_schema": _column_schema(last),
+        "database_title": database.title or "Untitled",
+        "stream": database.stream,
+        "sync_type": ", ".join(syncs),
+        **{name: sum(getattr(result, name) for result in tables) for name in _COUNTS},
+        "api_requests": sum(extract.counts.api_requests for extract, _ in landed),
+        "api_retries": sum(extract.counts.api_retries for extract, _ in landed),
+        "seconds_rate_limited": round(sum(extract.counts.seconds_rate_limited for extract, _ in landed), 3),
+        "bookmark": dg.MetadataValue.timestamp(min(result.bookmark for result in by_table.values())),
+        "schema_changes": [change for result in tables for change in result.schema_changes],
+    }
+    if database.url:
+        found["database_url"] = dg.MetadataValue.url(database.url)
+    full = [result.last_full_sync_at for result in by_table.values() if result.last_full_sync_at]
+    if full:
+        found["last_full_sync_at"] = dg.MetadataValue.timestamp(min(full))
+    if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
+        found["relations_not_shared"] = hidden
+    if children := sum(extract.counts.child_data_sources for extract, _ in landed):
+        found["child_data_sources"] = children
+    if len(by_table) > 1:
+        for result in by_table.values():
+            found[f"table {result.table}"] = dg.MetadataValue.md(_summary(result))
+    return found
+
+
+def _hidden(extract: Extract) -> list[str]:
+    return [prop.name for prop in extract.schema.properties if prop.id in extract.hidden_relations]
+
+
+def _column_schema(landed: Landed) -> dg.MetadataValue[Any]:
+    return dg.MetadataValue.column_schema(
+        dg.TableSchema(
+            columns=[dg.TableColumn(name, kind, description=comment) for name, kind, comment in landed.columns]
+        )
+    )
+
+
+def _summary(landed: Landed) -> str:
+    head = "| rows | read | inserted | updated | unchanged | removed |\n| --- | --- | --- | --- | --- | --- |\n"
+    counts = [landed.row_count, *(getattr(landed, name) for name in _COUNTS[:5])]
+    columns = "\n".join(f"| {name} | {kind} | {comment or ''} |" for name, kind, comment in landed.columns)
+    return f"{head}| {' | '.join(map(str, counts))} |\n\n| column | type | property |\n| --- | --- | --- |\n{columns}"
+
+
+def _cell(title: str, url: str) -> str:
+    text = title.replace("|", "\\|").replace("[", "\\[").replace("]", "\\]").replace("\n", " ")
+    return f"[{text}]({url})" if url else text

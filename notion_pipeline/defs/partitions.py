@@ -1,0 +1,70 @@
+"""The dynamic partitions of a source: one key a database, its id; and when a key may go."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from notion_pipeline.locks import is_locked
+
+_WORKING = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+_RANGE_START = "dagster/asset_partition_range_start"
+_PARTITION = "dagster/partition"
+
+
+def partitions_name(source: str) -> str:
+    return f"{source}_databases"
+
+
+def database_partitions(source: str) -> dg.DynamicPartitionsDefinition:
+    return dg.DynamicPartitionsDefinition(name=partitions_name(source))
+
+
+def update_partitions(
+    instance: DagsterInstance, source: str, selected: Iterable[str], *, home: Path, this_run: str
+) -> tuple[list[str], list[str], list[str]]:
+    """Makes the keys those of the selected databases.
+
+    Returns:
+        The keys added, those removed, and those that stay for now since a run works on them: to take a key out of a
+        range that is being materialized would make that run fail.
+    """
+    name = partitions_name(source)
+    wanted = list(dict.fromkeys(selected))
+    present = set(instance.get_dynamic_partitions(name))
+    added = [key for key in wanted if key not in present]
+    if added:
+        instance.add_dynamic_partitions(name, added)
+    leaving = sorted(present - set(wanted))
+    busy = _busy_keys(instance, source, leaving, home, this_run) if leaving else set()
+    removed = [key for key in leaving if key not in busy]
+    for key in removed:
+        instance.delete_dynamic_partition(name, key)
+    return added, removed, sorted(busy)
+
+
+def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Path, this_run: str) -> set[str]:
+    ours = dg.AssetKey([source, "database"])
+    for backfill in instance.get_backfills(
+        filters=dg._core.execution.backfill.BulkActionsFilter(  # type: ignore[attr-defined]
+            statuses=[dg._core.execution.backfill.BulkActionStatus.REQUESTED]  # type: ignore[attr-defined]
+        )
+    ):
+        if ours in (backfill.asset_selection or []):
+            return set(keys)
+    busy = {key for key in keys if is_locked(home, source, key)}
+    for run in instance.get_runs(RunsFilter(statuses=_WORKING)):
+        if run.run_id == this_run or ours not in (run.asset_selection or {ours}):
+            continue
+        if _RANGE_START in run.tags:
+            return set(keys)
+        if run.tags.get(_PARTITION) in keys:
+            busy.add(run.tags[_PARTITION])
+    return busy

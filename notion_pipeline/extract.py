@@ -1,0 +1,92 @@
+"""A whole read, ready to land: what the extraction hands to the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from notion_pipeline.extraction import ReadCounts
+from notion_pipeline.rows import RowSchema
+from notion_pipeline.staging import Stage
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One data source, read whole and staged.
+
+    Attributes:
+        title, url: Of the database.
+        sync_type: What was asked for: FULL_TABLE or INCREMENTAL.
+        full: Whether everything was read, archived rows too; the table then becomes exact.
+        start_date: Pages last edited before it were not read.
+        snapshot, fingerprint: The schema the rows were read under.
+        schema_changes: Against the schema of the sync before, as `SchemaChange.as_json` gives them.
+        hidden_relations: Data source id a relation points to and the connection cannot see, by property id.
+    """
+
+    source: str
+    database_id: str
+    data_source_id: str
+    data_source_name: str
+    title: str
+    url: str
+    stage: Stage
+    schema: RowSchema
+    sync_type: str
+    full: bool
+    deleted_rows: str
+    account: str
+    start_date: datetime | None
+    excluded: tuple[str, ...]
+    snapshot: dict[str, Any]
+    fingerprint: str
+    schema_changes: tuple[dict[str, Any], ...]
+    hidden_relations: dict[str, str]
+    table_name: str
+    counts: ReadCounts
+
+
+@dataclass
+class DatabaseExtract:
+    """All data sources of one database that were read, and why those that were not are missing.
+
+    `release` gives the database's lock back; whoever lands the extract calls it, also where landing fails.
+    """
+
+    database_id: str
+    title: str
+    url: str
+    stream: str
+    extracts: list[Extract] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    already_committed: bool = False
+    release: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What one extract did to its table.
+
+    Attributes:
+        table: `schema.table`.
+        row_count: Rows of the table afterwards, those marked as deleted included.
+        columns: Name, DuckDB type and comment of each column, in order.
+        values_not_computed: Formulas and rollups that Notion did not compute, in the rows read.
+        values_not_converted: Values that did not fit their type, intact in `properties`.
+    """
+
+    table: str
+    row_count: int
+    columns: tuple[tuple[str, str, str | None], ...]
+    rows_read: int
+    rows_inserted: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_removed: int
+    values_not_computed: int
+    values_not_converted: int
+    bookmark: datetime
+    last_full_sync_at: datetime | None
+    schema_changes: tuple[dict[str, Any], ...]

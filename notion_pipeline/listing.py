@@ -1,0 +1,222 @@
+"""Which databases a connection may see: what search finds, what sources.yaml names, and what was known before.
+
+Search is no inventory (notion-api.md section 8), so a known database that it misses is asked for by id, and retired
+only when that answer says 404 or in trash. Each database's container is fetched, since search gives data sources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from notion_pipeline.client import NotionClient
+from notion_pipeline.errors import (
+    InvalidCursorError,
+    NotionNotFoundError,
+    NothingSharedError,
+    RetryableNotionError,
+    about,
+)
+from notion_pipeline.selection import normalise_id
+
+SEARCH_RESTARTS = 3
+
+
+@dataclass(frozen=True)
+class ListedDataSource:
+    """A data source of a listed database; `raw` is its object with the schema."""
+
+    id: str
+    name: str
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ListedDatabase:
+    """A database that the connection sees now.
+
+    Attributes:
+        raw: The container as Notion gives it.
+        found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
+    """
+
+    id: str
+    title: str
+    url: str
+    raw: dict[str, Any]
+    data_sources: tuple[ListedDataSource, ...]
+    found_by: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one look at the account found.
+
+    Attributes:
+        server_time: Server's clock on an answer before the first schema was read; the bookmark of reads that use them.
+        retired: Known databases that Notion says are gone, in trash or not shared any more.
+    """
+
+    databases: tuple[ListedDatabase, ...]
+    retired: tuple[str, ...]
+    server_time: datetime | None
+    api_requests: int
+
+
+@dataclass
+class _Search:
+    server_time: datetime | None = None
+    data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def plain_title(raw: dict[str, Any]) -> str:
+    """The title's plain text; empty where untitled."""
+    parts = raw.get("title")
+    return "".join(
+        str(part.get("plain_text") or "") for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)
+    )
+
+
+async def list_databases(
+    client: NotionClient, *, named: Iterable[str], known: Iterable[str], log: Callable[[str], None]
+) -> Listing:
+    """Looks at the whole account.
+
+    Args:
+        named: Database ids that sources.yaml names.
+        known: Ids of the databases that were accessible at the last listing.
+
+    Raises:
+        NothingSharedError: The connection sees no database, or none any more.
+        NotionError: Notion refused or could not be reached.
+    """
+    search = await _search(client, log)
+    ways: dict[str, set[str]] = {}
+    for raw in search.data_sources.values():
+        if (database_id := _database_of(raw)) is not None:
+            ways.setdefault(database_id, set()).add("search")
+    for database_id in named:
+        ways.setdefault(database_id, set()).add("sources.yaml")
+    known_ids = set(known)
+    for database_id in known_ids:
+        ways.setdefault(database_id, set()).add("catalog")
+    found = await asyncio.gather(
+        *(_database(client, database_id, frozenset(by), search.data_sources, log) for database_id, by in ways.items())
+    )
+    databases = tuple(database for database in found if database is not None)
+    if not databases:
+        raise _nothing_seen(len(known_ids))
+    gone = known_ids - {database.id for database in databases}
+    return Listing(
+        databases=tuple(sorted(databases, key=lambda d: (str(d.raw.get("created_time") or ""), d.id))),
+        retired=tuple(sorted(gone)),
+        server_time=search.server_time,
+        api_requests=client.stats.requests,
+    )
+
+
+def _nothing_seen(known: int) -> NothingSharedError:
+    if known:
+        return NothingSharedError(
+            f"None of the {known} known databases can be seen by the connection any more. All tables and partitions stay.",
+            cure="Look at the connection in Notion (Settings, Connections): was it removed from its pages?",
+        )
+    return NothingSharedError(
+        "The connection sees no database.",
+        cure="In Notion open a page with databases, then its ... menu, Connections, and add the connection; "
+        "search may need a minute to notice.",
+    )
+
+
+async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
+    """Every data source that search finds; a broken cursor starts it again, since what was found stays found."""
+    search = _Search()
+    body = {
+        "filter": {"property": "object", "value": "data_source"},
+        "sort": {"timestamp": "last_edited_time", "direction": "descending"},
+        "page_size": 100,
+    }
+    for attempt in range(SEARCH_RESTARTS + 1):
+        try:
+            await _search_once(client, body, search, log)
+        except InvalidCursorError as error:
+            if attempt == SEARCH_RESTARTS:
+                raise RetryableNotionError(
+                    f"Notion's search cursors broke {SEARCH_RESTARTS + 1} times in a row: {error.message}",
+                    cure="Try again later.",
+                ) from error
+            log("A search cursor was refused; the search starts again.")
+        else:
+            break
+    return search
+
+
+async def _search_once(
+    client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]
+) -> None:
+    cursor: str | None = None
+    seen: set[str] = set()
+    while True:
+        answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
+        search.server_time = search.server_time or answer.server_time
+        for raw in answer.body.get("results") or []:
+            # Trashed data sources may be listed unasked (notion-api.md section 8).
+            if isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash"):
+                search.data_sources[normalise_id(str(raw.get("id"))) or str(raw.get("id"))] = raw
+        status = answer.body.get("request_status")
+        if isinstance(status, dict) and status.get("type") == "incomplete":
+            log("Notion's search did not give everything; databases known before are asked for by id.")
+        if not answer.body.get("has_more"):
+            return
+        cursor = answer.body.get("next_cursor")
+        if not isinstance(cursor, str) or not cursor or cursor in seen:
+            raise InvalidCursorError("The next page's cursor is missing or repeats.", status=200)
+        seen.add(cursor)
+
+
+def _database_of(data_source: dict[str, Any]) -> str | None:
+    parent = data_source.get("parent")
+    return normalise_id(str(parent.get("database_id"))) if isinstance(parent, dict) else None
+
+
+async def _database(
+    client: NotionClient,
+    database_id: str,
+    found_by: frozenset[str],
+    data_sources: dict[str, dict[str, Any]],
+    log: Callable[[str], None],
+) -> ListedDatabase | None:
+    try:
+        raw = (await client.database(database_id)).body
+    except NotionNotFoundError as error:
+        if "sources.yaml" in found_by:
+            log(f"Database {database_id}, named in sources.yaml, cannot be seen: {error.message}")
+        return None
+    if raw.get("in_trash") or raw.get("archived"):
+        return None
+    with about(database=f'"{plain_title(raw)}" ({database_id})'):
+        members = await asyncio.gather(*(_member(client, entry, data_sources) for entry in raw.get("data_sources") or []))
+    return ListedDatabase(
+        id=database_id,
+        title=plain_title(raw),
+        url=str(raw.get("url") or ""),
+        raw=raw,
+        data_sources=tuple(member for member in members if member is not None),
+        found_by=found_by,
+    )
+
+
+async def _member(
+    client: NotionClient, entry: dict[str, Any], data_sources: dict[str, dict[str, Any]]
+) -> ListedDataSource | None:
+    member_id = normalise_id(str(entry.get("id"))) or str(entry.get("id"))
+    raw = data_sources.get(member_id)
+    if raw is None or "properties" not in raw:
+        try:
+            raw = (await client.data_source(member_id)).body
+        except NotionNotFoundError:
+            return None
+    return None if raw.get("in_trash") else ListedDataSource(member_id, str(entry.get("name") or ""), raw)

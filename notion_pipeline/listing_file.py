@@ -1,0 +1,66 @@
+"""The listing of a run, kept for the reads of the same run: it brought the schemas, so they need not be asked again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from notion_pipeline.listing import Listing
+from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.sync import DatabaseTarget, DataSourceTarget
+
+
+def save_listing(home: Path, source: str, run_id: str, listing: Listing, selected: list[str]) -> None:
+    """Keeps what the reads of this run need of the listing, in place of the run's before."""
+    wanted = set(selected)
+    content = {
+        "run_id": run_id,
+        "server_time": listing.server_time.isoformat() if listing.server_time else None,
+        "databases": [
+            {
+                "id": database.id,
+                "title": database.title,
+                "url": database.url,
+                "data_sources": [
+                    {"id": member.id, "name": member.name, "raw": _needed(member.raw)} for member in database.data_sources
+                ],
+            }
+            for database in listing.databases
+            if database.id in wanted
+        ],
+    }
+    write_private(_path(home, source), orjson.dumps(content))
+
+
+def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarget]:
+    """The databases of the listing that this run made, by id; empty where it made none."""
+    try:
+        content = orjson.loads(_path(home, source).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if content.get("run_id") != run_id:
+        return {}
+    server_time = datetime.fromisoformat(content["server_time"]) if content["server_time"] else None
+    return {
+        database["id"]: DatabaseTarget(
+            database["id"],
+            database["title"],
+            database["url"],
+            tuple(
+                DataSourceTarget(member["id"], member["name"], member["raw"], server_time)
+                for member in database["data_sources"]
+            ),
+        )
+        for database in content["databases"]
+    }
+
+
+def _needed(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"id": raw.get("id"), "properties": raw.get("properties")}
+
+
+def _path(home: Path, source: str) -> Path:
+    return private_directory(home / "listings") / f"{source}.json"

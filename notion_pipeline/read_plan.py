@@ -1,0 +1,88 @@
+"""Decides how a data source is read: in full or since its bookmark, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.properties import Property, has_computed, schema_snapshot
+from notion_pipeline.schema_changes import SchemaChange, schema_changes
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a data source is read.
+
+    Attributes:
+        full: Everything, archived rows too; else what was edited since.
+        reason: Why a stream is read in full that was not asked to be; empty otherwise.
+        edited_since: Aware UTC minute, inclusive; None is no bound.
+        changes: Of the schema since the sync before.
+    """
+
+    full: bool
+    reason: str
+    edited_since: datetime | None
+    changes: tuple[SchemaChange, ...]
+
+
+def decide(
+    state: StreamState | None,
+    properties: Sequence[Property],
+    *,
+    sync_type: str,
+    start_date: datetime | None,
+    excluded: Sequence[str],
+    lookback_minutes: int,
+    full_sync_every: timedelta | None,
+    now: datetime | None = None,
+) -> Decision:
+    """How to read, by what the catalog knows of the stream.
+
+    Args:
+        state: None where the stream was never synced.
+        excluded: Sorted names or ids of the properties left out.
+        now: Local time, for the age of the last full read.
+    """
+    snapshot: dict[str, Any] = schema_snapshot(properties)
+    changes = tuple(schema_changes(state.snapshot, snapshot)) if state and state.snapshot is not None else ()
+    reason = _reason(state, properties, changes, start_date, excluded, full_sync_every, now)
+    if sync_type == "FULL_TABLE":
+        return Decision(full=True, reason="", edited_since=start_date, changes=changes)
+    if reason or state is None or state.bookmark is None:
+        return Decision(full=True, reason=reason, edited_since=start_date, changes=changes)
+    since = state.bookmark - timedelta(minutes=lookback_minutes)
+    return Decision(
+        full=False, reason="", edited_since=max(since, start_date) if start_date else since, changes=changes
+    )
+
+
+def _reason(
+    state: StreamState | None,
+    properties: Sequence[Property],
+    changes: Sequence[SchemaChange],
+    start_date: datetime | None,
+    excluded: Sequence[str],
+    full_sync_every: timedelta | None,
+    now: datetime | None,
+) -> str:
+    if state is None or state.bookmark is None:
+        return "it was not synced before"
+    if not state.has_table:
+        return f"its table {state.source}.{state.table_name} is gone"
+    if state.next_read_is_full:
+        return "it was out of sight for a while"
+    if state.start_date is not None and (start_date is None or start_date < state.start_date):
+        return "its start date moved back"
+    if tuple(excluded) != state.excluded:
+        return "other properties are excluded than before"
+    if forcing := [change.describe() for change in changes if change.forces_full_read]:
+        return f"its schema changed ({'; '.join(forcing)})"
+    if full_sync_every is not None and has_computed(properties):
+        last = state.last_full_sync_at
+        if last is None or (now or datetime.now(timezone.utc)) - last > full_sync_every:
+            return "its computed columns were not refreshed for longer than full_sync_every"
+    return ""

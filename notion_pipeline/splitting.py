@@ -1,0 +1,161 @@
+"""One minute with more rows than a query gives, cut into parts by filters that are disjoint and exhaustive.
+
+Bulk imports make such minutes (notion-api.md section 3). Unique ids come first, since a range of them cannot hold more
+rows than numbers; then checkboxes, options, numbers and dates, and last who created a row. A part that is still too
+large comes back here and is cut by what was not used yet, or by a narrower range of the same property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from notion_pipeline.client import NotionClient
+from notion_pipeline.properties import Property, property_value
+from notion_pipeline.windows import Leaf, Window, iso
+
+#: Below Notion's 10,000, so that a part of a gapless range is never capped.
+UNIQUE_IDS_PER_PART = 9_000
+#: A range that would need more parts than this is halved instead.
+MOST_PARTS = 64
+_ORDER = ("unique_id", "checkbox", "select", "status", "number", "date")
+_RANGED = {"unique_id", "number", "date"}
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """The query that was capped; what the extremes of a property are looked up with."""
+
+    client: NotionClient
+    data_source_id: str
+    window: Window
+    base: Sequence[Leaf]
+    archived: bool
+
+    async def rows(self, extra: Sequence[Leaf], **body: Any) -> list[dict[str, Any]]:
+        window = replace(self.window, split=[*self.window.split, *extra])
+        wanted: dict[str, Any] = {"filter": window.filter(self.base), **body}
+        if self.archived:
+            wanted["is_archived"] = True
+        answer = await self.client.query(self.data_source_id, wanted)
+        return [row for row in answer.body.get("results") or [] if isinstance(row, dict)]
+
+
+async def split_minute(
+    client: NotionClient,
+    data_source_id: str,
+    properties: Sequence[Property],
+    window: Window,
+    base: Sequence[Leaf],
+    *,
+    archived: bool,
+) -> list[Window]:
+    """Windows that together hold what `window` holds, each smaller; empty where nothing splits it.
+
+    Args:
+        window: Begins at the overfull minute; the rest of its span follows as a window of its own.
+    """
+    assert window.start is not None
+    following = window.start + timedelta(minutes=1)
+    minute = replace(window, end=following)
+    asking = _Asking(client, data_source_id, minute, base, archived)
+    rest = [] if window.end is not None and window.end <= following else [replace(window, start=following)]
+    used = {str(leaf.get("property")) for leaf in window.split}
+    for prop in sorted((p for p in properties if p.type in _ORDER), key=lambda p: _ORDER.index(p.type)):
+        if prop.name in used and prop.type not in _RANGED:
+            continue
+        parts = await _parts(asking, prop)
+        if len(parts) > 1:
+            return [replace(minute, split=[*window.split, *leaves]) for leaves in parts] + rest
+    if "created_by" not in {kind for leaf in window.split for kind in leaf}:
+        parts = await _by_creator(asking, properties)
+        if len(parts) > 1:
+            return [replace(minute, split=[*window.split, *leaves]) for leaves in parts] + rest
+    return []
+
+
+async def _parts(asking: _Asking, prop: Property) -> list[list[Leaf]]:
+    if prop.type == "checkbox":
+        return [[_leaf(prop, {"equals": True})], [_leaf(prop, {"equals": False})]]
+    if prop.type in ("select", "status"):
+        options = prop.config.get("options")
+        names = [option["name"] for option in options or [] if isinstance(option, dict) and "name" in option]
+        return [[_leaf(prop, {"equals": name})] for name in names] + [[_leaf(prop, {"is_empty": True})]]
+    low, high = await _extreme(asking, prop, "ascending"), await _extreme(asking, prop, "descending")
+    if low is None or high is None or not low < high:
+        return []
+    already_empty_apart = any(leaf.get("property") == prop.name for leaf in asking.window.split)
+    empty = [] if already_empty_apart else [[_leaf(prop, {"is_empty": True})]]
+    if prop.type == "unique_id":
+        return empty + _id_ranges(prop, int(low), int(high))
+    if prop.type == "number":
+        middle = low + (high - low) / 2
+        if not low < middle <= high:
+            return []
+        return [*empty, [_leaf(prop, {"less_than": middle})], [_leaf(prop, {"greater_than_or_equal_to": middle})]]
+    middle = float(round((low + high) / 2))
+    if not low < middle <= high:
+        return []
+    pivot = iso(datetime.fromtimestamp(middle, timezone.utc))
+    return [*empty, [_leaf(prop, {"before": pivot})], [_leaf(prop, {"on_or_after": pivot})]]
+
+
+def _id_ranges(prop: Property, low: int, high: int) -> list[list[Leaf]]:
+    width = max(UNIQUE_IDS_PER_PART, -(-(high - low + 1) // MOST_PARTS))
+    if high - low < width:
+        width = (high - low + 2) // 2
+    bounds = list(range(low + width, high + 1, width))
+    first = [[_leaf(prop, {"less_than": bounds[0]})]]
+    between = [
+        [_leaf(prop, {"greater_than_or_equal_to": start}), _leaf(prop, {"less_than": end})]
+        for start, end in zip(bounds, bounds[1:], strict=False)
+    ]
+    return [*first, *between, [_leaf(prop, {"greater_than_or_equal_to": bounds[-1]})]]
+
+
+async def _extreme(asking: _Asking, prop: Property, direction: str) -> float | None:
+    """The smallest or largest value in the minute, as a number; None where every value is empty."""
+    rows = await asking.rows(
+        [_leaf(prop, {"is_not_empty": True})],
+        sorts=[{"property": prop.name, "direction": direction}],
+        page_size=1,
+    )
+    if not rows:
+        return None
+    value = property_value(rows[0].get("properties"), prop)
+    content = value.get(prop.type) if isinstance(value, dict) else None
+    if prop.type == "date" and isinstance(content, dict):
+        return _seconds(content.get("start"))
+    if prop.type == "unique_id" and isinstance(content, dict):
+        content = content.get("number")
+    return float(content) if isinstance(content, (int, float)) and not isinstance(content, bool) else None
+
+
+def _seconds(start: Any) -> float | None:
+    try:
+        moment = datetime.fromisoformat(str(start).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+async def _by_creator(asking: _Asking, properties: Sequence[Property]) -> list[list[Leaf]]:
+    """By who made the rows, as far as a property tells; whoever is not known makes the last part."""
+    prop = next((p for p in properties if p.type == "created_by"), None)
+    if prop is None:
+        return []
+    known: list[str] = []
+    while len(known) < MOST_PARTS:
+        rows = await asking.rows([_leaf(prop, {"does_not_contain": user}) for user in known], page_size=1)
+        creator = (rows[0].get("created_by") or {}).get("id") if rows else None
+        if creator is None or creator in known:
+            break
+        known.append(creator)
+    others = [_leaf(prop, {"does_not_contain": user}) for user in known]
+    return [[_leaf(prop, {"contains": user})] for user in known] + [others]
+
+
+def _leaf(prop: Property, condition: dict[str, Any]) -> Leaf:
+    return {"property": prop.name, prop.type: condition}

@@ -1,0 +1,234 @@
+"""Answers on disk until a read is whole, so that a sync that died goes on where it was.
+
+A stage is a folder of immutable Arrow files, one an answer, and a manifest written by rename that names them and
+says where the read goes on. A file that the manifest does not name does not exist; a kill between the two writes
+costs one request. The stage's id is written to the catalog in the commit, so a stage is never committed twice.
+Not written through to the platter: after a power cut the checks below discard what is damaged.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from notion_pipeline.errors import StagingError
+from notion_pipeline.private_files import private_directory, write_private
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+#: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
+MAX_AGE = timedelta(hours=20)
+_IPC = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True)
+class StageKey:
+    """What a stage was read for; a read for anything else starts anew.
+
+    Attributes:
+        sync_type: FULL_TABLE or INCREMENTAL, as the read is done.
+        edited_since: ISO instant the read starts from, None for everything.
+        start_date: ISO instant of the source's start_date, None where there is none.
+        account: Whose eyes saw the rows.
+        excluded: Names or ids of the properties left out, sorted.
+        fingerprint: The schema the rows were read under.
+    """
+
+    data_source_id: str
+    sync_type: str
+    edited_since: str | None
+    start_date: str | None
+    account: str
+    excluded: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass
+class Manifest:
+    """The state of one read. Times are ISO 8601; `bookmark` is the server's clock, `started_at` the local one."""
+
+    stage_id: str
+    key: dict[str, Any]
+    started_at: str
+    bookmark: str
+    files: list[tuple[str, int, int, int]] = field(default_factory=list)
+    progress: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    complete: bool = False
+    format: int = FORMAT
+
+
+class Stage:
+    """One read of one data source on disk. Callers hold the database's lock file while they use it."""
+
+    def __init__(self, directory: Path, manifest: Manifest, *, resumed: bool = False) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.resumed = resumed
+
+    @property
+    def rows(self) -> int:
+        """Rows staged so far; a row that was read twice counts twice."""
+        return sum(entry[1] for entry in self.manifest.files)
+
+    @property
+    def resumed_complete(self) -> bool:
+        """Whether an earlier run finished this read and did not get to commit it."""
+        return self.resumed and self.manifest.complete
+
+    @property
+    def started_at(self) -> datetime:
+        return datetime.fromisoformat(self.manifest.started_at)
+
+    @property
+    def bookmark(self) -> datetime:
+        return datetime.fromisoformat(self.manifest.bookmark)
+
+    def append(self, batches: Sequence[pa.RecordBatch], progress: dict[str, Any], counts: dict[str, Any]) -> None:
+        """Keeps the rows of one answer together with where the read goes on after it.
+
+        Raises:
+            StagingError: The disk is full or refuses.
+        """
+        for batch in batches:
+            if batch.num_rows:
+                sink = pa.BufferOutputStream()
+                with pa.ipc.new_file(sink, batch.schema, options=_IPC) as writer:
+                    writer.write_batch(batch)
+                data = sink.getvalue().to_pybytes()
+                name = f"{len(self.manifest.files):06d}.arrow"
+                self._write(name, data)
+                self.manifest.files.append((name, batch.num_rows, len(data), zlib.crc32(data)))
+        self.save(progress, counts)
+
+    def save(self, progress: dict[str, Any], counts: dict[str, Any], *, complete: bool = False) -> None:
+        """Writes the manifest: from here on a restart goes on from `progress`."""
+        self.manifest.progress = progress
+        self.manifest.counts = counts
+        self.manifest.complete = complete
+        self._write(MANIFEST, orjson.dumps(asdict(self.manifest)))
+
+    def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The staged rows in the order they were read, with that order as column `_seq`."""
+        for number, (name, *_) in enumerate(self.manifest.files):
+            with pa.memory_map(str(self.directory / name)) as file, pa.ipc.open_file(file) as reader:
+                for index in range(reader.num_record_batches):
+                    batch = reader.get_batch(index)
+                    order = pa.array([number] * batch.num_rows, pa.int32())
+                    yield pa.RecordBatch.from_arrays([*batch.columns, order], schema=schema)
+
+    def reader(self, schema: pa.Schema) -> pa.RecordBatchReader:
+        """All staged rows as a stream for the catalog; memory holds one answer at a time."""
+        ordered = schema.append(pa.field("_seq", pa.int32()))
+        return pa.RecordBatchReader.from_batches(ordered, self.batches(ordered))
+
+    def remove(self) -> None:
+        """Forgets the stage, and the folders above it that it leaves empty."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for parent in list(self.directory.parents)[:2]:
+            try:
+                parent.rmdir()
+            except OSError:
+                return
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            write_private(self.directory / name, data)
+        except OSError as error:
+            raise StagingError(
+                f"What was read could not be kept in {self.directory}: {error.strerror or error}.",
+                cure="Free some room or mend the folder's permissions (NOTION_PIPELINE_HOME), then sync again; "
+                "the read goes on where it was.",
+            ) from error
+
+
+def stage_directory(home: Path, source: str, database_id: str, data_source_id: str) -> Path:
+    return home / "staging" / source / database_id / data_source_id
+
+
+def open_stage(
+    directory: Path,
+    key: StageKey,
+    *,
+    bookmark: datetime,
+    is_committed: Callable[[str], bool],
+    log: Callable[[str], None],
+    now: datetime | None = None,
+) -> Stage:
+    """The stage a died sync left for the same read, or a new one.
+
+    Args:
+        bookmark: Server minute to note in a new stage; a resumed one keeps that of its first attempt.
+        is_committed: Whether the catalog's history holds a stage id.
+        log: Told why a stage that was found is not used.
+
+    Raises:
+        StagingError: The folder cannot be made or written.
+    """
+    now = now or datetime.now(timezone.utc)
+    private_directory(directory)
+    found = _read_manifest(directory)
+    if isinstance(found, Manifest):
+        reason = _refusal(directory, found, key, now, is_committed)
+        if reason is None:
+            return Stage(directory, found, resumed=True)
+    else:
+        reason = found
+    if reason:
+        log(f"Discarded the staged read of data source {key.data_source_id}: {reason}.")
+    shutil.rmtree(directory, ignore_errors=True)
+    private_directory(directory)
+    manifest = Manifest(
+        stage_id=str(uuid.uuid4()),
+        key=_plain(key),
+        started_at=now.isoformat(),
+        bookmark=bookmark.isoformat(),
+    )
+    return Stage(directory, manifest)
+
+
+def _plain(key: StageKey) -> dict[str, Any]:
+    return {**asdict(key), "excluded": list(key.excluded)}
+
+
+def _read_manifest(directory: Path) -> Manifest | str:
+    """The manifest of a folder, or why there is none; an empty reason where the folder was empty."""
+    try:
+        raw = orjson.loads((directory / MANIFEST).read_bytes())
+        manifest = Manifest(**{**raw, "files": [(str(n), int(r), int(b), int(c)) for n, r, b, c in raw["files"]]})
+        datetime.fromisoformat(manifest.bookmark)
+        datetime.fromisoformat(manifest.started_at)
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return f"its manifest is damaged ({type(error).__name__})"
+    return manifest if manifest.format == FORMAT else f"it has format {manifest.format}, this version writes {FORMAT}"
+
+
+def _refusal(
+    directory: Path, manifest: Manifest, key: StageKey, now: datetime, is_committed: Callable[[str], bool]
+) -> str | None:
+    differing = [name for name, value in _plain(key).items() if manifest.key.get(name) != value]
+    if differing:
+        return f"it was read under another {', '.join(differing)}"
+    if abs(now - datetime.fromisoformat(manifest.started_at)) > MAX_AGE:
+        return f"it is older than {MAX_AGE.total_seconds() / 3600:.0f} hours"
+    if is_committed(manifest.stage_id):
+        return "it is in the catalog already"
+    for name, _, size, checksum in manifest.files:
+        try:
+            data = (directory / name).read_bytes()
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
+        if len(data) != size or zlib.crc32(data) != checksum:
+            return f"{name} is damaged"
+    return None

@@ -1,0 +1,67 @@
+"""Which part of a data source one query asks for.
+
+`created_time` never changes, so a window over it never moves under a read; `last_edited_time` does. Rows come oldest
+first, and after each answer the window remembers the minute to go on from (notion-api.md section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Leaf = dict[str, Any]
+
+SORT_OLDEST_FIRST = [{"timestamp": "created_time", "direction": "ascending"}]
+
+
+def iso(moment: datetime) -> str:
+    """The instant as filters take it, UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def edited_since(moment: datetime) -> Leaf:
+    """Rows of that minute and later: inclusive, since stamps are floored to the minute (notion-api.md section 2)."""
+    return {"timestamp": "last_edited_time", "last_edited_time": {"on_or_after": iso(moment)}}
+
+
+@dataclass
+class Window:
+    """A span of created_time still to be read: minutes, `start` inclusive, `end` exclusive, None unbounded.
+
+    `split` holds further filters where one minute alone is more than a query gives.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    split: list[Leaf] = field(default_factory=list)
+
+    def filter(self, base: Sequence[Leaf]) -> dict[str, Any] | None:
+        """One flat `and`, which leaves Notion's second level of nesting unused; None asks for everything."""
+        leaves = [*base]
+        if self.start is not None:
+            leaves.append({"timestamp": "created_time", "created_time": {"on_or_after": iso(self.start)}})
+        if self.end is not None:
+            # `before` the next minute: an upper bound inside the minute could miss its later seconds.
+            leaves.append({"timestamp": "created_time", "created_time": {"before": iso(self.end)}})
+        leaves.extend(self.split)
+        if not leaves:
+            return None
+        return leaves[0] if len(leaves) == 1 else {"and": leaves}
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "start": self.start.isoformat() if self.start else None,
+            "end": self.end.isoformat() if self.end else None,
+            "split": self.split,
+        }
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Window:
+        start, end = raw["start"], raw["end"]
+        return cls(
+            datetime.fromisoformat(start) if start else None,
+            datetime.fromisoformat(end) if end else None,
+            raw["split"],
+        )

@@ -16,7 +16,7 @@ import orjson
 
 # As orjson writes them; inside a text the quotes would be escaped.
 _SIGNED_MARKS = (b'"expiry_time":', b'"type":"file"')
-_DIGITS_OF_64_BITS = 19
+_DIGITS_OF_64_BITS = 20
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -56,7 +56,9 @@ def _float_or_fragment(digits: str) -> float | orjson.Fragment:
 
 def _int_or_fragment(digits: str) -> int | float | orjson.Fragment:
     # As orjson: beyond 64 bits a float. The length first, since Python refuses to read integers of 4,300 digits.
-    return int(digits) if len(digits) < _DIGITS_OF_64_BITS else _float_or_fragment(digits)
+    if len(digits) <= _DIGITS_OF_64_BITS and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return _float_or_fragment(digits)
 
 
 def _unsigned(value: Any) -> Any:

@@ -135,7 +135,9 @@ class Extraction:
             if not (archived and error.status == 400 and "is_archived" in error.message):
                 raise
             self._archived.supported = False
-            self._log(f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read.")
+            self._log(
+                f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
+            )
 
     def _base_filter(self, phase: str) -> list[Leaf]:
         bound = self._plan.edited_since
@@ -242,11 +244,13 @@ class Extraction:
             self._client, self._plan.data_source_id, self._plan.schema.properties, window, base, archived=archived
         )
         if parts:
-            self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {window.start}; reading it in {len(parts)}.")
+            self._log(
+                f"More than {NOTION_RESULT_CAP} rows share the minute {window.start}; reading it in {len(parts)}."
+            )
             return parts
         raise IncompleteExtractError(
-            f"read in part, table unchanged: more than 10,000 pages share created_time {window.start:%Y-%m-%d %H:%M} UTC, "
-            "and nothing in this data source splits that minute further.",
+            "read in part, table unchanged: more than 10,000 pages share created_time "
+            f"{window.start:%Y-%m-%d %H:%M} UTC, and nothing in this data source splits that minute further.",
             cure="Add a unique ID property to it in Notion, or move its start_date past that minute.",
         )
 

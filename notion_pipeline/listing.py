@@ -15,8 +15,8 @@ from typing import Any
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import (
     InvalidCursorError,
-    NotionNotFoundError,
     NothingSharedError,
+    NotionNotFoundError,
     RetryableNotionError,
     about,
 )
@@ -76,7 +76,9 @@ def plain_title(raw: dict[str, Any]) -> str:
     """The title's plain text; empty where untitled."""
     parts = raw.get("title")
     return "".join(
-        str(part.get("plain_text") or "") for part in (parts if isinstance(parts, list) else []) if isinstance(part, dict)
+        str(part.get("plain_text") or "")
+        for part in (parts if isinstance(parts, list) else [])
+        if isinstance(part, dict)
     )
 
 
@@ -121,7 +123,8 @@ async def list_databases(
 def _nothing_seen(known: int) -> NothingSharedError:
     if known:
         return NothingSharedError(
-            f"None of the {known} known databases can be seen by the connection any more. All tables and partitions stay.",
+            f"None of the {known} known databases can be seen by the connection any more; "
+            "all tables and partitions stay.",
             cure="Look at the connection in Notion (Settings, Connections): was it removed from its pages?",
         )
     return NothingSharedError(
@@ -154,9 +157,7 @@ async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
     return search
 
 
-async def _search_once(
-    client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]
-) -> None:
+async def _search_once(client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]) -> None:
     cursor: str | None = None
     seen: set[str] = set()
     while True:
@@ -198,7 +199,9 @@ async def _database(
     if raw.get("in_trash") or raw.get("archived"):
         return None
     with about(database=f'"{plain_title(raw)}" ({database_id})'):
-        members = await asyncio.gather(*(_member(client, entry, data_sources) for entry in raw.get("data_sources") or []))
+        members = await asyncio.gather(
+            *(_member(client, entry, data_sources) for entry in raw.get("data_sources") or [])
+        )
     return ListedDatabase(
         id=database_id,
         title=plain_title(raw),

@@ -25,7 +25,8 @@ def save_listing(home: Path, source: str, run_id: str, listing: Listing, selecte
                 "title": database.title,
                 "url": database.url,
                 "data_sources": [
-                    {"id": member.id, "name": member.name, "raw": _needed(member.raw)} for member in database.data_sources
+                    {"id": member.id, "name": member.name, "raw": _needed(member.raw)}
+                    for member in database.data_sources
                 ],
             }
             for database in listing.databases

@@ -31,7 +31,7 @@ def write_private(path: Path, data: bytes) -> None:
     """Puts `data` at `path` by rename, mode 0600: readers see the old file or the new one, never half of one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
         temporary.replace(path)
     except BaseException:

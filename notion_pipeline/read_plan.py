@@ -49,7 +49,15 @@ def decide(
     """
     snapshot: dict[str, Any] = schema_snapshot(properties)
     changes = tuple(schema_changes(state.snapshot, snapshot)) if state and state.snapshot is not None else ()
-    reason = _reason(state, properties, changes, start_date, excluded, full_sync_every, now)
+    reason = _reason(
+        state,
+        properties,
+        changes,
+        start_date=start_date,
+        excluded=excluded,
+        full_sync_every=full_sync_every,
+        now=now,
+    )
     if sync_type == "FULL_TABLE":
         return Decision(full=True, reason="", edited_since=start_date, changes=changes)
     if reason or state is None or state.bookmark is None:
@@ -64,6 +72,7 @@ def _reason(
     state: StreamState | None,
     properties: Sequence[Property],
     changes: Sequence[SchemaChange],
+    *,
     start_date: datetime | None,
     excluded: Sequence[str],
     full_sync_every: timedelta | None,

@@ -90,7 +90,9 @@ async def _complete(client: NotionClient, page: dict[str, Any], prop: Property) 
         value["has_more"] = False
 
 
-async def _read_items(client: NotionClient, page_id: str, prop: Property) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+async def _read_items(
+    client: NotionClient, page_id: str, prop: Property
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Every item of a property, and the last answer's own `property_item`."""
     for attempt in range(_CURSOR_RESTARTS + 1):
         items: list[dict[str, Any]] = []

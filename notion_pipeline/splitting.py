@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 
 from notion_pipeline.client import NotionClient
@@ -57,7 +58,8 @@ async def split_minute(
     Args:
         window: Begins at the overfull minute; the rest of its span follows as a window of its own.
     """
-    assert window.start is not None
+    if window.start is None:
+        return []
     following = window.start + timedelta(minutes=1)
     minute = replace(window, end=following)
     asking = _Asking(client, data_source_id, minute, base, archived)
@@ -110,7 +112,7 @@ def _id_ranges(prop: Property, low: int, high: int) -> list[list[Leaf]]:
     first = [[_leaf(prop, {"less_than": bounds[0]})]]
     between = [
         [_leaf(prop, {"greater_than_or_equal_to": start}), _leaf(prop, {"less_than": end})]
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
     return [*first, *between, [_leaf(prop, {"greater_than_or_equal_to": bounds[-1]})]]
 

@@ -26,7 +26,8 @@ from notion_pipeline.client import NotionClient
 from notion_pipeline.config import Source
 from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotionPipelineError, about
 from notion_pipeline.extract import DatabaseExtract, Extract
-from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadPlan
+from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.listing import plain_title
 from notion_pipeline.locks import database_lock
 from notion_pipeline.progress import Progress
 from notion_pipeline.properties import Property, fingerprint, parse_properties, schema_snapshot
@@ -140,7 +141,7 @@ class Sync:
     ) -> None:
         try:
             asyncio.run(self._read_all(targets, handed, stop))
-        except BaseException as error:  # noqa: BLE001 - carried to the thread that waits, where it is raised
+        except BaseException as error:  # carried to the thread that waits, and raised there
             handed.put(error)
         finally:
             handed.put(None)
@@ -162,16 +163,15 @@ class Sync:
                 asyncio.ensure_future(reader())
                 for _ in range(min(len(targets), self._options.source.limits.concurrent_requests))
             ]
-            watcher = asyncio.ensure_future(_until(stop))
-            try:
-                await asyncio.wait([asyncio.gather(*readers), watcher], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (*readers, watcher):
-                    task.cancel()
-                results = await asyncio.gather(*readers, watcher, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
+            stopped = asyncio.ensure_future(asyncio.to_thread(stop.wait))
+            everything: asyncio.Future[list[None]] = asyncio.gather(*readers)
+            await asyncio.wait({everything, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()  # frees the thread that waits for it
+            for task in readers:
+                task.cancel()
+            await asyncio.gather(*readers, stopped, return_exceptions=True)
+            if everything.done() and not everything.cancelled():
+                everything.result()
 
     async def _read_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseExtract:
         """One database under its lock, which stays taken until the extract is landed."""
@@ -182,7 +182,7 @@ class Sync:
         except asyncio.CancelledError:
             extract.release()
             raise
-        except Exception as error:  # noqa: BLE001 - one database's failure is its own; it is reported with its reason
+        except Exception as error:  # one database's failure is its own; it is reported with its reason
             _name(error, self._options.source.name, target)
             extract.failures.append(error)
         return extract
@@ -204,7 +204,7 @@ class Sync:
                 continue
             try:
                 extract.extracts.extend(await self._read_data_source(client, target, data_source, states))
-            except Exception as error:  # noqa: BLE001 - as above: the other data sources of the database are kept
+            except Exception as error:  # as above: the other data sources of the database are kept
                 if isinstance(error, AuthorizationError):
                     self._shared.refused = error
                 _name(error, self._options.source.name, target)
@@ -229,14 +229,13 @@ class Sync:
         """A database that no listing brought, asked for by its id."""
         with about(source=self._options.source.name, database=target.id):
             raw = (await client.database(target.id)).body
-        from notion_pipeline.listing import plain_title
-
         return DatabaseTarget(
             target.id,
             plain_title(raw),
             str(raw.get("url") or ""),
             tuple(
-                DataSourceTarget(str(entry["id"]), str(entry.get("name") or "")) for entry in raw.get("data_sources") or []
+                DataSourceTarget(str(member["id"]), str(member.get("name") or ""))
+                for member in raw.get("data_sources") or []
             ),
         )
 
@@ -274,9 +273,7 @@ class Sync:
 class _DataSourceRead:
     """One data source within a run: its schema, the decision how to read it, its stage, its extraction."""
 
-    def __init__(
-        self, sync: Sync, client: NotionClient, target: DatabaseTarget, data_source: DataSourceTarget
-    ) -> None:
+    def __init__(self, sync: Sync, client: NotionClient, target: DatabaseTarget, data_source: DataSourceTarget) -> None:
         self._sync = sync
         self._client = client
         self._target = target
@@ -305,7 +302,8 @@ class _DataSourceRead:
             if decision.full or stage.rows > rows_before:
                 raw, server_time = await self._schema()
                 later = parse_properties(raw, self._excluded)
-            moved = [c for c in schema_changes(schema_snapshot(properties), schema_snapshot(later)) if c.forces_full_read]
+            changes = schema_changes(schema_snapshot(properties), schema_snapshot(later))
+            moved = [change for change in changes if change.forces_full_read]
             if not moved or restarted:
                 if moved:
                     self._sync._log(
@@ -395,8 +393,6 @@ class _DataSourceRead:
         sync_type: str,
         state: StreamState | None,
     ) -> Extract:
-        from notion_pipeline.extraction import ReadCounts
-
         return Extract(
             source=self._source.name,
             database_id=self._target.id,
@@ -447,8 +443,22 @@ class _DataSourceRead:
 def _as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
     """The state that the catalog will have once the extract is landed."""
     base = state or StreamState(
-        *(extract.source, extract.database_id, extract.data_source_id, extract.table_name, extract.sync_type),
-        *(None, None, (), None, None, None, None, (), None, False, True),
+        source=extract.source,
+        database_id=extract.database_id,
+        data_source_id=extract.data_source_id,
+        table_name=extract.table_name,
+        sync_type=extract.sync_type,
+        bookmark=None,
+        fingerprint=None,
+        columns=(),
+        last_sync_at=None,
+        last_full_sync_at=None,
+        account=None,
+        start_date=None,
+        excluded=(),
+        snapshot=None,
+        next_read_is_full=False,
+        has_table=True,
     )
     return replace(
         base,
@@ -467,8 +477,3 @@ def _name(error: Exception, source: str, target: DatabaseTarget) -> None:
     if isinstance(error, NotionPipelineError):
         error.source = error.source or source
         error.database = error.database or target.label
-
-
-async def _until(stop: threading.Event) -> None:
-    while not stop.is_set():
-        await asyncio.sleep(0.2)

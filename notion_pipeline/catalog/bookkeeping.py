@@ -156,7 +156,8 @@ def rename_stream(connection: duckdb.DuckDBPyConnection, source: str, data_sourc
 
 def require_full_read(connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Sequence[str]) -> None:
     connection.execute(
-        "UPDATE _notion_pipeline.reads SET next_read_is_full = true WHERE source = ? AND list_contains(?, data_source_id)",
+        "UPDATE _notion_pipeline.reads SET next_read_is_full = true "
+        "WHERE source = ? AND list_contains(?, data_source_id)",
         [source, list(data_source_ids)],
     )
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.computed_values import COMPUTED_TYPE, computed_values
 from notion_pipeline.extract import Extract
+from notion_pipeline.json_text import load_json
 from notion_pipeline.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
 
 _ROWS_AT_A_TIME = 5_000
@@ -80,9 +80,7 @@ def forget_kept_values(connection: duckdb.DuckDBPyConnection, decision: Decision
 
 
 def _is_standing(column: Column, computed: Mapping[int, Property]) -> bool:
-    return any(
-        prop.id == column.property_id and prop.type == column.property_type for prop in computed.values()
-    )
+    return any(prop.id == column.property_id and prop.type == column.property_type for prop in computed.values())
 
 
 def _fits(duckdb_type: str, kinds: set[str]) -> bool:
@@ -120,10 +118,8 @@ def _keep_values(
         ).fetchall()
         if not rows:
             break
-        pages = [orjson.loads(row[1]) if row[1] else None for row in rows]
-        columns = [
-            computed_values(prop, [property_value(page, prop) for page in pages]) for prop in doubtful.values()
-        ]
+        pages = [load_json(row[1]) if row[1] else None for row in rows]
+        columns = [computed_values(prop, [property_value(page, prop) for page in pages]) for prop in doubtful.values()]
         batch = pa.Table.from_arrays([pa.array([row[0] for row in rows], pa.string()), *columns], schema=schema)
         connection.register("more_values", batch)
         connection.execute("INSERT INTO kept_values SELECT * FROM more_values")

@@ -100,10 +100,14 @@ class Catalog:
         def say_who(state: RetryCallState) -> None:
             nonlocal announced
             waited = state.seconds_since_start or 0.0
-            if not announced or waited - announced >= LOG_EVERY_SECONDS:
+            error = state.outcome.exception() if state.outcome else None
+            # This process committing another database takes a moment and is no news.
+            is_news = waited >= LOG_EVERY_SECONDS or not isinstance(error, duckdb.ConnectionException)
+            if is_news and (not announced or waited - announced >= LOG_EVERY_SECONDS):
                 announced = waited or 0.001
-                error = state.outcome.exception() if state.outcome else None
-                self._log(f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far).")
+                self._log(
+                    f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far)."
+                )
 
         def open_file() -> duckdb.DuckDBPyConnection:
             return duckdb.connect(str(self.path), read_only=read_only, config=dict(self._config))

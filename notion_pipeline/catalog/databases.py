@@ -154,9 +154,7 @@ def name_unlisted(
     _name(connection, source, [named])
 
 
-def _name(
-    connection: duckdb.DuckDBPyConnection, source: Source, databases: list[NamedDatabase]
-) -> TableNames:
+def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list[NamedDatabase]) -> TableNames:
     bookkeeping.create_tables(connection)
     states = bookkeeping.stream_states(connection, source.name)
     held = {state.data_source_id: state.table_name for state in states.values()}
@@ -164,7 +162,8 @@ def _name(
         row[0]
         for row in connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-            "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ?",
+            "UNION ALL SELECT view_name FROM duckdb_views() "
+            "WHERE database_name = current_database() AND schema_name = ?",
             [source.name, source.name],
         ).fetchall()
     }

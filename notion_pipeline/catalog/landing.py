@@ -25,7 +25,11 @@ from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_C
 
 
 def land(
-    connection: duckdb.DuckDBPyConnection, extract: Extract, state: StreamState, run_id: str, now: datetime | None = None
+    connection: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    state: StreamState,
+    run_id: str,
+    now: datetime | None = None,
 ) -> Landed:
     """Makes the table what the extract says it is.
 
@@ -147,15 +151,14 @@ def _merge(
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE verdicts AS
-        SELECT s.id, CASE WHEN t.id IS NULL THEN 'inserted' WHEN {differs} THEN 'updated' ELSE 'unchanged' END AS verdict
+        SELECT s.id,
+            CASE WHEN t.id IS NULL THEN 'inserted' WHEN {differs} THEN 'updated' ELSE 'unchanged' END AS verdict
         FROM staged s LEFT JOIN {target} t ON t.id = s.id
         """
     )
     found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
     if found.get("updated"):
-        connection.execute(
-            f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')"
-        )
+        connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')")
     if found.get("updated") or found.get("inserted"):
         names = ", ".join(quote(name) for name in [*values, SYNCED_AT])
         connection.execute(
@@ -179,18 +182,14 @@ def _merge(
     }
 
 
-def _remove(
-    connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, now: datetime, *, mark: bool
-) -> int:
+def _remove(connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, now: datetime, *, mark: bool) -> int:
     """Takes out what is gone from Notion; what the start date leaves out is gone for FULL_TABLE only."""
     gone = f"FROM {target} WHERE id NOT IN (SELECT id FROM staged)"
     parameters: list[Any] = []
     removed = 0
     if extract.start_date is not None:
         if extract.sync_type == "FULL_TABLE":
-            removed += _one(
-                connection, f"SELECT count(*) {gone} AND last_edited_time < ?", [extract.start_date]
-            )
+            removed += _one(connection, f"SELECT count(*) {gone} AND last_edited_time < ?", [extract.start_date])
             if removed:
                 connection.execute(f"DELETE {gone} AND last_edited_time < ?", [extract.start_date])
         gone += " AND last_edited_time >= ?"
@@ -228,9 +227,7 @@ def _recorded(plan: PlannedColumn, duckdb_type: str) -> dict[str, Any]:
     }
 
 
-def _columns(
-    connection: duckdb.DuckDBPyConnection, table: tuple[str, str]
-) -> tuple[tuple[str, str, str | None], ...]:
+def _columns(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> tuple[tuple[str, str, str | None], ...]:
     rows = connection.execute(
         "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE database_name = current_database() "
         "AND schema_name = ? AND table_name = ? ORDER BY column_index",

@@ -75,9 +75,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         home = notion.project.home
         with _as_failure():
             save_listing(home, name, context.run_id, handover.listing, selected)
-        added, removed, busy = update_partitions(
-            context.instance, name, selected, home=home, this_run=context.run_id
-        )
+        added, removed, busy = update_partitions(context.instance, name, selected, home=home, this_run=context.run_id)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "
             f"{len(added)} partitions added, {len(removed)} removed."
@@ -119,14 +117,14 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
             progress = notion_progress.progress(log)
             sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
             targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys]
-        yield dg.Output(
-            ReadsHandover(current, sync.extracts(targets), progress, project.publish_path(notion.sources))
-        )
+        yield dg.Output(ReadsHandover(current, sync.extracts(targets), progress, project.publish_path(notion.sources)))
 
     return [databases, database]
 
 
-def _list(context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog) -> ListingHandover:
+def _list(
+    context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog
+) -> ListingHandover:
     with catalog.reading() as connection:
         known = [database.id for database in known_databases(connection, source.name).values() if database.accessible]
 

@@ -73,9 +73,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if asset == "databases" or not context.has_asset_partitions:
                 by_key = {"": [f"{asset}"]}
             else:
-                by_key = {
-                    key: tables_of_database(connection, source, key) for key in context.asset_partition_keys
-                }
+                by_key = {key: tables_of_database(connection, source, key) for key in context.asset_partition_keys}
             if (only := (context.definition_metadata or {}).get("table")) is not None:
                 by_key = {key: [name for name in names if name == only] for key, names in by_key.items()}
             if typing.get_origin(wanted) is dict:
@@ -90,13 +88,10 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 connection, handover.source, handover.listing, datetime.now(timezone.utc)
             )
         context.add_output_metadata(
-            listing_metadata(
-                handover.streams, api_requests=handover.listing.api_requests, unmatched=handover.unmatched
-            )
+            listing_metadata(handover.streams, api_requests=handover.listing.api_requests, unmatched=handover.unmatched)
         )
 
     def _land_reads(self, context: dg.OutputContext, catalog: Catalog, handover: ReadsHandover) -> None:
-        partitioned = context.has_asset_partitions
         landed: dict[str, dict[str, Any]] = {}
         failed: dict[str, tuple[str, list[Exception]]] = {}
         try:
@@ -108,26 +103,19 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                     failed[database.database_id] = (database.title, database.failures)
                 elif metadata is not None:
                     landed[database.database_id] = metadata
-                    if not partitioned:
-                        # Dagster materializes no key of a run that has none: this is the only place that says so.
-                        _materialize(context, database.database_id, metadata)
+            if handover.publish_to is not None and landed:
+                publish(catalog, handover.publish_to)
+            if failed:
+                raise _failure(handover.source.name, failed, len(landed))
         except BaseException:
-            if partitioned:
-                for key, metadata in landed.items():
-                    _materialize(context, key, metadata)
+            _materialize_each(context, landed)
             raise
-        if handover.publish_to is not None and landed:
-            publish(catalog, handover.publish_to)
-        if failed:
-            if partitioned:
-                for key, metadata in landed.items():
-                    _materialize(context, key, metadata)
-            raise _failure(handover.source.name, failed, len(landed))
-        if partitioned:
+        if context.has_asset_partitions:
             for key, metadata in landed.items():
                 # Dagster logs the materialization of every key itself when this returns.
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
         else:
+            _materialize_each(context, landed)
             context.add_output_metadata({"databases": len(landed)})
 
     def _land_database(
@@ -140,7 +128,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 results = _commit(catalog, source, database, context.run_id)
                 for extract, _ in results:
                     extract.stage.remove()
-        except (NotionPipelineError, MemoryError) as error:
+        except Exception as error:  # one database's failure is its own; it is reported with its reason
             if isinstance(error, NotionPipelineError):
                 error.source = error.source or source.name
                 error.database = error.database or f'"{database.title or "Untitled"}" ({database.database_id})'
@@ -159,9 +147,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         return {"skipped": "committed by an earlier attempt of this run"} if database.already_committed else None
 
 
-def _commit(
-    catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
-) -> list[tuple[Extract, Landed]]:
+def _commit(catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str) -> list[tuple[Extract, Landed]]:
     with catalog.writing() as connection:
         bookkeeping.create_tables(connection)
         results = []
@@ -175,8 +161,10 @@ def _commit(
         return results
 
 
-def _materialize(context: dg.OutputContext, key: str, metadata: dict[str, Any]) -> None:
-    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+def _materialize_each(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:
+    """Says what is committed where Dagster would not: a run that fails, and one launched without a partition."""
+    for key, metadata in landed.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 
 
 def _failure(source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int) -> dg.Failure:
@@ -188,7 +176,9 @@ def _failure(source: str, failed: dict[str, tuple[str, list[Exception]]], landed
         description=text,
         metadata={
             "failed_databases": dg.MetadataValue.md(
-                "\n".join(f"- **{title or 'Untitled'}** `{key}`: {errors[0]}" for key, (title, errors) in failed.items())
+                "\n".join(
+                    f"- **{title or 'Untitled'}** `{key}`: {errors[0]}" for key, (title, errors) in failed.items()
+                )
             )
         },
         allow_retries=any(isinstance(error, StagingError) for _, errors in failed.values() for error in errors),
@@ -204,7 +194,7 @@ def _reason(title: str, error: Exception) -> str:
 def _shaped(table: pa.Table, wanted: Any) -> Any:
     module = getattr(wanted, "__module__", "") or ""
     if module.startswith("polars"):
-        import polars
+        import polars  # noqa: PLC0415 - only where installed
 
         return polars.from_arrow(table)
     if module.startswith("pandas"):

@@ -77,8 +77,8 @@ def _hidden(extract: Extract) -> list[str]:
     return [prop.name for prop in extract.schema.properties if prop.id in extract.hidden_relations]
 
 
-def _column_schema(landed: Landed) -> dg.MetadataValue[Any]:
-    return dg.MetadataValue.column_schema(
+def _column_schema(landed: Landed) -> dg.TableSchemaMetadataValue:
+    return dg.MetadataValue.table_schema(
         dg.TableSchema(
             columns=[dg.TableColumn(name, kind, description=comment) for name, kind, comment in landed.columns]
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from notion_pipeline.locks import is_locked
 
@@ -52,11 +53,7 @@ def update_partitions(
 
 def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Path, this_run: str) -> set[str]:
     ours = dg.AssetKey([source, "database"])
-    for backfill in instance.get_backfills(
-        filters=dg._core.execution.backfill.BulkActionsFilter(  # type: ignore[attr-defined]
-            statuses=[dg._core.execution.backfill.BulkActionStatus.REQUESTED]  # type: ignore[attr-defined]
-        )
-    ):
+    for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)
     busy = {key for key in keys if is_locked(home, source, key)}

@@ -1,4 +1,4 @@
-"""Schedules of a source, where sources.yaml has them; they run by themselves. A tick while its predecessor runs is skipped."""
+"""Schedules of a source, where sources.yaml has them: they run by themselves, and no tick overtakes its predecessor."""
 
 from collections.abc import Iterator
 from typing import Union

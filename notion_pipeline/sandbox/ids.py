@@ -6,6 +6,7 @@ import random
 import re
 import uuid
 from collections.abc import Container
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 # Notion's property ids are four characters out of this range, reserved ones of URLs included (notion-api.md section 2).
@@ -41,6 +42,7 @@ def dashed(value: object) -> str | None:
     return str(uuid.UUID(value))
 
 
+@lru_cache(maxsize=10_000)
 def encode_property_id(property_id: str) -> str:
     """The id as page values show it: what encodeURIComponent gives."""
     return quote(property_id, safe="!~*'()")

@@ -143,7 +143,7 @@ def retype(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetim
     _edited(ws, source, now)
 
 
-def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:  # noqa: PLR0911 - a line a type
+def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:
     words = [str(entry) for entry in plain] if isinstance(plain, list) else [] if plain is None else [str(plain)]
     if not words or prop.type in READ_ONLY:
         return None

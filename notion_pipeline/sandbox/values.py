@@ -38,7 +38,7 @@ class _Unsupported:
 UNSUPPORTED: Final = _Unsupported()
 
 
-def stored(prop: Property, value: Any, ids: IdSource) -> Any:  # noqa: PLR0911 - a line a type
+def stored(prop: Property, value: Any, ids: IdSource) -> Any:
     """The value as kept by the page."""
     if isinstance(value, Raw):
         return value

@@ -28,7 +28,8 @@ from .values import UNSUPPORTED, Raw
 __all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
 
 
-_CACHED_ROWS = 50_000
+#: Rows held as JSON; some 5 kB each.
+_CACHED_ROWS = 30_000
 
 
 @dataclass

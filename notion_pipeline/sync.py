@@ -12,6 +12,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -39,6 +40,7 @@ from notion_pipeline.staging import Stage, StageKey, open_stage, stage_directory
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0
+_CONVERTING_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -153,19 +155,20 @@ class Sync:
         stop: threading.Event,
     ) -> None:
         waiting = list(reversed(targets))
+        readers_at_once = max(1, min(len(targets), self._options.source.limits.concurrent_requests))
+        # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         async with self._make_client() as client:
 
             async def reader() -> None:
                 while waiting:
                     handed.put(await self._read_database(client, waiting.pop()))
 
-            readers = [
-                asyncio.ensure_future(reader())
-                for _ in range(min(len(targets), self._options.source.limits.concurrent_requests))
-            ]
+            readers = [asyncio.ensure_future(reader()) for _ in range(readers_at_once)]
             stopped = asyncio.ensure_future(asyncio.to_thread(stop.wait))
-            everything: asyncio.Future[list[None]] = asyncio.gather(*readers)
-            await asyncio.wait({everything, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            everything = asyncio.gather(*readers)
+            either: set[asyncio.Future[Any]] = {everything, stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             stop.set()  # frees the thread that waits for it
             for task in readers:
                 task.cancel()

@@ -92,6 +92,9 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         )
 
     def _land_reads(self, context: dg.OutputContext, catalog: Catalog, handover: ReadsHandover) -> None:
+        # A run launched without a partition: Dagster logs no key's materialization, so each is said at once. Of a
+        # run over keys Dagster says so itself at the end, unless the run fails.
+        at_once = not context.has_asset_partitions
         landed: dict[str, dict[str, Any]] = {}
         failed: dict[str, tuple[str, list[Exception]]] = {}
         try:
@@ -103,20 +106,19 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                     failed[database.database_id] = (database.title, database.failures)
                 elif metadata is not None:
                     landed[database.database_id] = metadata
+                    _materialize(context, {database.database_id: metadata} if at_once else {})
             if handover.publish_to is not None and landed:
                 publish(catalog, handover.publish_to)
             if failed:
                 raise _failure(handover.source.name, failed, len(landed))
         except BaseException:
-            _materialize_each(context, landed)
+            _materialize(context, {} if at_once else landed)
             raise
-        if context.has_asset_partitions:
-            for key, metadata in landed.items():
-                # Dagster logs the materialization of every key itself when this returns.
-                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-        else:
-            _materialize_each(context, landed)
+        if at_once:
             context.add_output_metadata({"databases": len(landed)})
+            return
+        for key, metadata in landed.items():
+            context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
 
     def _land_database(
         self, context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
@@ -161,8 +163,7 @@ def _commit(catalog: Catalog, source: Source, database: DatabaseExtract, run_id:
         return results
 
 
-def _materialize_each(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:
-    """Says what is committed where Dagster would not: a run that fails, and one launched without a partition."""
+def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:
     for key, metadata in landed.items():
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 

@@ -224,8 +224,9 @@ def _block_list(call: Call, blocks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _paragraph(call: Call, parent: Page, number: int, line: str) -> dict[str, Any]:
     head, tail = parent.id[:-12], int(parent.id[-12:], 16)
+    content = {"rich_text": rich_text(line), "color": "default", "icon": None}
     block_id = f"{head}{(tail ^ (number + 1)):012x}"
-    return _block(call, parent, block_id, "paragraph", {"rich_text": rich_text(line), "color": "default"}, parent.id)
+    return _block(call, parent, block_id, "paragraph", content, parent.id)
 
 
 def _block(  # noqa: PLR0917

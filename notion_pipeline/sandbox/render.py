@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from . import computed
@@ -26,6 +26,10 @@ REFERENCES = 25
 _FILE_LIFETIME = timedelta(hours=1)
 
 
+#: Name, property, encoded id, type, how to render what is stored, and whether that is all it takes.
+_Step: TypeAlias = "tuple[str, Property, str, str, Callable[[Renderer, Property, Any], Any] | None, bool]"
+
+
 class Renderer:
     """Renders for one connection and version.
 
@@ -36,6 +40,7 @@ class Renderer:
     def __init__(self, ws: Workspace, token: Token, version: str = LATEST, *, truncate: bool = True) -> None:
         self.ws, self.token, self.version, self.truncate = ws, token, version, truncate
         self._shows_archived = version != LATEST
+        self._plans: dict[str, list[_Step]] = {}
 
     # Objects
 
@@ -77,11 +82,25 @@ class Renderer:
     def properties(self, page: Page, values: dict[str, Any], only: Collection[str] | None) -> dict[str, Any]:
         if page.data_source is None:
             return {"Title": {"id": "title", "type": "title", "title": rich_text(values.get("title"))}}
+        plan = self._plan(page.data_source)
         return {
-            name: self.property_value(prop, page, values)
-            for name, prop in page.data_source.properties.items()
+            name: {"id": encoded, "type": type_, type_: plain(self, prop, stored) if plain else stored}
+            if (stored := values.get(prop.id)) is not None and fast and stored.__class__ is not Raw
+            else self.property_value(prop, page, values)
+            for name, prop, encoded, type_, plain, fast in plan
             if only is None or prop.id in only
         }
+
+    def _plan(self, source: DataSource) -> list[_Step]:
+        """How to render a row's values: most follow from what is stored, without a look at the page."""
+        plan = self._plans.get(source.id)
+        if plan is None:
+            plan = [
+                (name, prop, prop.encoded_id, prop.type, _PLAIN.get(prop.type), prop.type not in _OF_PAGE)
+                for name, prop in source.properties.items()
+            ]
+            self._plans[source.id] = plan
+        return plan
 
     def property_value(self, prop: Property, page: Page, values: dict[str, Any]) -> dict[str, Any]:
         """The value with its id and type, and a relation's `has_more`."""
@@ -281,7 +300,7 @@ class Renderer:
         return {"prefix": prop.prefix, "number": stored}
 
 
-_PLAIN = {
+_PLAIN: dict[str, Callable[[Renderer, Property, Any], Any]] = {
     "title": Renderer.text,
     "rich_text": Renderer.text,
     "select": Renderer.choice,
@@ -291,7 +310,7 @@ _PLAIN = {
     "files": Renderer.files,
     "unique_id": Renderer.unique_id,
 }
-_OF_PAGE = {
+_OF_PAGE: dict[str, Callable[[Renderer, Property, Page], Any]] = {
     "relation": Renderer.relation,
     "formula": Renderer.formula,
     "rollup": Renderer.rollup,

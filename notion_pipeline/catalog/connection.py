@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
 from notion_pipeline.errors import CatalogBusyError, CatalogError
 
@@ -115,7 +115,7 @@ class Catalog:
         patience = Retrying(
             retry=retry_if_exception(_is_busy),
             stop=stop_after_delay(self._wait_seconds),
-            wait=wait_exponential_jitter(initial=0.02, max=1.0, jitter=0.05),
+            wait=wait_exponential(multiplier=0.02, max=1.0) + wait_random(0, 0.05),
             before_sleep=say_who,
             reraise=True,
         )

@@ -74,8 +74,10 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         selected = [stream.database_id for stream in handover.streams if stream.selected]
         home = notion.project.home
         with _as_failure():
-            save_listing(home, name, context.run_id, handover.listing, selected)
-        added, removed, busy = update_partitions(context.instance, name, selected, home=home, this_run=context.run_id)
+            save_listing(home, name, context.run.run_id, handover.listing, selected)
+        added, removed, busy = update_partitions(
+            context.instance, name, selected, home=home, this_run=context.run.run_id
+        )
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "
             f"{len(added)} partitions added, {len(removed)} removed."
@@ -152,7 +154,7 @@ def _targets(
     with catalog.reading() as connection:
         known = known_databases(connection, source.name)
     listed = {key: _target(database) for key, database in known.items() if database.accessible}
-    listed.update(load_listing(notion.project.home, source.name, context.run_id))
+    listed.update(load_listing(notion.project.home, source.name, context.run.run_id))
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
     if context.has_partition_key or context.has_partition_key_range:
         return list(context.partition_keys), listed, visible
@@ -199,7 +201,7 @@ def _forced(context: dg.AssetExecutionContext, config: DatabaseConfig) -> Option
 
 def _committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source: str) -> frozenset[str]:
     """Data sources that earlier attempts of this run committed: its own, and of the failed runs that it repeats."""
-    runs = [context.run_id] if context.retry_number else []
+    runs = [context.run.run_id] if context.retry_number else []
     run: Optional[DagsterRun] = context.run  # noqa: UP045
     while run is not None and run.parent_run_id is not None:
         run = context.instance.get_run_by_id(run.parent_run_id)

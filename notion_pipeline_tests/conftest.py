@@ -1,0 +1,95 @@
+"""What most tests start from: a pretend Notion, a project that points at it, a client, a catalog of its own.
+
+The sandbox's clock stands at 2026-07-01 09:00 UTC until a test moves it, and is years off the machine's own: whatever
+mixes the two clocks shows. Faults that a client repeats cost real back-off; refusals (400, 403) cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.whole_way import Pipeline
+
+TOKEN = "ntn_sandbox_token"
+#: Of the environment that pytest was started in; tests set their own.
+OURS = (
+    *("NOTION_TOKEN", "NOTION_API_URL", "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"),
+    *("NOTION_PIPELINE_SOURCES", "NOTION_PIPELINE_CATALOG", "NOTION_PIPELINE_HOME", "NOTION_PIPELINE_KEY"),
+    "DAGSTER_HOME",
+)
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    """An empty workspace; tests add what they need, also while it is served."""
+    return Workspace(token=TOKEN)
+
+
+@pytest.fixture
+def sandbox(workspace: Workspace) -> Iterator[SandboxServer]:
+    """The workspace on loopback."""
+    with SandboxServer(workspace) as server:
+        yield server
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What the parts under test have logged."""
+    return []
+
+
+@pytest.fixture
+def project(tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project folder without a sources.yaml: one source `notion`, reading the sandbox."""
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NOTION_API_URL", sandbox.url)
+    monkeypatch.setenv("NOTION_TOKEN", TOKEN)
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "workspace.yaml").touch()
+    return find_project(root)
+
+
+@pytest.fixture
+def catalog(project: Project, lines: list[str]) -> Catalog:
+    """The project's catalog; its file is made by the first commit."""
+    return Catalog(project.root / "catalog.duckdb", log=lines.append, wait_seconds=5.0)
+
+
+@pytest.fixture
+def notion(sandbox: SandboxServer, tmp_path: Path, lines: list[str]) -> Callable[[], NotionClient]:
+    """Makes a client of the sandbox, to be entered in the event loop that uses it; it waits for nothing."""
+
+    async def no_sleep(_: float) -> None:
+        return None
+
+    def client() -> NotionClient:
+        governor = Governor(
+            concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(tmp_path, "test"), log=lines.append
+        )
+        return NotionClient(
+            auth=BearerAuth(TOKEN),
+            governor=governor,
+            base_url=sandbox.url,
+            source="notion",
+            log=lines.append,
+            sleep=no_sleep,
+        )
+
+    return client
+
+
+@pytest.fixture
+def pipeline(project: Project, workspace: Workspace) -> Pipeline:
+    """The project run through Dagster in this process, and its catalog."""
+    return Pipeline(project, workspace)

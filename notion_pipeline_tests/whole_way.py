@@ -1,0 +1,113 @@
+"""A project from sources.yaml to a DuckDB query, through Dagster in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from notion_pipeline.catalog.sql import quote
+from notion_pipeline.definitions import build_definitions
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.workspace import Request, Workspace
+
+
+@dataclass
+class Run:
+    """What one run did: whether it succeeded, what it logged, and which requests it made."""
+
+    success: bool
+    log: str
+    requests: list[Request]
+
+    @property
+    def queries(self) -> list[Request]:
+        return [request for request in self.requests if request.path.endswith("/query")]
+
+    def asked(self, part: str) -> int:
+        """How many requests had this in `METHOD /path`."""
+        return sum(1 for request in self.requests if part in f"{request.method} {request.path}")
+
+
+@dataclass
+class Pipeline:
+    """Runs a project's jobs and looks into its catalog. One Dagster instance throughout, as in a deployment."""
+
+    project: Project
+    workspace: Workspace
+    instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
+
+    def configure(self, text: str) -> None:
+        """Writes sources.yaml."""
+        (self.project.root / "sources.yaml").write_text(text, encoding="utf-8")
+
+    def sync(
+        self,
+        job: str = "notion_sync",
+        *,
+        partition: str | None = None,
+        only: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> Run:
+        """One run of a job; it never raises for what the job does.
+
+        Args:
+            partition: Materializes this key of `notion/database` alone, instead of running the job.
+            only: Titles or ids, for the run config `databases`.
+        """
+        definitions = build_definitions(self.project)
+        before = len(self.workspace.requests)
+        if partition is not None:
+            job_def = definitions.resolve_implicit_job_def_def_for_assets([dg.AssetKey(["notion", "database"])])
+            assert job_def is not None
+        else:
+            job_def = definitions.resolve_job_def(job)
+        config = {"ops": {"notion__database": {"config": {"databases": list(only)}}}} if only else {}
+        result = job_def.execute_in_process(
+            run_config=config,
+            instance=self.instance,
+            partition_key=partition,
+            tags=dict(tags or {}),
+            raise_on_error=False,
+        )
+        return Run(result.success, self._log(result.run_id), self.workspace.requests[before:])
+
+    def _log(self, run_id: str) -> str:
+        """Every line of the run, failures with their description and their causes."""
+        lines = []
+        for entry in self.instance.all_logs(run_id):
+            lines.append(entry.message or entry.user_message)
+            data = entry.dagster_event.event_specific_data if entry.dagster_event else None
+            error = getattr(data, "error", None)
+            while error is not None:
+                lines.append(error.message)
+                error = error.cause
+            if (failure := getattr(data, "user_failure_data", None)) is not None:
+                lines.append(failure.description or "")
+        return "\n".join(lines)
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of the catalog, times in UTC."""
+        with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        return self.query(sql, parameters)[0][0]
+
+    def count(self, table: str, schema: str = "notion") -> int:
+        return int(self.value(f"SELECT count(*) FROM {quote(schema, table)}"))
+
+    def ids(self, table: str, schema: str = "notion") -> set[str]:
+        return {row[0] for row in self.query(f"SELECT id FROM {quote(schema, table)}")}
+
+    def last_sync(self) -> dict[str, Any]:
+        """The newest line of history, by column."""
+        with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            found = connection.execute("SELECT * FROM _notion_pipeline.syncs ORDER BY finished_at DESC LIMIT 1")
+            names = [column[0] for column in found.description or []]
+            return dict(zip(names, found.fetchall()[0], strict=True))

@@ -11,12 +11,13 @@ from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent, 
 
 
 def plan_materializations(context: dg.AssetExecutionContext, keys: Sequence[str]) -> None:
+    run_id = context.run.run_id
     for key in keys:
         event = DagsterEvent(
             event_type_value=DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
             job_name=context.job_name,
-            message=f"{context.run.run_id} intends to materialize partition {key} of asset {context.asset_key.to_string()}",
+            message=f"{run_id} intends to materialize partition {key} of asset {context.asset_key.to_string()}",
             event_specific_data=AssetMaterializationPlannedData(context.asset_key, partition=key),
             step_key=context.op_execution_context.get_step_execution_context().step.key,
         )
-        context.instance.report_dagster_event(event, run_id=context.run.run_id)
+        context.instance.report_dagster_event(event, run_id=run_id)

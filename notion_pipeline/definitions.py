@@ -10,14 +10,15 @@ from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs
-from notion_pipeline.defs.progress import ProgressResource
+from notion_pipeline.defs.progress import ProgressResource, TellsProgress
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.defs.schedules import sync_schedules
+from notion_pipeline.defs.sensors import changes_sensor
 from notion_pipeline.project import Project, find_project
 
 
 def build_definitions(
-    project: Project, sources: Sources | None = None, *, progress: ProgressResource | None = None
+    project: Project, sources: Sources | None = None, *, progress: TellsProgress | None = None
 ) -> dg.Definitions:
     """The definitions of a project.
 
@@ -30,6 +31,7 @@ def build_definitions(
         assets=[asset for source in sources.sources for asset in source_assets(source)],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
         schedules=[schedule for source in sources.sources for schedule in sync_schedules(source)],
+        sensors=[changes_sensor(source) for source in sources.sources],
         resources={
             "notion": NotionResource(root=str(project.root)),
             "catalog": catalog,

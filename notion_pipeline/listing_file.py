@@ -19,6 +19,12 @@ def save_listing(home: Path, source: str, run_id: str, listing: Listing, selecte
     content = {
         "run_id": run_id,
         "server_time": listing.server_time.isoformat() if listing.server_time else None,
+        "others": {
+            member.id: database.id
+            for database in listing.databases
+            if database.id not in wanted
+            for member in database.data_sources
+        },
         "databases": [
             {
                 "id": database.id,
@@ -38,10 +44,7 @@ def save_listing(home: Path, source: str, run_id: str, listing: Listing, selecte
 
 def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarget]:
     """The databases of the listing that this run made, by id; empty where it made none."""
-    try:
-        content = orjson.loads(_path(home, source).read_bytes())
-    except (OSError, ValueError):
-        return {}
+    content = _read(home, source)
     if content.get("run_id") != run_id:
         return {}
     server_time = datetime.fromisoformat(content["server_time"]) if content["server_time"] else None
@@ -57,6 +60,24 @@ def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarg
         )
         for database in content["databases"]
     }
+
+
+def listed_ids(home: Path, source: str) -> tuple[set[str], set[str], dict[str, str]]:
+    """Ids of the selected and of the other databases of the last listing, and database ids by data source id."""
+    content = _read(home, source)
+    selected = {
+        member["id"]: database["id"] for database in content.get("databases", []) for member in database["data_sources"]
+    }
+    others: dict[str, str] = content.get("others", {})
+    return set(selected.values()), set(others.values()), {**others, **selected}
+
+
+def _read(home: Path, source: str) -> dict[str, Any]:
+    try:
+        content = orjson.loads(_path(home, source).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _needed(raw: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The two assets of a source: `S/databases` lists, `S/database` reads; one body for a key, a range and a whole sync."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import Any, Optional
 
@@ -21,10 +21,12 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
-from notion_pipeline.selection import matches_database
+from notion_pipeline.selection import matches_database, named_id
 from notion_pipeline.sync import DatabaseTarget, DataSourceTarget, Sync, SyncOptions
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
+TRIGGER_TAG = "notion_pipeline/trigger"
+SENSOR_TRIGGER = "changes"
 IO_MANAGER_KEY = "notion_catalog"
 
 
@@ -158,7 +160,8 @@ def _targets(
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
     if context.has_partition_key or context.has_partition_key_range:
         return list(context.partition_keys), listed, visible
-    keys = _wanted(source, config.databases, known)
+    found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
+    keys = _wanted(source, config.databases, known, context.log.info, found_by_sensor=found_by_sensor)
     present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
     if missing := [key for key in keys if key not in present]:
         context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
@@ -171,12 +174,24 @@ def _target(database: KnownDatabase) -> DatabaseTarget:
     return DatabaseTarget(database.id, database.title, database.url, members)
 
 
-def _wanted(source: Source, entries: Sequence[str], known: dict[str, KnownDatabase]) -> list[str]:
+def _wanted(
+    source: Source,
+    entries: Sequence[str],
+    known: dict[str, KnownDatabase],
+    log: Callable[[str], None],
+    *,
+    found_by_sensor: bool,
+) -> list[str]:
     selected = [database for database in known.values() if database.accessible and database.selected]
     if not entries:
         return [database.id for database in selected]
     wanted: list[str] = []
     for entry in entries:
+        named = named_id(entry)
+        # The sensor may name a database of which only a page is shared; a person's unknown name is a mistake.
+        if named is not None and (named in known or found_by_sensor) and named not in {d.id for d in selected}:
+            log(f"Database {entry} is not among the selected ones; it is left out.")
+            continue
         found = [database.id for database in selected if matches_database(entry, database.id, database.title)]
         if not found:
             raise ConfigError(

@@ -8,7 +8,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from notion_pipeline.config import Source
 
-_WORKING = [
+UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -33,7 +33,7 @@ def _schedule(name: str, job: str, crons: list[str], timezone: str) -> dg.Schedu
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[Union[dg.RunRequest, dg.SkipReason]]:  # noqa: UP007
-        running = context.instance.get_runs(RunsFilter(job_name=job, statuses=_WORKING), limit=1)
+        running = context.instance.get_runs(RunsFilter(job_name=job, statuses=UNFINISHED), limit=1)
         if running:
             yield dg.SkipReason(f"Run {running[0].run_id} of {job} is not finished yet.")
         else:

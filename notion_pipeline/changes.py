@@ -1,0 +1,171 @@
+"""Which databases were edited lately, by one look at search: sorted by last_edited_time, it shows the newest first.
+
+Stamps are floored to the minute (notion-api.md section 2), so a second edit within a stamp's minute changes nothing
+here: a stamp counts once when it is seen, and its database once more when the minute is over. Search lags and has gaps
+(section 8): a look goes back some minutes, and the schedule stands behind it. Nothing here opens the catalog.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import orjson
+
+from notion_pipeline.client import NotionClient
+from notion_pipeline.errors import InvalidCursorError
+from notion_pipeline.instants import as_datetime
+from notion_pipeline.selection import normalise_id
+
+#: How far back a look goes, for edits that search shows late.
+LOOK_BACK = timedelta(minutes=15)
+SEARCH_PAGE_SIZE = 100
+
+
+@dataclass
+class ChangesCursor:
+    """What the looks so far have seen; JSON between ticks.
+
+    Attributes:
+        known: Stamp by object id, of what was seen within the look-back.
+        again: The stamp's minute by database id, of databases that are due once more after it.
+        pending: Databases that are due and not asked for yet.
+        deeper: Search cursor to go on from where a look ran out of time.
+        failing_since: Epoch seconds since Notion has not answered.
+        started: Whether a first look was made.
+    """
+
+    known: dict[str, str] = field(default_factory=dict)
+    again: dict[str, str] = field(default_factory=dict)
+    pending: list[str] = field(default_factory=list)
+    deeper: str | None = None
+    failing_since: float | None = None
+    started: bool = False
+
+    def dump(self) -> str:
+        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
+
+    @classmethod
+    def load(cls, text: str | None) -> ChangesCursor:
+        """The cursor of the tick before; a new one where there is none or it is not ours."""
+        try:
+            return cls(**orjson.loads(text or "{}"))
+        except (ValueError, TypeError):
+            return cls()
+
+    def due(self, database_id: str) -> None:
+        if database_id not in self.pending:
+            self.pending.append(database_id)
+
+
+async def look(
+    client: NotionClient,
+    cursor: ChangesCursor,
+    *,
+    ignored: Collection[str],
+    databases: Mapping[str, str],
+    seconds: float,
+) -> None:
+    """Brings the cursor up to date: what is due stands in `pending` afterwards.
+
+    Args:
+        ignored: Databases that are not selected.
+        databases: Database id by data source id, for answers that do not say it.
+        seconds: The look's budget; what does not fit is carried on by the next one.
+
+    Raises:
+        NotionError: Notion refused or could not be reached.
+    """
+    give_up_at = time.monotonic() + seconds
+    looking = _Look(cursor, ignored, databases)
+    await _read(client, looking, None, give_up_at, stop_at_known=cursor.started)
+    if cursor.deeper is not None and time.monotonic() < give_up_at:
+        position, cursor.deeper = cursor.deeper, None
+        try:
+            await _read(client, looking, position, give_up_at, stop_at_known=False)
+        except InvalidCursorError:
+            # Search cursors need not live that long: this look reads its span from the top.
+            await _read(client, looking, None, give_up_at, stop_at_known=False)
+    looking.finish()
+    cursor.started = True
+
+
+async def _read(
+    client: NotionClient, looking: _Look, position: str | None, give_up_at: float, *, stop_at_known: bool
+) -> None:
+    while True:
+        body: dict[str, Any] = {
+            "sort": {"timestamp": "last_edited_time", "direction": "descending"},
+            "page_size": SEARCH_PAGE_SIZE,
+        }
+        answer = await client.search({**body, "start_cursor": position} if position else body)
+        looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
+        news, reached_horizon = looking.take(answer.body.get("results") or [])
+        position = answer.body.get("next_cursor")
+        if reached_horizon or not answer.body.get("has_more") or not isinstance(position, str):
+            return
+        if stop_at_known and not news:
+            return
+        if time.monotonic() >= give_up_at:
+            looking.cursor.deeper = position
+            return
+
+
+class _Look:
+    """The answers of one look against what was known."""
+
+    def __init__(self, cursor: ChangesCursor, ignored: Collection[str], databases: Mapping[str, str]) -> None:
+        self.cursor = cursor
+        self.now: datetime | None = None
+        self._ignored = set(ignored)
+        self._databases = databases
+
+    def take(self, results: list[Any]) -> tuple[int, bool]:
+        """How many results are news, and whether they reach back as far as a look goes."""
+        news = 0
+        for raw in results:
+            stamp = as_datetime(raw.get("last_edited_time")) if isinstance(raw, dict) else None
+            if stamp is None:
+                continue
+            if self.now is not None and stamp < self.now - LOOK_BACK:
+                return news, True
+            if self.cursor.known.get(str(raw.get("id"))) == stamp.isoformat():
+                continue
+            self.cursor.known[str(raw.get("id"))] = stamp.isoformat()
+            news += 1
+            database_id = self._database_of(raw)
+            if database_id is not None and database_id not in self._ignored:
+                self._due(database_id, stamp)
+        return news, False
+
+    def _due(self, database_id: str, stamp: datetime) -> None:
+        self.cursor.due(database_id)
+        minute = _minute(stamp)
+        if self.now is not None and minute >= _minute(self.now):
+            self.cursor.again[database_id] = minute.isoformat()
+
+    def _database_of(self, raw: dict[str, Any]) -> str | None:
+        parent = raw.get("parent")
+        if not isinstance(parent, dict):
+            return None
+        named = normalise_id(str(parent.get("database_id")))
+        return named or self._databases.get(normalise_id(str(parent.get("data_source_id"))) or "")
+
+    def finish(self) -> None:
+        """Makes due what is due again, and forgets what lies behind the look-back."""
+        if self.now is None:
+            return
+        minute = _minute(self.now)
+        for database_id, seen in list(self.cursor.again.items()):
+            if datetime.fromisoformat(seen) < minute:
+                del self.cursor.again[database_id]
+                self.cursor.due(database_id)
+        horizon = (self.now - LOOK_BACK).isoformat()
+        self.cursor.known = {key: stamp for key, stamp in self.cursor.known.items() if stamp >= horizon}
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

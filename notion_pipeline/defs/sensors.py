@@ -1,0 +1,93 @@
+"""`S_changes`: asks for a sync of just the databases that were edited or newly shared, at one request a quiet tick."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster import RunsFilter
+
+from notion_pipeline.changes import ChangesCursor, look
+from notion_pipeline.config import Source, Watch
+from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
+from notion_pipeline.defs.resources import NotionResource
+from notion_pipeline.defs.schedules import UNFINISHED
+from notion_pipeline.errors import RetryableNotionError
+from notion_pipeline.listing_file import listed_ids
+
+#: Dagster gives a tick a minute; a look that takes longer is carried on by the next.
+LOOK_SECONDS = 15.0
+TICK_SECONDS = 40.0
+#: Notion not answering is a skipped tick for so long, then a failed one.
+PATIENCE_SECONDS = 1800.0
+
+
+def changes_sensor(source: Source) -> dg.SensorDefinition:
+    """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
+    watch = source.watch or Watch()
+    job = f"{source.name}_sync"
+
+    @dg.sensor(
+        name=f"{source.name}_changes",
+        job_name=job,
+        minimum_interval_seconds=watch.every_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
+        description="Looks at what was edited last and syncs the databases concerned, newly shared ones included.",
+    )
+    def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:
+        cursor = ChangesCursor.load(context.cursor)
+        if not cursor.started:
+            cursor.started = True
+            return _request(context, source, job, cursor, everything=True)
+        reason = _look(context, source, notion, cursor)
+        if reason:
+            return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
+        return _request(context, source, job, cursor, everything=False)
+
+    return changes
+
+
+def _look(context: dg.SensorEvaluationContext, source: Source, notion: NotionResource, cursor: ChangesCursor) -> str:
+    """Looks at Notion; why not, where it does not answer."""
+    selected, others, databases = listed_ids(notion.project.home, source.name)
+
+    async def looked() -> None:
+        async with notion.client(source, context.log.info) as client:
+            await asyncio.wait_for(
+                look(client, cursor, ignored=others - selected, databases=databases, seconds=LOOK_SECONDS),
+                TICK_SECONDS,
+            )
+
+    try:
+        asyncio.run(looked())
+    except (RetryableNotionError, asyncio.TimeoutError) as error:
+        cursor.failing_since = cursor.failing_since or time.time()
+        lasted = time.time() - cursor.failing_since
+        if lasted > PATIENCE_SECONDS:
+            raise
+        return f"Notion did not answer ({str(error) or 'out of time'}); for {lasted / 60:.0f} minutes now."
+    cursor.failing_since = None
+    return ""
+
+
+def _request(
+    context: dg.SensorEvaluationContext, source: Source, job: str, cursor: ChangesCursor, *, everything: bool
+) -> dg.SensorResult:
+    """One run for all that is due; none while one works, so that a burst of edits becomes one run."""
+    if not everything and not cursor.pending:
+        return dg.SensorResult(skip_reason="Nothing was edited since the last look.", cursor=cursor.dump())
+    if not everything:
+        running = context.instance.get_runs(RunsFilter(job_name=job, statuses=UNFINISHED), limit=1)
+        if running:
+            reason = f"{len(cursor.pending)} databases are due; run {running[0].run_id} of {job} is not finished yet."
+            return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
+    wanted, cursor.pending = list(cursor.pending), []
+    request = dg.RunRequest(
+        run_config={} if everything else _run_config(source, wanted), tags={TRIGGER_TAG: SENSOR_TRIGGER}
+    )
+    return dg.SensorResult(run_requests=[request], cursor=cursor.dump())
+
+
+def _run_config(source: Source, databases: list[str]) -> Mapping[str, Any]:
+    return {"ops": {f"{source.name}__database": {"config": {"databases": databases}}}}

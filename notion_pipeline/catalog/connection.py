@@ -102,7 +102,7 @@ class Catalog:
             waited = state.seconds_since_start or 0.0
             error = state.outcome.exception() if state.outcome else None
             # This process committing another database takes a moment and is no news.
-            is_news = waited >= LOG_EVERY_SECONDS or not isinstance(error, duckdb.ConnectionException)
+            is_news = waited >= LOG_EVERY_SECONDS or not _is_open_here(error)
             if is_news and (not announced or waited - announced >= LOG_EVERY_SECONDS):
                 announced = waited or 0.001
                 self._log(
@@ -150,13 +150,21 @@ def _is_busy(error: BaseException) -> bool:
     """Whether a file is open elsewhere: in another process, or in this one for the other purpose."""
     if isinstance(error, duckdb.IOException):
         return "Could not set lock on file" in str(error)
-    return isinstance(error, duckdb.ConnectionException) and "different configuration" in str(error)
+    return _is_open_here(error)
+
+
+def _is_open_here(error: BaseException | None) -> bool:
+    """Whether another thread of this process has the file open, or is about to close it."""
+    if isinstance(error, duckdb.ConnectionException):
+        return "different configuration" in str(error)
+    # The moment between two connections to one file, of which the class differs between DuckDB's versions.
+    return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
 
 
 def _holder(error: BaseException | None) -> str:
     if (found := _HOLDER.search(str(error))) is not None:
         return f"{Path(found['program']).name} (PID {found['pid']})"
-    return "this process" if isinstance(error, duckdb.ConnectionException) else "another process"
+    return "this process" if _is_open_here(error) else "another process"
 
 
 def _first_line(error: BaseException) -> str:

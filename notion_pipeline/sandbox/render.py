@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from . import computed
@@ -26,10 +26,6 @@ REFERENCES = 25
 _FILE_LIFETIME = timedelta(hours=1)
 
 
-#: Name, property, encoded id, type, how to render what is stored, and whether that is all it takes.
-_Step: TypeAlias = "tuple[str, Property, str, str, Callable[[Renderer, Property, Any], Any] | None, bool]"
-
-
 class Renderer:
     """Renders for one connection and version.
 
@@ -40,7 +36,6 @@ class Renderer:
     def __init__(self, ws: Workspace, token: Token, version: str = LATEST, *, truncate: bool = True) -> None:
         self.ws, self.token, self.version, self.truncate = ws, token, version, truncate
         self._shows_archived = version != LATEST
-        self._plans: dict[str, list[_Step]] = {}
 
     # Objects
 
@@ -82,25 +77,11 @@ class Renderer:
     def properties(self, page: Page, values: dict[str, Any], only: Collection[str] | None) -> dict[str, Any]:
         if page.data_source is None:
             return {"Title": {"id": "title", "type": "title", "title": rich_text(values.get("title"))}}
-        plan = self._plan(page.data_source)
         return {
-            name: {"id": encoded, "type": type_, type_: plain(self, prop, stored) if plain else stored}
-            if (stored := values.get(prop.id)) is not None and fast and stored.__class__ is not Raw
-            else self.property_value(prop, page, values)
-            for name, prop, encoded, type_, plain, fast in plan
+            name: self.property_value(prop, page, values)
+            for name, prop in page.data_source.properties.items()
             if only is None or prop.id in only
         }
-
-    def _plan(self, source: DataSource) -> list[_Step]:
-        """How to render a row's values: most follow from what is stored, without a look at the page."""
-        plan = self._plans.get(source.id)
-        if plan is None:
-            plan = [
-                (name, prop, prop.encoded_id, prop.type, _PLAIN.get(prop.type), prop.type not in _OF_PAGE)
-                for name, prop in source.properties.items()
-            ]
-            self._plans[source.id] = plan
-        return plan
 
     def property_value(self, prop: Property, page: Page, values: dict[str, Any]) -> dict[str, Any]:
         """The value with its id and type, and a relation's `has_more`."""

@@ -32,7 +32,6 @@ class Switches:
         rollup_progress: The aggregate of property item pages before the last (section 7).
         trashed_relations_hidden: Relations leave out pages in the trash (not documented).
         raw_property_ids: Schemas show property ids decoded (section 2: samples mix both forms).
-        oauth_error_body: Either of the two documented bodies of OAuth errors (section 12).
     """
 
     is_archived_served: bool = True
@@ -56,7 +55,6 @@ class Switches:
     rollup_progress: Literal["incomplete", "value_so_far"] = "incomplete"
     trashed_relations_hidden: bool = True
     raw_property_ids: bool = False
-    oauth_error_body: Literal["notion", "rfc6749"] = "notion"
 
     def update(self, changes: dict[str, Any]) -> None:
         """Set several switches by name.

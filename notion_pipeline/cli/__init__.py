@@ -1,0 +1,86 @@
+"""The command line: `notion-pipeline`, one module a command, loaded when it is called.
+
+`--help` must come at once, so this module imports neither Dagster nor DuckDB; COMMANDS says what there is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib import import_module, metadata
+from typing import Any
+
+import click
+
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.wording import nearest, redacted
+
+#: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
+    "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),
+    "demo": ("Sync the sample workspace and show what landed; needs no account.", "notion_pipeline.cli.demo:demo"),
+}
+
+
+class CommandError(click.ClickException):
+    """An error of ours on the command line: its message, exit code 1, no traceback."""
+
+    @classmethod
+    def of(cls, error: Exception) -> CommandError:
+        """Words an error; one that is not ours by its kind as well, since its text alone may say little."""
+        if isinstance(error, NotionPipelineError):
+            return cls(redacted(str(error)))
+        if isinstance(error, OSError) and error.strerror:
+            where = f"{error.filename}: " if error.filename else ""
+            return cls(f"{where}{error.strerror}.")
+        return cls(redacted(f"{type(error).__name__}: {error}".strip(": ")))
+
+
+class CommandLine(click.Group):
+    """The commands of COMMANDS, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][1].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101 - COMMANDS is ours
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = nearest(args[0], COMMANDS)
+            hint = f'Did you mean "{near}"?' if near else f"There are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (summary, _) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with warnings.catch_warnings():
+                # Dagster's notices on its own API, for those who write assets; by text, since Dagster is not here yet.
+                warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            raise CommandError.of(error) from error
+
+
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    metadata.version("notion-pipeline"), "-V", "--version", prog_name="notion-pipeline", message="%(prog)s %(version)s"
+)
+def main() -> None:
+    """A company's Notion databases in a SQL catalog: complete, exact, resumable.
+
+    Commands work on the project round the current folder: the nearest one upwards that holds workspace.yaml.
+    """

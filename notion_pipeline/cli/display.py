@@ -1,0 +1,193 @@
+"""What a sync shows while it runs: bars on a terminal, plain lines elsewhere. Everything goes to standard error."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from notion_pipeline.cli.tally import Tally
+from notion_pipeline.progress import LogProgress
+
+LINE_EVERY_SECONDS = 10.0
+_LONGEST_TITLE = 32
+_FILE_WIDTH = 140
+
+
+class Display(Protocol):
+    """A `Progress` (progress.py) that is shown from entering to leaving it."""
+
+    tally: Tally
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def say(self, level: int, message: str) -> None:
+        """A line of the run's log: warnings are shown, all of it when verbose."""
+
+    def planned(self, databases: int) -> None: ...
+
+    def started(self, database_id: str, title: str) -> None: ...
+
+    def staged(self, database_id: str, rows: int, requests: int) -> None: ...
+
+    def finished(self, database_id: str, rows: int, *, failed: bool) -> None: ...
+
+
+def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) -> Display:
+    """Bars where somebody sees them move, lines otherwise."""
+    threshold = logging.DEBUG if verbose else logging.WARNING
+    kind = Bars if console.is_terminal else Lines
+    return kind(console, tally, source, threshold)
+
+
+def output() -> Console:
+    """Standard output; in a file or a pipe lines are as long as they need to be."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+
+
+def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
+    """A title on one line of bounded length, as people gave it, control characters apart."""
+    shown = "".join(char if char.isprintable() else " " for char in text).strip() or "Untitled"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+class Lines:
+    """A line when a database is done, and every few seconds for one whose read takes long."""
+
+    def __init__(self, console: Console, tally: Tally, source: str, threshold: int) -> None:
+        self.tally = tally
+        self._console = console
+        self._source = source
+        self._threshold = threshold
+        self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS)
+
+    def __enter__(self) -> Lines:
+        self._print(f"{self._source}: listing the databases")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def say(self, level: int, message: str) -> None:
+        if level >= self._threshold:
+            self._print(f"{logging.getLevelName(level).lower()}: {message}")
+
+    def planned(self, databases: int) -> None:
+        self.tally.planned(databases)
+        self._print(f"{self._source}: {databases} {'database' if databases == 1 else 'databases'} to sync")
+
+    def started(self, database_id: str, title: str) -> None:
+        self.tally.started(database_id, title)
+        self._long.started(database_id, title_of(title))
+
+    def staged(self, database_id: str, rows: int, requests: int) -> None:
+        self.tally.staged(database_id, rows, requests)
+        self._long.staged(database_id, rows, requests)
+
+    def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
+        reading = self.tally.finished(database_id, rows, failed=failed)
+        self._long.finished(database_id, rows, failed=failed)
+        result = "FAILED" if failed else f"{rows:,} rows read"
+        self._print(f"[{self.tally.done}/{self.tally.databases}] {title_of(reading.title)}: {result}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Bars:
+    """A bar for the run and one for each database that is being read."""
+
+    def __init__(self, console: Console, tally: Tally, source: str, threshold: int) -> None:
+        self.tally = tally
+        self._console = console
+        self._threshold = threshold
+        self._bars = Progress(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            _Numbers(tally),
+            console=console,
+            transient=True,
+            expand=False,
+        )
+        self._whole = self._bars.add_task(f"{source}: listing", total=None)
+        self._source = source
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def say(self, level: int, message: str) -> None:
+        if level >= self._threshold:
+            style = "yellow" if level >= logging.WARNING else "dim"
+            self._console.print(Text(message, style=style), soft_wrap=True)
+
+    def planned(self, databases: int) -> None:
+        self.tally.planned(databases)
+        self._bars.update(self._whole, description=self._source, total=self.tally.databases)
+
+    def started(self, database_id: str, title: str) -> None:
+        reading = self.tally.started(database_id, title)
+        self._tasks[database_id] = self._bars.add_task(
+            title_of(title), total=reading.expected_rows or None, reading=reading
+        )
+
+    def staged(self, database_id: str, rows: int, requests: int) -> None:
+        reading = self.tally.staged(database_id, rows, requests)
+        if reading is not None and database_id in self._tasks:
+            self._bars.update(self._tasks[database_id], completed=reading.rows)
+
+    def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
+        reading = self.tally.finished(database_id, rows, failed=failed)
+        self._bars.update(self._whole, completed=self.tally.done)
+        if (task := self._tasks.pop(database_id, None)) is not None:
+            self._bars.remove_task(task)
+        if failed:
+            self._console.print(Text(f"{title_of(reading.title)} failed", style="red"))
+
+
+class _Numbers(ProgressColumn):
+    """Of the run: databases done, rows, requests, rows per second, time left; of a database: rows and requests."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__()
+        self._tally = tally
+
+    def render(self, task: Task) -> Text:
+        reading = task.fields.get("reading")
+        if reading is not None:
+            return Text(f"{reading.rows:,} rows, {reading.requests:,} requests", style="dim")
+        if self._tally.databases is None:
+            return Text("")
+        return Text(summary(self._tally))
+
+
+def summary(tally: Tally) -> str:
+    """The numbers of a run on one line."""
+    parts = [
+        f"{tally.done} of {tally.databases} databases",
+        f"{tally.rows:,} rows",
+        f"{tally.requests:,} requests",
+        f"{tally.rows_per_second:,.0f} rows/s",
+    ]
+    if (left := tally.seconds_left) is not None:
+        parts.append(f"{timedelta(seconds=round(left))} left")
+    return ", ".join(parts)

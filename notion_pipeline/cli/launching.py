@@ -1,0 +1,262 @@
+"""Runs the sync jobs of a project in this process, through its Dagster instance, and says what came of it.
+
+The run is an ordinary one: it stands in the instance's history and `dagster dev` shows it. Three things differ from
+a run that Dagster launches itself: progress goes to the terminal as well as to the run's log, standard output is not
+captured, and a lock file tells later commands whether the process behind a run still lives.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunsFilter
+from dagster._core.instance import InstanceRef
+from dagster._core.utils import make_new_run_id
+
+from notion_pipeline.config import Sources
+from notion_pipeline.definitions import build_definitions
+from notion_pipeline.errors import ConfigError
+from notion_pipeline.locks import database_lock, is_locked
+from notion_pipeline.progress import LogProgress, Progress
+from notion_pipeline.project import Project
+
+#: What runs of the command line are told by, and the folder of their locks; a source cannot be called so.
+LAUNCHED_BY = "notion_pipeline/launched_by"
+COMMAND_LINE = "command-line"
+_INTERRUPTED = "DagsterExecutionInterruptedError"
+_NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+
+Say = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to sync of a source.
+
+    Attributes:
+        streams: Stream names, ids, titles and globs of databases; empty is all that are selected.
+        full: FULL_TABLE, whatever sources.yaml says.
+        listing_only: The stream `databases` alone.
+    """
+
+    source: str
+    streams: tuple[str, ...] = ()
+    full: bool = False
+    listing_only: bool = False
+
+
+@dataclass(frozen=True)
+class LandedDatabase:
+    """What a run committed of one database, in the numbers of its materialization."""
+
+    source: str
+    title: str
+    stream: str
+    tables: str
+    counts: Mapping[str, int]
+
+    def count(self, name: str) -> int:
+        return self.counts.get(name, 0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run did.
+
+    Attributes:
+        databases_listed: How many the listing found; None where it failed.
+        failures: Why the run failed, in words for the user; each may name several databases.
+        interrupted: Somebody ended the process; what was read is kept.
+    """
+
+    source: str
+    run_id: str
+    success: bool
+    interrupted: bool
+    databases_listed: int | None = None
+    landed: list[LandedDatabase] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def project_instance(project: Project) -> Iterator[DagsterInstance]:
+    """The instance that `dagster dev` would use in the project's folder, which must be the current one.
+
+    Without a dagster.yaml the settings are those that come with the package, so that partitions and history persist.
+    """
+    home = project.environ.get("DAGSTER_HOME")
+    overrides = {"compute_logs": _NO_COMPUTE_LOGS}
+    if home:
+        if not Path(home).expanduser().is_absolute() or not Path(home).expanduser().is_dir():
+            raise ConfigError(f'DAGSTER_HOME is "{home}", allowed: the absolute path of a folder that exists.')
+        reference = InstanceRef.from_dir(str(Path(home).expanduser()), overrides=overrides)
+    elif (project.root / "dagster.yaml").is_file():
+        reference = InstanceRef.from_dir(".dagster", config_dir=str(project.root), overrides=overrides)
+    else:
+        with resources.as_file(resources.files("notion_pipeline") / "project_files") as templates:
+            reference = InstanceRef.from_dir(".dagster", config_dir=str(templates), overrides=overrides)
+    with DagsterInstance.from_ref(reference) as instance:
+        yield instance
+
+
+def run_sync(
+    project: Project, sources: Sources, instance: DagsterInstance, wish: Wish, *, progress: Progress, say: Say
+) -> Outcome:
+    """One run of `S_sync`.
+
+    Args:
+        progress: Told how far the run is, beside the run's log.
+        say: Gets the run's log lines with their level, Dagster's own events at DEBUG.
+    """
+    definitions = dg.Definitions.merge(
+        build_definitions(project, sources, progress=_Announcer(progress)),
+        dg.Definitions(loggers={"console": _terminal_logger(say)}),
+    )
+    run_id = make_new_run_id()
+    lock = database_lock(project.home, COMMAND_LINE, run_id)
+    with lock:
+        result = definitions.resolve_job_def(f"{wish.source}_sync").execute_in_process(
+            run_config=_run_config(wish),
+            instance=instance,
+            run_id=run_id,
+            tags={LAUNCHED_BY: COMMAND_LINE},
+            asset_selection=[dg.AssetKey([wish.source, "databases"])] if wish.listing_only else None,
+            raise_on_error=False,
+        )
+    Path(lock.lock_file).unlink(missing_ok=True)
+    return _outcome(instance, wish.source, result)
+
+
+def close_dead_runs(project: Project, instance: DagsterInstance) -> None:
+    """Marks runs of the command line as failed whose process was killed: nobody else would, and schedules wait."""
+    working = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={LAUNCHED_BY: COMMAND_LINE})
+    for run in instance.get_runs(working):
+        if not is_locked(project.home, COMMAND_LINE, run.run_id):
+            instance.report_run_failed(run, "The process of this run was killed. What it read is kept.")
+            Path(database_lock(project.home, COMMAND_LINE, run.run_id).lock_file).unlink(missing_ok=True)
+
+
+class _Announcer:
+    """Stands where the progress resource does: the run's log hears of progress, and the terminal too."""
+
+    def __init__(self, terminal: Progress) -> None:
+        self._terminal = terminal
+
+    def progress(self, log: Callable[[str], None]) -> Progress:
+        return _Both(LogProgress(log), self._terminal)
+
+
+class _Both:
+    def __init__(self, first: Progress, second: Progress) -> None:
+        self._all = (first, second)
+
+    def planned(self, databases: int) -> None:
+        for progress in self._all:
+            progress.planned(databases)
+
+    def started(self, database_id: str, title: str) -> None:
+        for progress in self._all:
+            progress.started(database_id, title)
+
+    def staged(self, database_id: str, rows: int, requests: int) -> None:
+        for progress in self._all:
+            progress.staged(database_id, rows, requests)
+
+    def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
+        for progress in self._all:
+            progress.finished(database_id, rows, failed=failed)
+
+
+def _terminal_logger(say: Say) -> dg.LoggerDefinition:
+    """Instead of Dagster's console logger, which writes every event."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            is_event = getattr(record, "dagster_event", None) is not None
+            # Errors are told from the outcome, in full and once.
+            level = logging.DEBUG if is_event or record.levelno > logging.WARNING else record.levelno
+            say(level, str(meta.get("orig_message") or record.getMessage()))
+
+    def make(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("notion_pipeline.cli", logging.DEBUG)
+        logger.addHandler(Handler())
+        return logger
+
+    return dg.LoggerDefinition(make)
+
+
+def _run_config(wish: Wish) -> dict[str, Any]:
+    config: dict[str, Any] = {"loggers": {"console": {}}}
+    asked: dict[str, Any] = {}
+    if wish.streams:
+        asked["databases"] = list(wish.streams)
+    if wish.full:
+        asked["sync_type"] = "FULL_TABLE"
+    if asked and not wish.listing_only:
+        config["ops"] = {f"{wish.source}__database": {"config": asked}}
+    return config
+
+
+def _outcome(instance: DagsterInstance, source: str, result: ExecuteInProcessResult) -> Outcome:
+    records = instance.get_records_for_run(result.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
+    materializations = [record.asset_materialization for record in records if record.asset_materialization]
+    listed = [
+        event.metadata["dagster/row_count"].value
+        for event in materializations
+        if event.asset_key.path[-1] == "databases" and "dagster/row_count" in event.metadata
+    ]
+    failures, interrupted = _failures(result)
+    return Outcome(
+        source=source,
+        run_id=result.run_id,
+        success=result.success,
+        interrupted=interrupted,
+        databases_listed=int(str(listed[-1])) if listed else None,
+        landed=[_landed(source, event) for event in materializations if event.partition and "stream" in event.metadata],
+        failures=failures,
+    )
+
+
+def _landed(source: str, event: dg.AssetMaterialization) -> LandedDatabase:
+    values = {name: entry.value for name, entry in event.metadata.items()}
+    return LandedDatabase(
+        source=source,
+        title=str(values.get("database_title", "")),
+        stream=str(values["stream"]),
+        tables=str(values.get("dagster/table_name", "")),
+        counts={name: value for name, value in values.items() if isinstance(value, int)},
+    )
+
+
+def _failures(result: ExecuteInProcessResult) -> tuple[list[str], bool]:
+    """Why the steps of a run failed, in our words where we raised the failure, and whether it was interrupted."""
+    reasons: list[str] = []
+    interrupted = False
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            if data.error is not None and data.error.cls_name == _INTERRUPTED:
+                interrupted = True
+            elif data.user_failure_data is not None and data.user_failure_data.description:
+                reasons.append(data.user_failure_data.description)
+            else:
+                reasons.append(_first_words(data.error))
+    if not result.success and not reasons and not interrupted:
+        events: Sequence[dg.DagsterEvent] = [event for event in result.all_events if event.is_failure]
+        reasons = [event.message or "The run failed." for event in events[-1:]] or ["The run failed."]
+    return reasons, interrupted
+
+
+def _first_words(error: Any) -> str:
+    """The innermost cause of an error that is not ours, without its traceback."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error is not None else "A step failed without a reason."

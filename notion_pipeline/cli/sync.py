@@ -1,0 +1,189 @@
+"""`notion-pipeline sync`: the sync jobs, run at once, with their progress and a table of what landed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.tables import row_counts
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.display import display_on, output, title_of
+from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, close_dead_runs, project_instance, run_sync
+from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.tally import Tally
+from notion_pipeline.config import Sources, SyncType, load_sources
+from notion_pipeline.errors import CatalogError
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.selection import DATABASES_STREAM, matches_database
+
+_COUNTS = ("read", "inserted", "updated", "removed")
+
+
+class InterruptedSyncError(CommandError):
+    """Somebody ended the command; the exit code is a shell's for it."""
+
+    exit_code = 130
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("streams", nargs=-1, metavar="[STREAM]...")
+@click.option("--full", is_flag=True, help="Read everything and make the tables exact; rows gone from Notion go.")
+@click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every line of Dagster's log.")
+def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: bool) -> None:
+    """Bring the catalog up to date.
+
+    STREAM is the title of a database, a glob on titles, an id, or a stream name; without any, all that sources.yaml
+    selects are synced. The stream "databases" alone only lists the databases.
+    """
+    sync_project(find_project(), streams, full=full, source=source, verbose=verbose)
+
+
+def sync_project(
+    project: Project,
+    streams: Sequence[str] = (),
+    *,
+    full: bool = False,
+    source: str | None = None,
+    verbose: bool = False,
+) -> list[Outcome]:
+    """Syncs a project's sources one after another, showing progress and what landed.
+
+    Raises:
+        CommandError: A run failed; the message says which databases and why.
+    """
+    sources = load_sources(project)
+    wishes = _wishes(project, sources, streams, full=full, source=source)
+    began_at = time.monotonic()
+    outcomes: list[Outcome] = []
+    with working_in(project.root), environment(project.environ), _terminable(), project_instance(project) as instance:
+        close_dead_runs(project, instance)
+        for wish in wishes:
+            tally = Tally(_expected_rows(project, sources, wish))
+            with display_on(Console(stderr=True), tally, source=wish.source, verbose=verbose) as display:
+                outcomes.append(run_sync(project, sources, instance, wish, progress=display, say=display.say))
+            if outcomes[-1].interrupted:
+                break
+    print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
+    _raise_failures(outcomes)
+    return outcomes
+
+
+def _wishes(
+    project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None
+) -> list[Wish]:
+    """One wish a source; where streams are named, only for the sources that have them."""
+    names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
+    databases = tuple(entry for entry in dict.fromkeys(streams) if entry != DATABASES_STREAM)
+    if not databases:
+        return [Wish(name, full=full, listing_only=bool(streams)) for name in names]
+    if len(names) == 1:
+        return [Wish(names[0], databases, full)]
+    known = {name: _known_titles(project, sources, name) for name in names}
+    owners = {
+        entry: [name for name in names if any(matches_database(entry, *database) for database in known[name])]
+        for entry in databases
+    }
+    if lost := [entry for entry, found in owners.items() if not found]:
+        raise CommandError(
+            f'No source is known to have a database "{lost[0]}". Say which one has it: --source, with '
+            f"{' or '.join(names)}."
+        )
+    return [
+        Wish(name, tuple(entry for entry in databases if name in owners[entry]), full)
+        for name in names
+        if any(name in found for found in owners.values())
+    ]
+
+
+def _known_titles(project: Project, sources: Sources, source: str) -> list[tuple[str, str]]:
+    """Id and title of the databases that the last listing selected."""
+    with _catalog(project, sources).reading() as connection:
+        known = known_databases(connection, source).values()
+    return [(database.id, database.title) for database in known if database.accessible and database.selected]
+
+
+def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, int]:
+    """How many rows a full sync will read, by what the tables hold now; empty where that cannot be known."""
+    if not (wish.full or sources.source(wish.source).sync_type is SyncType.FULL_TABLE):
+        return {}
+    try:
+        with _catalog(project, sources, wait_seconds=0.0).reading() as connection:
+            known = known_databases(connection, wish.source).values()
+            counts = row_counts(connection, wish.source)
+    except CatalogError:
+        return {}  # It is only an estimate; the sync itself waits for the catalog.
+    return {
+        database.id: counts.get(database.id, 0)
+        for database in known
+        if database.accessible
+        and database.selected
+        and (not wish.streams or any(matches_database(entry, database.id, database.title) for entry in wish.streams))
+    }
+
+
+def _catalog(project: Project, sources: Sources, *, wait_seconds: float = 10.0) -> Catalog:
+    return Catalog(project.catalog_path(sources), log=lambda _: None, wait_seconds=wait_seconds)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Ends a run on SIGTERM as on Ctrl-C, so that it does not stand as running for ever."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not the main thread, where signals are somebody else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
+    """What the runs committed: a line a database, and the sums."""
+    landed = sorted((entry for outcome in outcomes for entry in outcome.landed), key=lambda e: (e.source, e.title))
+    if landed:
+        console.print(_landed_table(landed))
+    if not landed and not any(outcome.success for outcome in outcomes):
+        return
+    listed = sum(outcome.databases_listed or 0 for outcome in outcomes)
+    rows = sum(entry.count("rows_read") for entry in landed)
+    requests = sum(entry.count("api_requests") for entry in landed)
+    console.print(
+        f"{listed:,} databases listed, {len(landed):,} synced: {rows:,} rows read with {requests:,} requests "
+        f"in {seconds:.1f} s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _landed_table(landed: Sequence[LandedDatabase]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("database", overflow="fold")
+    table.add_column("table", overflow="fold")
+    for name in _COUNTS:
+        table.add_column(name, justify="right")
+    for entry in landed:
+        counts = [f"{entry.count(f'rows_{name}'):,}" for name in _COUNTS]
+        table.add_row(Text(title_of(entry.title)), Text(entry.tables.replace(", ", "\n")), *counts)
+    return table
+
+
+def _raise_failures(outcomes: Sequence[Outcome]) -> None:
+    reasons = [reason for outcome in outcomes for reason in outcome.failures]
+    if any(outcome.interrupted for outcome in outcomes):
+        reasons.append("Interrupted. What was read is kept, and the next sync goes on from there.")
+        raise InterruptedSyncError("\n".join(reasons))
+    if not all(outcome.success for outcome in outcomes):
+        raise CommandError("\n".join(reasons))

@@ -42,6 +42,9 @@ COMPUTED_TYPE = pa.struct(
 # Notion gave up, or the answer is not complete yet (notion-api.md section 6): neither a value nor a null.
 _NOT_COMPUTED = frozenset({"unsupported", "incomplete"})
 
+# Over more than 25 references Notion gives the items of these rollups and no aggregate (notion-api.md section 7).
+_ITEMS_ONLY_OVER_25 = frozenset({"unique", "median"})
+
 
 class ComputedColumn(NamedTuple):
     """Structs of COMPUTED_TYPE, the rows that Notion did not compute, and those with a result of no known kind."""
@@ -69,6 +72,7 @@ def computed_values(prop: Property, values: Sequence[Any]) -> pa.Array:
 def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
     """The structs of a formula or rollup, given what stands under its type's key in each value."""
     results = _RESULTS[prop.type]
+    never_an_array = prop.config.get("function") in _ITEMS_ONLY_OVER_25
     rows: list[Result | None] = []
     not_computed: list[int] = []
     not_converted: list[int] = []
@@ -76,7 +80,7 @@ def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
         kind = value.get("type") if type(value) is dict else None
         inner: Any = value.get(kind, ODD) if type(kind) is str else ODD
         result: Any = None
-        if type(kind) is str and kind in _NOT_COMPUTED:
+        if type(kind) is str and (kind in _NOT_COMPUTED or (kind == "array" and never_an_array)):
             not_computed.append(row)
         elif value is not None and inner is not None:
             result = results[kind](inner) if type(kind) is str and kind in results else ODD

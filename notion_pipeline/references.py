@@ -125,7 +125,8 @@ def _rollup_value(items: list[dict[str, Any]], last: dict[str, Any], prop: Prope
     aggregate = last.get("rollup")
     aggregate = dict(aggregate) if isinstance(aggregate, dict) else {"type": "incomplete", "incomplete": {}}
     function = aggregate.get("function") or prop.config.get("function")
-    if aggregate.get("type") != "array" and function not in _ITEMS_ARE_THE_VALUE:
+    if function not in _ITEMS_ARE_THE_VALUE:
+        # Also where it is an empty array, as for median: what the items hold is not what was asked for.
         return aggregate
     array = [_array_item(item) for item in items]
     if function == "show_unique":

@@ -288,6 +288,14 @@ class Sources(FrozenModel):
             raise ValueError("; ".join(problems))
         return self
 
+    def catalog_path(self, project: Project) -> Path:
+        """The catalog's file; the environment wins over sources.yaml."""
+        return project.catalog_override or project.path(self.catalog)
+
+    def publish_path(self, project: Project) -> Path | None:
+        """Where a copy of the catalog is put after each run, None where none is wished for."""
+        return project.path(self.publish) if self.publish else None
+
     def source(self, name: str) -> Source:
         """The source of this name.
 
@@ -345,8 +353,8 @@ def load_sources(project: Project) -> Sources:
     if content is None and project.sources_file_is_required:
         raise config_error(label, ["there is no such file, but NOTION_PIPELINE_SOURCES names it"])
     sources = parse_sources(content or {}, label)
-    published = project.publish_path(sources)
-    if published and published.resolve() == project.catalog_path(sources).resolve():
+    published = sources.publish_path(project)
+    if published and published.resolve() == sources.catalog_path(project).resolve():
         raise config_error(label, [f"publish: found {quoted(sources.publish)}, the catalog itself; name another file"])
     return sources
 

@@ -26,7 +26,7 @@ def build_definitions(
         ConfigError: sources.yaml or the environment asks for what cannot be.
     """
     sources = sources or load_sources(project)
-    catalog = CatalogResource(database=str(project.catalog_path(sources)))
+    catalog = CatalogResource(database=str(sources.catalog_path(project)))
     return dg.Definitions(
         assets=[asset for source in sources.sources for asset in source_assets(source)],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from notion_pipeline.errors import StagingError
 
 
 def private_directory(path: Path) -> Path:
-    """The folder, made with mode 0700 together with those above it that are missing.
+    """The folder itself, made if need be and closed to everyone but its owner.
+
+    One that exists is closed too, unless all users share it, as they do a temporary folder.
 
     Raises:
-        StagingError: It cannot be made.
+        StagingError: It cannot be made, or not be closed.
     """
     try:
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
+        mode = path.stat().st_mode
+        if not stat.S_ISDIR(mode):
+            raise _no_home(path, "a file stands in its place")
+        if mode & stat.S_ISVTX:
+            raise _no_home(path, "all users of this machine share it")
+        if mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO) != stat.S_IRWXU:
+            path.chmod(stat.S_IRWXU)
     except OSError as error:
-        raise StagingError(
-            f"The folder {path} cannot be made: {error.strerror or error}.",
-            cure="Mend the permissions, or point NOTION_PIPELINE_HOME at a folder of your own.",
-        ) from error
+        raise _no_home(path, error.strerror or type(error).__name__) from None
     return path
+
+
+def _no_home(path: Path, reason: str) -> StagingError:
+    return StagingError(
+        f"The private folder {path} cannot be used: {reason}.",
+        cure="Name a folder of its own in NOTION_PIPELINE_HOME, on a disk that this user may write to.",
+    )
 
 
 def write_private(path: Path, data: bytes) -> None:

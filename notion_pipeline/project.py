@@ -7,21 +7,15 @@ the same files from whichever folder a command, a schedule or the web server was
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from notion_pipeline import private_files
-from notion_pipeline.errors import ConfigError, StagingError
-
-if TYPE_CHECKING:
-    from notion_pipeline.config import Sources
+from notion_pipeline.errors import ConfigError
 
 ROOT_MARK = "workspace.yaml"
 DEFAULT_SOURCES_FILE = "sources.yaml"
@@ -43,7 +37,7 @@ class Project:
         environ: The variables of `.env` under the real ones. Hidden when printed, for it holds secrets.
         sources_file: The sources file, which need not exist.
         catalog_override: The catalog where NOTION_PIPELINE_CATALOG names one.
-        home: Token store, locks and staging; see private_directory.
+        home: Token store, locks and staging; see private_files.
         api_url: Base URL of Notion's API, without a slash at the end.
     """
 
@@ -63,14 +57,6 @@ class Project:
     def sources_file_is_required(self) -> bool:
         """Whether the user named the sources file, so that its absence is a mistake."""
         return bool(self.environ.get(_SOURCES))
-
-    def catalog_path(self, sources: Sources) -> Path:
-        """The catalog's file; the environment wins over sources.yaml."""
-        return self.catalog_override or self.path(sources.catalog)
-
-    def publish_path(self, sources: Sources) -> Path | None:
-        """Where a copy of the catalog is put after each run, None where none is wished for."""
-        return self.path(sources.publish) if sources.publish else None
 
     def path(self, text: str) -> Path:
         """A path as the user writes it, made absolute: `~` is the user's home, the rest starts at the root."""
@@ -102,35 +88,6 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         catalog_override=bare.path(catalog) if catalog else None,
         home=bare.path(merged.get(_HOME) or DEFAULT_HOME),
         api_url=_api_url(merged.get(_API_URL) or DEFAULT_API_URL),
-    )
-
-
-def private_directory(path: Path) -> Path:
-    """The folder itself, made if need be and closed to everyone but its owner.
-
-    One that exists is closed too, unless all users share it, as they do a temporary folder.
-
-    Raises:
-        StagingError: It cannot be made, or not be closed.
-    """
-    private_files.private_directory(path)
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISDIR(mode):
-            raise _no_home(path, "a file stands in its place")
-        if mode & stat.S_ISVTX:
-            raise _no_home(path, "all users of this machine share it")
-        if mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO) != stat.S_IRWXU:
-            path.chmod(stat.S_IRWXU)
-    except OSError as error:
-        raise _no_home(path, error.strerror or type(error).__name__) from None
-    return path
-
-
-def _no_home(path: Path, reason: str) -> StagingError:
-    return StagingError(
-        f"The private folder {path} cannot be used: {reason}.",
-        cure=f"Name a folder of its own in {_HOME}, on a disk that this user may write to.",
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 import pytest
 
 from notion_pipeline.config import Sources
-from notion_pipeline.errors import ConfigError, StagingError
-from notion_pipeline.project import find_project, private_directory
+from notion_pipeline.errors import ConfigError
+from notion_pipeline.project import find_project
 
 
 @pytest.fixture
@@ -18,10 +17,6 @@ def root(tmp_path):
     folder.mkdir()
     (folder / "workspace.yaml").touch()
     return folder
-
-
-def mode(path):
-    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_root_is_the_nearest_folder_upwards_with_workspace_yaml(root):
@@ -42,8 +37,8 @@ def test_without_variables_everything_stands_in_the_root(root):
     assert project.sources_file == root / "sources.yaml"
     assert not project.sources_file_is_required
     assert project.catalog_override is None
-    assert project.catalog_path(Sources()) == root / "catalog.duckdb"
-    assert project.publish_path(Sources()) is None
+    assert Sources().catalog_path(project) == root / "catalog.duckdb"
+    assert Sources().publish_path(project) is None
     assert project.home == root / ".notion_pipeline"
     assert project.api_url == "https://api.notion.com"
 
@@ -59,7 +54,7 @@ def test_variables_name_other_places_and_the_catalog_variable_wins(root):
     assert project.sources_file == root / "other.yaml"
     assert project.sources_file_is_required
     assert project.sources_label == "other.yaml"
-    assert project.catalog_path(Sources(catalog="mine.duckdb")) == root / "data" / "notion.duckdb"
+    assert Sources(catalog="mine.duckdb").catalog_path(project) == root / "data" / "notion.duckdb"
     assert project.home == Path("/var/lib/notion")
     assert project.api_url == "http://127.0.0.1:8080"
 
@@ -68,8 +63,8 @@ def test_paths_of_sources_yaml_start_at_the_root_and_know_the_users_home(root, m
     monkeypatch.setenv("HOME", "/home/someone")
     sources = Sources(catalog="data/x.duckdb", publish="~/published.duckdb")
     project = find_project(root, {})
-    assert project.catalog_path(sources) == root / "data" / "x.duckdb"
-    assert project.publish_path(sources) == Path("/home/someone/published.duckdb")
+    assert sources.catalog_path(project) == root / "data" / "x.duckdb"
+    assert sources.publish_path(project) == Path("/home/someone/published.duckdb")
 
 
 def test_empty_variables_are_as_good_as_none(root):
@@ -125,33 +120,3 @@ def test_an_api_url_that_is_none_is_refused_without_repeating_it(root, url):
     with pytest.raises(ConfigError, match=r"^NOTION_API_URL: ") as caught:
         find_project(root, {"NOTION_API_URL": url})
     assert "ntn_" not in str(caught.value)
-
-
-def test_private_directory_is_made_with_those_above_it(tmp_path):
-    path = tmp_path / "a" / "b"
-    assert private_directory(path) == path
-    assert mode(path) == mode(tmp_path / "a") == 0o700
-    assert private_directory(path) == path
-
-
-def test_private_directory_closes_one_that_stood_open(tmp_path):
-    path = tmp_path / "open"
-    path.mkdir(mode=0o755)
-    private_directory(path)
-    assert mode(path) == 0o700
-
-
-def test_private_directory_takes_no_folder_that_all_users_share(tmp_path):
-    path = tmp_path / "shared"
-    path.mkdir()
-    path.chmod(0o1777)
-    with pytest.raises(StagingError, match=r"all users of this machine share it.*NOTION_PIPELINE_HOME"):
-        private_directory(path)
-    assert mode(path) == 0o1777
-
-
-def test_private_directory_in_the_place_of_a_file_is_an_error_with_a_cure(tmp_path):
-    (tmp_path / "file").touch()
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(StagingError, match="NOTION_PIPELINE_HOME"):
-            private_directory(path)

@@ -132,7 +132,7 @@ def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, 
 
 
 def _catalog(project: Project, sources: Sources, *, wait_seconds: float = 10.0) -> Catalog:
-    return Catalog(project.catalog_path(sources), log=lambda _: None, wait_seconds=wait_seconds)
+    return Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=wait_seconds)
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
             progress = notion_progress.progress(log)
             sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
             targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys]
-        yield dg.Output(ReadsHandover(current, sync.extracts(targets), progress, project.publish_path(notion.sources)))
+        yield dg.Output(ReadsHandover(current, sync.extracts(targets), progress, notion.sources.publish_path(project)))
 
     return [databases, database]
 

@@ -43,6 +43,8 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.wording import nearest, quoted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from notion_pipeline.project import Project
 
 __all__ = [

@@ -134,6 +134,17 @@ def test_call_edits_the_workspace_at_an_exact_request(ws: Workspace, http: httpx
     assert counts == [0, 1, 1]
 
 
+def test_error_in_a_formula_is_a_500_in_notions_form(
+    ws: Workspace, http: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"Name": "title", "Bad": {"type": "formula", "compute": lambda page: 1 / 0}}
+    page = ws.add_database("T", schema).data_source.add_page({"Name": "x"})
+    answer = http.get(f"/v1/pages/{page.id}")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_server_error")
+    assert "division by zero" in caplog.text
+    assert me(http).status_code == 200
+
+
 def test_unknown_fault_is_refused() -> None:
     with pytest.raises(ValueError, match="no such fault: meteor"):
         Fault("meteor")

@@ -6,6 +6,7 @@ Beside Notion's own paths there are control endpoints for other processes, under
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from .objects import Token
 from .render import VERSIONS
 from .workspace import Workspace
 
+_LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]
 JSON = "application/json; charset=utf-8"
 _API: tuple[tuple[str, str, Handler], ...] = (
@@ -75,6 +77,10 @@ def _endpoint(ws: Workspace, handler: Handler) -> Callable[[HttpRequest], Any]:
                 return _answer(ws, handler(_call(ws, request, body)))
             except NotionError as error:
                 return _error(ws, error)
+            except Exception:
+                # Such as a formula of the test's own that raises: said here, and the server goes on.
+                _LOG.exception("%s %s failed", request.method, request.url.path)
+                return _error(ws, NotionError(500, "internal_server_error", "Unexpected error occurred."))
 
     return endpoint
 

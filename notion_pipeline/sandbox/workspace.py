@@ -28,8 +28,8 @@ from .values import UNSUPPORTED, Raw
 __all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
 
 
-#: Rows held as JSON; some 5 kB each.
-_CACHED_ROWS = 30_000
+#: Rows held as JSON at most; some 5 kB each.
+CACHED_ROWS = 30_000
 
 
 @dataclass
@@ -89,6 +89,7 @@ class Workspace:
         self.rate_windows = RateWindows()
         self.latency = 0.0
         self.result_cap = 10_000
+        self.cached_rows = CACHED_ROWS
         self.sessions = Sessions()
         self.revision = 0
         self.sharing_revision = 0
@@ -126,7 +127,7 @@ class Workspace:
     def remember_cached(self, page: Page) -> None:
         """Keep the rows held as JSON within bounds."""
         self._cached.append(page)
-        if len(self._cached) > _CACHED_ROWS:
+        if len(self._cached) > self.cached_rows:
             self._cached.popleft().cached = None
 
     # People and connections

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
@@ -15,6 +17,7 @@ from notion_pipeline.cli.tally import Tally
 from notion_pipeline.progress import LogProgress
 
 LINE_EVERY_SECONDS = 10.0
+QUIET_SECONDS = 5.0
 _LONGEST_TITLE = 32
 _FILE_WIDTH = 140
 
@@ -31,7 +34,7 @@ class Display(Protocol):
     ) -> None: ...
 
     def say(self, level: int, message: str) -> None:
-        """A line of the run's log: warnings are shown, all of it when verbose."""
+        """A line of the run's log: warnings are shown, what tells of a wait, and all of it when verbose."""
 
     def planned(self, databases: int) -> None: ...
 
@@ -44,9 +47,8 @@ class Display(Protocol):
 
 def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) -> Display:
     """Bars where somebody sees them move, lines otherwise."""
-    threshold = logging.DEBUG if verbose else logging.WARNING
     kind = Bars if console.is_terminal else Lines
-    return kind(console, tally, source, threshold)
+    return kind(console, tally, source, Hearing(logging.DEBUG if verbose else logging.WARNING))
 
 
 def output() -> Console:
@@ -61,14 +63,37 @@ def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
+class Hearing:
+    """Which lines of the log are worth a look: warnings, and any that comes when nothing was heard for a while.
+
+    A run at work shows its numbers; where these stand still, the log says what is waited for.
+    """
+
+    def __init__(self, threshold: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._threshold = threshold
+        self._clock = clock
+        self._heard_at = clock()
+
+    def moved(self) -> None:
+        """Rows came: nothing is waited for."""
+        self._heard_at = self._clock()
+
+    def wants(self, level: int) -> bool:
+        now = self._clock()
+        wanted = level >= self._threshold or (level >= logging.INFO and now - self._heard_at >= QUIET_SECONDS)
+        if wanted:
+            self._heard_at = now
+        return wanted
+
+
 class Lines:
     """A line when a database is done, and every few seconds for one whose read takes long."""
 
-    def __init__(self, console: Console, tally: Tally, source: str, threshold: int) -> None:
+    def __init__(self, console: Console, tally: Tally, source: str, hearing: Hearing) -> None:
         self.tally = tally
         self._console = console
         self._source = source
-        self._threshold = threshold
+        self._hearing = hearing
         self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS)
 
     def __enter__(self) -> Lines:
@@ -81,7 +106,7 @@ class Lines:
         return None
 
     def say(self, level: int, message: str) -> None:
-        if level >= self._threshold:
+        if self._hearing.wants(level):
             self._print(f"{logging.getLevelName(level).lower()}: {message}")
 
     def planned(self, databases: int) -> None:
@@ -94,6 +119,7 @@ class Lines:
 
     def staged(self, database_id: str, rows: int, requests: int) -> None:
         self.tally.staged(database_id, rows, requests)
+        self._hearing.moved()
         self._long.staged(database_id, rows, requests)
 
     def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
@@ -109,10 +135,10 @@ class Lines:
 class Bars:
     """A bar for the run and one for each database that is being read."""
 
-    def __init__(self, console: Console, tally: Tally, source: str, threshold: int) -> None:
+    def __init__(self, console: Console, tally: Tally, source: str, hearing: Hearing) -> None:
         self.tally = tally
         self._console = console
-        self._threshold = threshold
+        self._hearing = hearing
         self._bars = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),
@@ -136,7 +162,7 @@ class Bars:
         self._bars.stop()
 
     def say(self, level: int, message: str) -> None:
-        if level >= self._threshold:
+        if self._hearing.wants(level):
             style = "yellow" if level >= logging.WARNING else "dim"
             self._console.print(Text(message, style=style), soft_wrap=True)
 
@@ -152,6 +178,7 @@ class Bars:
 
     def staged(self, database_id: str, rows: int, requests: int) -> None:
         reading = self.tally.staged(database_id, rows, requests)
+        self._hearing.moved()
         if reading is not None and database_id in self._tasks:
             self._bars.update(self._tasks[database_id], completed=reading.rows)
 

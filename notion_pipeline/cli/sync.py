@@ -45,25 +45,17 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     STREAM is the title of a database, a glob on titles, an id, or a stream name; without any, all that sources.yaml
     selects are synced. The stream "databases" alone only lists the databases.
     """
-    sync_project(find_project(), streams, full=full, source=source, verbose=verbose)
-
-
-def sync_project(
-    project: Project,
-    streams: Sequence[str] = (),
-    *,
-    full: bool = False,
-    source: str | None = None,
-    verbose: bool = False,
-) -> list[Outcome]:
-    """Syncs a project's sources one after another, showing progress and what landed.
-
-    Raises:
-        CommandError: A run failed; the message says which databases and why.
-    """
+    project = find_project()
     sources = load_sources(project)
     wishes = _wishes(project, sources, streams, full=full, source=source)
     began_at = time.monotonic()
+    outcomes = run_wishes(project, sources, wishes, verbose=verbose)
+    _print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
+    raise_failures(outcomes)
+
+
+def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, verbose: bool = False) -> list[Outcome]:
+    """Syncs one source after another, with progress on standard error; what failed stands in the outcomes."""
     outcomes: list[Outcome] = []
     with working_in(project.root), environment(project.environ), _terminable(), project_instance(project) as instance:
         close_dead_runs(project, instance)
@@ -73,8 +65,6 @@ def sync_project(
                 outcomes.append(run_sync(project, sources, instance, wish, progress=display, say=display.say))
             if outcomes[-1].interrupted:
                 break
-    print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
-    _raise_failures(outcomes)
     return outcomes
 
 
@@ -150,7 +140,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
+def _print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
     """What the runs committed: a line a database, and the sums."""
     landed = sorted((entry for outcome in outcomes for entry in outcome.landed), key=lambda e: (e.source, e.title))
     if landed:
@@ -180,7 +170,12 @@ def _landed_table(landed: Sequence[LandedDatabase]) -> Table:
     return table
 
 
-def _raise_failures(outcomes: Sequence[Outcome]) -> None:
+def raise_failures(outcomes: Sequence[Outcome]) -> None:
+    """Ends the command where a run failed.
+
+    Raises:
+        CommandError: The message says which databases failed, and why.
+    """
     reasons = [reason for outcome in outcomes for reason in outcome.failures]
     if any(outcome.interrupted for outcome in outcomes):
         reasons.append("Interrupted. What was read is kept, and the next sync goes on from there.")

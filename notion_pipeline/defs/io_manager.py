@@ -10,10 +10,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, name_unlisted, write_databases
-from notion_pipeline.catalog.landing import land
+from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
 from notion_pipeline.defs.metadata import listing_metadata, sync_metadata
@@ -127,7 +126,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         results: list[tuple[Extract, Landed]] = []
         try:
             if database.extracts:
-                results = _commit(catalog, source, database, context.run_id)
+                results = commit_database(catalog, source, database, context.run_id)
                 for extract, _ in results:
                     extract.stage.remove()
         except Exception as error:  # one database's failure is its own; it is reported with its reason
@@ -147,20 +146,6 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         if results:
             return sync_metadata(database, results)
         return {"skipped": "committed by an earlier attempt of this run"} if database.already_committed else None
-
-
-def _commit(catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str) -> list[tuple[Extract, Landed]]:
-    with catalog.writing() as connection:
-        bookkeeping.create_tables(connection)
-        results = []
-        for extract in database.extracts:
-            states = bookkeeping.stream_states(connection, source.name)
-            if extract.data_source_id not in states:
-                members = [(other.data_source_id, other.data_source_name) for other in database.extracts]
-                name_unlisted(connection, source, database.database_id, database.title, members)
-                states = bookkeeping.stream_states(connection, source.name)
-            results.append((extract, land(connection, extract, states[extract.data_source_id], run_id)))
-        return results
 
 
 def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:

@@ -1,0 +1,42 @@
+"""Commits what was read of one database: its data sources together, in one transaction."""
+
+from __future__ import annotations
+
+import duckdb
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import name_unlisted
+from notion_pipeline.catalog.landing import land
+from notion_pipeline.config import Source
+from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+
+
+def commit_database(
+    catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
+) -> list[tuple[Extract, Landed]]:
+    """What each extract did to its table; all of them are committed, or none.
+
+    Raises:
+        CatalogBusyError: Another process held the catalog for longer than we wait.
+        CatalogError: The catalog cannot be written; it holds what it held.
+    """
+    with catalog.writing() as connection:
+        bookkeeping.create_tables(connection)
+        return [
+            (extract, land(connection, extract, _state(connection, source, database, extract), run_id))
+            for extract in database.extracts
+        ]
+
+
+def _state(
+    connection: duckdb.DuckDBPyConnection, source: Source, database: DatabaseExtract, extract: Extract
+) -> StreamState:
+    """What the catalog knows of the data source now, its table named if no listing did so."""
+    states = bookkeeping.stream_states(connection, source.name)
+    if extract.data_source_id not in states:
+        members = [(other.data_source_id, other.data_source_name) for other in database.extracts]
+        name_unlisted(connection, source, database.database_id, database.title, members)
+        states = bookkeeping.stream_states(connection, source.name)
+    return states[extract.data_source_id]

@@ -7,6 +7,7 @@ one transaction, another process's hold is waited for, and the message says who 
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,8 +110,14 @@ class Catalog:
                     f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far)."
                 )
 
+        config = dict(self._config)
+        if not read_only:
+            # Two writers of one process would share DuckDB's instance and meet in a conflict at commit; where their
+            # settings differ, DuckDB lets in one after the other, as it does with two processes.
+            config["custom_user_agent"] = f"notion_pipeline/{uuid.uuid4()}"
+
         def open_file() -> duckdb.DuckDBPyConnection:
-            return duckdb.connect(str(self.path), read_only=read_only, config=dict(self._config))
+            return duckdb.connect(str(self.path), read_only=read_only, config=config)
 
         patience = Retrying(
             retry=retry_if_exception(_is_busy),

@@ -51,7 +51,8 @@ class StreamState:
         snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
         account, start_date, excluded: What the last read was made under.
         next_read_is_full: A database that went and came back is read in full.
-        has_table: Whether the table stands; it may have been dropped by hand.
+        has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync
+            is somebody else's.
     """
 
     source: str
@@ -89,7 +90,8 @@ def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
         """
         SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
                s.last_sync_at, s.last_full_sync_at, r.account, r.start_date, r.excluded, r.schema,
-               coalesce(r.next_read_is_full, false), t.table_name IS NOT NULL
+               coalesce(r.next_read_is_full, false),
+               s.last_sync_at IS NOT NULL AND t.table_name IS NOT NULL
         FROM _notion_pipeline.streams s
         LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
         LEFT JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -12,7 +12,19 @@ from notion_pipeline.extract import Extract
 from notion_pipeline.properties import COMPUTED
 
 _PAGE_COMMENTS = {
-    "properties": "Raw property values by name, as Notion gives them",
+    "id": "Id of the page; unique",
+    "created_time": "When the page was made; Notion floors it to the minute",
+    "last_edited_time": "When the page was last edited; Notion floors it to the minute",
+    "created_by": "Id of the user who made the page",
+    "last_edited_by": "Id of the user who last edited the page",
+    "url": "Address of the page in Notion",
+    "public_url": "Address of the page on the web, where it is published",
+    "in_trash": "Whether the page is in Notion's trash",
+    "is_archived": "Whether the page is archived in Notion",
+    "parent": "What the page stands in, as Notion gives it",
+    "icon": "Icon of the page, as Notion gives it",
+    "cover": "Cover of the page, as Notion gives it",
+    "properties": "Raw property values by name, as Notion gives them; references complete",
     "_synced_at": "When this row's content last changed in this table",
     "_deleted_at": "When a full sync found this row gone from Notion",
 }
@@ -22,13 +34,20 @@ def write_comments(
     connection: duckdb.DuckDBPyConnection, extract: Extract, table: tuple[str, str], planned: Sequence[PlannedColumn]
 ) -> None:
     """Brings the comments up to date; one that says the same already is not written again."""
+    on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract) for plan in planned}}
+    comment_on(connection, table, _table_comment(extract), on_columns)
+
+
+def comment_on(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], wanted: str, wishes: Mapping[str, str]
+) -> None:
+    """Writes those comments of a table and its columns that do not say so already."""
     here = [table[0], table[1]]
     on_table = connection.execute(
         "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() "
         "AND schema_name = ? AND table_name = ?",
         here,
     ).fetchall()[0][0]
-    wanted = _table_comment(extract)
     if on_table != wanted:
         connection.execute(f"COMMENT ON TABLE {quote(*table)} IS {text(wanted)}")
     on_columns = connection.execute(
@@ -36,7 +55,6 @@ def write_comments(
         "AND schema_name = ? AND table_name = ?",
         here,
     ).fetchall()
-    wishes = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract) for plan in planned}}
     for name, comment in on_columns:
         if name in wishes and comment != wishes[name]:
             connection.execute(f"COMMENT ON COLUMN {quote(*table, name)} IS {text(wishes[name])}")

@@ -13,13 +13,11 @@ import duckdb
 import pyarrow as pa
 
 from notion_pipeline.catalog.bookkeeping import Column
-from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.unread import unread_rows
 from notion_pipeline.computed_values import COMPUTED_TYPE, computed_values
 from notion_pipeline.extract import Extract
-from notion_pipeline.json_text import load_json
 from notion_pipeline.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
 
-_ROWS_AT_A_TIME = 5_000
 #: The one kind of result that a column of each type takes; VARCHAR takes all, as text.
 _KIND_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: "date", "JSON": "array"}
 _FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: '"date"', "JSON": "text::JSON"}
@@ -100,34 +98,20 @@ def _keep_values(
     doubtful: Mapping[int, Property],
 ) -> dict[int, set[str]]:
     """Fills `kept_values` (id, c<position>...) for the rows that stay unread; the kinds of their results."""
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept_ids AS SELECT id, row_number() OVER () AS place FROM {quote(*table)} "
-        f"WHERE id NOT IN (SELECT id FROM staged) AND {_stays(extract)}"
-    )
     schema = pa.schema([("id", pa.string()), *((f"c{index}", COMPUTED_TYPE) for index in doubtful)])
     connection.register("empty_values", schema.empty_table())
     connection.execute("CREATE OR REPLACE TEMP TABLE kept_values AS SELECT * FROM empty_values")
     connection.unregister("empty_values")
     kinds: dict[int, set[str]] = {index: set() for index in doubtful}
-    first = 1
-    while True:
-        rows = connection.execute(
-            f"SELECT t.id, t.properties FROM {quote(*table)} t JOIN kept_ids k ON k.id = t.id "
-            "WHERE k.place BETWEEN ? AND ?",
-            [first, first + _ROWS_AT_A_TIME - 1],
-        ).fetchall()
-        if not rows:
-            break
-        pages = [load_json(row[1]) if row[1] else None for row in rows]
+    for rows in unread_rows(connection, table, _stays(extract)):
+        ids = pa.array([page_id for page_id, _ in rows], pa.string())
+        pages = [properties for _, properties in rows]
         columns = [computed_values(prop, [property_value(page, prop) for page in pages]) for prop in doubtful.values()]
-        batch = pa.Table.from_arrays([pa.array([row[0] for row in rows], pa.string()), *columns], schema=schema)
-        connection.register("more_values", batch)
+        connection.register("more_values", pa.Table.from_arrays([ids, *columns], schema=schema))
         connection.execute("INSERT INTO kept_values SELECT * FROM more_values")
         connection.unregister("more_values")
         for index, column in zip(doubtful, columns, strict=True):
             kinds[index] |= {kind for kind in column.field("kind").to_pylist() if kind}
-        first += _ROWS_AT_A_TIME
-    connection.execute("DROP TABLE kept_ids")
     return kinds
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.comments import comment_on
+from notion_pipeline.catalog.sql import free_name, names_in, quote
 from notion_pipeline.config import Source
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
@@ -19,30 +20,31 @@ from notion_pipeline.naming import NamedDatabase, TableNames, table_names
 from notion_pipeline.properties import Exclusion
 from notion_pipeline.selection import stream_name
 
+#: Name, type and comment.
 _COLUMNS = (
-    ("id", "VARCHAR"),
-    ("object", "VARCHAR"),
-    ("title", "VARCHAR"),
-    ("description", "VARCHAR"),
-    ("url", "VARCHAR"),
-    ("public_url", "VARCHAR"),
-    ("parent", "JSON"),
-    ("icon", "JSON"),
-    ("cover", "JSON"),
-    ("is_inline", "BOOLEAN"),
-    ("in_trash", "BOOLEAN"),
-    ("archived", "BOOLEAN"),
-    ("created_time", "TIMESTAMPTZ"),
-    ("created_by", "VARCHAR"),
-    ("last_edited_time", "TIMESTAMPTZ"),
-    ("last_edited_by", "VARCHAR"),
-    ("properties", "JSON"),
-    ("data_sources", "STRUCT(id VARCHAR, name VARCHAR, table_name VARCHAR)[]"),
-    ("stream", "VARCHAR"),
-    ("selected", "BOOLEAN"),
-    ("accessible", "BOOLEAN"),
-    ("sync_type", "VARCHAR"),
-    ("last_seen_at", "TIMESTAMPTZ"),
+    ("id", "VARCHAR", "Id of the database"),
+    ("object", "VARCHAR", "Always `database`"),
+    ("title", "VARCHAR", "Title in plain text"),
+    ("description", "VARCHAR", "Description in plain text"),
+    ("url", "VARCHAR", "Address in Notion"),
+    ("public_url", "VARCHAR", "Address on the web, where it is published"),
+    ("parent", "JSON", "What the database stands in, as Notion gives it"),
+    ("icon", "JSON", "Icon, as Notion gives it"),
+    ("cover", "JSON", "Cover, as Notion gives it"),
+    ("is_inline", "BOOLEAN", "Whether it stands within a page"),
+    ("in_trash", "BOOLEAN", "Whether it is in Notion's trash"),
+    ("archived", "BOOLEAN", "The same as in_trash"),
+    ("created_time", "TIMESTAMPTZ", "When it was made"),
+    ("created_by", "VARCHAR", "Id of the user who made it"),
+    ("last_edited_time", "TIMESTAMPTZ", "When it was last edited; editing its rows does not count"),
+    ("last_edited_by", "VARCHAR", "Id of the user who last edited it"),
+    ("properties", "JSON", "Schema of its data sources, by data source id"),
+    ("data_sources", "STRUCT(id VARCHAR, name VARCHAR, table_name VARCHAR)[]", "Its data sources with their tables"),
+    ("stream", "VARCHAR", "Name of its stream"),
+    ("selected", "BOOLEAN", "Whether sources.yaml selects it"),
+    ("accessible", "BOOLEAN", "Whether the connection sees it"),
+    ("sync_type", "VARCHAR", "How sources.yaml has it synced"),
+    ("last_seen_at", "TIMESTAMPTZ", "When a listing last saw it"),
 )
 
 
@@ -92,9 +94,15 @@ def write_databases(
     """Brings `S.databases` up to date, names new tables, and renames those that sources.yaml calls otherwise."""
     bookkeeping.create_tables(connection)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(source.name)}")
-    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in _COLUMNS)
+    columns = ", ".join(f"{quote(name)} {kind}" for name, kind, _ in _COLUMNS)
     table = quote(source.name, "databases")
     connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
+    comment_on(
+        connection,
+        (source.name, "databases"),
+        f"Every Notion database that the connection of source {source.name} sees",
+        {name: comment for name, _, comment in _COLUMNS},
+    )
     before = known_databases(connection, source.name)
     names = name_tables(connection, source, listing.databases)
     returned = [d for d in listing.databases if d.id in before and not before[d.id].accessible]
@@ -106,7 +114,7 @@ def write_databases(
     connection.execute(
         f"UPDATE {table} SET accessible = false, selected = false WHERE list_contains(?, id)", [list(listing.retired)]
     )
-    marks = ", ".join("?" if kind != "JSON" else "?::JSON" for _, kind in _COLUMNS)
+    marks = ", ".join("?" if kind != "JSON" else "?::JSON" for _, kind, _ in _COLUMNS)
     for database in listing.databases:
         connection.execute(f"INSERT INTO {table} VALUES ({marks})", _row(source, database, names.tables, now))
     return [
@@ -157,31 +165,35 @@ def name_unlisted(
 def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list[NamedDatabase]) -> TableNames:
     bookkeeping.create_tables(connection)
     states = bookkeeping.stream_states(connection, source.name)
-    held = {state.data_source_id: state.table_name for state in states.values()}
-    present = {
-        row[0]
-        for row in connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-            "UNION ALL SELECT view_name FROM duckdb_views() "
-            "WHERE database_name = current_database() AND schema_name = ?",
-            [source.name, source.name],
-        ).fetchall()
-    }
-    ours = {name.lower() for name in held.values()}
-    foreign = {name for name in present if name.lower() not in ours}
+    present = names_in(connection, source.name)
+    ours = {state.table_name.lower() for state in states.values() if state.has_table}
+    foreign = {name.lower() for name in present if name.lower() not in ours}
+    # Where somebody else's table came to stand under a name that was given and not used yet, another is given.
+    held = {key: state.table_name for key, state in states.items() if state.table_name.lower() not in foreign}
     names = table_names(databases, held=held, foreign=foreign, prefix=source.table_prefix)
+    standing = [(r.old, r.new) for r in names.renames if states[r.data_source_id].has_table]
+    _rename_tables(connection, source.name, standing, {*present, *names.tables.values()})
     owners = {key: database.database_id for database in databases for key, _ in database.data_sources}
-    standing = [rename for rename in names.renames if states[rename.data_source_id].has_table]
-    for rename in standing:
-        _rename(connection, source.name, rename.old, f"{rename.new}__moving")
-    for rename in standing:
-        _rename(connection, source.name, f"{rename.new}__moving", rename.new)
-    for rename in names.renames:
-        bookkeeping.rename_stream(connection, source.name, rename.data_source_id, rename.new)
     for key, name in names.tables.items():
-        if key not in held:
+        if key not in states:
             bookkeeping.add_stream(connection, source.name, owners[key], key, name)
+        elif name != states[key].table_name:
+            bookkeeping.rename_stream(connection, source.name, key, name)
     return names
+
+
+def _rename_tables(
+    connection: duckdb.DuckDBPyConnection, schema: str, renames: list[tuple[str, str]], taken: set[str]
+) -> None:
+    """Renames all by way of names of no one: two tables may swap theirs."""
+    passing = []
+    for old, new in renames:
+        between = free_name(f"{new}__moving", taken)
+        taken.add(between)
+        _rename(connection, schema, old, between)
+        passing.append((between, new))
+    for between, new in passing:
+        _rename(connection, schema, between, new)
 
 
 def _rename(connection: duckdb.DuckDBPyConnection, schema: str, old: str, new: str) -> None:

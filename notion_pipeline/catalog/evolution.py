@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import duckdb
 
 from notion_pipeline.catalog.bookkeeping import Column
-from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.sql import free_name, names_in, quote
+from notion_pipeline.errors import CatalogError
 from notion_pipeline.naming import column_names
 from notion_pipeline.properties import COMPUTED, Property, duckdb_type
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
@@ -92,6 +93,16 @@ def _live(
 def create_table(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], planned: Sequence[PlannedColumn], *, mark: bool
 ) -> None:
+    """Makes the table of a data source that has none.
+
+    Raises:
+        CatalogError: Somebody else's table or view stands there.
+    """
+    if table[1].lower() in {name.lower() for name in names_in(connection, table[0])}:
+        raise CatalogError(
+            f"A table or view {table[0]}.{table[1]} stands in the catalog that this pipeline did not make.",
+            cure=f"It is not touched. Materialize {table[0]}/databases: another name is chosen then.",
+        )
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind in _layout(planned, mark=mark))
     connection.execute(f"CREATE TABLE {quote(*table)} ({columns})")
 
@@ -128,7 +139,7 @@ def evolve_table(
             return False
     sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
     projection = ", ".join(f"{_page_or(sources, column, kinds, kind)} AS {quote(column)}" for column, kind in wanted)
-    passage = f"{name}__next"
+    passage = free_name(f"{name}__next", names_in(connection, schema))
     join = "LEFT JOIN kept_values k ON k.id = t.id" if recomputed else ""
     connection.execute(f"CREATE TABLE {quote(schema, passage)} AS SELECT {projection} FROM {quote(*table)} t {join}")
     connection.execute(f"DROP TABLE {quote(*table)}")

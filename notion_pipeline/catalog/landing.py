@@ -7,7 +7,7 @@ inserted. Rows that did not change are not written, so `_synced_at` tells when a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,6 +19,7 @@ from notion_pipeline.catalog.comments import write_comments
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -42,8 +43,12 @@ def land(
     _load_staged(connection, extract)
     table = (extract.source, state.table_name)
     mark = extract.deleted_rows == "mark"
+    forgotten = 0 if mark or not state.has_table else _forget_marked(connection, table)
     planned = _prepare_table(connection, extract, state, table, mark=mark)
     counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
+    counts["rows_removed"] += forgotten
+    if set(extract.excluded) - set(state.excluded):
+        forget_excluded(connection, table, Exclusion(extract.excluded))
     write_comments(connection, extract, table, planned)
     columns = _columns(connection, table)
     kinds = {name: kind for name, kind, _ in columns}
@@ -97,7 +102,7 @@ def _load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> Non
     """Staged rows into a temporary table, one a page: the later version, and of equal stamps the later answer."""
     reader = extract.stage.reader(extract.schema.arrow)
     connection.register("incoming", reader)
-    connection.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM incoming")
+    connection.execute("CREATE OR REPLACE TEMP TABLE staged AS SELECT * FROM incoming WHERE id IS NOT NULL")
     connection.unregister("incoming")
     connection.execute(
         """
@@ -133,6 +138,17 @@ def _prepare_table(
     return planned
 
 
+def _forget_marked(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> int:
+    """Removes what was marked as deleted before `deleted_rows` became `remove`: unmarked, it would look alive."""
+    if DELETED_AT not in {name for name, _, _ in _columns(connection, table)}:
+        return 0
+    marked = f"FROM {quote(*table)} WHERE {DELETED_AT} IS NOT NULL"
+    count = _one(connection, f"SELECT count(*) {marked}")
+    if count:
+        connection.execute(f"DELETE {marked}")
+    return count
+
+
 def _merge(
     connection: duckdb.DuckDBPyConnection,
     extract: Extract,
@@ -157,15 +173,8 @@ def _merge(
         """
     )
     found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
-    if found.get("updated"):
-        connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')")
     if found.get("updated") or found.get("inserted"):
-        names = ", ".join(quote(name) for name in [*values, SYNCED_AT])
-        connection.execute(
-            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())}, ? FROM staged s "
-            "WHERE s.id IN (SELECT id FROM verdicts WHERE verdict <> 'unchanged')",
-            [now],
-        )
+        _write_changed(connection, target, values, [plan.column for plan in planned if plan.prop is None], now)
     removed = _remove(connection, extract, target, now, mark=mark) if extract.full else 0
     connection.execute("DROP TABLE verdicts")
     not_computed, not_converted = connection.execute(
@@ -180,6 +189,29 @@ def _merge(
         "values_not_computed": not_computed,
         "values_not_converted": not_converted,
     }
+
+
+def _write_changed(
+    connection: duckdb.DuckDBPyConnection, target: str, values: Mapping[str, str], kept: Sequence[str], now: datetime
+) -> None:
+    """Replaces the rows that changed; columns of properties that are gone keep the last values of each."""
+    columns, join = {**values, SYNCED_AT: "?"}, ""
+    if kept:
+        held = ", ".join(quote(name) for name in kept)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE last_values AS SELECT id, {held} FROM {target} "
+            "WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')"
+        )
+        columns.update({name: f"l.{quote(name)}" for name in kept})
+        join = "LEFT JOIN last_values l ON l.id = s.id"
+    connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')")
+    names = ", ".join(quote(name) for name in columns)
+    connection.execute(
+        f"INSERT INTO {target} ({names}) SELECT {', '.join(columns.values())} FROM staged s {join} "
+        "WHERE s.id IN (SELECT id FROM verdicts WHERE verdict <> 'unchanged')",
+        [now],
+    )
+    connection.execute("DROP TABLE IF EXISTS last_values")
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, now: datetime, *, mark: bool) -> int:

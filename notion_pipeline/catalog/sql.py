@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import count
+
+import duckdb
+
 
 def quote(*names: str) -> str:
     """A dotted name, each part in double quotes."""
@@ -11,3 +16,20 @@ def quote(*names: str) -> str:
 def text(value: str) -> str:
     """A string literal, for the few statements that bind no parameters (COMMENT)."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    """Names of the tables and views of a schema."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
+        "UNION ALL SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ?",
+        [schema, schema],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def free_name(wish: str, taken: Collection[str]) -> str:
+    """The wish, numbered where it is taken; for tables that last for a statement or two."""
+    lowered = {name.lower() for name in taken}
+    numbered = (f"{wish}_{number}" for number in count(2))
+    return wish if wish.lower() not in lowered else next(name for name in numbered if name.lower() not in lowered)

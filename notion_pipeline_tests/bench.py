@@ -1,0 +1,153 @@
+"""The engine without Dagster: one call lists the sandbox and syncs it into a catalog."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from notion_pipeline.catalog.commit import commit_database
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.config import Source, parse_sources
+from notion_pipeline.extract import DatabaseExtract, Landed
+from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.progress import LogProgress
+from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sync import DatabaseTarget, DataSourceTarget, Sync, SyncOptions
+
+TOKEN = "ntn_sandbox_token"
+
+
+@dataclass
+class Bench:
+    """A workspace that is served, and the catalog it is synced into.
+
+    Attributes:
+        settings: Of the source, as sources.yaml would have them.
+        lines: What the parts under test have logged.
+    """
+
+    workspace: Workspace
+    url: str
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.folder / "catalog.duckdb", log=self.lines.append, wait_seconds=5.0)
+
+    @property
+    def source(self) -> Source:
+        entry = {"name": "notion", "account": {"type": "token"}, **self.settings}
+        return parse_sources({"sources": [entry]}).sources[0]
+
+    def sync(self, sync_type: str | None = None, *, run_id: str = "run") -> dict[str, Landed]:
+        """Lists, reads and commits every selected database; what landed, by table without its schema.
+
+        An hour passes first, so that nothing falls in the lookback of the sync before.
+        """
+        self.workspace.clock.advance(timedelta(hours=1))
+        listing, _ = self.list()
+        landed = {}
+        for read in self.reads(listing, sync_type):
+            for extract, result in self.commit(read, run_id):
+                extract.stage.remove()
+                landed[result.table.removeprefix(f"{self.source.name}.")] = result
+        return landed
+
+    def list(self) -> tuple[Listing, list[ListedStream]]:
+        """Looks at the workspace and writes `databases`."""
+        with self.catalog.reading() as connection:
+            known = [found.id for found in known_databases(connection, self.source.name).values() if found.accessible]
+
+        async def look() -> Listing:
+            async with self._client() as client:
+                return await list_databases(client, named=self.source.named_ids(), known=known, log=self.lines.append)
+
+        listing = asyncio.run(look())
+        with self.catalog.writing() as connection:
+            streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc))
+        return listing, streams
+
+    def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:
+        """Every selected database read whole, in the order of the listing."""
+        targets = [
+            DatabaseTarget(
+                database.id,
+                database.title,
+                database.url,
+                tuple(DataSourceTarget(member.id, member.name) for member in database.data_sources),
+            )
+            for database in listing.databases
+            if self.source.selects(database.id, database.title)
+        ]
+        options = SyncOptions(source=self.source, account="account", home=self.folder / "home", forced=sync_type)
+        progress = LogProgress(self.lines.append)
+        found = {
+            read.database_id: read
+            for read in Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
+        }
+        return [found[target.id] for target in targets]
+
+    def commit(self, read: DatabaseExtract, run_id: str = "run") -> list[tuple[Any, Landed]]:
+        try:
+            if read.failures:
+                raise read.failures[0]
+            return commit_database(self.catalog, self.source, read, run_id)
+        finally:
+            read.release()
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of the catalog, times in UTC."""
+        with self.catalog.reading() as connection:
+            assert connection is not None
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def execute(self, sql: str) -> None:
+        """What somebody else does to the catalog."""
+        with self.catalog.writing() as connection:
+            connection.execute(sql)
+
+    def columns(self, table: str) -> dict[str, str]:
+        """DuckDB type by column, in order, the page's own left out."""
+        found = self.query(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
+            "ORDER BY column_index",
+            [self.source.name, table],
+        )
+        return {name: kind for name, kind in found if name not in PAGE_COLUMNS}
+
+    def tables(self) -> set[str]:
+        return {
+            row[0]
+            for row in self.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = ?", [self.source.name])
+        }
+
+    def _client(self) -> NotionClient:
+        async def no_sleep(_: float) -> None:
+            return None
+
+        governor = Governor(
+            concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(self.folder, "x"), log=self.lines.append
+        )
+        return NotionClient(
+            auth=BearerAuth(TOKEN),
+            governor=governor,
+            base_url=self.url,
+            source=self.source.name,
+            log=self.lines.append,
+            sleep=no_sleep,
+        )
+
+
+PAGE_COLUMNS = (
+    *("id", "created_time", "last_edited_time", "created_by", "last_edited_by", "url", "public_url", "in_trash"),
+    *("is_archived", "parent", "icon", "cover", "properties", "_synced_at", "_deleted_at"),
+)

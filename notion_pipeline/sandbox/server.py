@@ -21,7 +21,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import control, items, reading, search, writes
+from . import control, items, oauth_routes, reading, search, writes
 from .apierrors import NotionError, invalid_url, rate_limited, unauthorized
 from .calls import Call, Spliced
 from .gate import Gate
@@ -58,7 +58,7 @@ _API: tuple[tuple[str, str, Handler], ...] = (
 def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     """The ASGI application serving a workspace."""
     routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
-    routes += control.routes(ws)
+    routes += control.routes(ws) + oauth_routes.routes(ws)
 
     async def unknown(request: HttpRequest, _: Exception) -> Response:
         return _error(ws, invalid_url())
@@ -101,7 +101,7 @@ def _call(ws: Workspace, request: HttpRequest, body: bytes) -> Call:
 
 def _authorized(ws: Workspace, header: str) -> Token:
     scheme, _, value = header.partition(" ")
-    token = ws.tokens.get(value) if scheme == "Bearer" else None
+    token = ws.oauth.bearer(value) if scheme == "Bearer" else None
     if token is None or token.revoked:
         raise unauthorized()
     return token

@@ -17,6 +17,7 @@ from . import row_edits, schema_edits
 from .clock import START, Clock, as_instant
 from .faults import Fault, Faults, RateLimit, RateWindows
 from .ids import IdSource, dashed
+from .oauth import OAuth
 from .objects import Database, DataSource, Page, Token, User
 from .plain import plain_value
 from .query_sessions import Sessions
@@ -104,6 +105,7 @@ class Workspace:
         self.token = self.add_token(token)
         self.owner = self.add_user("Ada Owner", "ada@example.com")
         self.home = self.add_home(name)
+        self.oauth = OAuth(self)
 
     @contextmanager
     def changing(self) -> Iterator[datetime]:

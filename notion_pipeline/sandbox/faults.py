@@ -22,6 +22,7 @@ KINDS = (
     "hang",
     "unauthorized",
     "call",
+    "alter",
 )
 
 
@@ -34,7 +35,8 @@ class Fault:
         at: The n-th matching request from now, 1-based; None begins with the next one.
         times: How many matching requests in a row it hits.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
-            html (status), seconds (delay, hang), callable (call, run before the request is served).
+            html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
+            answer's body to change in place).
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer; the others only come before it."""
-        return self.kind not in ("delay", "call")
+        return self.kind not in ("delay", "call", "alter")
 
 
 @dataclass

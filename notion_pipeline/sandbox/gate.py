@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from email.utils import format_datetime
 from typing import Any
 
@@ -68,11 +69,14 @@ class Gate:
         for fault in faults:
             if await self._fault(fault, answering, receive):
                 return
-        await self._app(scope, _replayed(body), answering.send)
+        changes = [fault.params["callable"] for fault in faults if fault.kind == "alter"]
+        await self._app(scope, _replayed(body), _altered(answering.send, changes) if changes else answering.send)
 
     async def _fault(self, fault: Fault, answering: _Answering, receive: Receive) -> bool:
         """Whether the fault took the place of the answer."""
         params = fault.params
+        if fault.kind == "alter":
+            return False
         if fault.kind == "call":
             await run_in_threadpool(params["callable"])
             return False
@@ -97,6 +101,26 @@ class Gate:
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _altered(send: Send, changes: Sequence[Callable[[Any], None]]) -> Send:
+    """Sends an answer once its JSON went through the changes."""
+    start: Message = {}
+
+    async def altered(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            start = message
+            return
+        body = orjson.loads(message["body"])
+        for change in changes:
+            change(body)
+        content = orjson.dumps(body)
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+        await send({**start, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
+        await send({**message, "body": content})
+
+    return altered
 
 
 class _Answering:

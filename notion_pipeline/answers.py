@@ -26,6 +26,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
+from notion_pipeline.redaction import REDACTED, redacted
 
 LONGEST_QUOTE = 300  # characters of Notion's own message that an error of ours repeats
 LONGEST_NAME = 80  # of its codes and ids
@@ -46,7 +47,6 @@ STATUS_OF_CODE = {
 }
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_TOKENS = re.compile(r"\b(?:ntn|secret|nrt)_[A-Za-z0-9_-]{6,}")
 _UNREADABLE_TIME = (ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -147,7 +147,7 @@ def one_line(text: object, credential: str = "", limit: int = LONGEST_QUOTE) -> 
     """Text of a stranger on one line, cut to `limit`, without anything that looks like a token."""
     line = " ".join(str(text).split())
     line = "".join(char if char.isprintable() else "?" for char in line)
-    line = _TOKENS.sub("***", line.replace(credential, "***") if credential else line)
+    line = redacted(line.replace(credential, REDACTED) if credential else line)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import httpx
 
 from notion_pipeline.errors import AuthorizationError, ConfigError
+from notion_pipeline.redaction import Secret
 
 NOTION_VERSION = "2026-03-11"
 HEADERS = {
@@ -24,7 +25,7 @@ class BearerAuth(httpx.Auth):
     """A token that stays as it is, in the Authorization header and nowhere else."""
 
     def __init__(self, token: str) -> None:
-        self._token = token.strip()
+        self._token = Secret(token.strip())
 
     def __repr__(self) -> str:
         return "BearerAuth(***)"
@@ -36,12 +37,13 @@ class BearerAuth(httpx.Auth):
             AuthorizationError: There is none, or it holds what no HTTP header may.
         """
         # Checked here: the HTTP library would quote the header in its own error.
-        if not self._token or not all("!" <= char <= "~" for char in self._token):
+        token = self._token.reveal()
+        if not token or not all("!" <= char <= "~" for char in token):
             raise AuthorizationError(
                 "The Notion token is empty or holds spaces or other characters that no token has.",
                 cure="Check NOTION_TOKEN, or connect the account again with `notion-pipeline connect`.",
             )
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
 

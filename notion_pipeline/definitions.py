@@ -15,6 +15,7 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.defs.schedules import sync_schedules
 from notion_pipeline.defs.sensors import changes_sensor
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.redaction import keep_secrets_unwritten
 
 
 def build_definitions(
@@ -25,6 +26,7 @@ def build_definitions(
     Raises:
         ConfigError: sources.yaml or the environment asks for what cannot be.
     """
+    keep_secrets_unwritten()
     sources = sources or load_sources(project)
     catalog = CatalogResource(database=str(sources.catalog_path(project)))
     return dg.Definitions(

@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from notion_pipeline.redaction import redacted
+
 
 class NotionPipelineError(Exception):
     """What happened, to which source and database, and what to do next.
@@ -37,9 +39,10 @@ class NotionPipelineError(Exception):
     """
 
     def __init__(self, message: str, *, cure: str = "", source: str | None = None, database: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.cure = cure
+        # Whatever a message was made of: no error of ours shows a secret, wherever it ends up.
+        self.message = redacted(message)
+        self.cure = redacted(cure)
+        super().__init__(self.message)
         self.source = source
         self.database = database
 

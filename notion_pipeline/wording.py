@@ -1,13 +1,11 @@
-"""How messages show what they found: on one line, short, never a secret, and with the word that was probably meant."""
+"""How messages show what they found: on one line, short, and with the word that was probably meant."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-_TOKEN = re.compile(r"\b(?:(?:ntn|nrt)_\w{10,}|secret_[A-Za-z0-9]{20,})")
 _LONGEST_ECHO = 60
 
 
@@ -21,11 +19,6 @@ def quoted(value: object) -> str:
         return "a list"
     text = json.dumps(value if isinstance(value, (str, bool, int, float)) else str(value), ensure_ascii=False)
     return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 1]}…"
-
-
-def redacted(text: str) -> str:
-    """The text without anything that looks like a token of Notion's."""
-    return _TOKEN.sub("(a token)", text)
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

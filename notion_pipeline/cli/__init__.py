@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.wording import nearest, redacted
+from notion_pipeline.redaction import keep_secrets_unwritten, redacted
+from notion_pipeline.wording import nearest
 
 #: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -84,3 +85,4 @@ def main() -> None:
 
     Commands work on the project round the current folder: the nearest one upwards that holds workspace.yaml.
     """
+    keep_secrets_unwritten()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
+from enum import Enum
 from typing import Any
 
 from notion_pipeline.client import NotionClient
@@ -19,14 +20,15 @@ from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
 from notion_pipeline.splitting import split_minute
 from notion_pipeline.staging import Stage
+from notion_pipeline.together import all_or_first_error
 from notion_pipeline.windows import SORT_OLDEST_FIRST, Leaf, Window, edited_since
 
 NOTION_PAGE_SIZE = 100
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000
 CURSOR_RESTARTS = 3
-#: Above this many archived rows the second look at them is limited to what was edited since the read began.
-ARCHIVED_ROWS_READ_TWICE = 500
+
+CHILDREN_OF_A_WIKI = ("data_source", "database")
 
 LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"
 FULL_PHASES = (ARCHIVED_BEFORE, LIVE, CATCH_UP, ARCHIVED_AFTER)
@@ -41,7 +43,6 @@ class ReadCounts:
     api_retries: int = 0
     seconds_rate_limited: float = 0.0
     child_data_sources: int = 0
-    archived_rows: int = 0
     vanished_rows: int = 0
 
 
@@ -52,13 +53,15 @@ class ReadPlan:
     Attributes:
         full: Everything since the start date, archived rows too; else live pages edited since.
         edited_since: Aware UTC minute, inclusive; None is no bound.
-        archived: Whether this account's Notion answers for archived rows.
+        lookback: How far before its own beginning a full read's catch-up starts, as an incremental read does before
+            its bookmark: the Date header and the stamps need not come from one clock.
     """
 
     data_source_id: str
     schema: RowSchema
     full: bool
     edited_since: datetime | None
+    lookback: timedelta = timedelta(0)
 
 
 @dataclass
@@ -70,17 +73,32 @@ class ArchivedSupport:
 
 @dataclass
 class _Progress:
+    """Where the read stands, and the children of a wiki met so far: windows overlap, so they come more than once."""
+
     phase: int = 0
     windows: list[Window] = field(default_factory=lambda: [Window()])
+    children: set[str] = field(default_factory=set)
 
     def as_json(self) -> dict[str, Any]:
-        return {"phase": self.phase, "windows": [window.as_json() for window in self.windows]}
+        return {
+            "phase": self.phase,
+            "windows": [window.as_json() for window in self.windows],
+            "children": sorted(self.children),
+        }
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> _Progress:
         if not raw:
             return cls()
-        return cls(raw["phase"], [Window.from_json(window) for window in raw["windows"]])
+        return cls(raw["phase"], [Window.from_json(window) for window in raw["windows"]], set(raw.get("children", ())))
+
+
+class _End(Enum):
+    """How a query ended: with all it has, at as many rows as Notion gives without a word of more, or cut off there."""
+
+    WHOLE = "whole"
+    AT_THE_CAP = "at_the_cap"
+    CAPPED = "capped"
 
 
 class Extraction:
@@ -134,17 +152,17 @@ class Extraction:
         except NotionRequestError as error:
             if not (archived and error.status == 400 and "is_archived" in error.message):
                 raise
+            if self._archived.supported:  # else another database of this run has said so
+                self._log(
+                    f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
+                )
             self._archived.supported = False
-            self._log(
-                f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
-            )
 
     def _base_filter(self, phase: str) -> list[Leaf]:
         bound = self._plan.edited_since
-        second_look = phase == ARCHIVED_AFTER and self.counts.archived_rows > ARCHIVED_ROWS_READ_TWICE
-        if phase == CATCH_UP or second_look:
+        if phase == CATCH_UP:
             # The minute in which the read first began, also where it was resumed: edits since then are read again.
-            began = self._stage.bookmark
+            began = self._stage.bookmark - self._plan.lookback
             bound = max(bound, began) if bound else began
         return [edited_since(bound)] if bound else []
 
@@ -154,7 +172,7 @@ class Extraction:
         while True:
             before = window.start
             try:
-                capped = await self._read_query(window, base, archived=archived)
+                ended = await self._read_query(window, base, archived=archived)
             except InvalidCursorError as error:
                 restarts = 0 if window.start != before else restarts + 1
                 if restarts > CURSOR_RESTARTS:
@@ -167,14 +185,14 @@ class Extraction:
                     ) from error
                 self._log(f"A page cursor was refused; the window from {window.start} is read again.")
                 continue
-            if not capped:
+            if ended is _End.WHOLE or (ended is _End.AT_THE_CAP and window.start == before):
                 return []
             if window.start != before:
                 return [window]
             return await self._split(window, base, archived=archived)
 
-    async def _read_query(self, window: Window, base: Sequence[Leaf], *, archived: bool) -> bool:
-        """Pages of one query, each staged before the next but one is asked for; whether Notion capped it."""
+    async def _read_query(self, window: Window, base: Sequence[Leaf], *, archived: bool) -> _End:
+        """Pages of one query, each staged before the next but one is asked for; how it ended."""
         body: dict[str, Any] = {"sorts": SORT_OLDEST_FIRST, "page_size": NOTION_PAGE_SIZE}
         if (wanted := window.filter(base)) is not None:
             body["filter"] = wanted
@@ -191,13 +209,15 @@ class Extraction:
                 status = answer.get("request_status")
                 capped |= isinstance(status, dict) and status.get("type") == "incomplete"
                 more = bool(answer.get("has_more"))
+                if capped and window.is_one_minute:
+                    return _End.CAPPED  # no later start can be reached in it: it will be split, so the rest can wait
                 if more:
                     # The next answer travels while this one is converted and kept.
                     cursor = _next_cursor(answer, seen)
                     pending = asyncio.ensure_future(self._query({**body, "start_cursor": cursor}))
-                await self._keep(results, window, archived=archived)
+                await self._keep(results, window)
                 if not more:
-                    return capped or total >= NOTION_RESULT_CAP
+                    return _End.CAPPED if capped else _End.AT_THE_CAP if total >= NOTION_RESULT_CAP else _End.WHOLE
         finally:
             pending.cancel()
             await asyncio.gather(pending, return_exceptions=True)
@@ -205,17 +225,18 @@ class Extraction:
     async def _query(self, body: dict[str, Any]) -> dict[str, Any]:
         return (await self._client.query(self._plan.data_source_id, body)).body
 
-    async def _keep(self, results: list[dict[str, Any]], window: Window, *, archived: bool) -> None:
+    async def _keep(self, results: list[dict[str, Any]], window: Window) -> None:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
-        pages = [result for result in results if result.get("object") not in ("data_source", "database")]
-        self.counts.child_data_sources += len(results) - len(pages)
-        whole = await asyncio.gather(
-            *(complete_references(self._client, page, self._plan.schema.properties) for page in pages)
+        pages = [result for result in results if result.get("object") not in CHILDREN_OF_A_WIKI]
+        self._progress.children.update(
+            str(result.get("id")) for result in results if result.get("object") in CHILDREN_OF_A_WIKI
+        )
+        self.counts.child_data_sources = len(self._progress.children)
+        whole = await all_or_first_error(
+            complete_references(self._client, page, self._plan.schema.properties) for page in pages
         )
         kept = [page for page, is_there in zip(pages, whole, strict=True) if is_there]
         self.counts.vanished_rows += len(pages) - len(kept)
-        if archived:
-            self.counts.archived_rows += len(kept)
         if (reached := _last_created(results)) is not None and (window.start is None or reached > window.start):
             window.start = reached
         await asyncio.to_thread(self._stage_pages, kept)

@@ -6,7 +6,6 @@ only when that answer says 404 or in trash. Each database's container is fetched
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +20,7 @@ from notion_pipeline.errors import (
     about,
 )
 from notion_pipeline.selection import normalise_id
+from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
 
@@ -100,18 +100,26 @@ async def list_databases(
     for raw in search.data_sources.values():
         if (database_id := _database_of(raw)) is not None:
             ways.setdefault(database_id, set()).add("search")
+        else:
+            log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
     for database_id in named:
         ways.setdefault(database_id, set()).add("sources.yaml")
     known_ids = set(known)
     for database_id in known_ids:
         ways.setdefault(database_id, set()).add("catalog")
-    found = await asyncio.gather(
-        *(_database(client, database_id, frozenset(by), search.data_sources, log) for database_id, by in ways.items())
+    found = await all_or_first_error(
+        _database(client, database_id, frozenset(by), search.data_sources, log) for database_id, by in ways.items()
     )
     databases = tuple(database for database in found if database is not None)
     if not databases:
         raise _nothing_seen(len(known_ids))
     gone = known_ids - {database.id for database in databases}
+    if len(gone) > 1 and gone == known_ids:
+        log(
+            f"None of the {len(gone)} known databases can be seen any more, while others can: was the token changed? "
+            "Nothing is retired yet; the next listing does so."
+        )
+        gone = set()
     return Listing(
         databases=tuple(sorted(databases, key=lambda d: (str(d.raw.get("created_time") or ""), d.id))),
         retired=tuple(sorted(gone)),
@@ -199,8 +207,8 @@ async def _database(
     if raw.get("in_trash") or raw.get("archived"):
         return None
     with about(database=f'"{plain_title(raw)}" ({database_id})'):
-        members = await asyncio.gather(
-            *(_member(client, entry, data_sources) for entry in raw.get("data_sources") or [])
+        members = await all_or_first_error(
+            _member(client, entry, data_sources) for entry in raw.get("data_sources") or []
         )
     return ListedDatabase(
         id=database_id,

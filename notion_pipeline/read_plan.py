@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.properties import Property, has_computed, schema_snapshot
+from notion_pipeline.properties import Exclusion, Property, has_computed, schema_snapshot
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
 
 
@@ -48,7 +48,8 @@ def decide(
         now: Local time, for the age of the last full read.
     """
     snapshot: dict[str, Any] = schema_snapshot(properties)
-    changes = tuple(schema_changes(state.snapshot, snapshot)) if state and state.snapshot is not None else ()
+    before = _without_excluded(state.snapshot, excluded) if state and state.snapshot is not None else None
+    changes = tuple(schema_changes(before, snapshot)) if before is not None else ()
     reason = _reason(
         state,
         properties,
@@ -66,6 +67,12 @@ def decide(
     return Decision(
         full=False, reason="", edited_since=max(since, start_date) if start_date else since, changes=changes
     )
+
+
+def _without_excluded(snapshot: dict[str, Any], excluded: Sequence[str]) -> dict[str, Any]:
+    """A property that was excluded since is not removed in Notion, and is named nowhere."""
+    exclusion = Exclusion(excluded)
+    return {key: entry for key, entry in snapshot.items() if not exclusion.covers(str(entry["name"]), key)}
 
 
 def _reason(

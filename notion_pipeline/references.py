@@ -6,7 +6,6 @@ length or by the relation it runs over.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ import orjson
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.properties import Property, decode_id, property_value
+from notion_pipeline.together import all_or_first_error
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3
@@ -27,17 +27,27 @@ async def complete_references(client: NotionClient, page: dict[str, Any], proper
     Returns:
         False where the page vanished meanwhile: it is in the trash or not shared any more.
     """
-    cut = [prop for prop in properties if is_cut(page, prop, properties)]
+    cut = [prop for prop in properties if is_cut(page, prop)]
     if not cut:
         return True
     try:
-        await asyncio.gather(*(_complete(client, page, prop) for prop in cut))
+        await all_or_first_error(_complete(client, page, prop) for prop in cut)
+    except NotionNotFoundError:
+        if await _is_there(client, page["id"]):
+            raise  # the property is what is gone: the schema changed during the read
+        return False
+    return True
+
+
+async def _is_there(client: NotionClient, page_id: str) -> bool:
+    try:
+        await client.page(page_id)
     except NotionNotFoundError:
         return False
     return True
 
 
-def is_cut(page: dict[str, Any], prop: Property, properties: tuple[Property, ...]) -> bool:
+def is_cut(page: dict[str, Any], prop: Property) -> bool:
     """Whether a value may show only a part of its references."""
     if prop.type not in _SUSPECTS:
         return False
@@ -48,7 +58,7 @@ def is_cut(page: dict[str, Any], prop: Property, properties: tuple[Property, ...
     if prop.type == "relation":
         return value.get("has_more") is True
     if prop.type == "rollup":
-        return _rollup_is_cut(page, prop, content, properties)
+        return _rollup_is_cut(page, prop, content)
     if not isinstance(content, list):
         return False
     if prop.type == "people":
@@ -60,21 +70,18 @@ def is_cut(page: dict[str, Any], prop: Property, properties: tuple[Property, ...
 _SUSPECTS = {"relation", "rollup", "people", "title", "rich_text"}
 
 
-def _rollup_is_cut(page: dict[str, Any], prop: Property, content: Any, properties: tuple[Property, ...]) -> bool:
+def _rollup_is_cut(page: dict[str, Any], prop: Property, content: Any) -> bool:
     if not isinstance(content, dict):
         return False
     items = content.get("array")
-    if isinstance(items, list) and len(items) >= SHOWN_REFERENCES:
+    if content.get("type") == "incomplete" or (isinstance(items, list) and len(items) >= SHOWN_REFERENCES):
         return True
-    over = decode_id(str(prop.config.get("relation_property_id", "")))
-    for relation in properties:
-        if relation.id == over and relation.type == "relation":
-            value = property_value(page.get("properties"), relation)
-            if isinstance(value, dict):
-                # Where it was completed first, has_more is gone and the number tells.
-                known = value.get("relation")
-                return value.get("has_more") is True or (isinstance(known, list) and len(known) > SHOWN_REFERENCES)
-    return False
+    # Among all values of the page: the relation may be one that sources.yaml excludes.
+    relation_id = decode_id(str(prop.config.get("relation_property_id", "")))
+    return any(
+        isinstance(value, dict) and value.get("has_more") is True and decode_id(str(value.get("id"))) == relation_id
+        for value in page["properties"].values()
+    )
 
 
 async def _complete(client: NotionClient, page: dict[str, Any], prop: Property) -> None:
@@ -94,7 +101,7 @@ async def _read_items(
     client: NotionClient, page_id: str, prop: Property
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Every item of a property, and the last answer's own `property_item`."""
-    for attempt in range(_CURSOR_RESTARTS + 1):
+    for _ in range(_CURSOR_RESTARTS + 1):
         items: list[dict[str, Any]] = []
         seen: set[str] = set()
         cursor: str | None = None
@@ -102,8 +109,6 @@ async def _read_items(
             try:
                 body = (await client.property_item(page_id, prop.id, start_cursor=cursor)).body
             except InvalidCursorError:
-                if attempt == _CURSOR_RESTARTS:
-                    raise
                 break
             if body.get("object") != "list":
                 return [body], body

@@ -21,6 +21,7 @@ from notion_pipeline.windows import Leaf, Window, iso
 UNIQUE_IDS_PER_PART = 9_000
 #: A range that would need more parts than this is halved instead.
 MOST_PARTS = 64
+SECONDS_A_DAY = 86_400
 _ORDER = ("unique_id", "checkbox", "select", "status", "number", "date")
 _RANGED = {"unique_id", "number", "date"}
 
@@ -84,7 +85,7 @@ async def _parts(asking: _Asking, prop: Property) -> list[list[Leaf]]:
     if prop.type in ("select", "status"):
         options = prop.config.get("options")
         names = [option["name"] for option in options or [] if isinstance(option, dict) and "name" in option]
-        return [[_leaf(prop, {"equals": name})] for name in names] + [[_leaf(prop, {"is_empty": True})]]
+        return _option_parts(prop, names)
     low, high = await _extreme(asking, prop, "ascending"), await _extreme(asking, prop, "descending")
     if low is None or high is None or not low < high:
         return []
@@ -98,10 +99,20 @@ async def _parts(asking: _Asking, prop: Property) -> list[list[Leaf]]:
             return []
         return [*empty, [_leaf(prop, {"less_than": middle})], [_leaf(prop, {"greater_than_or_equal_to": middle})]]
     middle = float(round((low + high) / 2))
+    # At midnight where one lies between: no reading of a date without a time falls on both sides of it.
+    midnight = middle - middle % SECONDS_A_DAY
+    middle = midnight if low < midnight else middle
     if not low < middle <= high:
         return []
     pivot = iso(datetime.fromtimestamp(middle, timezone.utc))
     return [*empty, [_leaf(prop, {"before": pivot})], [_leaf(prop, {"on_or_after": pivot})]]
+
+
+def _option_parts(prop: Property, names: Sequence[str]) -> list[list[Leaf]]:
+    """One part an option, one of the empty, and one of what has an option that came after the schema was read."""
+    named = [[_leaf(prop, {"equals": name})] for name in names]
+    others = [_leaf(prop, {"does_not_equal": name}) for name in names]
+    return [*named, [_leaf(prop, {"is_empty": True})], [_leaf(prop, {"is_not_empty": True}), *others]]
 
 
 def _id_ranges(prop: Property, low: int, high: int) -> list[list[Leaf]]:
@@ -155,6 +166,8 @@ async def _by_creator(asking: _Asking, properties: Sequence[Property]) -> list[l
         if creator is None or creator in known:
             break
         known.append(creator)
+    if len(known) < 2:
+        return []
     others = [_leaf(prop, {"does_not_contain": user}) for user in known]
     return [[_leaf(prop, {"contains": user})] for user in known] + [others]
 

@@ -217,7 +217,11 @@ def _read_manifest(directory: Path) -> Manifest | str:
 def _refusal(
     directory: Path, manifest: Manifest, key: StageKey, now: datetime, is_committed: Callable[[str], bool]
 ) -> str | None:
-    differing = [name for name, value in _plain(key).items() if manifest.key.get(name) != value]
+    wanted = _plain(key)
+    if manifest.complete and manifest.key.get("sync_type") == "FULL_TABLE":
+        # Whole already, and more than an incremental read would bring: only its commit is wanting.
+        del wanted["sync_type"], wanted["edited_since"]
+    differing = [name for name, value in wanted.items() if manifest.key.get(name) != value]
     if differing:
         return f"it was read under another {', '.join(differing)}"
     if abs(now - datetime.fromisoformat(manifest.started_at)) > MAX_AGE:

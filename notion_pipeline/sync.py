@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,14 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import Source
-from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotionPipelineError, about
+from notion_pipeline.errors import (
+    AuthorizationError,
+    NotionError,
+    NotionNotFoundError,
+    NotionPipelineError,
+    NotionRequestError,
+    about,
+)
 from notion_pipeline.extract import DatabaseExtract, Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.listing import plain_title
@@ -34,7 +41,7 @@ from notion_pipeline.progress import Progress
 from notion_pipeline.properties import Property, fingerprint, parse_properties, schema_snapshot
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows import RowSchema
-from notion_pipeline.schema_changes import schema_changes
+from notion_pipeline.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.selection import stream_name
 from notion_pipeline.staging import Stage, StageKey, open_stage, stage_directory
 
@@ -186,15 +193,24 @@ class Sync:
             extract.release()
             raise
         except Exception as error:  # one database's failure is its own; it is reported with its reason
-            _name(error, self._options.source.name, target)
-            extract.failures.append(error)
+            self._note(error, target, extract)
         return extract
 
+    def _note(self, error: Exception, target: DatabaseTarget, extract: DatabaseExtract) -> None:
+        """Keeps why a database failed; a refused credential ends the requests of the others as well."""
+        if isinstance(error, AuthorizationError):
+            self._shared.refused = self._shared.refused or error
+        if isinstance(error, NotionPipelineError):
+            error.source = error.source or self._options.source.name
+            error.database = error.database or target.label
+        extract.failures.append(error)
+
+    def _raise_if_refused(self) -> None:
+        if (refused := self._shared.refused) is not None:
+            raise AuthorizationError(refused.message, cure=refused.cure, status=refused.status)
+
     async def _read_locked(self, client: NotionClient, target: DatabaseTarget, extract: DatabaseExtract) -> None:
-        if self._shared.refused is not None:
-            raise AuthorizationError(
-                self._shared.refused.message, cure=self._shared.refused.cure, status=self._shared.refused.status
-            )
+        self._raise_if_refused()
         extract.release = await self._lock(target)
         if not target.data_sources:
             target = await self._look_up(client, target)
@@ -206,12 +222,10 @@ class Sync:
                 self._log(f"{target.label}: committed by an earlier attempt of this run; not read again.")
                 continue
             try:
+                self._raise_if_refused()
                 extract.extracts.extend(await self._read_data_source(client, target, data_source, states))
             except Exception as error:  # as above: the other data sources of the database are kept
-                if isinstance(error, AuthorizationError):
-                    self._shared.refused = error
-                _name(error, self._options.source.name, target)
-                extract.failures.append(error)
+                self._note(error, target, extract)
 
     async def _lock(self, target: DatabaseTarget) -> Callable[[], None]:
         """Waits for another sync of the same database to end."""
@@ -273,6 +287,20 @@ class Sync:
         return [first, second]
 
 
+@dataclass(frozen=True)
+class _Schema:
+    """A data source's properties, and the server's clock on the answer that showed them or on one before it."""
+
+    properties: tuple[Property, ...]
+    server_time: datetime
+
+
+def _moved(before: _Schema, after: _Schema) -> list[SchemaChange]:
+    """The changes because of which rows read under the one schema do not fit the other."""
+    changes = schema_changes(schema_snapshot(before.properties), schema_snapshot(after.properties))
+    return [change for change in changes if change.forces_full_read]
+
+
 class _DataSourceRead:
     """One data source within a run: its schema, the decision how to read it, its stage, its extraction."""
 
@@ -288,42 +316,62 @@ class _DataSourceRead:
         self._sync_type = self._options.forced or str((settings.sync_type or self._source.sync_type).value)
 
     async def run(self, state: StreamState | None, *, follow_up: bool = False) -> Extract:
-        raw, server_time = self._data_source.raw, self._data_source.server_time
+        """The data source, read whole; from the beginning once more where its schema changes meanwhile."""
         sync_type = "INCREMENTAL" if follow_up else self._sync_type
-        restarted = False
-        while True:
-            if raw is None or server_time is None:
-                raw, server_time = await self._schema()
-            properties = parse_properties(raw, self._excluded)
-            decision = self._decide(state, properties, sync_type)
-            stage = await asyncio.to_thread(self._open_stage, decision, properties, server_time, follow_up=follow_up)
+        schema = await self._first_schema()
+        for is_last_try in (False, True):
+            decision = self._decide(state, schema.properties, sync_type)
+            stage = await asyncio.to_thread(self._open_stage, decision, schema, follow_up=follow_up)
             if stage.resumed_complete:
-                return await self._extract(stage, properties, decision, sync_type, state)
-            rows_before = stage.rows
-            extraction = await self._read(stage, properties, decision)
-            later = properties
-            if decision.full or stage.rows > rows_before:
-                raw, server_time = await self._schema()
-                later = parse_properties(raw, self._excluded)
-            changes = schema_changes(schema_snapshot(properties), schema_snapshot(later))
-            moved = [change for change in changes if change.forces_full_read]
-            if not moved or restarted:
-                if moved:
-                    self._sync._log(
-                        f"{self._target.label}: its schema changed again during the read; the next sync reads in full."
-                    )
-                await asyncio.to_thread(extraction.finish)
-                return await self._extract(stage, properties, decision, sync_type, state)
-            restarted = True
+                break
+            later = await self._read(stage, schema, decision, is_last_try=is_last_try)
+            if later is None:
+                break
             self._sync._log(
                 f"{self._target.label}: its schema changed during the read "
-                f"({'; '.join(change.describe() for change in moved)}); the read starts over."
+                f"({'; '.join(change.describe() for change in _moved(schema, later))}); the read starts over."
             )
             await asyncio.to_thread(stage.remove)
+            schema = later
+        return await self._extract(stage, schema.properties, decision, sync_type, state)
 
-    async def _schema(self) -> tuple[dict[str, Any], datetime]:
+    async def _first_schema(self) -> _Schema:
+        raw, server_time = self._data_source.raw, self._data_source.server_time
+        if raw is None or server_time is None:
+            return await self._look()
+        return _Schema(parse_properties(raw, self._excluded), server_time)
+
+    async def _look(self) -> _Schema:
         answer = await self._client.data_source(self._data_source.id)
-        return answer.body, answer.server_time or datetime.now(timezone.utc)
+        return _Schema(parse_properties(answer.body, self._excluded), answer.server_time or datetime.now(timezone.utc))
+
+    async def _read(self, stage: Stage, schema: _Schema, decision: Decision, *, is_last_try: bool) -> _Schema | None:
+        """Fills the stage and marks it whole; or gives the schema to start over with, where it changed meanwhile."""
+        rows_before = stage.rows
+        extraction = self._extraction(stage, schema, decision)
+        try:
+            await extraction.read()
+        except NotionRequestError as error:
+            # A filter on a property that was renamed meanwhile is refused, and so is the item of one that was removed.
+            if not is_last_try and (later := await self._look_if_it_can_be_seen()) and _moved(schema, later):
+                return later
+            raise error from None
+        if decision.full or stage.rows > rows_before:
+            later = await self._look()
+            if _moved(schema, later) and not is_last_try:
+                return later
+            if _moved(schema, later):
+                self._sync._log(
+                    f"{self._target.label}: its schema changed again during the read; the next sync reads in full."
+                )
+        await asyncio.to_thread(extraction.finish)
+        return None
+
+    async def _look_if_it_can_be_seen(self) -> _Schema | None:
+        try:
+            return await self._look()
+        except NotionError:
+            return None
 
     def _decide(self, state: StreamState | None, properties: tuple[Property, ...], sync_type: str) -> Decision:
         decision = decide(
@@ -341,9 +389,7 @@ class _DataSourceRead:
             self._sync._log(f"{self._target.label}: {change.describe()}.")
         return decision
 
-    def _open_stage(
-        self, decision: Decision, properties: tuple[Property, ...], server_time: datetime, *, follow_up: bool
-    ) -> Stage:
+    def _open_stage(self, decision: Decision, schema: _Schema, *, follow_up: bool) -> Stage:
         directory = stage_directory(self._options.home, self._source.name, self._target.id, self._data_source.id)
         follow_up_directory = directory.with_name(f"{directory.name}.next")
         key = StageKey(
@@ -353,12 +399,12 @@ class _DataSourceRead:
             start_date=self._source.start_date.isoformat() if self._source.start_date else None,
             account=self._options.account,
             excluded=self._excluded,
-            fingerprint=fingerprint(properties),
+            fingerprint=fingerprint(schema.properties),
         )
         stage = open_stage(
             follow_up_directory if follow_up else directory,
             key,
-            bookmark=server_time.replace(second=0, microsecond=0),
+            bookmark=schema.server_time.replace(second=0, microsecond=0),
             is_committed=self._sync._is_committed,
             log=self._sync._log,
         )
@@ -368,25 +414,24 @@ class _DataSourceRead:
             self._sync._log(f"{self._target.label}: goes on with {stage.rows:,} rows that an earlier run staged.")
         return stage
 
-    async def _read(self, stage: Stage, properties: tuple[Property, ...], decision: Decision) -> Extraction:
+    def _extraction(self, stage: Stage, schema: _Schema, decision: Decision) -> Extraction:
         def on_rows(rows: int) -> None:
             self._sync._progress.staged(self._target.id, rows, self._client.stats.requests)
 
-        extraction = Extraction(
+        return Extraction(
             self._client,
             ReadPlan(
                 self._data_source.id,
-                RowSchema(properties, self._excluded),
+                RowSchema(schema.properties, self._excluded),
                 full=decision.full,
                 edited_since=decision.edited_since,
+                lookback=timedelta(minutes=self._source.lookback_minutes),
             ),
             stage,
             self._sync._shared.archived,
             log=lambda line: self._sync._log(f"{self._target.label}: {line}"),
             on_rows=on_rows,
         )
-        await extraction.read()
-        return extraction
 
     async def _extract(
         self,
@@ -406,7 +451,8 @@ class _DataSourceRead:
             stage=stage,
             schema=RowSchema(properties, self._excluded),
             sync_type=sync_type,
-            full=decision.full,
+            # A whole full read that an earlier run could not commit is landed, whatever this run was asked for.
+            full=decision.full or stage.manifest.key["sync_type"] == "FULL_TABLE",
             deleted_rows=self._source.deleted_rows,
             account=self._options.account,
             start_date=self._source.start_date,
@@ -474,9 +520,3 @@ def _as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
         has_table=True,
         last_full_sync_at=datetime.now(timezone.utc) if extract.full else base.last_full_sync_at,
     )
-
-
-def _name(error: Exception, source: str, target: DatabaseTarget) -> None:
-    if isinstance(error, NotionPipelineError):
-        error.source = error.source or source
-        error.database = error.database or target.label

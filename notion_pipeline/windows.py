@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 Leaf = dict[str, Any]
 
+MINUTE = timedelta(minutes=1)
 SORT_OLDEST_FIRST = [{"timestamp": "created_time", "direction": "ascending"}]
 
 
@@ -36,6 +37,11 @@ class Window:
     start: datetime | None = None
     end: datetime | None = None
     split: list[Leaf] = field(default_factory=list)
+
+    @property
+    def is_one_minute(self) -> bool:
+        """Whether it ends with the minute it starts in, so that reading it cannot move its start."""
+        return self.start is not None and self.end is not None and self.end - self.start <= MINUTE
 
     def filter(self, base: Sequence[Leaf]) -> dict[str, Any] | None:
         """One flat `and`, which leaves Notion's second level of nesting unused; None asks for everything."""

@@ -17,6 +17,7 @@ from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.whole_way import Pipeline
 
 TOKEN = "ntn_sandbox_token"
@@ -93,3 +94,9 @@ def notion(sandbox: SandboxServer, tmp_path: Path, lines: list[str]) -> Callable
 def pipeline(project: Project, workspace: Workspace) -> Pipeline:
     """The project run through Dagster in this process, and its catalog."""
     return Pipeline(project, workspace)
+
+
+@pytest.fixture
+def reader(workspace: Workspace, notion: Callable[[], NotionClient], tmp_path: Path, lines: list[str]) -> Reader:
+    """Reads data sources into a stage, without a catalog."""
+    return Reader(workspace, notion, tmp_path / "stage", lines)

@@ -22,7 +22,7 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.demo_project import lay_down
 from notion_pipeline.cli.display import output, title_of
 from notion_pipeline.cli.launching import Wish
-from notion_pipeline.cli.places import environment
+from notion_pipeline.cli.places import ended_by_sigterm, environment
 from notion_pipeline.cli.sandbox import served_workspace
 from notion_pipeline.cli.sync import raise_failures, run_wishes
 from notion_pipeline.config import load_sources
@@ -139,7 +139,7 @@ def _shown_value(value: Any) -> str:
 
 def _next_steps(catalog: Path, folder: Path) -> str:
     query = f"import duckdb; duckdb.connect('{_from_here(catalog)}').sql('FROM notion.tasks').show()"
-    program = _program(Path(sys.argv[0]) if Path(sys.argv[0]).suffix != ".py" else Path("notion-pipeline"))
+    program = _program(Path(sys.executable).with_name("notion-pipeline"))
     python = _program(Path(sys.executable))
     return f"""
 [bold]Look further[/bold]
@@ -157,7 +157,7 @@ workspace, which lives as long as this command.
 def _program(path: Path) -> str:
     """How a program is called from here: by its name where the shell finds it by that."""
     found = shutil.which(path.name)
-    return path.name if found is None or Path(found) == path else _from_here(path)
+    return path.name if found is not None and Path(found) == path else _from_here(path)
 
 
 def _from_here(path: Path) -> str:
@@ -171,7 +171,8 @@ def _serve_ui(project: Project, port: int) -> None:
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port)]
     process = subprocess.Popen(command, cwd=project.root, env=dict(os.environ))  # noqa: S603 - all parts are ours
     try:
-        code = process.wait()
+        with ended_by_sigterm():
+            code = process.wait()
     except KeyboardInterrupt:
         # Ctrl-C reached Dagster as well, which stops by itself; a signal to this process alone did not.
         process.terminate()

@@ -142,7 +142,7 @@ class Bars:
         self._bars = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=12),
             _Numbers(tally),
             console=console,
             transient=True,
@@ -210,7 +210,7 @@ class _Numbers(ProgressColumn):
 def summary(tally: Tally) -> str:
     """The numbers of a run on one line."""
     parts = [
-        f"{tally.done} of {tally.databases} databases",
+        f"{tally.done}/{tally.databases} databases",
         f"{tally.rows:,} rows",
         f"{tally.requests:,} requests",
         f"{tally.rows_per_second:,.0f} rows/s",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -18,7 +16,7 @@ from notion_pipeline.catalog.tables import row_counts
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import display_on, output, title_of
 from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, close_dead_runs, project_instance, run_sync
-from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.config import Sources, SyncType, load_sources
 from notion_pipeline.errors import CatalogError
@@ -57,7 +55,12 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
 def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, verbose: bool = False) -> list[Outcome]:
     """Syncs one source after another, with progress on standard error; what failed stands in the outcomes."""
     outcomes: list[Outcome] = []
-    with working_in(project.root), environment(project.environ), _terminable(), project_instance(project) as instance:
+    with (
+        working_in(project.root),
+        environment(project.environ),
+        ended_by_sigterm(),
+        project_instance(project) as instance,
+    ):
         close_dead_runs(project, instance)
         for wish in wishes:
             tally = Tally(_expected_rows(project, sources, wish))
@@ -123,21 +126,6 @@ def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, 
 
 def _catalog(project: Project, sources: Sources, *, wait_seconds: float = 10.0) -> Catalog:
     return Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=wait_seconds)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Ends a run on SIGTERM as on Ctrl-C, so that it does not stand as running for ever."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    except ValueError:  # not the main thread, where signals are somebody else's
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:

@@ -24,6 +24,8 @@ from notion_pipeline.errors import StagingError
 from notion_pipeline.private_files import private_directory, write_private
 
 MANIFEST = "manifest.json"
+#: Of a row in its read: later answers have higher places.
+PLACE = "_place"
 FORMAT = 1
 #: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
 MAX_AGE = timedelta(hours=20)
@@ -117,19 +119,26 @@ class Stage:
         self.manifest.complete = complete
         self._write(MANIFEST, orjson.dumps(asdict(self.manifest)))
 
-    def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """The staged rows in the order they were read, with that order as column `_seq`."""
-        for number, (name, *_) in enumerate(self.manifest.files):
-            with pa.memory_map(str(self.directory / name)) as file, pa.ipc.open_file(file) as reader:
+    def reader(self, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+        """The staged rows in the order they were read, as a stream; memory holds one answer at a time.
+
+        Args:
+            columns: Names of the columns wanted; None gives all. The place of a row in the read follows as `_place`.
+        """
+        wanted = [schema.get_field_index(name) for name in (columns or schema.names)]
+        placed = pa.schema([*(schema.field(index) for index in wanted), pa.field(PLACE, pa.int64())])
+        return pa.RecordBatchReader.from_batches(placed, self._batches(placed, wanted))
+
+    def _batches(self, schema: pa.Schema, columns: list[int]) -> Iterator[pa.RecordBatch]:
+        options = pa.ipc.IpcReadOptions(included_fields=columns)
+        place = 0
+        for name, *_ in self.manifest.files:
+            with pa.memory_map(str(self.directory / name)) as file, pa.ipc.open_file(file, options=options) as reader:
                 for index in range(reader.num_record_batches):
                     batch = reader.get_batch(index)
-                    order = pa.array([number] * batch.num_rows, pa.int32())
-                    yield pa.RecordBatch.from_arrays([*batch.columns, order], schema=schema)
-
-    def reader(self, schema: pa.Schema) -> pa.RecordBatchReader:
-        """All staged rows as a stream for the catalog; memory holds one answer at a time."""
-        ordered = schema.append(pa.field("_seq", pa.int32()))
-        return pa.RecordBatchReader.from_batches(ordered, self.batches(ordered))
+                    places = pa.array(range(place, place + batch.num_rows), pa.int64())
+                    place += batch.num_rows
+                    yield pa.RecordBatch.from_arrays([*batch.select(schema.names[:-1]).columns, places], schema=schema)
 
     def remove(self) -> None:
         """Forgets the stage, and the folders above it that it leaves empty."""
@@ -205,12 +214,14 @@ def _read_manifest(directory: Path) -> Manifest | str:
     try:
         raw = orjson.loads((directory / MANIFEST).read_bytes())
         manifest = Manifest(**{**raw, "files": [(str(n), int(r), int(b), int(c)) for n, r, b, c in raw["files"]]})
-        datetime.fromisoformat(manifest.bookmark)
-        datetime.fromisoformat(manifest.started_at)
+        times = [datetime.fromisoformat(manifest.bookmark), datetime.fromisoformat(manifest.started_at)]
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         return f"its manifest is damaged ({type(error).__name__})"
+    parts = (manifest.key, manifest.progress, manifest.counts)
+    if not all(isinstance(part, dict) for part in parts) or any(time.tzinfo is None for time in times):
+        return "its manifest is damaged"
     return manifest if manifest.format == FORMAT else f"it has format {manifest.format}, this version writes {FORMAT}"
 
 

@@ -21,6 +21,7 @@ from notion_pipeline.cli import main
 from notion_pipeline.cli.demo_project import PROJECT_FILES, template
 from notion_pipeline.sandbox.sample import sample_workspace
 
+README = Path(__file__).parent.parent / "README.md"
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli", "demo"]
 #: A real project's, which the demo must not touch.
 STRANGERS = {
@@ -47,6 +48,15 @@ def counts(catalog: Path) -> dict[str, int]:
         }
 
 
+def assert_queries_of_the_readme_answer(catalog: Path) -> None:
+    blocks = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    queries = [query for block in blocks for query in block.split(";") if query.strip()]
+    assert len(queries) >= 3
+    with duckdb.connect(str(catalog), read_only=True) as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall(), query
+
+
 def test_demo_syncs_the_whole_sample_within_a_minute_and_again(tmp_path: Path) -> None:
     workspace = sample_workspace()
     expected = {
@@ -64,6 +74,7 @@ def test_demo_syncs_the_whole_sample_within_a_minute_and_again(tmp_path: Path) -
     assert "Webshop relaunch" in first.stdout
     assert "demo --ui" in first.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+    assert_queries_of_the_readme_answer(tmp_path / "demo" / "catalog.duckdb")
     environ = (tmp_path / "demo" / ".env").read_text(encoding="utf-8")
 
     second = demo(tmp_path)

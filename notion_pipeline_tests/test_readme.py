@@ -1,0 +1,71 @@
+"""What the README says is so: its commands and variables exist, and its queries and files are the real ones."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from notion_pipeline.cli import COMMANDS, main
+from notion_pipeline.cli.demo_project import PROJECT_FILES, template
+from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.project import Project
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL_LINES = [
+    line.strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()
+]
+OUR_CALLS = sorted(set(re.findall(r"notion-pipeline ([a-z]+[^`\n]*)", README)))
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", PROJECT_FILES)
+def test_a_new_project_gets_the_files_of_this_one(name: str) -> None:
+    assert template(name) == (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_sources_file_of_a_new_project_means_the_same_as_none(project: Project) -> None:
+    without = load_sources(project)
+    (project.root / "sources.yaml").write_text(template("sources.yaml"), encoding="utf-8")
+    assert load_sources(project) == without
+
+
+@pytest.mark.parametrize("call", OUR_CALLS)
+def test_commands_and_options_exist(call: str) -> None:
+    name, *rest = shlex.split(call.split(" from ", maxsplit=1)[0].rstrip(".;:,"))
+    assert name in COMMANDS
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+def test_the_two_commands_are_one_line_each_and_start_from_nothing() -> None:
+    demo = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/notion-pipeline demo"
+    tests = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest"
+    assert SHELL_LINES[:2] == [demo, tests]
+
+
+def test_the_ci_runs_the_tests_as_the_readme_says() -> None:
+    (pattern,) = re.findall(r'grep -m1 "(.*)" README.md', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    found = [line for line in README.splitlines() if re.search(pattern, line)]
+    assert found[0] == SHELL_LINES[1]
+
+
+def test_every_key_of_sources_yaml_is_explained() -> None:
+    keys = re.findall(r"^\| `(\w+)` \|", section("sources.yaml").split("Variables,")[0], re.MULTILINE)
+    assert keys == [*Sources.model_fields, *Source.model_fields]
+
+
+def test_the_package_holds_every_folder_of_it() -> None:
+    """`pip install .` leaves out what pyproject.toml does not name, while an editable install does not."""
+    listed = set(re.findall(r'^    "(notion_pipeline[\w.]*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    folders = {path.parent for path in (ROOT / "notion_pipeline").rglob("*.py")}
+    assert listed == {".".join(folder.relative_to(ROOT).parts) for folder in folders}

@@ -1,0 +1,257 @@
+"""The listing: three ways to know of a database, and what it takes to believe that one is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from notion_pipeline.client import NotionClient
+from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
+from notion_pipeline.listing import Listing, list_databases, plain_title
+from notion_pipeline.sandbox.objects import Database
+from notion_pipeline.sandbox.workspace import Fault, Workspace
+
+SCHEMA = {"Name": "title"}
+SEARCH = r"POST /v1/search"
+Look = Callable[..., Listing]
+
+
+@pytest.fixture
+def look(notion: Callable[[], NotionClient], lines: list[str]) -> Look:
+    """Looks at the account."""
+
+    def looked(named: Iterable[str] = (), known: Iterable[str] = ()) -> Listing:
+        async def ask() -> Listing:
+            async with notion() as client:
+                return await list_databases(client, named=named, known=known, log=lines.append)
+
+        return asyncio.run(ask())
+
+    return looked
+
+
+def ids(listing: Listing) -> set[str]:
+    return {database.id for database in listing.databases}
+
+
+def databases(workspace: Workspace, *titles: str) -> list[Database]:
+    return [workspace.add_database(title, SCHEMA) for title in titles]
+
+
+def test_listing_brings_titles_schemas_and_the_servers_time(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    listing = look()
+    (found,) = listing.databases
+    assert (found.id, found.title, found.url) == (tasks.id, "Tasks", tasks.url)
+    assert [member.raw["properties"].keys() for member in found.data_sources] == [SCHEMA.keys()]
+    assert listing.server_time == workspace.clock.now()
+    assert found.found_by == {"search"}
+    assert listing.api_requests == len(workspace.requests) == 2
+
+
+def test_search_is_read_past_its_first_page(workspace: Workspace, look: Look) -> None:
+    made = databases(workspace, *(f"Database {number}" for number in range(120)))
+    assert ids(look()) == {database.id for database in made}
+
+
+def test_databases_come_oldest_first(workspace: Workspace, look: Look) -> None:
+    made = []
+    for title in ("C", "A", "B"):
+        made += databases(workspace, title)
+        workspace.clock.advance(timedelta(minutes=1))
+    assert [database.title for database in look().databases] == ["C", "A", "B"]
+
+
+def test_database_that_search_misses_is_found_by_its_name_in_the_file(workspace: Workspace, look: Look) -> None:
+    tasks, hidden = databases(workspace, "Tasks", "Hidden")
+    workspace.switches.search_gaps = {hidden.id}
+    assert ids(look()) == {tasks.id}
+    listing = look(named=[hidden.id])
+    found = next(database for database in listing.databases if database.id == hidden.id)
+    assert found.found_by == {"sources.yaml"}
+    assert found.data_sources[0].raw["properties"].keys() == SCHEMA.keys()
+
+
+def test_known_database_that_search_misses_is_asked_for_by_id(workspace: Workspace, look: Look) -> None:
+    tasks, hidden = databases(workspace, "Tasks", "Hidden")
+    workspace.switches.search_gaps = {hidden.id}
+    listing = look(known=[tasks.id, hidden.id])
+    assert ids(listing) == {tasks.id, hidden.id}
+    assert listing.retired == ()
+
+
+def test_lagging_search_is_made_up_for(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    workspace.switches.search_lag_seconds = 60
+    with pytest.raises(NothingSharedError, match="sees no database"):
+        look()
+    assert ids(look(named=[tasks.id])) == {tasks.id}
+    workspace.clock.advance(timedelta(minutes=2))
+    assert ids(look()) == {tasks.id}
+
+
+def test_database_that_answers_404_is_retired(workspace: Workspace, look: Look) -> None:
+    tasks, gone = databases(workspace, "Tasks", "Gone")
+    workspace.unshare(gone)
+    listing = look(known=[tasks.id, gone.id])
+    assert ids(listing) == {tasks.id}
+    assert listing.retired == (gone.id,)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_database_in_the_trash_is_retired(workspace: Workspace, look: Look, listed: bool) -> None:
+    workspace.switches.search_lists_trashed = listed
+    tasks, gone = databases(workspace, "Tasks", "Gone")
+    workspace.trash_database(gone)
+    listing = look(known=[tasks.id, gone.id])
+    assert ids(listing) == {tasks.id}
+    assert listing.retired == (gone.id,)
+
+
+def test_trashed_data_source_of_a_living_database_is_no_part_of_it(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    tasks.add_data_source("Old", SCHEMA).trashed = True
+    (found,) = look().databases
+    assert [member.name for member in found.data_sources] == ["Tasks"]
+
+
+def test_failed_request_retires_nothing(workspace: Workspace, look: Look) -> None:
+    """A listing that is not complete is none."""
+    tasks, other = databases(workspace, "Tasks", "Other")
+    workspace.faults.add(Fault("status", match=f"GET /v1/databases/{other.id}", status=500, times=20))
+    with pytest.raises(RetryableNotionError):
+        look(known=[tasks.id, other.id])
+
+
+def test_everything_gone_at_once_is_an_error(workspace: Workspace, look: Look) -> None:
+    tasks, other = databases(workspace, "Tasks", "Other")
+    workspace.unshare(tasks)
+    workspace.unshare(other)
+    with pytest.raises(NothingSharedError, match="None of the 2 known databases"):
+        look(known=[tasks.id, other.id])
+
+
+def test_all_that_is_known_is_never_retired_in_one_go(workspace: Workspace, look: Look, lines: list[str]) -> None:
+    """Another workspace's token finds other databases: worth a word before the partitions go."""
+    tasks, other, new = databases(workspace, "Tasks", "Other", "New")
+    workspace.unshare(tasks)
+    workspace.unshare(other)
+    listing = look(known=[tasks.id, other.id])
+    assert ids(listing) == {new.id}
+    assert listing.retired == ()
+    assert any("was the token changed" in line for line in lines)
+    assert look(known=[tasks.id, other.id, new.id]).retired == tuple(sorted((tasks.id, other.id)))
+
+
+def test_named_database_that_cannot_be_seen_is_told(workspace: Workspace, look: Look, lines: list[str]) -> None:
+    tasks, gone = databases(workspace, "Tasks", "Gone")
+    workspace.unshare(gone)
+    assert ids(look(named=[gone.id])) == {tasks.id}
+    assert any(gone.id in line and "named in sources.yaml" in line for line in lines)
+
+
+def test_untitled_database_has_an_empty_title(workspace: Workspace, look: Look) -> None:
+    untitled = workspace.add_database(None, SCHEMA)
+    (found,) = look().databases
+    assert (found.id, found.title) == (untitled.id, "")
+
+
+@pytest.mark.parametrize("how", ["refused", "missing"])
+def test_broken_search_cursor_starts_the_search_again(
+    workspace: Workspace, look: Look, lines: list[str], how: str
+) -> None:
+    made = databases(workspace, *(f"Database {number}" for number in range(120)))
+    break_search(workspace, how, at=2 if how == "refused" else 1)
+    assert ids(look()) == {database.id for database in made}
+    assert any("the search starts again" in line for line in lines)
+
+
+def break_search(workspace: Workspace, how: str, *, at: int, times: int = 1) -> None:
+    if how == "refused":
+        message = "The start_cursor provided is invalid: abc"
+        fault = Fault("status", match=SEARCH, at=at, times=times, status=400, code="validation_error", message=message)
+    else:
+        fault = Fault("alter", match=SEARCH, at=at, times=times, callable=lambda body: body.update(next_cursor=None))
+    workspace.faults.add(fault)
+
+
+def test_search_whose_cursors_never_hold_is_no_listing(workspace: Workspace, look: Look) -> None:
+    made = databases(workspace, *(f"Database {number}" for number in range(120)))
+    break_search(workspace, "missing", at=1, times=20)
+    with pytest.raises(RetryableNotionError, match="4 times in a row"):
+        look(known=[database.id for database in made])
+
+
+def test_incomplete_search_is_said_and_made_up_for(workspace: Workspace, look: Look, lines: list[str]) -> None:
+    made = databases(workspace, "Tasks", "Other")
+
+    def cut(body: dict[str, Any]) -> None:
+        del body["results"][1:]
+        body["request_status"] = {"type": "incomplete", "incomplete_reason": "query_result_limit_reached"}
+
+    workspace.faults.add(Fault("alter", match=SEARCH, callable=cut))
+    assert ids(look(known=[database.id for database in made])) == {database.id for database in made}
+    assert any("did not give everything" in line for line in lines)
+
+
+def test_database_with_several_data_sources_is_one(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    tasks.add_data_source("Archive", {"Title": "title", "When": "date"})
+    (found,) = look().databases
+    assert [member.name for member in found.data_sources] == ["Tasks", "Archive"]
+    assert found.data_sources[1].raw["properties"].keys() == {"Title", "When"}
+
+
+def test_children_of_a_wiki_are_databases_of_their_own(workspace: Workspace, look: Look) -> None:
+    wiki = workspace.add_database("Wiki", SCHEMA, is_wiki=True)
+    child = workspace.add_database("Child", SCHEMA, parent=wiki.data_source)
+    assert ids(look()) == {wiki.id, child.id}
+
+
+def test_data_source_without_a_database_is_told(workspace: Workspace, look: Look, lines: list[str]) -> None:
+    tasks, synced = databases(workspace, "Tasks", "Synced")
+
+    def elsewhere(body: dict[str, Any]) -> None:
+        for found in body["results"]:
+            if found["id"] == synced.data_source.id:
+                found["parent"] = {"type": "data_source_id", "data_source_id": tasks.data_source.id}
+
+    workspace.faults.add(Fault("alter", match=SEARCH, callable=elsewhere))
+    assert ids(look()) == {tasks.id}
+    assert any(synced.data_source.id in line for line in lines)
+
+
+def test_ids_are_compared_in_one_form(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+
+    def undashed(body: dict[str, Any]) -> None:
+        for found in body["results"]:
+            found["parent"]["database_id"] = found["parent"]["database_id"].replace("-", "").upper()
+
+    workspace.faults.add(Fault("alter", match=SEARCH, callable=undashed))
+    assert ids(look(known=[tasks.id])) == {tasks.id}
+
+
+def test_refused_token_ends_the_listing_at_once(workspace: Workspace, look: Look) -> None:
+    made = databases(workspace, *(f"Database {number}" for number in range(60)))
+    workspace.faults.add(Fault("call", match=r"GET /v1/databases", callable=lambda: revoke(workspace)))
+    with pytest.raises(AuthorizationError):
+        look(known=[database.id for database in made])
+    assert len(workspace.requests) <= 1 + 16
+
+
+def revoke(workspace: Workspace) -> None:
+    workspace.revoke_token(workspace.token.value)
+
+
+@pytest.mark.parametrize("title", [None, "Tasks", [], [{"plain_text": None}], [3]])
+def test_title_of_any_shape_is_text(title: Any) -> None:
+    assert plain_title({"title": title}) == ""
+
+
+def test_title_joins_its_parts() -> None:
+    assert plain_title({"title": [{"plain_text": "Road"}, {"plain_text": "map"}]}) == "Roadmap"

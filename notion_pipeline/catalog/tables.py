@@ -40,18 +40,44 @@ def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str
 
 
 def read_tables(connection: duckdb.DuckDBPyConnection | None, source: str, names: Sequence[str]) -> pa.Table:
-    """One table as it is, or several united by column name, each row with its table's name in `_table`."""
+    """One table as it is, or several united by column name, each row with its table's name in `_table`.
+
+    A column that has several types in them comes as text, lists and structs as JSON.
+
+    Raises:
+        CatalogError: There is no such table.
+    """
     if connection is None or not names:
         raise CatalogError(
             f"There is no such table of source {source} in the catalog.", cure="Materialize the assets above first."
         )
-    if len(names) == 1:
-        query = f"SELECT * FROM {quote(source, names[0])}"
-    else:
-        query = " UNION ALL BY NAME ".join(
-            f"SELECT *, {text(name)} AS _table FROM {quote(source, name)}" for name in names
-        )
-    return connection.execute(query).to_arrow_table()
+    selects = [f"SELECT * FROM {quote(source, names[0])}"] if len(names) == 1 else _alike(connection, source, names)
+    return connection.sql(" UNION ALL BY NAME ".join(selects)).to_arrow_table()
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, source: str, names: Sequence[str]) -> list[str]:
+    """A SELECT a table, such that columns of one name have one type: text, where their tables differ."""
+    found = connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND list_contains(?, table_name) ORDER BY table_name, column_index",
+        [source, list(names)],
+    ).fetchall()
+    kinds: dict[str, set[str]] = {}
+    for _, column, kind in found:
+        kinds.setdefault(column.lower(), set()).add(kind)
+    columns = {
+        name: [_as_text(column, kind) if len(kinds[column.lower()]) > 1 else quote(column) for column, kind in own]
+        for name in names
+        if (own := [(column, kind) for table, column, kind in found if table == name])
+    }
+    return [
+        f"SELECT {', '.join(own)}, {text(name)} AS _table FROM {quote(source, name)}" for name, own in columns.items()
+    ]
+
+
+def _as_text(column: str, kind: str) -> str:
+    value = f"to_json({quote(column)})" if kind.startswith("STRUCT") or kind.endswith("[]") else quote(column)
+    return f"{value}::VARCHAR AS {quote(column)}"
 
 
 def publish(catalog: Catalog, path: Path) -> None:

@@ -157,7 +157,7 @@ def test_row_holds_each_value_as_its_column_wants_it(workspace: Workspace, bench
         "time_zone": None,
     }
     found = bench.query(
-        "SELECT name, text, link, mail, phone, choice, stage, number, \"check\", tags, day, who, files, peers, made, "
+        'SELECT name, text, link, mail, phone, choice, stage, number, "check", tags, day, who, files, peers, made, '
         "maker, no, twice, odd, loud, due.is_datetime, never, sum, first, names, future, icon->>'emoji' "
         'FROM notion."all" WHERE id = ?',
         [page.id],
@@ -482,7 +482,7 @@ def test_several_data_sources_of_a_database_land_in_one_transaction(workspace: W
     # The second one's files are lost before the commit.
     for file in read.extracts[1].stage.directory.glob("*.arrow"):
         file.unlink()
-    with pytest.raises(CatalogError, match="000000.arrow"):
+    with pytest.raises(CatalogError, match=r"000000\.arrow"):
         bench.commit(read)
     assert bench.query("SELECT * FROM _notion_pipeline.streams ORDER BY ALL") == before
     assert bench.query("SELECT (SELECT count(*) FROM notion.team), (SELECT count(*) FROM _notion_pipeline.syncs)") == [

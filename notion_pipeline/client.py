@@ -285,9 +285,9 @@ class NotionClient:
         """One attempt; pauses that Notion orders on the way are waited out and are no attempts."""
         while True:
             async with self._governor.slot(call.stats):
-                response = await self._send(call)
                 try:
-                    return judge(response, call.subject, is_list=call.is_list)
+                    # An auth that refreshes may be told to wait as well.
+                    return judge(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
                     self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')

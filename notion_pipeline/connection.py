@@ -18,6 +18,7 @@ HEADERS = {
     "User-Agent": "notion-pipeline",
 }
 CONNECT_SECONDS = 10.0
+BLOCKING_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 30.0
 
 
@@ -86,10 +87,24 @@ def http_client(
             trust_env=not _is_this_machine(httpx.URL(base_url).host),
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ConfigError(
-            f"The proxy that the environment names cannot be used ({type(error).__name__}).",
-            cure="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
-        ) from None
+        raise _bad_proxy(error) from None
+
+
+def blocking_client(base_url: str) -> httpx.Client:
+    """An HTTP client for single requests outside of an event loop.
+
+    Raises:
+        ConfigError: The proxy of the environment cannot be used.
+    """
+    try:
+        return httpx.Client(
+            headers=HEADERS,
+            timeout=httpx.Timeout(BLOCKING_SECONDS, connect=CONNECT_SECONDS),
+            follow_redirects=False,
+            trust_env=not _is_this_machine(httpx.URL(base_url).host),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise _bad_proxy(error) from None
 
 
 def checked_base_url(base_url: str) -> str:
@@ -107,6 +122,13 @@ def checked_base_url(base_url: str) -> str:
     if trimmed.endswith("/v1"):
         raise _bad_base_url("must be the base URL, without /v1")
     return trimmed
+
+
+def _bad_proxy(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"The proxy that the environment names cannot be used ({type(error).__name__}).",
+        cure="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+    )
 
 
 def _bad_base_url(objection: str) -> ConfigError:

@@ -41,13 +41,30 @@ def _no_home(path: Path, reason: str) -> StagingError:
     )
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` by rename, mode 0600: readers see the old file or the new one, never half of one."""
+def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Puts `data` at `path` by rename, mode 0600: readers see the old file or the new one, never half of one.
+
+    Args:
+        durable: Comes back only when the file would outlive a loss of power.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
+        if durable:
+            _sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

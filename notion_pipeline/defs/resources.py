@@ -8,11 +8,9 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
-from notion_pipeline.client import BearerAuth, NotionClient
-from notion_pipeline.config import OAuthAccount, Source, Sources, load_sources, resolve_token
-from notion_pipeline.errors import AuthorizationError
-from notion_pipeline.governor import Governor, PauseFile, account_key
-from notion_pipeline.private_files import private_directory
+from notion_pipeline.client import NotionClient
+from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.project import Project, find_project
 
 
@@ -21,9 +19,6 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = Field(default="", description="Root of the project; empty: found from the current folder.")
     api_url: str = Field(default="", description="Base URL of Notion's API; empty: NOTION_API_URL, else Notion itself.")
-    token: str = Field(
-        default="", repr=False, description="Token of an internal connection, instead of what sources.yaml names."
-    )
 
     @property
     def project(self) -> Project:
@@ -37,42 +32,30 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.sources.source(name)
 
     def account(self, source: Source) -> str:
-        """What tells this source's account from others: never the token itself."""
-        return account_key(self._token(source))
+        """What tells this source's account from others: the bot's id of a connected one, never the token itself.
+
+        Raises:
+            ConfigError: The token is not set, or the token store cannot be read.
+            AuthorizationError: The account is not connected.
+        """
+        return credential_of(source, self.project).account
 
     def client(self, source: Source, log: Callable[[str], None]) -> NotionClient:
         """A client for one event loop, to be entered.
 
         Raises:
-            ConfigError: The token is not set, or the base URL is none.
+            ConfigError: As `account`, or the base URL is none.
             AuthorizationError: The account is not connected.
         """
         project = self.project
-        token = self._token(source)
-        private_directory(project.home)
-        return NotionClient(
-            auth=BearerAuth(token),
-            governor=Governor(
-                concurrent_requests=source.limits.concurrent_requests,
-                requests_per_minute=source.limits.requests_per_minute,
-                pauses=PauseFile(project.home, account_key(token)),
-                log=log,
-            ),
-            base_url=self.api_url or project.api_url,
+        return open_client(
+            credential_of(source, project),
+            project,
             source=source.name,
             log=log,
+            limits=source.limits,
+            base_url=self.api_url,
         )
-
-    def _token(self, source: Source) -> str:
-        if self.token:
-            return self.token
-        if isinstance(source.account, OAuthAccount):
-            raise AuthorizationError(
-                "No account is connected for it.",
-                cure="Use account: {type: token} with the token of an internal connection.",
-                source=source.name,
-            )
-        return resolve_token(source.account, self.project, source.name)
 
 
 class CatalogResource(DuckDBResource):

@@ -1,0 +1,134 @@
+"""What a source signs its requests with: the token of its variable, or an account that was connected.
+
+Looked up when a client is made, never before: definitions load without any token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from notion_pipeline.accounts import OAuthAccount, TokenAccount, resolve_token
+from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.config import Limits, Source
+from notion_pipeline.errors import AuthorizationError, ConfigError
+from notion_pipeline.governor import Governor, PauseFile, account_key
+from notion_pipeline.oauth import OAuthClient
+from notion_pipeline.oauth_auth import OAuthAuth
+from notion_pipeline.private_files import private_directory
+from notion_pipeline.project import Project
+from notion_pipeline.redaction import Secret
+from notion_pipeline.token_store import StoredAccount, note_use, open_store
+
+
+@dataclass(frozen=True)
+class Credential:
+    """How requests are signed.
+
+    Attributes:
+        account: What tells the account from others, in pauses and stages; never a token.
+        stored: The connected account; None where a variable holds the token.
+        token: The variable's token; None for a connected account.
+    """
+
+    account: str
+    stored: StoredAccount | None = None
+    token: Secret | None = None
+
+
+def credential_of(source: Source, project: Project) -> Credential:
+    """The credential of a source.
+
+    Raises:
+        ConfigError: Its variable is not set, two connected accounts fit, or the token store cannot be read.
+        AuthorizationError: Its account is not connected.
+    """
+    if isinstance(source.account, OAuthAccount):
+        stored = connected_account(source.account.workspace, open_store(project).accounts(), source.name)
+        return Credential(stored.bot_id, stored)
+    if not project.environ.get(source.account.token.env, "").strip():
+        kept = _kept_for(source.account, project)
+        if kept is not None:
+            return Credential(kept.bot_id, kept)
+    token = resolve_token(source.account, project, source.name)
+    return Credential(account_key(token), token=Secret(token))
+
+
+def connected_account(workspace: str, accounts: Sequence[StoredAccount], source: str) -> StoredAccount:
+    """The account that a source means by `workspace`.
+
+    Raises:
+        AuthorizationError: None is connected.
+        ConfigError: Several are.
+    """
+    found = [account for account in accounts if account.goes_by(workspace)]
+    if not found:
+        others = ", ".join(sorted({account.label for account in accounts}))
+        raise AuthorizationError(
+            f'No account is connected for workspace "{workspace}".',
+            cure=f"Connect it with `notion-pipeline connect --source {source}`"
+            + (f", or name one that is connected in sources.yaml: {others}." if others else "."),
+            source=source,
+        )
+    if len(found) > 1:
+        choices = ", ".join(f"{account.bot_id} ({account.owner or 'no owner'})" for account in found)
+        raise ConfigError(
+            f'Several connected accounts go by "{workspace}": {choices}.',
+            cure="Put the id of one in the workspace's place in sources.yaml, or end the others with "
+            "`notion-pipeline disconnect`.",
+            source=source,
+        )
+    return found[0]
+
+
+def _kept_for(account: TokenAccount, project: Project) -> StoredAccount | None:
+    """The token that `connect --token` stored in the variable's place."""
+    kept = [stored for stored in open_store(project).accounts() if stored.variable == account.token.env]
+    return kept[-1] if kept else None
+
+
+def _auth(
+    credential: Credential, project: Project, base_url: str, source: str, log: Callable[[str], None]
+) -> httpx.Auth:
+    if credential.stored is None:
+        return BearerAuth(credential.token.reveal() if credential.token else "")
+
+    def client() -> OAuthClient:
+        return OAuthClient.of(project, base_url)
+
+    return OAuthAuth(credential.stored, open_store(project), client, source=source, log=log)
+
+
+def open_client(
+    credential: Credential,
+    project: Project,
+    *,
+    source: str,
+    log: Callable[[str], None],
+    limits: Limits | None = None,
+    base_url: str = "",
+) -> NotionClient:
+    """A client for one event loop, to be entered. The account counts as used now.
+
+    Raises:
+        ConfigError: The base URL is none.
+    """
+    limits = limits or Limits()
+    private_directory(project.home)
+    client = NotionClient(
+        auth=_auth(credential, project, base_url, source, log),
+        governor=Governor(
+            concurrent_requests=limits.concurrent_requests,
+            requests_per_minute=limits.requests_per_minute,
+            pauses=PauseFile(project.home, credential.account),
+            log=log,
+        ),
+        base_url=base_url or project.api_url,
+        source=source,
+        log=log,
+    )
+    if credential.stored is not None:
+        note_use(project.home, credential.stored.bot_id)
+    return client

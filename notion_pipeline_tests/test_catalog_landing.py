@@ -218,6 +218,48 @@ def test_synced_at_moves_for_rows_whose_content_changed_and_no_others(workspace:
     assert (landed.rows_read, landed.rows_updated, landed.rows_unchanged) == (2, 2, 0)
 
 
+def test_smallest_change_of_a_value_is_seen(workspace: Workspace, bench: Bench) -> None:
+    """Rows are compared by content; whatever stands for it must tell all of these apart."""
+    schema = {
+        name: EVERY_TYPE[name] for name in ("Name", "Text", "Choice", "Number", "Check", "Tags", "Day", "Who", "Peers")
+    }
+    rows = workspace.add_database("Tasks", {**schema, "Mail": "email", "Link": "url", "Other": "number"}).data_source
+    peers = [rows.add_page({"Name": f"peer {number}"}) for number in range(2)]
+    bob = workspace.add_user("Bob")
+    day = "2026-07-01"
+    edits: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"Tags": ["x", "y"]}, {"Tags": ["y", "x"]}),
+        ({"Tags": ["x", "y"]}, {"Tags": ["x"]}),
+        ({"Tags": []}, {"Tags": ["x"]}),
+        ({"Peers": []}, {"Peers": peers}),
+        ({"Peers": peers}, {"Peers": peers[::-1]}),
+        ({"Who": [bob]}, {"Who": []}),
+        ({"Who": [bob, workspace.owner]}, {"Who": [workspace.owner, bob]}),
+        ({"Day": None}, {"Day": day}),
+        ({"Day": day}, {"Day": {"start": day, "end": day}}),
+        ({"Day": day}, {"Day": f"{day}T00:00:00.000+00:00"}),
+        ({"Check": False}, {"Check": True}),
+        ({"Number": None}, {"Number": 0}),
+        ({"Number": 0, "Other": None}, {"Number": None, "Other": 0}),
+        ({"Number": 1, "Other": 2}, {"Number": 2, "Other": 1}),
+        ({"Number": 0.1}, {"Number": 0.1 + 2**-55}),
+        ({"Mail": "a", "Link": "b"}, {"Mail": "b", "Link": "a"}),
+        ({"Mail": ""}, {"Mail": None}),
+        ({"Choice": None}, {"Choice": "A"}),
+        ({"Text": "a"}, {"Text": "a "}),
+    ]
+    pages = [rows.add_page({"Name": str(number), **before}) for number, (before, _) in enumerate(edits)]
+    bench.sync()
+    stamps = {page.id: page.last_edited_time for page in pages}
+    for page, (_, after) in zip(pages, edits, strict=True):
+        # The stamp stays: the values alone have to tell.
+        workspace.edit_page(page, after, edited_at=stamps[page.id])
+    before = dict(bench.query("SELECT name, _synced_at FROM notion.tasks"))
+    bench.sync("FULL_TABLE")
+    after = dict(bench.query("SELECT name, _synced_at FROM notion.tasks"))
+    assert sorted(name for name in after if after[name] == before[name]) == ["peer 0", "peer 1"]
+
+
 def test_incremental_sync_merges_by_id_and_removes_nothing(workspace: Workspace, bench: Bench) -> None:
     rows = workspace.add_database("Tasks", {"Name": "title"}).data_source
     edited, gone, _ = (rows.add_page({"Name": name}) for name in ("edited", "gone", "left"))

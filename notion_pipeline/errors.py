@@ -14,7 +14,8 @@ NotionPipelineError
 │   └── SchemaChangedError      the schema moved twice during one read; sync again
 ├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
 └── CatalogError                the catalog cannot be read or written
-    └── CatalogBusyError        another process holds it; wait
+    ├── CatalogBusyError        another process holds it; wait
+    └── CatalogMemoryError      too little memory for its rows
 
 Facts are attributes, so that callers need not parse text. `about` puts the source and the database on an error
 where they are known; the message then names them.
@@ -136,6 +137,10 @@ class CatalogError(NotionPipelineError):
 
 class CatalogBusyError(CatalogError):
     """Another process held the catalog for longer than we wait."""
+
+
+class CatalogMemoryError(CatalogError):
+    """DuckDB had too little memory for what it was to write."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -119,26 +119,36 @@ class Stage:
         self.manifest.complete = complete
         self._write(MANIFEST, orjson.dumps(asdict(self.manifest)))
 
-    def reader(self, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+    def reader(
+        self, schema: pa.Schema, columns: Sequence[str] | None = None, places: Collection[int] | None = None
+    ) -> pa.RecordBatchReader:
         """The staged rows in the order they were read, as a stream; memory holds one answer at a time.
 
         Args:
             columns: Names of the columns wanted; None gives all. The place of a row in the read follows as `_place`.
+            places: Of the rows wanted; None gives all. Files without one of them are not opened.
         """
         wanted = [schema.get_field_index(name) for name in (columns or schema.names)]
         placed = pa.schema([*(schema.field(index) for index in wanted), pa.field(PLACE, pa.int64())])
-        return pa.RecordBatchReader.from_batches(placed, self._batches(placed, wanted))
+        return pa.RecordBatchReader.from_batches(placed, self._batches(placed, wanted, places))
 
-    def _batches(self, schema: pa.Schema, columns: list[int]) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, schema: pa.Schema, columns: list[int], wanted: Collection[int] | None
+    ) -> Iterator[pa.RecordBatch]:
         options = pa.ipc.IpcReadOptions(included_fields=columns)
-        place = 0
-        for name, *_ in self.manifest.files:
-            with pa.memory_map(str(self.directory / name)) as file, pa.ipc.open_file(file, options=options) as reader:
-                for index in range(reader.num_record_batches):
-                    batch = reader.get_batch(index)
-                    places = pa.array(range(place, place + batch.num_rows), pa.int64())
-                    place += batch.num_rows
-                    yield pa.RecordBatch.from_arrays([*batch.select(schema.names[:-1]).columns, places], schema=schema)
+        first = 0
+        for name, rows, *_ in self.manifest.files:
+            places = [place for place in range(first, first + rows) if wanted is None or place in wanted]
+            if places:
+                with (
+                    pa.memory_map(str(self.directory / name)) as file,
+                    pa.ipc.open_file(file, options=options) as reader,
+                ):
+                    batch = reader.get_batch(0).select(schema.names[:-1])
+                    if len(places) < rows:
+                        batch = batch.take(pa.array([place - first for place in places], pa.int64()))
+                    yield pa.RecordBatch.from_arrays([*batch.columns, pa.array(places, pa.int64())], schema=schema)
+            first += rows
 
     def remove(self) -> None:
         """Forgets the stage, and the folders above it that it leaves empty."""

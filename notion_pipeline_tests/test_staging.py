@@ -69,7 +69,7 @@ def test_rows_come_in_the_order_they_were_read(reopen: Callable[..., Stage]) -> 
     reopened = reopen()
     reopened.append([batch("a")], {}, {})
     order = [row for part in reopened.reader(SCHEMA) for row in part.to_pylist()]
-    assert order == [{"id": name, "_seq": place} for place, name in enumerate("abca")]
+    assert order == [{"id": name, "_place": place} for place, name in enumerate("abca")]
 
 
 def test_file_that_no_manifest_names_does_not_exist(reopen: Callable[..., Stage], tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import duckdb
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
 from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.landing import land
 from notion_pipeline.config import Source
+from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 
 
@@ -22,7 +23,17 @@ def commit_database(
         CatalogBusyError: Another process held the catalog for longer than we wait.
         CatalogError: The catalog cannot be written; it holds what it held.
     """
-    with catalog.writing() as connection:
+    try:
+        return _commit(catalog, source, database, run_id, memory_limit=MEMORY_LIMIT)
+    except CatalogMemoryError:
+        # Rows of megabytes each: what DuckDB takes for itself by default will do, or nothing does.
+        return _commit(catalog, source, database, run_id, memory_limit=None)
+
+
+def _commit(
+    catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str, *, memory_limit: str | None
+) -> list[tuple[Extract, Landed]]:
+    with catalog.writing(memory_limit=memory_limit) as connection:
         bookkeeping.create_tables(connection)
         return [
             (extract, land(connection, extract, _state(connection, source, database, extract), run_id))

@@ -86,7 +86,7 @@ def _fits(duckdb_type: str, kinds: set[str]) -> bool:
 
 
 def _staged_kinds(connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> dict[int, set[str]]:
-    wanted = ", ".join(f"list(DISTINCT p{index}.kind)" for index in positions)
+    wanted = ", ".join(f"list(DISTINCT kind_{index})" for index in positions)
     row = connection.execute(f"SELECT {wanted} FROM staged").fetchall()[0]
     return {index: {kind for kind in kinds or [] if kind} for index, kinds in zip(positions, row, strict=True)}
 

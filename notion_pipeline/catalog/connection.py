@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,33 @@ from typing import Any
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
-from notion_pipeline.errors import CatalogBusyError, CatalogError
+from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
 
 #: New files can be opened by DuckDB 1.5, so that tools which embed it can read them.
 STORAGE_VERSION = "v1.5.0"
 WAIT_SECONDS = 600.0
 #: How often a wait says that it waits still.
 LOG_EVERY_SECONDS = 60.0
+#: What a commit makes do with, whatever the size of a table; DuckDB's own default is most of the machine's memory.
+MEMORY_LIMIT = "256MB"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+def check_file_name(path: Path, schemas: Iterable[str]) -> None:
+    """Makes sure that no schema bears the name that DuckDB gives to the file: its name up to the first dot.
+
+    Raises:
+        ConfigError: One does. DuckDB could not tell `notion.tasks` of the schema from that of the file then, for us
+            or for anybody who asks.
+    """
+    name = path.name.split(".")[0].lower()
+    if name in schemas:
+        raise ConfigError(
+            f'The catalog {path} has the name of source "{name}": DuckDB could not tell {name}.databases of the '
+            "source from that of the file.",
+            cure="Name the file otherwise, such as catalog.duckdb (NOTION_PIPELINE_CATALOG, or catalog: in "
+            "sources.yaml).",
+        )
 
 
 class Catalog:
@@ -69,10 +88,14 @@ class Catalog:
             connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writing(self, *, memory_limit: str | None = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction: committed where the body ends, rolled back where it raises.
 
+        Args:
+            memory_limit: As DuckDB takes it; None leaves its own default. `config` wins.
+
         Raises:
+            CatalogMemoryError: The limit is too small for these rows.
             CatalogBusyError: Another process held the file for longer than we wait.
             CatalogError: The file cannot be written; it holds what it held.
         """
@@ -85,6 +108,12 @@ class Catalog:
         try:
             with self._errors("written"):
                 connection.execute("SET TimeZone = 'UTC'")
+                # Rows need no order, and keeping one would hold more of them in memory.
+                connection.execute("SET preserve_insertion_order = false")
+                if memory_limit is not None and "memory_limit" not in self._config:
+                    connection.execute(f"SET memory_limit = '{memory_limit}'")
+                    # Rows come through one reader; a second thread would only hold a second group of them.
+                    connection.execute("SET threads = 1")
                 connection.execute("BEGIN")
                 try:
                     yield connection
@@ -139,7 +168,8 @@ class Catalog:
                     f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",
                     cure="Close what holds it and sync again: what was read is kept, and the next run commits it.",
                 ) from error
-            raise CatalogError(
+            kind = CatalogMemoryError if isinstance(error, duckdb.OutOfMemoryException) else CatalogError
+            raise kind(
                 f"The catalog {self.path} cannot be {done}: {_first_line(error)}",
                 cure="It holds what it held before. Check its path, permissions and free disk space "
                 "(NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again.",

@@ -1,0 +1,61 @@
+"""What was staged, as the catalog takes it: narrow first, so that memory holds ids and verdicts and never the rows.
+
+`staged` is a temporary table with a line a page: its place in the read, and what must be known before the rows are
+written. The rows themselves are streamed from the stage, once to be compared and once to be written, and only where
+there is something to compare or to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from notion_pipeline.extract import Extract
+from notion_pipeline.properties import COMPUTED
+from notion_pipeline.rows import NOT_COMPUTED, NOT_CONVERTED, staged_name
+from notion_pipeline.staging import PLACE
+
+
+def load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:
+    """Makes `staged`, one line a page: the later version, and of equal stamps the later answer.
+
+    Columns: id, _place, _not_computed, _not_converted, and `kind_<position>` for each formula and rollup.
+    """
+    positions = [index for index, prop in enumerate(extract.schema.properties) if prop.type in COMPUTED]
+    kinds = "".join(f", {staged_name(index)}.kind AS kind_{index}" for index in positions)
+    names = ["id", "last_edited_time", NOT_COMPUTED, NOT_CONVERTED, *(staged_name(index) for index in positions)]
+    connection.register("incoming", extract.stage.reader(extract.schema.arrow, names))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE staged AS SELECT id, last_edited_time, {PLACE}, {NOT_COMPUTED}, {NOT_CONVERTED}"
+        f"{kinds} FROM incoming WHERE id IS NOT NULL"
+    )
+    connection.unregister("incoming")
+    connection.execute(
+        f"""
+        DELETE FROM staged WHERE {PLACE} IN (
+            SELECT {PLACE} FROM (
+                SELECT {PLACE}, row_number() OVER (
+                    PARTITION BY id ORDER BY last_edited_time DESC NULLS LAST, {PLACE} DESC
+                ) AS version FROM staged
+            ) WHERE version > 1
+        )
+        """
+    )
+
+
+@contextmanager
+def incoming_rows(connection: duckdb.DuckDBPyConnection, extract: Extract, which: str) -> Iterator[str]:
+    """The name of a relation of staged rows, good for one scan.
+
+    The rows are picked here and not by a join: it would hold them all, since nothing tells DuckDB how many come.
+
+    Args:
+        which: SQL that gives the places of the rows wanted.
+    """
+    places = {row[0] for row in connection.execute(which).fetchall()}
+    connection.register("incoming", extract.stage.reader(extract.schema.arrow, places=places))
+    yield "incoming"
+    # Not after an error: the transaction is over then, and this would hide its reason.
+    connection.unregister("incoming")

@@ -1,0 +1,82 @@
+"""A real `notion-pipeline` process that kills itself with SIGKILL at a named point: `python -m ... POINT N ARGS`.
+
+The points stand where a death costs most; each wraps the function of that step and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import notion_pipeline.catalog.landing
+import notion_pipeline.defs.io_manager
+import notion_pipeline.staging
+from notion_pipeline.cli import main
+
+
+class Countdown:
+    """Kills this process at the n-th time it is asked."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, after: Any = None) -> None:
+    inner = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            before(*args)
+        result = inner(*args, **kwargs)
+        if after is not None:
+            after(*args)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _is_manifest(path: Any) -> bool:
+    return bool(path.name == notion_pipeline.staging.MANIFEST)
+
+
+def arm(point: str, countdown: Countdown) -> None:
+    """Puts the kill at its point."""
+    staging, io_manager = notion_pipeline.staging, notion_pipeline.defs.io_manager
+    landing = notion_pipeline.catalog.landing
+    if point == "before the manifest's rename":
+        _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
+    elif point == "after the manifest's rename":
+        _wrap(staging, "write_private", after=lambda path, _: countdown() if _is_manifest(path) else None)
+    elif point == "rows written, bookmark not":
+        _wrap(landing.bookkeeping, "record_read", before=lambda *_: countdown())
+    elif point == "end of the transaction":
+        _wrap(landing.bookkeeping, "record_sync", after=lambda *_: countdown())
+    elif point == "after the commit":
+        _wrap(io_manager, "commit_database", after=lambda *_: countdown())
+    elif point == "stage removed, event not logged":
+        _wrap(staging.Stage, "remove", after=lambda *_: countdown())
+    else:
+        raise ValueError(point)
+
+
+POINTS = (
+    "before the manifest's rename",
+    "after the manifest's rename",
+    "rows written, bookmark not",
+    "end of the transaction",
+    "after the commit",
+    "stage removed, event not logged",
+)
+
+if __name__ == "__main__":
+    if sys.argv[1] in POINTS:
+        arm(sys.argv[1], Countdown(int(sys.argv[2])))
+    main(sys.argv[3:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -153,8 +154,11 @@ def same(got: Any, wanted: Any) -> bool:
 # Typed columns
 
 
+decoded = lru_cache(maxsize=None)(unquote)
+
+
 def value_of(page: dict[str, Any], property_id: str) -> dict[str, Any] | None:
-    return next((value for value in page["properties"].values() if unquote(value["id"]) == property_id), None)
+    return next((value for value in page["properties"].values() if decoded(value["id"]) == property_id), None)
 
 
 def typed_cells(page: dict[str, Any], columns: list[dict[str, Any]], kinds: dict[str, set[str]]) -> dict[str, Any]:

@@ -109,8 +109,12 @@ def open_client(
     log: Callable[[str], None],
     limits: Limits | None = None,
     base_url: str = "",
+    counts_as_use: bool = True,
 ) -> NotionClient:
-    """A client for one event loop, to be entered. The account counts as used now.
+    """A client for one event loop, to be entered.
+
+    Args:
+        counts_as_use: A connected account is used now, for `notion-pipeline accounts`.
 
     Raises:
         ConfigError: The base URL is none.
@@ -129,6 +133,6 @@ def open_client(
         source=source,
         log=log,
     )
-    if credential.stored is not None:
+    if credential.stored is not None and counts_as_use:
         note_use(project.home, credential.stored.bot_id)
     return client

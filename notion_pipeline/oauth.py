@@ -37,7 +37,7 @@ CLIENT_ID, CLIENT_SECRET, REDIRECT_URI = "NOTION_CLIENT_ID", "NOTION_CLIENT_SECR
 CONNECTIONS_PAGE = "https://www.notion.so/profile/integrations"
 
 #: What a command does itself while somebody watches.
-PATIENT_ATTEMPTS = 4
+PATIENT_ATTEMPTS = 3
 PATIENT_SECONDS = 60.0
 
 T = TypeVar("T")

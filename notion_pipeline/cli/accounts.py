@@ -1,0 +1,133 @@
+"""`notion-pipeline accounts`: which workspaces are connected, and whether Notion still lets each in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from notion_pipeline.accounts import OAuthAccount
+from notion_pipeline.cli.display import output
+from notion_pipeline.config import Sources, load_sources
+from notion_pipeline.credentials import Credential, open_client
+from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
+from notion_pipeline.oauth import OAuthClient, patiently
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.token_store import StoredAccount, TokenStore, last_use, open_store
+
+HEALTHY = "healthy"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+def accounts() -> None:
+    """Show the connected workspaces, and ask Notion whether each still works.
+
+    Tokens are never shown. With a new key in front of NOTION_PIPELINE_KEY, all tokens are sealed with it afterwards.
+    """
+    project = find_project()
+    store = open_store(project)
+    sources = load_sources(project)
+    kept = store.accounts()
+    if not kept:
+        click.echo("No account is connected. `notion-pipeline connect` connects one.")
+        return
+    readers = _readers(kept, sources)
+    health = _health_of_all(kept, readers, store, project)
+    used = {account.bot_id: last_use(project.home, account.bot_id) for account in kept}
+    output().print(_table(kept, used, readers, health))
+    for account in kept:
+        if why := health[account.bot_id].why:
+            click.echo(f"\n{account.label} {account.bot_id}: {why}")
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether an account works, in a word, and what is wrong where it does not."""
+
+    word: str
+    why: str = ""
+
+
+def _table(
+    kept: Sequence[StoredAccount],
+    used: dict[str, datetime | None],
+    readers: dict[str, list[str]],
+    health: dict[str, Health],
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Workspace", "Owner", "Connected since", "Last used", "Source", "Health", "Id"):
+        table.add_column(heading, overflow="fold")
+    for account in kept:
+        word = health[account.bot_id].word
+        table.add_row(
+            Text(account.workspace_name or account.workspace_id),
+            Text(account.owner or (f"token in place of {account.variable}" if account.variable else "workspace")),
+            _moment(account.connected_at),
+            _moment(used[account.bot_id]),
+            Text(", ".join(readers[account.bot_id]) or "none"),
+            Text(word, style="green" if word == HEALTHY else "red"),
+            account.bot_id,
+        )
+    return table
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else "never"
+
+
+def _readers(kept: Sequence[StoredAccount], sources: Sources) -> dict[str, list[str]]:
+    """The sources that read each account, by bot id."""
+    return {
+        account.bot_id: [
+            source.name
+            for source in sources.sources
+            if (
+                account.goes_by(source.account.workspace)
+                if isinstance(source.account, OAuthAccount)
+                else account.variable == source.account.token.env
+            )
+        ]
+        for account in kept
+    }
+
+
+def _health_of_all(
+    kept: Sequence[StoredAccount], readers: dict[str, list[str]], store: TokenStore, project: Project
+) -> dict[str, Health]:
+    async def ask() -> list[Health]:
+        asking = [_health(account, "".join(readers[account.bot_id][:1]), store, project) for account in kept]
+        return list(await asyncio.gather(*asking))
+
+    return dict(zip((account.bot_id for account in kept), asyncio.run(ask()), strict=True))
+
+
+async def _health(account: StoredAccount, source: str, store: TokenStore, project: Project) -> Health:
+    """By users/me as a sync would ask it, refresh included, and by Notion's introspection."""
+    credential = Credential(account.bot_id, account)
+    try:
+        async with open_client(credential, project, source=source, log=_nothing, counts_as_use=False) as client:
+            await client.me()
+        return Health(HEALTHY) if account.variable else await _introspected(account, store, project)
+    except AuthorizationError as error:
+        return Health("disconnected", str(error))
+    except RetryableNotionError as error:
+        return Health("not reachable", str(error))
+    except NotionPipelineError as error:
+        return Health("not clear", str(error))
+
+
+async def _introspected(account: StoredAccount, store: TokenStore, project: Project) -> Health:
+    newest = await asyncio.to_thread(store.load, account.bot_id) or account
+    oauth = OAuthClient.of(project)
+    if await asyncio.to_thread(patiently, lambda: oauth.is_active(newest.access_token)):
+        return Health(HEALTHY)
+    return Health("not active", "Notion says that its token is not active. Connect it again.")
+
+
+def _nothing(line: str) -> None:
+    """What a client says of its repeats."""

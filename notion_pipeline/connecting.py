@@ -1,0 +1,201 @@
+"""What follows once Notion has authorised, or a token was given: keep the account, look what it sees, say what next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from notion_pipeline import callback_pages
+from notion_pipeline.authorization import Connected
+from notion_pipeline.client import NotionClient
+from notion_pipeline.config import OAuthAccount, Source, Sources
+from notion_pipeline.credentials import Credential, open_client
+from notion_pipeline.errors import NotionPipelineError, RetryableNotionError
+from notion_pipeline.oauth import OAuthClient, patiently
+from notion_pipeline.project import Project
+from notion_pipeline.redaction import Secret
+from notion_pipeline.token_store import StoredAccount, TokenStore
+from notion_pipeline.wording import quoted
+
+COUNT_SECONDS = 20.0
+LOCK_SECONDS = 60.0
+_SEARCH = {"filter": {"property": "object", "value": "data_source"}, "page_size": 100}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How many databases an account sees.
+
+    Attributes:
+        databases: None where that could not be found out.
+        all_counted: False where time ran out, so that there are more.
+    """
+
+    databases: int | None
+    all_counted: bool = True
+
+    def __str__(self) -> str:
+        if self.databases is None:
+            return "How many databases it sees could not be found out just now."
+        if not self.databases:
+            return (
+                "No database can be seen yet: Notion's search may need a minute to notice, or no page with a database "
+                "was chosen."
+            )
+        noun = "database" if self.databases == 1 else "databases"
+        return f"{'' if self.all_counted else 'More than '}{self.databases:,} {noun} can be seen."
+
+
+@contextmanager
+def locked(store: TokenStore, bot_id: str) -> Iterator[None]:
+    """Holds the account's lock; for commands, which have no event loop to hold up.
+
+    Raises:
+        RetryableNotionError: Another process holds it for longer than a refresh takes.
+    """
+    give_up_at = time.monotonic() + LOCK_SECONDS
+    while (release := store.try_lock(bot_id)) is None:
+        if time.monotonic() > give_up_at:
+            raise RetryableNotionError("Another process is refreshing this account's tokens.", cure="Try again later.")
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        release()
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Keeps what a project was authorised for.
+
+    Attributes:
+        wanted: The source that the user connects for, where one was named.
+    """
+
+    client: OAuthClient
+    project: Project
+    store: TokenStore
+    sources: Sources
+    wanted: Source | None
+
+    def keep(self, code: str) -> Connected:
+        """Exchanges a code, keeps the account, and makes the page for it.
+
+        Raises:
+            AuthorizationError, RetryableNotionError: Notion refused the code, or could not be reached.
+            ConfigError, StagingError: The account cannot be kept.
+        """
+        account = patiently(lambda: self.client.exchange(code))
+        _keep(account, self.store)
+        sight = look(account, self.project)
+        steps, snippet = next_steps(account, self.sources, self.wanted)
+        return Connected(account, callback_pages.connected(account.label, str(sight), steps, snippet))
+
+
+def keep_token(token: str, variable: str, project: Project, store: TokenStore) -> tuple[StoredAccount, Sight]:
+    """Keeps an internal connection's token in the place of a variable, once Notion has taken it.
+
+    Raises:
+        AuthorizationError: Notion does not take it.
+    """
+    me = asyncio.run(_me(Credential("connect", token=Secret(token)), project))
+    bot: dict[str, Any] = found if isinstance(found := me.get("bot"), dict) else {}
+    now = datetime.now(timezone.utc)
+    account = StoredAccount(
+        bot_id=str(me["id"]),
+        workspace_id=str(bot.get("workspace_id") or ""),
+        workspace_name=str(bot.get("workspace_name") or ""),
+        owner="",
+        owner_id="",
+        access_token=Secret(token),
+        refresh_token=None,
+        connected_at=now,
+        refreshed_at=now,
+        variable=variable,
+    )
+    _keep(account, store)
+    return account, look(account, project)
+
+
+def _keep(account: StoredAccount, store: TokenStore) -> None:
+    """In the place of what the same person, or the same variable, had before; others of the workspace stay."""
+    with locked(store, account.bot_id):
+        store.save(account)
+    for other in store.accounts():
+        same = (other.workspace_id, other.owner_id, other.variable)
+        if other.bot_id != account.bot_id and (
+            same == (account.workspace_id, account.owner_id, account.variable)
+            or (account.variable and other.variable == account.variable)
+        ):
+            store.forget(other.bot_id)
+
+
+def look(account: StoredAccount, project: Project) -> Sight:
+    """How many databases the account sees, as far as search finds them in a short time."""
+    seen: set[str] = set()
+
+    async def count() -> None:
+        async with open_client(Credential(account.bot_id, account), project, source="", log=_nothing) as client:
+            await asyncio.wait_for(_search(client, seen), COUNT_SECONDS)
+
+    try:
+        asyncio.run(count())
+    except asyncio.TimeoutError:
+        return Sight(len(seen), all_counted=False) if seen else Sight(None)
+    except NotionPipelineError:
+        return Sight(None)  # the account is kept all the same; a sync says what is wrong
+    return Sight(len(seen))
+
+
+async def _search(client: NotionClient, seen: set[str]) -> None:
+    cursor: str | None = None
+    while True:
+        answer = (await client.search({**_SEARCH, "start_cursor": cursor} if cursor else _SEARCH)).body
+        for found in answer["results"]:
+            parent = found.get("parent") if isinstance(found, dict) else None
+            if isinstance(parent, dict) and not found.get("in_trash"):
+                seen.add(str(parent.get("database_id")))
+        following = answer.get("next_cursor")
+        if not answer.get("has_more") or not isinstance(following, str) or following == cursor:
+            return
+        cursor = following
+
+
+async def _me(credential: Credential, project: Project) -> dict[str, Any]:
+    async with open_client(credential, project, source="", log=_nothing) as client:
+        return (await client.me()).body
+
+
+def next_steps(account: StoredAccount, sources: Sources, wanted: Source | None) -> tuple[tuple[str, ...], str]:
+    """What to do now, and the lines for sources.yaml where they are missing."""
+    readers = [
+        source.name
+        for source in sources.sources
+        if isinstance(source.account, OAuthAccount) and account.goes_by(source.account.workspace)
+    ]
+    if readers and (wanted is None or wanted.name in readers):
+        names = ", ".join(f'"{name}"' for name in readers)
+        return (
+            f"It is read by source {names} of sources.yaml.",
+            "What to do next: go back to the terminal and run `notion-pipeline sync`.",
+        ), ""
+    steps = [
+        "What to do next: name the workspace in sources.yaml, then run `notion-pipeline sync`.",
+    ]
+    if wanted is not None and isinstance(wanted.account, OAuthAccount):
+        steps.insert(
+            0, f'Source "{wanted.name}" reads workspace {quoted(wanted.account.workspace)}, which this one is not.'
+        )
+    name = wanted.name if wanted else sources.sources[0].name
+    workspace = json.dumps(account.workspace_name or account.workspace_id, ensure_ascii=False)
+    return tuple(steps), f"sources:\n  - name: {name}\n    account: {{type: oauth, workspace: {workspace}}}"
+
+
+def _nothing(line: str) -> None:
+    """What a client says of its repeats is not for the page."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
 from notion_pipeline.defs.io_manager import CatalogIOManager
@@ -28,7 +29,9 @@ def build_definitions(
     """
     keep_secrets_unwritten()
     sources = sources or load_sources(project)
-    catalog = CatalogResource(database=str(sources.catalog_path(project)))
+    catalog_path = sources.catalog_path(project)
+    check_file_name(catalog_path, [source.name for source in sources.sources])
+    catalog = CatalogResource(database=str(catalog_path))
     return dg.Definitions(
         assets=[asset for source in sources.sources for asset in source_assets(source)],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],

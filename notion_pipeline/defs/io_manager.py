@@ -64,6 +64,12 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         Several tables, of several partitions or data sources, come as one, united by column name with the table's name
         in `_table`; annotated as a dict, one each by partition key. Input metadata `{"table": name}` picks one.
         """
+        try:
+            return self._load(context)
+        except NotionPipelineError as error:
+            raise dg.Failure(str(error)) from None
+
+    def _load(self, context: dg.InputContext) -> Any:
         wanted = context.dagster_type.typing_type
         source, asset = context.asset_key.path
         catalog = self.catalog.catalog(context.log.info if context.log else _silent)
@@ -75,8 +81,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 by_key = {key: tables_of_database(connection, source, key) for key in context.asset_partition_keys}
             if (only := (context.definition_metadata or {}).get("table")) is not None:
                 by_key = {key: [name for name in names if name == only] for key, names in by_key.items()}
-            if typing.get_origin(wanted) is dict:
-                kind = typing.get_args(wanted)[1]
+            if wanted is dict or typing.get_origin(wanted) is dict:
+                kind = (typing.get_args(wanted) or (str, None))[1]
                 return {key: _shaped(read_tables(connection, source, names), kind) for key, names in by_key.items()}
             names = [name for found in by_key.values() for name in found]
             return _shaped(read_tables(connection, source, names), wanted)

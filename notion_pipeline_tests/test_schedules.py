@@ -1,0 +1,81 @@
+"""Schedules: what sources.yaml asks for runs by itself, and no tick overtakes its predecessor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterEventType
+
+from notion_pipeline.config import parse_sources
+from notion_pipeline.definitions import build_definitions
+from notion_pipeline.project import find_project
+
+SOURCES = {
+    "sources": [
+        {
+            "name": "notion",
+            "account": {"type": "token"},
+            "schedule": ["0 6 * * *", "30 18 * * 1-5"],
+            "full_sync_schedule": "0 3 * * 0",
+            "timezone": "Europe/Paris",
+        },
+        {"name": "other", "account": {"type": "token"}},
+    ]
+}
+
+
+@pytest.fixture
+def definitions(tmp_path: Path) -> dg.Definitions:
+    return build_definitions(find_project(tmp_path, environ={}), parse_sources(SOURCES))
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """Schedules want one that other processes could open; each test ends the runs that it begins."""
+    with dg.instance_for_test(temp_dir=str(tmp_path_factory.mktemp("dagster"))) as found:
+        yield found
+
+
+def tick(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -> dg.RunRequest | dg.SkipReason:
+    with dg.build_schedule_context(instance=instance) as context:
+        (found,) = definitions.resolve_schedule_def(name)(context)
+    return found
+
+
+def test_schedules_are_those_of_sources_yaml_and_run_by_themselves(definitions: dg.Definitions) -> None:
+    found = {schedule.name: schedule for schedule in definitions.schedules or []}
+    assert found.keys() == {"notion_schedule", "notion_full_sync_schedule"}
+    daily, weekly = found["notion_schedule"], found["notion_full_sync_schedule"]
+    assert (daily.cron_schedule, daily.job_name) == (["0 6 * * *", "30 18 * * 1-5"], "notion_sync")
+    assert (weekly.cron_schedule, weekly.job_name) == ("0 3 * * 0", "notion_full_sync")
+    for schedule in found.values():
+        assert schedule.execution_timezone == "Europe/Paris"
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+@pytest.mark.parametrize("name", ["notion_schedule", "notion_full_sync_schedule"])
+def test_tick_asks_for_one_run_without_a_partition(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str
+) -> None:
+    request = tick(definitions, instance, name)
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key is None
+
+
+@pytest.mark.parametrize("reached", [None, DagsterEventType.RUN_STARTING, DagsterEventType.RUN_START])
+def test_tick_is_skipped_while_its_predecessor_is_not_finished(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, reached: DagsterEventType | None
+) -> None:
+    run = instance.create_run_for_job(definitions.resolve_job_def("notion_sync"))
+    if reached is not None:
+        instance.report_dagster_event(dg.DagsterEvent(reached.value, job_name="notion_sync"), run_id=run.run_id)
+    found = tick(definitions, instance, "notion_schedule")
+    assert isinstance(found, dg.SkipReason)
+    assert run.run_id in str(found.skip_message)
+    # Other jobs do not wait for it: databases have locks of their own.
+    assert isinstance(tick(definitions, instance, "notion_full_sync_schedule"), dg.RunRequest)
+    instance.report_run_failed(run)
+    assert isinstance(tick(definitions, instance, "notion_schedule"), dg.RunRequest)

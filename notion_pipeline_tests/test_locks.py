@@ -1,0 +1,53 @@
+"""One sync of a database at a time, and no lock that outlives its holder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from notion_pipeline.locks import database_lock, is_locked
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from notion_pipeline.locks import database_lock
+lock = database_lock(Path(sys.argv[1]), "notion", "db")
+lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_lock_of_another_process_is_seen_and_ends_with_it(tmp_path: Path) -> None:
+    """SIGKILL runs no handler: the operating system frees the lock."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    try:
+        with holder.stdout:
+            assert holder.stdout.readline() == b"held\n"
+        assert is_locked(tmp_path, "notion", "db")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert not is_locked(tmp_path, "notion", "db")
+
+
+def test_locks_of_two_databases_and_of_two_sources_are_apart(tmp_path: Path) -> None:
+    with database_lock(tmp_path, "notion", "db"):
+        assert is_locked(tmp_path, "notion", "db")
+        assert not is_locked(tmp_path, "notion", "other")
+        assert not is_locked(tmp_path, "wiki", "db")
+
+
+def test_asking_leaves_the_lock_free(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path, "notion", "db")
+    with database_lock(tmp_path, "notion", "db").acquire(timeout=0):
+        pass
+
+
+def test_lock_files_are_the_owners_alone(tmp_path: Path) -> None:
+    with database_lock(tmp_path / "home", "notion", "db"):
+        made = list((tmp_path / "home").rglob("*"))
+        assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
+        assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}

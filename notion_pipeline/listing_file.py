@@ -10,7 +10,7 @@ import orjson
 
 from notion_pipeline.listing import Listing
 from notion_pipeline.private_files import private_directory, write_private
-from notion_pipeline.sync import DatabaseTarget, DataSourceTarget
+from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
 def save_listing(home: Path, source: str, run_id: str, listing: Listing, selected: list[str]) -> None:

@@ -16,12 +16,14 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Source, parse_sources
+from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.extract import DatabaseExtract, Landed
 from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.sync import DatabaseTarget, DataSourceTarget, Sync, SyncOptions
+from notion_pipeline.sync import Sync
+from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 TOKEN = "ntn_sandbox_token"
 

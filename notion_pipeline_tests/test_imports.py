@@ -45,9 +45,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("computed_values", "config", "extract", "instants", "json_text", "listing", "naming", "properties"),
         *("rows", "selection", "staging"),
     ),
+    "targets": (),
+    "data_source_read": (
+        *("catalog", "client", "config", "extract", "extraction", "progress", "properties", "read_plan", "rows"),
+        *("schema_changes", "staging", "targets"),
+    ),
     "sync": (
-        *("catalog", "client", "config", "extract", "extraction", "listing", "locks", "progress", "properties"),
-        *("read_plan", "rows", "schema_changes", "selection", "staging"),
+        *("catalog", "client", "data_source_read", "extract", "listing", "locks", "progress", "selection", "targets"),
     ),
 }
 

@@ -36,6 +36,7 @@ STREAM = StreamState(
     start_date=None,
     excluded=(),
     snapshot=schema_snapshot([TITLE, STATE]),
+    hidden_relations={},
     next_read_is_full=False,
     has_table=True,
 )

@@ -18,13 +18,15 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import load_sources
+from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import account_key
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline.sandbox.workspace import Fault, Workspace
-from notion_pipeline.sync import DatabaseTarget, Sync, SyncOptions
+from notion_pipeline.sync import Sync
+from notion_pipeline.targets import DatabaseTarget
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import Pipeline

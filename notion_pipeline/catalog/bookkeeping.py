@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.syncs (
 );
 CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
-    next_read_is_full BOOLEAN
+    hidden_relations JSON, next_read_is_full BOOLEAN
 );
 """
 
@@ -50,6 +50,7 @@ class StreamState:
         bookmark: Server minute up to which the table is complete; None before the first sync.
         snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
         account, start_date, excluded: What the last read was made under.
+        hidden_relations: Data source id a relation points to that the connection could not see, by property id.
         next_read_is_full: A database that went and came back is read in full.
         has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync
             is somebody else's.
@@ -69,6 +70,7 @@ class StreamState:
     start_date: datetime | None
     excluded: tuple[str, ...]
     snapshot: dict[str, Any] | None
+    hidden_relations: dict[str, str]
     next_read_is_full: bool
     has_table: bool
 
@@ -90,7 +92,7 @@ def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
         """
         SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
                s.last_sync_at, s.last_full_sync_at, r.account, r.start_date, r.excluded, r.schema,
-               coalesce(r.next_read_is_full, false),
+               r.hidden_relations, coalesce(r.next_read_is_full, false),
                s.last_sync_at IS NOT NULL AND t.table_name IS NOT NULL
         FROM _notion_pipeline.streams s
         LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
@@ -116,8 +118,9 @@ def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
             start_date=row[10],
             excluded=tuple(json.loads(row[11] or "[]")),
             snapshot=json.loads(row[12]) if row[12] else None,
-            next_read_is_full=row[13],
-            has_table=row[14],
+            hidden_relations=json.loads(row[13] or "{}"),
+            next_read_is_full=row[14],
+            has_table=row[15],
         )
         for row in rows
     }
@@ -178,6 +181,7 @@ def record_read(
     start_date: datetime | None,
     excluded: Sequence[str],
     snapshot: dict[str, Any],
+    hidden_relations: dict[str, str],
 ) -> None:
     """Moves the bookmark and what goes with it, in the transaction of the rows."""
     connection.execute(
@@ -196,10 +200,11 @@ def record_read(
         [state.source, state.data_source_id],
     )
     connection.execute(
-        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, false)",
+        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, ?, false)",
         [
             *(state.source, state.data_source_id, account, start_date),
             *(json.dumps(list(excluded), ensure_ascii=False), json.dumps(snapshot, ensure_ascii=False)),
+            json.dumps(hidden_relations, ensure_ascii=False),
         ],
     )
 

@@ -67,6 +67,7 @@ def land(
         start_date=extract.start_date,
         excluded=extract.excluded,
         snapshot=extract.snapshot,
+        hidden_relations=extract.hidden_relations,
     )
     bookkeeping.record_sync(
         connection,

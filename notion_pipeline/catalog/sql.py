@@ -28,6 +28,18 @@ def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     return {row[0] for row in rows}
 
 
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str]
+) -> tuple[tuple[str, str, str | None], ...]:
+    """Name, type and comment of each column of a table, in order."""
+    rows = connection.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        list(table),
+    ).fetchall()
+    return tuple((row[0], row[1], row[2]) for row in rows)
+
+
 def free_name(wish: str, taken: Collection[str]) -> str:
     """The wish, numbered where it is taken; for tables that last for a statement or two."""
     lowered = {name.lower() for name in taken}

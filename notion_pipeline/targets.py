@@ -1,0 +1,31 @@
+"""What a sync is to read: databases and their data sources, by what a listing knows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DataSourceTarget:
+    """A data source to read; `raw` and `server_time` where the listing of the same run brought its schema."""
+
+    id: str
+    name: str
+    raw: dict[str, Any] | None = None
+    server_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DatabaseTarget:
+    """A database to read, by what the listing knows of it."""
+
+    id: str
+    title: str
+    url: str
+    data_sources: tuple[DataSourceTarget, ...]
+
+    @property
+    def label(self) -> str:
+        return f'"{self.title or "Untitled"}" ({self.id})'

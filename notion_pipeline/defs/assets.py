@@ -7,12 +7,14 @@ from typing import Any, Optional
 
 import dagster as dg
 from dagster import DagsterRun
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from pydantic import Field
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import KnownDatabase, known_databases
 from notion_pipeline.config import Source
+from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
 from notion_pipeline.defs.partitions import database_partitions, partitions_name, update_partitions
 from notion_pipeline.defs.planning import plan_materializations
@@ -22,12 +24,16 @@ from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.selection import matches_database, named_id
-from notion_pipeline.sync import DatabaseTarget, DataSourceTarget, Sync, SyncOptions
+from notion_pipeline.sync import Sync
+from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
 TRIGGER_TAG = "notion_pipeline/trigger"
 SENSOR_TRIGGER = "changes"
 IO_MANAGER_KEY = "notion_catalog"
+#: In a run without a partition the IO manager logs each key's materialization; with this, Dagster adds none for the
+#: asset as a whole. The key is not public; without effect it would cost one event that names no partition.
+NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 
 class ForcedSyncType(Enum):
@@ -77,9 +83,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         home = notion.project.home
         with _as_failure():
             save_listing(home, name, context.run.run_id, handover.listing, selected)
-        added, removed, busy = update_partitions(
-            context.instance, name, selected, home=home, this_run=context.run.run_id
-        )
+        added, removed, busy = update_partitions(context.instance, name, selected, home=home)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "
             f"{len(added)} partitions added, {len(removed)} removed."
@@ -121,7 +125,8 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
             progress = notion_progress.progress(log)
             sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
             targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys]
-        yield dg.Output(ReadsHandover(current, sync.extracts(targets), progress, notion.sources.publish_path(project)))
+        reads = ReadsHandover(current, sync.extracts(targets), progress, notion.sources.publish_path(project))
+        yield dg.Output(reads, metadata={} if _has_keys(context) else NO_MATERIALIZATION)
 
     return [databases, database]
 
@@ -158,7 +163,7 @@ def _targets(
     listed = {key: _target(database) for key, database in known.items() if database.accessible}
     listed.update(load_listing(notion.project.home, source.name, context.run.run_id))
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
-    if context.has_partition_key or context.has_partition_key_range:
+    if _has_keys(context):
         return list(context.partition_keys), listed, visible
     found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
     keys = _wanted(source, config.databases, known, context.log.info, found_by_sensor=found_by_sensor)
@@ -167,6 +172,11 @@ def _targets(
         context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
     plan_materializations(context, keys)
     return keys, listed, visible
+
+
+def _has_keys(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was launched for a partition or a range of them."""
+    return bool(context.has_partition_key or context.has_partition_key_range)
 
 
 def _target(database: KnownDatabase) -> DatabaseTarget:

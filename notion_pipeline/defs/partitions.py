@@ -29,7 +29,7 @@ def database_partitions(source: str) -> dg.DynamicPartitionsDefinition:
 
 
 def update_partitions(
-    instance: DagsterInstance, source: str, selected: Iterable[str], *, home: Path, this_run: str
+    instance: DagsterInstance, source: str, selected: Iterable[str], *, home: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """Makes the keys those of the selected databases.
 
@@ -44,21 +44,21 @@ def update_partitions(
     if added:
         instance.add_dynamic_partitions(name, added)
     leaving = sorted(present - set(wanted))
-    busy = _busy_keys(instance, source, leaving, home, this_run) if leaving else set()
+    busy = _busy_keys(instance, source, leaving, home) if leaving else set()
     removed = [key for key in leaving if key not in busy]
     for key in removed:
         instance.delete_dynamic_partition(name, key)
     return added, removed, sorted(busy)
 
 
-def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Path, this_run: str) -> set[str]:
+def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Path) -> set[str]:
     ours = dg.AssetKey([source, "database"])
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)
     busy = {key for key in keys if is_locked(home, source, key)}
     for run in instance.get_runs(RunsFilter(statuses=_WORKING)):
-        if run.run_id == this_run or ours not in (run.asset_selection or {ours}):
+        if ours not in (run.asset_selection or {ours}):
             continue
         if _RANGE_START in run.tags:
             return set(keys)

@@ -13,9 +13,10 @@ import pyarrow as pa
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
+from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
-from notion_pipeline.defs.metadata import listing_metadata, sync_metadata
+from notion_pipeline.defs.metadata import listing_metadata, skipped_metadata, sync_metadata
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.errors import NotionPipelineError, StagingError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
@@ -151,7 +152,10 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             )
         if results:
             return sync_metadata(database, results)
-        return {"skipped": "committed by an earlier attempt of this run"} if database.already_committed else None
+        if not database.already_committed or database.failures:
+            return None
+        with catalog.reading() as connection:
+            return skipped_metadata(database, standing_tables(connection, source.name, database.database_id))
 
 
 def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:

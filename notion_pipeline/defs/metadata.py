@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 
@@ -39,22 +40,39 @@ def listing_metadata(streams: Sequence[ListedStream], *, api_requests: int, unma
 
 def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Landed]]) -> dict[str, Any]:
     """Of one partition: sums over its data sources, and a table a data source where there are several."""
-    tables = [result for _, result in landed]
-    last = tables[-1]
-    # A read that was left over and the one after it land in the same table.
-    by_table = {result.table: result for result in tables}
-    syncs = dict.fromkeys(extract.sync_type for extract, _ in landed)
-    found: dict[str, Any] = {
-        "dagster/row_count": sum(result.row_count for result in by_table.values()),
-        "dagster/table_name": ", ".join(by_table),
-        "dagster/column_schema": _column_schema(last),
-        "database_title": database.title or "Untitled",
-        "stream": database.stream,
-        "sync_type": ", ".join(syncs),
-        **{name: sum(getattr(result, name) for result in tables) for name in _COUNTS},
+    found = {
+        **_told(database, [result for _, result in landed], [extract.sync_type for extract, _ in landed]),
         "api_requests": sum(extract.counts.api_requests for extract, _ in landed),
         "api_retries": sum(extract.counts.api_retries for extract, _ in landed),
         "seconds_rate_limited": round(sum(extract.counts.seconds_rate_limited for extract, _ in landed), 3),
+    }
+    if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
+        found["relations_not_shared"] = hidden
+    if children := sum(extract.counts.child_data_sources for extract, _ in landed):
+        found["child_data_sources"] = children
+    return found
+
+
+def skipped_metadata(database: DatabaseExtract, standing: Sequence[tuple[StreamState, Landed]]) -> dict[str, Any]:
+    """Of a partition that an earlier attempt of the run committed: the same keys, with its tables as they stand."""
+    skipped = {"skipped": "committed by an earlier attempt of this run"}
+    if not standing:
+        return skipped
+    told = _told(database, [table for _, table in standing], [state.sync_type for state, _ in standing])
+    return {**told, "api_requests": 0, "api_retries": 0, "seconds_rate_limited": 0.0, **skipped}
+
+
+def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Sequence[str]) -> dict[str, Any]:
+    # A read that was left over and the one after it land in the same table.
+    by_table = {result.table: result for result in tables}
+    found: dict[str, Any] = {
+        "dagster/row_count": sum(result.row_count for result in by_table.values()),
+        "dagster/table_name": ", ".join(by_table),
+        "dagster/column_schema": _column_schema(tables[-1]),
+        "database_title": database.title or "Untitled",
+        "stream": database.stream,
+        "sync_type": ", ".join(dict.fromkeys(sync_types)),
+        **{name: sum(getattr(result, name) for result in tables) for name in _COUNTS},
         "bookmark": dg.MetadataValue.timestamp(min(result.bookmark for result in by_table.values())),
         "schema_changes": [change for result in tables for change in result.schema_changes],
     }
@@ -63,10 +81,6 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
     full = [result.last_full_sync_at for result in by_table.values() if result.last_full_sync_at]
     if full:
         found["last_full_sync_at"] = dg.MetadataValue.timestamp(min(full))
-    if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
-        found["relations_not_shared"] = hidden
-    if children := sum(extract.counts.child_data_sources for extract, _ in landed):
-        found["child_data_sources"] = children
     if len(by_table) > 1:
         for result in by_table.values():
             found[f"table {result.table}"] = dg.MetadataValue.md(_summary(result))

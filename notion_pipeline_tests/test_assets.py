@@ -238,6 +238,29 @@ def test_databases_fail_one_by_one(
     assert {row[0] for row in found} == good
 
 
+def test_copy_that_cannot_be_published_hides_no_failed_database(
+    runs: Runs, databases: list[Database], workspace: Workspace, project: Project
+) -> None:
+    text = "{publish: nowhere/copy.duckdb, sources: [{name: notion, account: {type: token}}]}"
+    (project.root / "sources.yaml").write_text(text)
+    refuse(workspace, databases[1])
+    failed = runs.failure(runs.job().run_id)
+    assert "Not for you." in failed
+    assert "could not be published" in failed
+    workspace.faults.clear()
+    result = runs.job()
+    assert runs.failure(result.run_id).startswith("The catalog could not be published")
+    assert len(runs.materialized(result.run_id)) == 3
+
+
+def test_copy_is_published_after_a_run(runs: Runs, databases: list[Database], project: Project) -> None:
+    text = "{publish: copy.duckdb, sources: [{name: notion, account: {type: token}}]}"
+    (project.root / "sources.yaml").write_text(text)
+    assert runs.job().success
+    with duckdb.connect(str(project.root / "copy.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT name FROM notion.a").fetchall() == [("row of A",)]
+
+
 def test_failure_of_one_partition_is_its_message_alone(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:

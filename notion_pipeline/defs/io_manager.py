@@ -18,7 +18,7 @@ from notion_pipeline.catalog.tables import publish, read_tables, tables_of_datab
 from notion_pipeline.config import Source
 from notion_pipeline.defs.metadata import listing_metadata, skipped_metadata, sync_metadata
 from notion_pipeline.defs.resources import CatalogResource
-from notion_pipeline.errors import NotionPipelineError, StagingError
+from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.progress import Progress
@@ -113,10 +113,11 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 elif metadata is not None:
                     landed[database.database_id] = metadata
                     _materialize(context, {database.database_id: metadata} if at_once else {})
-            if handover.publish_to is not None and landed:
-                publish(catalog, handover.publish_to)
+            unpublished = _publish(catalog, handover.publish_to) if landed else None
             if failed:
-                raise _failure(handover.source.name, failed, len(landed))
+                raise _failure(handover.source.name, failed, len(landed), unpublished)
+            if unpublished is not None:
+                raise unpublished
         except BaseException:
             _materialize(context, {} if at_once else landed)
             raise
@@ -163,9 +164,22 @@ def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 
 
-def _failure(source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int) -> dg.Failure:
+def _publish(catalog: Catalog, path: Path | None) -> CatalogError | None:
+    """Puts the copy where one is wished for; why that failed, for databases that failed are told first."""
+    try:
+        if path is not None:
+            publish(catalog, path)
+    except CatalogError as error:
+        return error
+    return None
+
+
+def _failure(
+    source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int, unpublished: CatalogError | None
+) -> dg.Failure:
     """Names every database that failed and why; those that succeeded are committed."""
-    lines = [f"{_reason(title, error)}" for title, errors in failed.values() for error in errors]
+    lines = [_reason(title, error) for title, errors in failed.values() for error in errors]
+    lines += [str(unpublished)] if unpublished is not None else []
     head = f"{len(failed)} of {len(failed) + landed} databases of source {source} failed; the others are committed."
     text = lines[0] if len(failed) == 1 and not landed and len(lines) == 1 else "\n".join([head, *lines])
     return dg.Failure(

@@ -19,7 +19,7 @@ from notion_pipeline.catalog.comments import write_comments
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
-from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.sql import columns_of, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion
@@ -52,7 +52,7 @@ def land(
     if set(extract.excluded) - set(state.excluded):
         forget_excluded(connection, table, Exclusion(extract.excluded))
     write_comments(connection, extract, table, planned)
-    columns = _columns(connection, table)
+    columns = columns_of(connection, table)
     kinds = {name: kind for name, kind, _ in columns}
     bookkeeping.record_read(
         connection,
@@ -124,7 +124,7 @@ def _prepare_table(
 
 def _forget_marked(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> int:
     """Removes what was marked as deleted before `deleted_rows` became `remove`: unmarked, it would look alive."""
-    if DELETED_AT not in {name for name, _, _ in _columns(connection, table)}:
+    if DELETED_AT not in {name for name, _, _ in columns_of(connection, table)}:
         return 0
     marked = f"FROM {quote(*table)} WHERE {DELETED_AT} IS NOT NULL"
     count = _one(connection, f"SELECT count(*) {marked}")
@@ -280,15 +280,6 @@ def _recorded(plan: PlannedColumn, duckdb_type: str) -> dict[str, Any]:
         "column": plan.column,
         "duckdb_type": duckdb_type,
     }
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> tuple[tuple[str, str, str | None], ...]:
-    rows = connection.execute(
-        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-        list(table),
-    ).fetchall()
-    return tuple((row[0], row[1], row[2]) for row in rows)
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.connect:connect"),
     "disconnect": ("End the connection to a workspace.", "notion_pipeline.cli.disconnect:disconnect"),
     "accounts": ("Show the connected workspaces and their health.", "notion_pipeline.cli.accounts:accounts"),
+    "streams": ("Find streams by any part of their name.", "notion_pipeline.cli.streams:streams"),
     "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),
     "demo": ("Sync the sample workspace and show what landed; needs no account.", "notion_pipeline.cli.demo:demo"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol
 
@@ -51,16 +51,21 @@ def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) ->
     return kind(console, tally, source, Hearing(logging.DEBUG if verbose else logging.WARNING))
 
 
-def output() -> Console:
+def output(file_width: int = _FILE_WIDTH) -> Console:
     """Standard output; in a file or a pipe lines are as long as they need to be."""
     console = Console()
-    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+    return console if console.is_terminal else Console(width=file_width)
 
 
 def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
     """A title on one line of bounded length, as people gave it, control characters apart."""
     shown = "".join(char if char.isprintable() else " " for char in text).strip() or "Untitled"
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def moment(when: datetime | None) -> str:
+    """A moment in the machine's own time, to the minute."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else "never"
 
 
 class Hearing:

@@ -1,0 +1,182 @@
+"""`notion-pipeline streams`: what can be synced, found by any part of its name, with what the catalog holds of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.overview import CatalogStream, StreamTable, catalog_streams, list_table
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.display import moment, output, title_of
+from notion_pipeline.config import Source, load_sources
+from notion_pipeline.project import find_project
+from notion_pipeline.selection import DATABASES_STREAM, stream_name
+from notion_pipeline.stream_search import Searchable, nearest_titles, search
+
+#: How long a sync that commits just now is waited for.
+WAIT_SECONDS = 5.0
+_FILE_WIDTH = 260
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream of a source, as sources.yaml has it now and as the catalog holds it.
+
+    Attributes:
+        database: None for the stream `databases`.
+    """
+
+    source: str
+    name: str
+    title: str
+    database: CatalogStream | None
+    tables: tuple[StreamTable, ...]
+    sync_type: str
+    selected: bool
+    rows: int | None
+    last_sync_at: datetime | None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.database is not None and not self.database.accessible
+
+    def searchable(self) -> Searchable:
+        if self.database is None:
+            return Searchable(self.name, names=(self.title, f"{self.source}.{self.name}"))
+        names = [name for table in self.tables for name in (table.table, table.name, f"{self.source}.{table.table}")]
+        ids = (self.database.database_id, *(table.data_source_id for table in self.tables))
+        return Searchable(self.title, ids, tuple(names))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "stream": self.name,
+            "database_id": self.database.database_id if self.database else None,
+            "title": self.title,
+            "url": self.database.url if self.database else None,
+            "data_sources": [
+                {
+                    "id": table.data_source_id or None,
+                    "name": table.name,
+                    "table": f"{self.source}.{table.table}",
+                    "rows": table.rows,
+                    "last_sync_at": _iso(table.last_sync_at),
+                    "last_full_sync_at": _iso(table.last_full_sync_at),
+                }
+                for table in self.tables
+            ],
+            "sync_type": self.sync_type,
+            "selected": self.selected,
+            "accessible": not self.is_gone,
+            "rows": self.rows,
+            "last_sync_at": _iso(self.last_sync_at),
+        }
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("query", nargs=-1, metavar="[QUERY]")
+@click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, for scripts.")
+def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> None:
+    """Find streams: databases that can be synced.
+
+    QUERY is any part of a title, a table or an id, or an address copied from Notion; case and accents do not count.
+    Without it all are listed. What was shared since the last listing is not there yet: `notion-pipeline sync
+    databases` lists anew.
+    """
+    project = find_project()
+    sources = load_sources(project)
+    wanted = [sources.source(source)] if source else list(sources.sources)
+    catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=WAIT_SECONDS)
+    with catalog.reading() as connection:
+        listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}
+        heads = {entry.name: list_table(connection, entry.name) for entry in wanted}
+    for name in (name for name, found in listed.items() if found is None):
+        click.echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
+    everything = [
+        stream
+        for entry in wanted
+        if (found := listed[entry.name]) is not None
+        for stream in (_list_stream(entry, heads[entry.name]), *(_stream(entry, database) for database in found))
+    ]
+    if not everything and not as_json:
+        raise CommandError("There is no stream yet.")
+    text = " ".join(query)
+    found_streams = search(text, everything, Stream.searchable)
+    if as_json:
+        click.echo(json.dumps([stream.as_json() for stream in found_streams], ensure_ascii=False, indent=2))
+    elif found_streams:
+        output(_FILE_WIDTH).print(_table(found_streams, several=len(wanted) > 1))
+    else:
+        near = nearest_titles(text, (stream.title for stream in everything))
+        hint = f" Nearest: {', '.join(near)}." if near else ""
+        raise CommandError(f'No stream has "{text}" in its title, table or id.{hint}')
+
+
+def _listing_command(name: str, wanted: Sequence[Source]) -> str:
+    return "`notion-pipeline sync databases`" + (f" --source {name}" if len(wanted) > 1 else "") + " does it."
+
+
+def _stream(source: Source, database: CatalogStream) -> Stream:
+    return Stream(
+        source=source.name,
+        name=stream_name(database.database_id),
+        title=database.title or "Untitled",
+        database=database,
+        tables=database.tables,
+        sync_type=source.sync_type_for(database.database_id, database.title).value,
+        selected=database.accessible and source.selects(database.database_id, database.title),
+        rows=database.rows,
+        last_sync_at=database.last_sync_at,
+    )
+
+
+def _list_stream(source: Source, table: StreamTable | None) -> Stream:
+    """The stream that lists the databases: always synced, always whole."""
+    return Stream(
+        source=source.name,
+        name=DATABASES_STREAM,
+        title="List of databases",
+        database=None,
+        tables=(table,) if table else (),
+        sync_type="FULL_TABLE",
+        selected=True,
+        rows=table.rows if table else None,
+        last_sync_at=table.last_sync_at if table else None,
+    )
+
+
+def _table(streams: Sequence[Stream], *, several: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    # A stream's name is there to be copied.
+    table.add_column("stream", no_wrap=True)
+    for heading in ("title", "data sources", "table", "sync type", "selected"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("last sync", overflow="fold")
+    for stream in streams:
+        selected = "gone from Notion" if stream.is_gone else "yes" if stream.selected else "no"
+        table.add_row(
+            stream.name,
+            Text(title_of(stream.title)),
+            Text("\n".join(title_of(entry.name or "Untitled") for entry in stream.tables if entry.data_source_id)),
+            Text("\n".join(f"{stream.source}.{entry.table}" for entry in stream.tables)),
+            stream.sync_type,
+            selected,
+            "" if stream.rows is None else f"{stream.rows:,}",
+            moment(stream.last_sync_at),
+            style="" if stream.selected else "dim",
+        )
+    return table
+
+
+def _iso(moment_: datetime | None) -> str | None:
+    return moment_.isoformat() if moment_ else None

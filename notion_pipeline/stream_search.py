@@ -1,0 +1,118 @@
+"""Finds streams as one types: any part of a title, a table or an id, what begins with the words first.
+
+Case, accents and punctuation do not count. Every word of the query must be found somewhere; the best place counts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
+
+#: Letters that Unicode does not take apart into a base and a mark.
+_PLAIN = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
+_NO_WORD = re.compile(r"[\W_]+")
+_ID_IN_ADDRESS = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+_DASHED_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STREAM_PREFIX = re.compile(r"^database_(?=[0-9a-f-]+$)", re.IGNORECASE)
+_SHORTEST_ID_PART = 4
+
+
+@dataclass(frozen=True)
+class Searchable:
+    """What a stream can be found by.
+
+    Attributes:
+        ids: Of its database and its data sources.
+        names: Further names, of its tables and data sources.
+    """
+
+    title: str
+    ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def folded(text: str) -> str:
+    """The text as it is compared: lower case, no accents, words apart by one blank."""
+    parts = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN)
+    return _NO_WORD.sub(" ", "".join(char for char in parts if not unicodedata.combining(char))).strip()
+
+
+def search(query: str, things: Iterable[Thing], describe: Callable[[Thing], Searchable]) -> list[Thing]:
+    """The things that the query finds, the best first; all in their order where the query is empty.
+
+    An address of Notion's, pasted whole, finds what it leads to.
+    """
+    listed = list(things)
+    if not query.strip():
+        return listed
+    wanted = _id_of(query)
+    words = [wanted] if wanted else folded(_STREAM_PREFIX.sub("", query.strip())).split()
+    if not words:  # no letter and no digit, such as an emoji: found as it stands
+        return [thing for thing in listed if query.strip() in describe(thing).title]
+    scored = [(_score(words, describe(thing)), place, thing) for place, thing in enumerate(listed)]
+    return [thing for _, _, thing in sorted((s for s in scored if s[0] is not None), key=lambda s: (s[0], s[1]))]
+
+
+def nearest_titles(query: str, titles: Iterable[str], most: int = 3) -> list[str]:
+    """Titles that were probably meant by a query that finds nothing."""
+    by_folded = {folded(title): title for title in titles}
+    words: dict[str, str] = {}
+    for text, title in by_folded.items():
+        for word in text.split():
+            words.setdefault(word, title)
+    near = [by_folded[text] for text in get_close_matches(folded(query), by_folded, n=most, cutoff=0.6)]
+    near += [words[word] for word in get_close_matches(folded(query), words, n=most, cutoff=0.7)]
+    return list(dict.fromkeys(near))[:most]
+
+
+def _id_of(query: str) -> str | None:
+    lowered = query.strip().lower()
+    if (dashed := _DASHED_ID.search(lowered)) is not None:
+        return dashed[0].replace("-", "")
+    # An address ends in the id of what it shows; the id of its view follows after `?v=`.
+    plain = _ID_IN_ADDRESS.search(lowered)
+    return plain[0] if plain else None
+
+
+def _score(words: Sequence[str], thing: Searchable) -> tuple[int, int, int] | None:
+    """Sorts the better before the worse: by kind of match, by its place in the title, shorter titles first.
+
+    None where a word is nowhere to be found.
+    """
+    query, title = " ".join(words), folded(thing.title)
+    names = [folded(name) for name in thing.names]
+    ids = [identifier.replace("-", "").lower() for identifier in thing.ids]
+    if query == title or query in ids:
+        return 0, 0, len(title)
+    if query in names:
+        return 1, 0, len(title)
+    if (place := f" {title}".find(f" {query}")) >= 0:
+        return 2, place, len(title)
+    places = [_place(word, title, names, ids) for word in words]
+    if None in places:
+        return None
+    worst = max(place for place in places if place is not None)
+    return 3 + worst, max(title.find(query), 0), len(title)
+
+
+def _place(word: str, title: str, names: Sequence[str], ids: Sequence[str]) -> int | None:
+    """Where a word is found: 0 begins a word of the title, 1 of a name, 2 within the title, 3 a name, 4 an id."""
+    if f" {word}" in f" {title}":
+        return 0
+    if any(f" {word}" in f" {name}" for name in names):
+        return 1
+    if word in title:
+        return 2
+    if any(word in name for name in names):
+        return 3
+    if len(word) >= _SHORTEST_ID_PART and any(word in identifier for identifier in ids):
+        return 4
+    return None

@@ -20,6 +20,7 @@ from notion_pipeline.client import NotionClient
 from notion_pipeline.config import load_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import account_key
+from notion_pipeline.locks import database_lock, is_locked
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.objects import DataSource
@@ -513,6 +514,36 @@ def read_without_landing(
         assert extract.failures == []
         extract.release()
     return lines
+
+
+def test_reads_that_nobody_waits_for_any_more_stop_and_keep_what_they_have(
+    workspace: Workspace, pipeline: Pipeline, catalog: Catalog, notion: Callable[[], NotionClient]
+) -> None:
+    """As when a run is cancelled: locks are given back, stages stay."""
+    sources = [tasks_in(workspace, 120, f"Database {number}") for number in range(4)]
+    workspace.faults.add(Fault("hang", match=f"POST .*{sources[1].id}/query", at=3, seconds=30))
+    options = SyncOptions(load_sources(pipeline.project).sources[0], account_key(TOKEN), pipeline.project.home)
+    sync = Sync(notion, catalog, options, LogProgress(lambda _: None), lambda _: None)
+    reads = sync.extracts([DatabaseTarget(source.database.id, "", "", ()) for source in sources])
+    first = next(reads)
+    first.release()
+    reads.close()
+    for source in sources:
+        assert not is_locked(pipeline.project.home, "notion", source.database.id)
+    run = synced(pipeline)
+    assert "goes on with" in run.log or "landed now" in run.log
+    assert [line for source in sources for line in differences(pipeline, workspace, source)] == []
+
+
+def test_sync_waits_for_another_of_the_same_database(workspace: Workspace, pipeline: Pipeline) -> None:
+    tasks = tasks_in(workspace)
+    tasks_in(workspace, 2, "Free")
+    lock = database_lock(pipeline.project.home, "notion", tasks.database.id)
+    lock.acquire()
+    workspace.faults.add(Fault("call", match=QUERY, at=4, callable=lock.release))  # when the free one is nearly read
+    run = synced(pipeline)
+    assert run.log.count("is being synced by another run") == 1
+    assert differences(pipeline, workspace, tasks) == []
 
 
 @pytest.mark.parametrize("forced", [None, "FULL_TABLE"])

@@ -64,6 +64,13 @@ def test_every_key_of_sources_yaml_is_explained() -> None:
     assert keys == [*Sources.model_fields, *Source.model_fields]
 
 
+def test_every_variable_is_explained() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notion_pipeline").glob("*.py"))
+    variables = set(re.findall(r'"(NOTION_(?!VERSION)[A-Z_]+)"', code))
+    assert len(variables) > 4
+    assert {name for name in variables if f"`{name}`" not in section("sources.yaml")} == set()
+
+
 def test_the_package_holds_every_folder_of_it() -> None:
     """`pip install .` leaves out what pyproject.toml does not name, while an editable install does not."""
     listed = set(re.findall(r'^    "(notion_pipeline[\w.]*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from notion_pipeline import splitting
 from notion_pipeline.errors import IncompleteExtractError
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace
@@ -70,6 +71,16 @@ def test_overfull_minute_is_read_whole(
     assert any("share the minute 2026-03-04 10:15" in line for line in reader.lines)
 
 
+def test_ids_of_an_overfull_minute_are_cut_into_as_many_ranges_as_it_takes(
+    workspace: Workspace, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splitting, "UNIQUE_IDS_PER_PART", 40)
+    source = overfull(workspace, {"type": "unique_id"}, lambda n: None)
+    assert reader.read(source).pages.keys() == ids(source)
+    # Six ranges, what has no id, and the time after that minute.
+    assert any("reading it in 8" in line for line in reader.lines)
+
+
 def test_overfull_minute_is_split_by_who_made_the_rows(workspace: Workspace, reader: Reader) -> None:
     people = [workspace.add_user(f"Person {number}") for number in range(5)]
     workspace.result_cap = 100
@@ -103,7 +114,7 @@ def test_option_that_came_after_the_schema_was_read_is_in_a_part(workspace: Work
     source = overfull(workspace, {"type": "select", "options": OPTIONS}, lambda n: OPTIONS[n % 3])
 
     def add() -> None:
-        for page in source.pages[130:150]:
+        for page in source.pages[130 + 150 : 130 + 170]:  # beyond what the capped query gave before the split
             workspace.edit_page(page, {"Splits": "Violet"}, edited_at=MINUTE)
 
     workspace.faults.add(Fault("call", match=QUERY, callable=add))

@@ -40,6 +40,7 @@ from notion_pipeline.accounts import (
 from notion_pipeline.config_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.cron import parse_crons
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.redaction import keep_secret
 from notion_pipeline.wording import nearest, quoted
 
 if TYPE_CHECKING:
@@ -355,6 +356,8 @@ def load_sources(project: Project) -> Sources:
     if content is None and project.sources_file_is_required:
         raise config_error(label, ["there is no such file, but NOTION_PIPELINE_SOURCES names it"])
     sources = parse_sources(content or {}, label)
+    tokens = (source.account.token.env for source in sources.sources if isinstance(source.account, TokenAccount))
+    keep_secret(*(project.environ[variable].strip() for variable in tokens if variable in project.environ))
     published = sources.publish_path(project)
     if published and published.resolve() == sources.catalog_path(project).resolve():
         raise config_error(label, [f"publish: found {quoted(sources.publish)}, the catalog itself; name another file"])

@@ -108,12 +108,12 @@ class OAuthClient:
         return self._post("introspect", {"token": token.reveal()}).get("active") is True
 
     def _post(self, endpoint: str, body: dict[str, str]) -> dict[str, Any]:
-        credential = base64.b64encode(f"{self.client_id}:{self.client_secret.reveal()}".encode()).decode()
-        keep_secret(credential)
+        basic = base64.b64encode(f"{self.client_id}:{self.client_secret.reveal()}".encode()).decode()
+        keep_secret(basic)
         try:
             with blocking_client(self.base_url) as client:
                 response = client.post(
-                    f"{self.base_url}/v1/oauth/{endpoint}", json=body, headers={"Authorization": f"Basic {credential}"}
+                    f"{self.base_url}/v1/oauth/{endpoint}", json=body, headers={"Authorization": f"Basic {basic}"}
                 )
         except httpx.RequestError as error:
             detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "))
@@ -203,7 +203,8 @@ def _account(body: dict[str, Any], before: StoredAccount | None) -> StoredAccoun
     token, refresh = _text(body.get("access_token")), _text(body.get("refresh_token"))
     bot_id = _text(body.get("bot_id")) or (before.bot_id if before else "")
     keep_secret(token, refresh)
-    if not token or not bot_id:
+    # Sent in a header: anything else would fail there, with the token in the message.
+    if not token or not bot_id or not all("!" <= char <= "~" for char in token):
         raise TransientFailure("Notion's answer to a request for tokens holds none")
     now = datetime.now(timezone.utc)
     if before is not None:

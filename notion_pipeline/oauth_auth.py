@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
 
 import httpx
 
 from notion_pipeline.answers import parse_json
-from notion_pipeline.errors import RetryableNotionError
+from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
 from notion_pipeline.oauth import OAuthClient, OAuthRefusedError, disconnected, saying_who
+from notion_pipeline.redaction import redact_error
 from notion_pipeline.token_store import StoredAccount, TokenStore
 
 LOCK_POLL_SECONDS = 0.05
@@ -104,7 +106,7 @@ class OAuthAuth(httpx.Auth):
     def _renew_locked(self, refused: StoredAccount, release: Callable[[], None]) -> tuple[StoredAccount, bool]:
         """The newer account, and whether it was refreshed here. Runs in a thread, to its end."""
         try:
-            stored = self._store.load(refused.bot_id)
+            stored = self._load(refused.bot_id)
             if stored is None:
                 raise disconnected(refused, self._source)
             if stored.access_token != refused.access_token:
@@ -113,7 +115,7 @@ class OAuthAuth(httpx.Auth):
             if stored.refresh_token is None or too_soon:
                 raise disconnected(refused, self._source)
             fresh = self._refresh(stored)
-            self._store.save(fresh)
+            self._save(fresh)
             self._log(f"The access token of workspace {fresh.label} had expired; it was refreshed.")
             return fresh, True
         finally:
@@ -125,10 +127,33 @@ class OAuthAuth(httpx.Auth):
                 return self._client().refresh(stored)
             except OAuthRefusedError:
                 # A store without a real lock, or `connect` in this moment: somebody else has a newer pair.
-                newer = self._store.load(stored.bot_id)
+                newer = self._load(stored.bot_id)
                 if newer is None or newer.access_token == stored.access_token:
                     raise
                 return newer
+
+    def _load(self, bot_id: str) -> StoredAccount | None:
+        with _in_our_words():
+            return self._store.load(bot_id)
+
+    def _save(self, account: StoredAccount) -> None:
+        with _in_our_words():
+            self._store.save(account)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Errors of a team's own store: what it quotes in them may be what it keeps, so they pass through ours."""
+    try:
+        yield
+    except NotionPipelineError:
+        raise
+    except Exception as error:
+        redact_error(error)
+        raise StagingError(
+            f"The token store failed ({type(error).__name__}: {error}).",
+            cure="Mend what NOTION_PIPELINE_TOKEN_STORE names. If it failed to keep new tokens, connect again.",
+        ) from None
 
 
 def _is_notions(content: bytes) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.redaction import keep_secret
 
 ROOT_MARK = "workspace.yaml"
 DEFAULT_SOURCES_FILE = "sources.yaml"
@@ -26,6 +27,8 @@ _SOURCES = "NOTION_PIPELINE_SOURCES"
 _CATALOG = "NOTION_PIPELINE_CATALOG"
 _HOME = "NOTION_PIPELINE_HOME"
 _API_URL = "NOTION_API_URL"
+# Known to be secret from the first look at them on, whether this process ever uses them or not.
+_SECRETS = ("NOTION_TOKEN", "NOTION_CLIENT_SECRET", "NOTION_PIPELINE_KEY")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     folder = (start or Path.cwd()).resolve()
     root = next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder)
     merged = MappingProxyType({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)})
+    keep_secret(*(merged[name].strip() for name in _SECRETS if name in merged))
     bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, root / DEFAULT_HOME, DEFAULT_API_URL)
     catalog = merged.get(_CATALOG)
     return Project(

@@ -14,11 +14,13 @@ from notion_pipeline.answers import TransientFailure
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import load_sources
 from notion_pipeline.credentials import credential_of, open_client
-from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
+from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
 from notion_pipeline.oauth import OAuthRefusedError, patiently
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.token_files import FileTokenStore
+from notion_pipeline.token_store import StoredAccount
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 BODIES = pytest.mark.parametrize("error_body", ["notion", "rfc6749"])
@@ -237,6 +239,19 @@ def test_a_401_of_a_proxy_refreshes_nothing(side: OAuthSide, monkeypatch: pytest
     (answer,) = ask(side, me)
     assert answer.body["object"] == "user"
     assert side.grant.refreshes == 0
+
+
+def test_a_store_that_fails_is_told_without_what_it_keeps(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = side.connect()
+    side.expire()
+
+    def save(_: FileTokenStore, broken: StoredAccount) -> None:
+        raise RuntimeError(f"no room for {broken.access_token.reveal()} beside {account.access_token.reveal()}")
+
+    monkeypatch.setattr(FileTokenStore, "save", save)
+    (error,) = ask(side, me)
+    assert isinstance(error, StagingError)
+    assert "no room for *** beside ***" in str(error)
 
 
 # The end of an account

@@ -69,6 +69,13 @@ class Project:
             return self.root / text
 
 
+class _Unshown(dict[str, str]):
+    """Variables, tokens among them, that a report of a crash must not list."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables>"
+
+
 def find_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
     """The project round a folder: the nearest one upwards that holds workspace.yaml, else the folder itself.
 
@@ -81,7 +88,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     """
     folder = (start or Path.cwd()).resolve()
     root = next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder)
-    merged = MappingProxyType({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)})
+    merged = MappingProxyType(_Unshown({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)}))
     keep_secret(*(merged[name].strip() for name in _SECRETS if name in merged))
     bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, root / DEFAULT_HOME, DEFAULT_API_URL)
     catalog = merged.get(_CATALOG)

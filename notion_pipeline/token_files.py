@@ -97,6 +97,7 @@ class FileTokenStore:
     def try_lock(self, bot_id: str) -> Callable[[], None] | None:
         """The account's lock file, which the operating system frees when its holder dies."""
         private_directory(self._folder)
+        self._check_folder()
         lock = FileLock(self._folder / f"{file_name(bot_id)}.lock", thread_local=False, mode=0o600)
         try:
             lock.acquire(timeout=0)

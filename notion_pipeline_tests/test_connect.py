@@ -318,6 +318,14 @@ def test_a_connect_whose_tokens_cannot_be_kept_asks_nobody(folder: Folder) -> No
     assert "authorize" not in refused.stdout
 
 
+def test_a_home_that_is_open_to_others_is_refused_before_anybody_is_asked(folder: Folder) -> None:
+    (folder.root / ".notion_pipeline").mkdir(mode=0o755)
+    refused = folder.run("connect", "--wait", "1")
+    assert refused.returncode == 1
+    assert "chmod 700" in refused.stderr
+    assert "authorize" not in refused.stdout
+
+
 def test_without_client_credentials_the_message_says_where_they_come_from(folder: Folder) -> None:
     del folder.environ["NOTION_CLIENT_ID"]
     refused = folder.run("connect")

@@ -13,6 +13,7 @@ import pytest
 from notion_pipeline.answers import TransientFailure
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import load_sources
+from notion_pipeline.connecting import Keeper
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
 from notion_pipeline.oauth import OAuthRefusedError, patiently
@@ -314,6 +315,18 @@ def test_revoke_and_introspect(side: OAuthSide) -> None:
     side.client.revoke(account.access_token)
     assert not side.client.is_active(account.access_token)
     assert isinstance(ask(side, me)[0], AuthorizationError)
+
+
+@pytest.mark.parametrize("bot", ["same_bot", "new_bot"])
+def test_connecting_again_takes_the_place_of_what_the_person_had(side: OAuthSide, bot: Any) -> None:
+    side.ws.oauth.settings.reconnecting = bot
+    sources = load_sources(side.project)
+    keeper = Keeper(side.client, side.project, side.store, sources, sources.source("notion"))
+    keeper.keep(side.code())
+    other = keeper.keep(side.code(user=side.ws.add_user("Bob").id)).account
+    side.ws.oauth.disconnect(side.ws.oauth.grants[0].token.bot.id)
+    again = keeper.keep(side.code()).account
+    assert side.store.accounts() == [other, again]
 
 
 # Which account a source means

@@ -56,12 +56,20 @@ def connect(*, source: str | None, no_browser: bool, from_input: bool, wait: int
         _keep_given_token(project, sources, wanted, store)
         return
     client = OAuthClient.of(project)
-    store.accounts()  # what cannot be kept must not be authorised first
+    _check_that_it_keeps(store)
     keeper = Keeper(client, project, store, sources, wanted)
     command = f"notion-pipeline connect{f' --source {source}' if source else ''}"
     authorization = Authorization(client, keeper.keep, command=command)
     connected = _outcome(authorization, client.redirect_uri, wait=wait, opens_browser=not no_browser)
     _tell(connected, store, wanted)
+
+
+def _check_that_it_keeps(store: TokenStore) -> None:
+    """What cannot be kept must not be authorised first: the store says now what it would say then."""
+    store.accounts()
+    release = store.try_lock("connect")
+    if release is not None:
+        release()
 
 
 def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, opens_browser: bool) -> Connected:

@@ -23,6 +23,7 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
+from notion_pipeline.redaction import redact_error
 from notion_pipeline.selection import matches_database, named_id
 from notion_pipeline.sync import Sync
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
@@ -250,3 +251,4 @@ class _as_failure:  # noqa: N801 - reads as the statement it is
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, NotionPipelineError):
             raise dg.Failure(str(error)) from None
+        redact_error(error)

@@ -22,6 +22,7 @@ from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingErr
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.progress import Progress
+from notion_pipeline.redaction import redact_error
 
 
 @dataclass
@@ -178,6 +179,8 @@ def _failure(
     source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int, unpublished: CatalogError | None
 ) -> dg.Failure:
     """Names every database that failed and why; those that succeeded are committed."""
+    for error in (error for _, errors in failed.values() for error in errors):
+        redact_error(error)
     lines = [_reason(title, error) for title, errors in failed.values() for error in errors]
     lines += [str(unpublished)] if unpublished is not None else []
     head = f"{len(failed)} of {len(failed) + landed} databases of source {source} failed; the others are committed."

@@ -8,6 +8,7 @@ import click
 
 from notion_pipeline.cli import CommandError
 from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, STORY_ENDS, sample_workspace
 from notion_pipeline.sandbox.server import serve
 from notion_pipeline.sandbox.workspace import Workspace
@@ -53,8 +54,11 @@ def served_workspace(token: str = SAMPLE_TOKEN, rows: int = 0) -> Workspace:
 
 
 def announce(url: str, token: str) -> None:
-    """Where it answers, and the two lines that point the pipeline at it."""
+    """Where it answers, and the lines that point the pipeline at it."""
     click.echo(f"The sample workspace answers at {url} with the token {token}; Ctrl-C ends it.")
     click.echo("In another terminal:\n")
     click.echo(f"export NOTION_API_URL={url}")
     click.echo(f"export NOTION_TOKEN={token}")
+    click.echo("\nAnd to try `notion-pipeline connect` on it:\n")
+    click.echo(f"export NOTION_CLIENT_ID={SANDBOX_CLIENT_ID}")
+    click.echo(f"export NOTION_CLIENT_SECRET={SANDBOX_CLIENT_SECRET}")

@@ -1,0 +1,190 @@
+"""`notion-pipeline check`: whether a sync would work, a line for each thing it needs, before it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import duckdb
+from rich.console import Console
+from rich.text import Text
+
+from notion_pipeline.access import account_text, findings, identity, look
+from notion_pipeline.catalog.connection import Catalog, check_file_name
+from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.overview import catalog_streams
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.display import output
+from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.private_files import private_directory
+from notion_pipeline.project import Project, find_project
+
+CATALOG_WAIT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
+_LABELS = {True: ("ok", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
+
+
+@dataclass
+class Line:
+    """What came of one check.
+
+    Attributes:
+        passed: None where it could not be made, since one before it failed.
+        notes: What is worth knowing and fails nothing.
+    """
+
+    name: str
+    passed: bool | None
+    text: str
+    notes: list[str] = field(default_factory=list)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
+def check(*, source: str | None) -> None:
+    """Check config, credentials, access and catalog; nothing is changed.
+
+    A line each, for credentials and access one a source. Exit code 1 when one fails. Below access stand databases
+    that only one of search, sources.yaml and catalog knows of, relations that look empty since their target is not
+    shared, and what sources.yaml names and nothing matches.
+    """
+    project = find_project()
+    console = output(10_000)
+    failed = total = 0
+    for line in _lines(project, source):
+        _print(console, line)
+        total += line.passed is not None
+        failed += line.passed is False
+    if failed:
+        raise CommandError(f"{failed} of {total} checks failed.")
+
+
+def _print(console: Console, line: Line) -> None:
+    label, style = _LABELS[line.passed]
+    console.print(Text.assemble((f"{label:<5}", style), f"{line.name:<12} ", line.text), soft_wrap=True)
+    for note in line.notes:
+        console.print(Text(f"     {'':<12} note: {note}", style="yellow"), soft_wrap=True)
+
+
+def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
+    """The checks, each when the one before is done."""
+    config, sources = _config(project, wanted)
+    yield config
+    if sources is None:
+        for name in ("credentials", "access", "catalog"):
+            yield Line(name, None, "not looked at: the config comes first")
+        return
+    chosen = [sources.source(wanted)] if wanted else list(sources.sources)
+    catalog, known = _catalog(project, sources)
+    for source in chosen:
+        credentials = _credentials(source, project)
+        yield credentials
+        yield _access(source, project, known.get(source.name, {}), credentials)
+    yield catalog
+
+
+def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]:
+    line = Line("config", True, "")
+    sources: Sources | None = None
+    with _as_failure(line):
+        sources = load_sources(project)
+        if wanted:
+            sources.source(wanted)
+        check_file_name(sources.catalog_path(project), [source.name for source in sources.sources])
+        private_directory(project.home)
+        names = ", ".join(source.name for source in sources.sources)
+        file = project.sources_label if project.sources_file.exists() else f"no {project.sources_label}, so by default"
+        line.text = f"{file}: {'source' if len(sources.sources) == 1 else 'sources'} {names}"
+        publish = sources.publish_path(project)
+        if publish is not None and not publish.parent.is_dir():
+            line.notes.append(f"publish: the folder of {publish} does not exist; runs would fail at their end.")
+    return line, sources if line.passed else None
+
+
+def _credentials(source: Source, project: Project) -> Line:
+    line = Line("credentials", True, "")
+    with _as_failure(line, source.name):
+        found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
+        bot = f' as "{found.bot}"' if found.bot else ""
+        line.text = f"{source.name}: {account_text(source)}, {found}{bot}"
+    return line
+
+
+def _access(source: Source, project: Project, known: dict[str, str], credentials: Line) -> Line:
+    line = Line("access", None, f"{source.name}: not looked at without credentials")
+    if not credentials.passed:
+        return line
+    line.passed = True
+    with _as_failure(line, source.name):
+        with Console(stderr=True).status(f"{source.name}: looking at the databases"):
+            sight = asyncio.run(look(source, project, known))
+        titles = [(database.id, database.title) for database in sight.listing.databases]
+        source.check_streams(titles, file=project.sources_label)
+        selected = sum(source.selects(*title) for title in titles)
+        line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
+        line.notes += findings(source, sight, known)
+        if not selected:
+            line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
+    return line
+
+
+def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[str, str]]]:
+    """The line of the catalog, and title by id of the databases that each source saw at its last listing."""
+    path = sources.catalog_path(project)
+    line = Line("catalog", True, "")
+    known: dict[str, dict[str, str]] = {}
+    with _as_failure(line):
+        _check_writable(path)
+        catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
+        with catalog.reading() as connection:
+            if connection is None:
+                line.text = f"{path}: not there yet; the first sync makes it"
+                return line, known
+            tables = rows = 0
+            for source in sources.sources:
+                known[source.name] = {
+                    database.id: database.title
+                    for database in known_databases(connection, source.name).values()
+                    if database.accessible
+                }
+                for stream in catalog_streams(connection, source.name) or []:
+                    synced = [table for table in stream.tables if table.last_sync_at]
+                    tables += sum(table.rows is not None for table in synced)
+                    rows += stream.rows or 0
+                    line.notes += [
+                        f"The table {source.name}.{table.table} is gone; the next sync makes it again."
+                        for table in synced
+                        if table.rows is None
+                    ]
+        line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
+    return line, known
+
+
+def _check_writable(path: Path) -> None:
+    folder = path.parent
+    cure = "Name another path in NOTION_PIPELINE_CATALOG, or as catalog: in sources.yaml."
+    if not folder.is_dir():
+        raise CatalogError(f"The folder of the catalog {path} does not exist.", cure=f"Make it. {cure}")
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise CatalogError(f"The catalog {path} cannot be written by this user.", cure=cure)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def _as_failure(line: Line, source: str = "") -> Iterator[None]:
+    """A check that raises has failed, with the error's message as its line."""
+    try:
+        yield
+    except NotionPipelineError as error:
+        line.passed = False
+        named = error.source is None and bool(source)
+        line.text = " ".join(f"{f'{source}: ' if named else ''}{error}".split())

@@ -96,7 +96,7 @@ def test_cancel_says_how_to_go_on(folder: Folder, browser_page: Page) -> None:
     assert code == 1
     assert "Error: Access was cancelled in Notion; nothing was connected." in output
     assert "Traceback" not in output
-    assert not (folder.root / ".notion_pipeline" / "tokens").exists()
+    assert list((folder.root / ".notion_pipeline").rglob("*.json")) == []
 
 
 def test_wrong_client_credentials_have_a_page(folder: Folder, browser_page: Page) -> None:

@@ -236,6 +236,9 @@ class Extraction:
             complete_references(self._client, page, self._plan.schema.properties) for page in pages
         )
         kept = [page for page, is_there in zip(pages, whole, strict=True) if is_there]
+        if len(kept) < len(pages):
+            # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
+            await self._client.data_source(self._plan.data_source_id)
         self.counts.vanished_rows += len(pages) - len(kept)
         if (reached := _last_created(results)) is not None and (window.start is None or reached > window.start):
             window.start = reached

@@ -105,10 +105,8 @@ def write_databases(
     )
     before = known_databases(connection, source.name)
     names = name_tables(connection, source, listing.databases)
-    returned = [d for d in listing.databases if d.id in before and not before[d.id].accessible]
-    bookkeeping.require_full_read(
-        connection, source.name, [member.id for database in returned for member in database.data_sources]
-    )
+    if before:
+        _require_full_reads(connection, source.name, before, listing.databases)
     listed = [database.id for database in listing.databases]
     connection.execute(f"DELETE FROM {table} WHERE list_contains(?, id)", [listed])
     connection.execute(
@@ -129,6 +127,30 @@ def write_databases(
         )
         for database in listing.databases
     ]
+
+
+def _require_full_reads(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    before: dict[str, KnownDatabase],
+    databases: Iterable[ListedDatabase],
+) -> None:
+    """Of databases that come back into sight; and of what is related to any that comes into sight.
+
+    Its relations were shown as empty meanwhile, and neither coming nor going moves a row's `last_edited_time`
+    (notion-api.md sections 2 and 6), so that no incremental read would notice.
+    """
+    appeared = [database for database in databases if database.id not in before or not before[database.id].accessible]
+    if not appeared:
+        return
+    returned = {member.id for database in appeared if database.id in before for member in database.data_sources}
+    targets = {member.id for database in appeared for member in database.data_sources}
+    stale = [
+        key
+        for key, state in bookkeeping.stream_states(connection, source).items()
+        if key in returned or any(entry.get("target") in targets for entry in (state.snapshot or {}).values())
+    ]
+    bookkeeping.require_full_read(connection, source, stale)
 
 
 def name_tables(

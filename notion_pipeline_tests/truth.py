@@ -6,17 +6,16 @@ Nothing of the pipeline is used here: a second reading of the same rules, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.render import Renderer
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline_tests.whole_way import Pipeline
 
 PAGE_FIELDS = ("url", "public_url", "in_trash", "is_archived")
 PAGE_JSON = ("parent", "icon", "cover", "properties")
@@ -28,7 +27,13 @@ SHOWN = 25
 FLAT_KINDS = ("title", "rich_text", "people", "relation")
 
 
-def differences(pipeline: Pipeline, ws: Workspace, source: DataSource, *, excluded: Iterable[str] = ()) -> list[str]:
+class Queried(Protocol):
+    """Whatever gives rows of the catalog, times in UTC."""
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+
+
+def differences(pipeline: Queried, ws: Workspace, source: DataSource, *, excluded: Iterable[str] = ()) -> list[str]:
     """Every cell of the data source's table that is not what Notion holds, in words."""
     table, columns = recorded(pipeline, source)
     names = [row[0] for row in pipeline.query(f'DESCRIBE notion."{table}"')]
@@ -49,11 +54,11 @@ def differences(pipeline: Pipeline, ws: Workspace, source: DataSource, *, exclud
     return found
 
 
-def rows_of(pipeline: Pipeline, table: str) -> list[tuple[Any, ...]]:
+def rows_of(pipeline: Queried, table: str) -> list[tuple[Any, ...]]:
     return pipeline.query(f'SELECT * FROM notion."{table}"')
 
 
-def recorded(pipeline: Pipeline, source: DataSource) -> tuple[str, list[dict[str, Any]]]:
+def recorded(pipeline: Queried, source: DataSource) -> tuple[str, list[dict[str, Any]]]:
     """Table name and columns, as the catalog's own bookkeeping has them."""
     found = pipeline.query(
         "SELECT table_name, columns FROM _notion_pipeline.streams WHERE data_source_id = ?", [source.id]

@@ -1,0 +1,170 @@
+"""Syncs that may fail, without Dagster and without waiting: what a run's two assets do, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from notion_pipeline.catalog.commit import commit_database
+from notion_pipeline.catalog.databases import known_databases, write_databases
+from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.data_source_read import SyncOptions
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.extract import DatabaseExtract, Landed
+from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.progress import LogProgress
+from notion_pipeline.sandbox.workspace import Request
+from notion_pipeline.sync import Sync
+from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
+from notion_pipeline_tests.bench import TOKEN, Bench
+
+
+@dataclass
+class PretendTime:
+    """A clock that whoever sleeps moves: pauses of minutes pass at once, and can be added up."""
+
+    now: float = 1_000_000_000.0
+    slept: float = 0.0
+
+    def read(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Outcome:
+    """What one sync did: tables that landed, errors by database id ("" for the listing's own), requests, log."""
+
+    landed: dict[str, Landed] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    waited: float = 0.0
+
+    @property
+    def success(self) -> bool:
+        return not self.errors
+
+    @property
+    def reasons(self) -> str:
+        return "\n".join(f"{type(error).__name__}: {error}" for error in self.errors.values())
+
+
+@dataclass
+class Engine(Bench):
+    """A bench whose syncs report their failures.
+
+    Attributes:
+        time: Moved by every wait of the client.
+        timeout: Of a request, in real seconds.
+    """
+
+    time: PretendTime = field(default_factory=PretendTime)
+    timeout: float = 20.0
+
+    def attempt(self, sync_type: str | None = None, *, run_id: str = "run") -> Outcome:
+        """One run: the listing, then each selected database; commits what it read whole."""
+        outcome = Outcome()
+        requests, lines, slept = len(self.workspace.requests), len(self.lines), self.time.slept
+        try:
+            listing = self._listed()
+        except NotionPipelineError as error:
+            outcome.errors[""] = error
+        else:
+            for read in self._read(listing, sync_type):
+                self._land(read, outcome, run_id)
+        outcome.requests = self.workspace.requests[requests:]
+        outcome.log = self.lines[lines:]
+        outcome.waited = self.time.slept - slept
+        return outcome
+
+    def forget_home(self) -> None:
+        """As if no sync had ever staged anything here."""
+        shutil.rmtree(self.folder / "home", ignore_errors=True)
+
+    @property
+    def staged(self) -> list[Path]:
+        """Files that reads have left."""
+        return [path for path in (self.folder / "home" / "staging").rglob("*") if path.is_file()]
+
+    def _listed(self) -> Listing:
+        source = self.source
+        with self.catalog.reading() as connection:
+            known = [found.id for found in known_databases(connection, source.name).values() if found.accessible]
+
+        async def look() -> Listing:
+            async with self._client() as client:
+                return await list_databases(client, named=source.named_ids(), known=known, log=self.lines.append)
+
+        listing = asyncio.run(look())
+        with self.catalog.writing() as connection:
+            write_databases(connection, source, listing, datetime.now(timezone.utc))
+        return listing
+
+    def _read(self, listing: Listing, sync_type: str | None) -> Any:
+        source = self.source
+        targets = [
+            DatabaseTarget(
+                database.id,
+                database.title,
+                database.url,
+                tuple(
+                    DataSourceTarget(member.id, member.name, member.raw, listing.server_time)
+                    for member in database.data_sources
+                ),
+            )
+            for database in listing.databases
+            if source.selects(database.id, database.title)
+        ]
+        visible = frozenset(member.id for database in listing.databases for member in database.data_sources)
+        options = SyncOptions(
+            source=source, account="account", home=self.folder / "home", forced=sync_type, visible=visible
+        )
+        progress = LogProgress(self.lines.append)
+        return Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
+
+    def _land(self, read: DatabaseExtract, outcome: Outcome, run_id: str) -> None:
+        for error in read.failures:
+            outcome.errors[read.database_id] = error
+        try:
+            if read.extracts:
+                for extract, landed in commit_database(self.catalog, self.source, read, run_id):
+                    extract.stage.remove()
+                    outcome.landed[landed.table] = landed
+        except NotionPipelineError as error:
+            outcome.errors[read.database_id] = error
+        finally:
+            read.release()
+
+    def _client(self) -> NotionClient:
+        source = self.source
+        governor = Governor(
+            concurrent_requests=source.limits.concurrent_requests,
+            requests_per_minute=None,
+            pauses=PauseFile(self.folder / "home", "account", now=self.time.read),
+            log=self.lines.append,
+            clock=self.time.read,
+            sleep=self.time.sleep,
+        )
+        return NotionClient(
+            auth=BearerAuth(TOKEN),
+            governor=governor,
+            base_url=self.url,
+            source=source.name,
+            log=self.lines.append,
+            timeout=self.timeout,
+            sleep=self.time.sleep,
+            # The certificates that other addresses need take longer to load than a sync does.
+            transport=httpx.AsyncHTTPTransport(verify=False),
+        )

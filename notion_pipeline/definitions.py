@@ -35,13 +35,13 @@ def build_definitions(
     return dg.Definitions(
         assets=[asset for source in sources.sources for asset in source_assets(source)],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
-        schedules=[schedule for source in sources.sources for schedule in sync_schedules(source)],
-        sensors=[changes_sensor(source) for source in sources.sources],
+        schedules=[schedule for source in sources.sources for schedule in sync_schedules(source, project.home)],
+        sensors=[changes_sensor(source, project.home) for source in sources.sources],
         resources={
             "notion": NotionResource(root=str(project.root)),
             "catalog": catalog,
             "notion_progress": progress or ProgressResource(),
-            IO_MANAGER_KEY: CatalogIOManager(catalog=catalog),
+            IO_MANAGER_KEY: CatalogIOManager(catalog=catalog, home=str(project.home)),
         },
         # One process reads all databases of a run concurrently; a process a step would only add its start.
         executor=dg.in_process_executor,

@@ -1,8 +1,8 @@
 """Runs the sync jobs of a project in this process, through its Dagster instance, and says what came of it.
 
-The run is an ordinary one: it stands in the instance's history and `dagster dev` shows it. Three things differ from
-a run that Dagster launches itself: progress goes to the terminal as well as to the run's log, standard output is not
-captured, and a lock file tells later commands whether the process behind a run still lives.
+The run is an ordinary one: it stands in the instance's history and `dagster dev` shows it. Two things differ from
+a run that Dagster launches itself: progress goes to the terminal as well as to the run's log, and standard output is
+not captured.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, ExecuteInProcessResult, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.instance import InstanceRef
-from dagster._core.utils import make_new_run_id
 
 from notion_pipeline.config import Sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.locks import database_lock, is_locked
 from notion_pipeline.progress import LogProgress, Progress
 from notion_pipeline.project import Project
 
-#: What runs of the command line are told by, and the folder of their locks; a source cannot be called so.
+#: What runs of the command line are told by.
 LAUNCHED_BY = "notion_pipeline/launched_by"
 COMMAND_LINE = "command-line"
 _INTERRUPTED = "DagsterExecutionInterruptedError"
@@ -119,28 +117,14 @@ def run_sync(
         build_definitions(project, sources, progress=_Announcer(progress)),
         dg.Definitions(loggers={"console": _terminal_logger(say)}),
     )
-    run_id = make_new_run_id()
-    lock = database_lock(project.home, COMMAND_LINE, run_id)
-    with lock:
-        result = definitions.resolve_job_def(f"{wish.source}_sync").execute_in_process(
-            run_config=_run_config(wish),
-            instance=instance,
-            run_id=run_id,
-            tags={LAUNCHED_BY: COMMAND_LINE},
-            asset_selection=[dg.AssetKey([wish.source, "databases"])] if wish.listing_only else None,
-            raise_on_error=False,
-        )
-    Path(lock.lock_file).unlink(missing_ok=True)
+    result = definitions.resolve_job_def(f"{wish.source}_sync").execute_in_process(
+        run_config=_run_config(wish),
+        instance=instance,
+        tags={LAUNCHED_BY: COMMAND_LINE},
+        asset_selection=[dg.AssetKey([wish.source, "databases"])] if wish.listing_only else None,
+        raise_on_error=False,
+    )
     return _outcome(instance, wish.source, result)
-
-
-def close_dead_runs(project: Project, instance: DagsterInstance) -> None:
-    """Marks runs of the command line as failed whose process was killed: nobody else would, and schedules wait."""
-    working = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={LAUNCHED_BY: COMMAND_LINE})
-    for run in instance.get_runs(working):
-        if not is_locked(project.home, COMMAND_LINE, run.run_id):
-            instance.report_run_failed(run, "The process of this run was killed. What it read is kept.")
-            Path(database_lock(project.home, COMMAND_LINE, run.run_id).lock_file).unlink(missing_ok=True)
 
 
 class _Announcer:

@@ -15,10 +15,11 @@ from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.tables import row_counts
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import display_on, output, title_of
-from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, close_dead_runs, project_instance, run_sync
+from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project_instance, run_sync
 from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.config import Sources, SyncType, load_sources
+from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.selection import DATABASES_STREAM, matches_database
@@ -61,7 +62,7 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
         ended_by_sigterm(),
         project_instance(project) as instance,
     ):
-        close_dead_runs(project, instance)
+        close_dead_runs(instance, project.home)
         for wish in wishes:
             tally = Tally(_expected_rows(project, sources, wish))
             with display_on(Console(stderr=True), tally, source=wish.source, verbose=verbose) as display:

@@ -2,6 +2,7 @@
 
 import typing
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+from pydantic import Field
 
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
@@ -16,6 +18,7 @@ from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
+from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import listing_metadata, skipped_metadata, sync_metadata
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
@@ -49,6 +52,16 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     """Commits each database in a transaction of its own, opened when its read is whole and closed at once."""
 
     catalog: dg.ResourceDependency[CatalogResource]
+    home: str = Field(default="", description="Folder of the lock by which a run shows that its process lives.")
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["CatalogIOManager"]:
+        """For as long as a run has its IO manager it shows that its process lives."""
+        if context.run is None or not self.home:
+            yield self
+            return
+        with shows_life(Path(self.home), context.run.run_id):
+            yield self
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         catalog = self.catalog.catalog(context.log.info)

@@ -3,16 +3,16 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster import RunsFilter
 
 from notion_pipeline.changes import ChangesCursor, look
 from notion_pipeline.config import Source, Watch
 from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
+from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.defs.resources import NotionResource
-from notion_pipeline.defs.schedules import UNFINISHED
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing_file import listed_ids
 
@@ -23,14 +23,13 @@ TICK_SECONDS = 40.0
 PATIENCE_SECONDS = 1800.0
 
 
-def changes_sensor(source: Source) -> dg.SensorDefinition:
+def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
     watch = source.watch or Watch()
-    job = f"{source.name}_sync"
 
     @dg.sensor(
         name=f"{source.name}_changes",
-        job_name=job,
+        job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
         description="Looks at what was edited last and syncs the databases concerned, newly shared ones included.",
@@ -39,11 +38,11 @@ def changes_sensor(source: Source) -> dg.SensorDefinition:
         cursor = ChangesCursor.load(context.cursor)
         if not cursor.started:
             cursor.started = True
-            return _request(context, source, job, cursor, everything=True)
+            return _request(context, source, cursor, home, everything=True)
         reason = _look(context, source, notion, cursor)
         if reason:
             return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
-        return _request(context, source, job, cursor, everything=False)
+        return _request(context, source, cursor, home, everything=False)
 
     return changes
 
@@ -72,15 +71,16 @@ def _look(context: dg.SensorEvaluationContext, source: Source, notion: NotionRes
 
 
 def _request(
-    context: dg.SensorEvaluationContext, source: Source, job: str, cursor: ChangesCursor, *, everything: bool
+    context: dg.SensorEvaluationContext, source: Source, cursor: ChangesCursor, home: Path, *, everything: bool
 ) -> dg.SensorResult:
     """One run for all that is due; none while one works, so that a burst of edits becomes one run."""
     if not everything and not cursor.pending:
         return dg.SensorResult(skip_reason="Nothing was edited since the last look.", cursor=cursor.dump())
+    job = f"{source.name}_sync"
     if not everything:
-        running = context.instance.get_runs(RunsFilter(job_name=job, statuses=UNFINISHED), limit=1)
-        if running:
-            reason = f"{len(cursor.pending)} databases are due; run {running[0].run_id} of {job} is not finished yet."
+        running = unfinished_run(context.instance, job, home)
+        if running is not None:
+            reason = f"{len(cursor.pending)} databases are due; run {running.run_id} of {job} is not finished yet."
             return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
     wanted, cursor.pending = list(cursor.pending), []
     request = dg.RunRequest(

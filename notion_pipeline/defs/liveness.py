@@ -1,0 +1,76 @@
+"""Whether the process of a run still lives: Dagster's launcher does not say, and a killed run stands as started.
+
+Schedules and the sensor wait for a run that works, and would wait for ever for one that only seems to. So a run holds a
+lock file of its own, which the operating system frees with its process.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from filelock import FileLock, Timeout
+
+from notion_pipeline.errors import StagingError
+from notion_pipeline.private_files import private_directory
+
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+]
+
+
+@contextmanager
+def shows_life(home: Path, run_id: str) -> Iterator[None]:
+    """Holds the run's lock file, and takes it away when the run ends as it should."""
+    try:
+        lock = _lock(home, run_id)
+        lock.acquire(timeout=0)
+    except (OSError, StagingError, Timeout):
+        # The folder cannot be written, which the first read reports, or another process of this run holds the lock.
+        yield
+        return
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def close_dead_runs(instance: DagsterInstance, home: Path) -> None:
+    """Marks runs as failed whose process was killed; what they staged and committed is kept."""
+    for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        if _has_died(home, run.run_id):
+            instance.report_run_failed(run, "The process of this run was killed. What it read is kept.")
+
+
+def unfinished_run(instance: DagsterInstance, job: str, home: Path) -> DagsterRun | None:
+    """A run of the job that waits or works, dead ones closed."""
+    close_dead_runs(instance, home)
+    return next(iter(instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1)), None)
+
+
+def _has_died(home: Path, run_id: str) -> bool:
+    """Only a run that left its lock file: one without may be starting, or be somebody else's."""
+    if not _path(home, run_id).exists():
+        return False
+    lock = _lock(home, run_id)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+    return True
+
+
+def _lock(home: Path, run_id: str) -> FileLock:
+    private_directory(home / "locks" / "_runs")
+    return FileLock(_path(home, run_id), thread_local=False, mode=0o600)
+
+
+def _path(home: Path, run_id: str) -> Path:
+    # No source can have this folder: its locks stand in one called like the source, and `_` begins no source's name.
+    return home / "locks" / "_runs" / f"{run_id}.lock"

@@ -1,0 +1,60 @@
+"""A run whose process was killed does not stand in the way of those after it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterRun, DagsterRunStatus
+
+from notion_pipeline.defs.liveness import close_dead_runs, shows_life, unfinished_run
+
+HOLD = """
+import os, signal, sys
+from pathlib import Path
+from notion_pipeline.defs.liveness import shows_life
+with shows_life(Path(sys.argv[1]), sys.argv[2]):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.fixture
+def run(instance: dg.DagsterInstance) -> DagsterRun:
+    """A run that Dagster takes for started."""
+    return instance.add_run(DagsterRun("notion_sync", status=DagsterRunStatus.STARTED))
+
+
+def _status(instance: dg.DagsterInstance, run: DagsterRun) -> DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def test_run_of_a_killed_process_is_closed(instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", HOLD, str(tmp_path), run.run_id], check=False)
+    assert unfinished_run(instance, "notion_sync", tmp_path) is None
+    assert _status(instance, run) is DagsterRunStatus.FAILURE
+
+
+def test_run_that_lives_is_left_alone(instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path) -> None:
+    with shows_life(tmp_path, run.run_id):
+        found = unfinished_run(instance, "notion_sync", tmp_path)
+        assert found is not None
+        assert found.run_id == run.run_id
+    assert not list(tmp_path.rglob("*.lock")), "a run that ends takes its lock file away"
+
+
+def test_run_without_a_lock_file_is_left_alone(
+    instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path
+) -> None:
+    """It may be starting, or be of another code location."""
+    close_dead_runs(instance, tmp_path)
+    assert _status(instance, run) is DagsterRunStatus.STARTED

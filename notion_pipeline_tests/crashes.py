@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -74,13 +75,15 @@ class Crashes:
         self.pipeline = Pipeline(find_project(folder, {}), self.workspace)
         self.toll = Toll()
 
-    def run(self, kills: int, *, points: tuple[str, ...] = POINTS) -> Toll:
-        """Rounds until so many kills have hit."""
+    def run(self, kills: int, *, points: tuple[str, ...] = POINTS, say: Callable[[str], None] | None = None) -> Toll:
+        """Rounds until so many kills have hit; `say` is told of each."""
         with SandboxServer(self.workspace) as server:
             self.toll.undisturbed = self._undisturbed(server.url)
             aims = list(points)
             while self.toll.kills < kills:
                 self._round(server.url, kills, aims)
+                if say is not None:
+                    say(str(self.toll))
         return self.toll
 
     def _undisturbed(self, url: str) -> int:
@@ -164,7 +167,7 @@ def command(kills: int, rows: int, seed: int) -> None:
     """Kills until KILLS, and prints what was survived; exit 1 where anything is not as it should be."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        toll = Crashes(Path(folder), rows=rows, seed=seed).run(kills)
+        toll = Crashes(Path(folder), rows=rows, seed=seed).run(kills, say=click.echo)
     click.echo(f"{toll} ({time.monotonic() - began:.0f} s)")
     for line in [*toll.differences[:20], *toll.over_budget[:20]]:
         click.echo(line)

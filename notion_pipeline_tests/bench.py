@@ -92,7 +92,13 @@ class Bench:
             for database in listing.databases
             if self.source.selects(database.id, database.title)
         ]
-        options = SyncOptions(source=self.source, account="account", home=self.folder / "home", forced=sync_type)
+        options = SyncOptions(
+            source=self.source,
+            account="account",
+            home=self.folder / "home",
+            forced=sync_type,
+            visible=frozenset(member.id for database in listing.databases for member in database.data_sources),
+        )
         progress = LogProgress(self.lines.append)
         found = {
             read.database_id: read

@@ -61,23 +61,24 @@ def day(*parts: int) -> dict[str, Any]:
     return {"start": start, "end": None, "is_datetime": False, "time_zone": None}
 
 
-@pytest.mark.parametrize(
-    ("result", "kind", "value"),
-    [
-        (None, "VARCHAR", None),
-        (1.5, "DOUBLE", 1.5),
-        (True, "BOOLEAN", True),
-        ("text", "VARCHAR", "text"),
-        ({"start": "2026-07-09"}, DATE, day(2026, 7, 9)),
-    ],
-)
-def test_formula_takes_the_type_of_its_results(
-    bench: Bench, results: Results, result: Any, kind: str, value: Any
-) -> None:
-    results.row("a", result)
-    results.row("b", None)
+def test_formula_takes_the_type_of_its_results(workspace: Workspace, bench: Bench) -> None:
+    cases: dict[str, tuple[Any, str, Any]] = {
+        "nothing": (None, "VARCHAR", None),
+        "number": (1.5, "DOUBLE", 1.5),
+        "boolean": (True, "BOOLEAN", True),
+        "text": ("text", "VARCHAR", "text"),
+        "date": ({"start": "2026-07-09"}, DATE, day(2026, 7, 9)),
+    }
+    formulas = {
+        name: {"type": "formula", "compute": lambda page, result=result: result if page["Name"] == "a" else None}
+        for name, (result, _, _) in cases.items()
+    }
+    source = workspace.add_database("Tasks", {"Name": "title", **formulas}).data_source
+    for name in ("a", "b"):
+        source.add_page({"Name": name})
     bench.sync()
-    assert column(bench) == (kind, {"a": value, "b": None})
+    for name, (_, kind, value) in cases.items():
+        assert column(bench, name) == (kind, {"a": value, "b": None})
     landed = bench.sync("FULL_TABLE")["tasks"]
     assert (landed.rows_unchanged, landed.values_not_computed, landed.values_not_converted) == (2, 0, 0)
 

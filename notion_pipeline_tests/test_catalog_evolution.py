@@ -184,13 +184,18 @@ def test_select_that_becomes_a_status_keeps_column_and_values(tasks: DataSource,
     assert recorded(bench, "choice")[2] == "status"
 
 
-@pytest.mark.parametrize(
-    "kind", ["checkbox", "date", "people", "files", "multi_select", "url", "unique_id", "relation"]
-)
-def test_property_may_become_anything(tasks: DataSource, bench: Bench, kind: str) -> None:
-    tasks.retype_property("Note", {"type": kind, "target": "self"} if kind == "relation" else kind)
+def test_property_may_become_anything(workspace: Workspace, bench: Bench) -> None:
+    kinds = ("checkbox", "date", "people", "files", "multi_select", "url", "unique_id", "relation", "status", "place")
+    source = workspace.add_database(
+        "Tasks", {"Name": "title", **{f"To {kind}": "rich_text" for kind in kinds}}
+    ).data_source
+    for number in range(2):
+        source.add_page({"Name": "x", **{f"To {kind}": f"text {number}" for kind in kinds}})
     bench.sync()
-    assert list(bench.columns("tasks")) == ["name", "effort", "note", "choice", "twice"]
+    for kind in kinds:
+        source.retype_property(f"To {kind}", {"type": kind, "target": "self"})
+    assert bench.sync()["tasks"].rows_read == 2
+    assert list(bench.columns("tasks")) == ["name", *(f"to_{kind}" for kind in kinds)]
     assert bench.sync("FULL_TABLE")["tasks"].rows_unchanged == 2
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.instance import InstanceRef
+from filelock import FileLock
 
 from notion_pipeline.config import Sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.private_files import private_directory
 from notion_pipeline.progress import LogProgress, Progress
 from notion_pipeline.project import Project
 
@@ -100,8 +102,17 @@ def project_instance(project: Project) -> Iterator[DagsterInstance]:
     else:
         with resources.as_file(resources.files("notion_pipeline") / "project_files") as templates:
             reference = InstanceRef.from_dir(".dagster", config_dir=str(templates), overrides=overrides)
-    with DagsterInstance.from_ref(reference) as instance:
+    with _made_by_one(project), ExitStack() as stack:
+        instance = stack.enter_context(DagsterInstance.from_ref(reference))
+        # Touched while nobody else makes them: two first commands at once would both lay out the same SQLite files.
+        _ = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+        opened = stack.pop_all()
+    with opened:
         yield instance
+
+
+def _made_by_one(project: Project) -> FileLock:
+    return FileLock(private_directory(project.home / "locks") / "_instance.lock", mode=0o600)
 
 
 def run_sync(

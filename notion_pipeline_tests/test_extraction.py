@@ -268,7 +268,7 @@ RESTLESS = {"unstable_ties": True, "live_cursors": True, "fine_instants": True}
     [BUMPED, SILENT, {**BUMPED, **RESTLESS}, {**SILENT, **RESTLESS}],
     ids=["bumped", "silent", "bumped restless", "silent restless"],
 )
-@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("at", [1, 2, 4, 7, 8])
 def test_full_read_loses_no_row_that_moves_while_it_is_read(
     workspace: Workspace, reader: Reader, switches: dict[str, Any], at: int
 ) -> None:
@@ -362,7 +362,7 @@ def test_children_of_a_wiki_move_the_window_and_are_counted_once(workspace: Work
 # Going on
 
 
-@pytest.mark.parametrize("at", [1, 2, 3, 4, 6, 9, 10, 11])
+@pytest.mark.parametrize("at", [1, 2, 4, 9, 11])
 def test_killed_read_goes_on_where_it_was(workspace: Workspace, reader: Reader, at: int) -> None:
     workspace.result_cap = 300
     source = rows_in(workspace, 750)

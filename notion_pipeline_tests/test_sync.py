@@ -180,10 +180,9 @@ def test_second_edit_within_a_minute_is_not_lost(workspace: Workspace, pipeline:
     assert table(pipeline)[0] == ("Row 0", 11.0)
 
 
-@pytest.mark.parametrize("fine", [False, True])
-def test_edit_in_the_bookmarks_own_minute_is_read(workspace: Workspace, pipeline: Pipeline, fine: bool) -> None:
+def test_edit_in_the_bookmarks_own_minute_is_read(workspace: Workspace, pipeline: Pipeline) -> None:
     """Made after the read and within the minute that the read began in; also where nothing is looked back for."""
-    workspace.switches.fine_instants = fine
+    workspace.switches.fine_instants = True
     configured(pipeline, "lookback_minutes: 0")
     tasks = tasks_in(workspace)
     later(workspace, seconds=30)
@@ -238,11 +237,8 @@ def test_bookmark_is_the_servers_minute_and_ages_are_ours(workspace: Workspace, 
     assert pipeline.value("SELECT min(_synced_at) FROM notion.tasks") >= began
 
 
-@pytest.mark.parametrize("skew", [-4, 4])
-def test_edits_are_found_with_a_server_whose_header_is_minutes_off(
-    workspace: Workspace, pipeline: Pipeline, skew: int
-) -> None:
-    workspace.clock.skew = timedelta(minutes=skew)
+def test_edits_are_found_with_a_server_whose_header_is_minutes_ahead(workspace: Workspace, pipeline: Pipeline) -> None:
+    workspace.clock.skew = timedelta(minutes=4)
     tasks = tasks_in(workspace)
     synced(pipeline)
     later(workspace, seconds=30)
@@ -278,8 +274,6 @@ def test_pages_last_edited_before_the_start_date_are_not_extracted(
 ) -> None:
     configured(pipeline, "start_date: 2024-01-01", f"sync_type: {sync_type}")
     aged(workspace)
-    synced(pipeline)
-    assert names(pipeline) == ["Of 2024", "Of 2025"]
     synced(pipeline)
     assert names(pipeline) == ["Of 2024", "Of 2025"]
 
@@ -365,10 +359,9 @@ def test_added_option_reads_nothing_in_full(workspace: Workspace, pipeline: Pipe
     assert "option_added" in pipeline.last_sync()["schema_changes"]
 
 
-@pytest.mark.parametrize("at", [1, 4])
-def test_schema_that_changes_during_the_read_starts_it_over(workspace: Workspace, pipeline: Pipeline, at: int) -> None:
+def test_schema_that_changes_during_the_read_starts_it_over(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace, 130)
-    workspace.faults.add(Fault("call", match=QUERY, at=at, callable=lambda: tasks.rename_property("Effort", "Points")))
+    workspace.faults.add(Fault("call", match=QUERY, at=2, callable=lambda: tasks.rename_property("Effort", "Points")))
     run = synced(pipeline)
     assert run.log.count("the read starts over") == 1
     assert differences(pipeline, workspace, tasks) == []
@@ -443,7 +436,7 @@ def test_property_excluded_later_disappears_without_a_word(workspace: Workspace,
 # Resuming
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 9])
+@pytest.mark.parametrize("at", [1, 7])
 def test_died_sync_goes_on_where_it_was(workspace: Workspace, pipeline: Pipeline, at: int) -> None:
     workspace.result_cap = 300
     source = workspace.add_database("Tasks", SCHEMA).data_source
@@ -695,7 +688,7 @@ def test_single_partition_is_synced_without_a_listing(workspace: Workspace, pipe
 
 def test_refused_is_archived_is_said_once_a_run(workspace: Workspace, pipeline: Pipeline) -> None:
     workspace.switches.is_archived_served = False
-    sources = [tasks_in(workspace, 2, f"Database {number}") for number in range(12)]
+    sources = [tasks_in(workspace, 2, f"Database {number}") for number in range(6)]
     run = synced(pipeline)
     assert run.log.count("no archived rows to give") == 1
     assert [line for source in sources for line in differences(pipeline, workspace, source)] == []

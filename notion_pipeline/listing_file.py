@@ -8,12 +8,14 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.listing import Listing
+from notion_pipeline.config import Source
+from notion_pipeline.listing import ListedDatabase, Listing
 from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.properties import Exclusion
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
-def save_listing(home: Path, source: str, run_id: str, listing: Listing, selected: list[str]) -> None:
+def save_listing(home: Path, source: Source, run_id: str, listing: Listing, selected: list[str]) -> None:
     """Keeps what the reads of this run need of the listing, in place of the run's before."""
     wanted = set(selected)
     content = {
@@ -31,7 +33,7 @@ def save_listing(home: Path, source: str, run_id: str, listing: Listing, selecte
                 "title": database.title,
                 "url": database.url,
                 "data_sources": [
-                    {"id": member.id, "name": member.name, "raw": _needed(member.raw)}
+                    {"id": member.id, "name": member.name, "raw": _needed(member.raw, _excluded(source, database))}
                     for member in database.data_sources
                 ],
             }
@@ -39,7 +41,7 @@ def save_listing(home: Path, source: str, run_id: str, listing: Listing, selecte
             if database.id in wanted
         ],
     }
-    write_private(_path(home, source), orjson.dumps(content))
+    write_private(_path(home, source.name), orjson.dumps(content))
 
 
 def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarget]:
@@ -80,8 +82,13 @@ def _read(home: Path, source: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _needed(raw: dict[str, Any]) -> dict[str, Any]:
-    return {"id": raw.get("id"), "properties": raw.get("properties")}
+def _excluded(source: Source, database: ListedDatabase) -> Exclusion:
+    return Exclusion(source.settings_for(database.id, database.title).exclude_properties)
+
+
+def _needed(raw: dict[str, Any], excluded: Exclusion) -> dict[str, Any]:
+    """The schema, without the properties that are to be nowhere."""
+    return {"id": raw.get("id"), "properties": excluded.out_of(raw.get("properties"))}
 
 
 def _path(home: Path, source: str) -> Path:

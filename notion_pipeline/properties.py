@@ -95,6 +95,14 @@ class Exclusion:
     def __bool__(self) -> bool:
         return bool(self._names)
 
+    def out_of(self, entries: Any) -> dict[str, Any]:
+        """A mapping by property name, of values or of schema entries, without the excluded ones."""
+        return {
+            name: entry
+            for name, entry in (entries.items() if isinstance(entries, dict) else ())
+            if not self.covers(name, entry.get("id") if isinstance(entry, dict) else None)
+        }
+
     def covers(self, name: str, raw_id: Any) -> bool:
         """Whether a property of this name, and of this id in either form, is excluded."""
         return valid_text(name) in self._names or (isinstance(raw_id, str) and decode_id(raw_id) in self._ids)

@@ -226,14 +226,7 @@ def _row(source: Source, database: ListedDatabase, tables: dict[str, str], now: 
     raw = database.raw
     first = database.data_sources[0].raw if database.data_sources else {}
     excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
-    schemas = {
-        member.id: {
-            name: entry
-            for name, entry in (member.raw.get("properties") or {}).items()
-            if not excluded.covers(name, entry.get("id") if isinstance(entry, dict) else None)
-        }
-        for member in database.data_sources
-    }
+    schemas = {member.id: excluded.out_of(member.raw.get("properties")) for member in database.data_sources}
     return [
         *(database.id, "database", database.title, _plain(raw.get("description")), database.url),
         *(raw.get("public_url"), _json(raw.get("parent")), _json(raw.get("icon")), _json(raw.get("cover"))),

@@ -40,11 +40,7 @@ def forget_excluded(connection: duckdb.DuckDBPyConnection, table: tuple[str, str
     """Takes properties that are excluded from now on out of the rows that were read before."""
     for rows in unread_rows(connection, table):
         for page_id, properties in rows:
-            kept = {
-                name: value
-                for name, value in (properties or {}).items()
-                if not exclusion.covers(name, value.get("id") if isinstance(value, dict) else None)
-            }
+            kept = exclusion.out_of(properties)
             if properties and len(kept) < len(properties):
                 connection.execute(
                     f"UPDATE {quote(*table)} SET properties = ?::JSON WHERE id = ?", [dump_json(kept).decode(), page_id]

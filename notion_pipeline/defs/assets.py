@@ -83,7 +83,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         selected = [stream.database_id for stream in handover.streams if stream.selected]
         home = notion.project.home
         with _as_failure():
-            save_listing(home, name, context.run.run_id, handover.listing, selected)
+            save_listing(home, current, context.run.run_id, handover.listing, selected)
         added, removed, busy = update_partitions(context.instance, name, selected, home=home)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "

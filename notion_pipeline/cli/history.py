@@ -1,0 +1,155 @@
+"""What the project's Dagster instance tells of a source: its last run with the result, and what will run next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from notion_pipeline.config import Source
+
+#: Runs without a job's name, as the UI and `dagster asset materialize` make them, that are looked through.
+_RUNS_LOOKED_AT = 100
+_SCHEDULE, _SENSOR = "dagster/schedule_name", "dagster/sensor_name"
+_LAUNCHED_BY = "notion_pipeline/launched_by"
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """A run of a source.
+
+    Attributes:
+        what: The job, or what of the source was materialized.
+        result: Dagster's status in lower case.
+        started_by: What asked for it.
+        reason: Why it failed; empty where it did not.
+    """
+
+    run_id: str
+    what: str
+    result: str
+    started_by: str
+    at: datetime
+    seconds: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class NextRun:
+    """What will start a run by itself.
+
+    Attributes:
+        at: None for the sensor, which waits for something to change.
+        stopped: Switched off in Dagster, whatever sources.yaml says.
+    """
+
+    name: str
+    at: datetime | None
+    every_seconds: int | None = None
+    stopped: bool = False
+
+
+def last_run(instance: DagsterInstance, source: str) -> LastRun | None:
+    """The newest run that had to do with a source; None where there is none."""
+    records = [
+        record for job in _jobs(source) for record in instance.get_run_records(RunsFilter(job_name=job), limit=1)
+    ]
+    others = instance.get_run_records(limit=_RUNS_LOOKED_AT)
+    records += [record for record in others if _concerns(record, source)][:1]
+    newest = max(records, key=lambda record: record.create_timestamp, default=None)
+    return None if newest is None else _told(instance, newest, source)
+
+
+def has_succeeded(instance: DagsterInstance, source: str) -> bool:
+    """Whether any run of one of the source's jobs ended well."""
+    succeeded = [DagsterRunStatus.SUCCESS]
+    return any(instance.get_runs(RunsFilter(job_name=job, statuses=succeeded), limit=1) for job in _jobs(source))
+
+
+def next_runs(instance: DagsterInstance, source: Source) -> list[NextRun]:
+    """Each schedule with its next time, the earliest first, and the sensor."""
+    status = {state.instigator_name: state.status for state in instance.all_instigator_state()}
+    wanted = {
+        f"{source.name}_schedule": source.schedule,
+        f"{source.name}_full_sync_schedule": source.full_sync_schedule,
+    }
+    schedules = [
+        NextRun(name, _next_time(crons, source.timezone), stopped=status.get(name) is InstigatorStatus.STOPPED)
+        for name, crons in wanted.items()
+        if crons
+    ]
+    sensor = f"{source.name}_changes"
+    found = sorted(schedules, key=lambda run: run.at or datetime.max.replace(tzinfo=timezone.utc))
+    if source.watch is not None or status.get(sensor) is InstigatorStatus.RUNNING:
+        every = source.watch.every_seconds if source.watch else None
+        found.append(NextRun(sensor, None, every, stopped=status.get(sensor) is InstigatorStatus.STOPPED))
+    return found
+
+
+def daemon_is_alive(instance: DagsterInstance) -> bool:
+    """Whether anything would start runs by itself: `dagster dev` or the daemon, on this instance."""
+    return all(instance.get_daemon_statuses([kind])[kind].healthy for kind in ("SCHEDULER", "SENSOR"))
+
+
+def _jobs(source: str) -> tuple[str, str]:
+    return f"{source}_sync", f"{source}_full_sync"
+
+
+def _concerns(record: RunRecord, source: str) -> bool:
+    keys = record.dagster_run.asset_selection or ()
+    return any(key.path[0] == source for key in keys)
+
+
+def _told(instance: DagsterInstance, record: RunRecord, source: str) -> LastRun:
+    run = record.dagster_run
+    at = record.start_time or record.create_timestamp.timestamp()
+    ended = record.end_time
+    return LastRun(
+        run_id=run.run_id,
+        what=run.job_name if run.job_name in _jobs(source) else _assets(run.asset_selection, source),
+        result=run.status.value.lower().replace("_", " "),
+        started_by=_starter(run.tags),
+        at=datetime.fromtimestamp(at, timezone.utc),
+        seconds=ended - at if ended else None,
+        reason=_reason(instance, run.run_id) if run.status is DagsterRunStatus.FAILURE else "",
+    )
+
+
+def _assets(selection: object, source: str) -> str:
+    keys = selection if isinstance(selection, (set, frozenset)) else ()
+    return ", ".join(sorted(key.to_user_string() for key in keys if isinstance(key, dg.AssetKey))) or source
+
+
+def _starter(tags: Mapping[str, str]) -> str:
+    for tag, kind in ((_SCHEDULE, "schedule"), (_SENSOR, "sensor")):
+        if tag in tags:
+            return f"{kind} {tags[tag]}"
+    if "dagster/backfill" in tags:
+        return "a backfill"
+    return "the command line" if _LAUNCHED_BY in tags else "hand"
+
+
+def _reason(instance: DagsterInstance, run_id: str) -> str:
+    """What the failed step said, ours without a traceback; all of it on one line."""
+    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        data = event.step_failure_data if event is not None else None
+        if data is not None and data.user_failure_data is not None and data.user_failure_data.description:
+            return " ".join(data.user_failure_data.description.split())
+        if data is not None and data.error is not None:
+            error = data.error
+            while error.cause is not None:
+                error = error.cause
+            return " ".join(error.message.split())
+    return "Its process ended without a word." if not records else ""
+
+
+def _next_time(crons: Sequence[str], time_zone: str) -> datetime:
+    return next(schedule_execution_time_iterator(time.time(), list(crons), time_zone))

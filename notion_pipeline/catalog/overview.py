@@ -106,6 +106,16 @@ def _synced(
     return {row[0]: (row[1], row[2], row[3]) for row in found}
 
 
+def held_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> tuple[dict[str, str], set[str]]:
+    """Table by data source id, of those that have one; and the tables of the source's schema that are not ours."""
+    if connection is None:
+        return {}, set()
+    synced = _synced(connection, source)
+    ours = {table.lower() for table, last, _ in synced.values() if last is not None} | {"databases"}
+    foreign = {name for name in names_in(connection, source) if name.lower() not in ours}
+    return {key: table for key, (table, _, _) in synced.items()}, foreign
+
+
 def count_rows(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[str]) -> dict[str, int]:
     """Rows by table, of those that stand; DuckDB counts by its metadata, not by reading them."""
     standing = names_in(connection, source)

@@ -1,0 +1,113 @@
+"""The wizard's first step: which account a source reads, connected or kept on the spot where it is not there yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+
+from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.connect import connect
+from notion_pipeline.cli.prompts import ask_one, ask_secret, ask_text
+from notion_pipeline.config import Source
+from notion_pipeline.config_values import check_variable
+from notion_pipeline.connecting import keep_token
+from notion_pipeline.credentials import credential_of
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.project import Project
+from notion_pipeline.redaction import keep_secret
+from notion_pipeline.token_store import StoredAccount, open_store
+
+Account = dict[str, Any]
+
+
+def token_account(variable: str) -> Account:
+    return {"type": "token", "token": {"env": variable}}
+
+
+def oauth_account(workspace: str) -> Account:
+    return {"type": "oauth", "workspace": workspace}
+
+
+def ask_account(project: Project, name: str, present: Account | None) -> Account:
+    """An account of the project, or one that is connected or kept now."""
+    choices: dict[str, Callable[[], Account]] = {
+        words: partial(dict, account) for account, words in _known(project, present)
+    }
+    choices["Connect a workspace in the browser now"] = lambda: connected_now(project)
+    choices["Enter the token of an internal connection now"] = lambda: _kept_now(project, name)
+    choices["The token is in another variable"] = lambda: token_account(
+        ask_text("Which variable", check=check_variable)
+    )
+    return ask_one("Account: how is Notion reached?", choices)()
+
+
+def _known(project: Project, present: Account | None) -> list[tuple[Account, str]]:
+    """Accounts that work as they are, that of the source first."""
+    kept = open_store(project).accounts()
+    found = [
+        (oauth_account(_reference(account, kept)), f"Workspace {account.label}, connected")
+        for account in kept
+        if not account.variable
+    ]
+    variables = [DEFAULT_TOKEN_VARIABLE, *(account.variable for account in kept if account.variable)]
+    found += [
+        (token_account(variable), f"The token in {variable}")
+        for variable in dict.fromkeys(variables)
+        if _has_token(variable, project)
+    ]
+    if present and all(json.dumps(account) != json.dumps(present) for account, _ in found):
+        found.insert(0, (present, "As it is in sources.yaml"))
+    return sorted(found, key=lambda choice: choice[0] != present)
+
+
+def _reference(account: StoredAccount, kept: list[StoredAccount]) -> str:
+    """What tells an account from the others in sources.yaml: the workspace's name, else an id."""
+    for wish in (account.workspace_name, account.workspace_id):
+        if wish and sum(other.goes_by(wish) for other in kept) == 1:
+            return wish
+    return account.bot_id
+
+
+def _has_token(variable: str, project: Project) -> bool:
+    try:
+        credential_of(Source(name="draft", account=TokenAccount.model_validate(token_account(variable))), project)
+    except NotionPipelineError:
+        return False
+    return True
+
+
+def connected_now(project: Project) -> Account:
+    """The account of the flow in the browser, as `connect` makes it.
+
+    Raises:
+        CommandError: Nothing was connected.
+    """
+    before = {account.bot_id: account.refreshed_at for account in open_store(project).accounts()}
+    click.get_current_context().invoke(connect, source=None, no_browser=False, from_input=False, wait=300)
+    kept = open_store(project).accounts()
+    fresh = [account for account in kept if before.get(account.bot_id) != account.refreshed_at]
+    if not fresh:
+        raise CommandError("Nothing was connected.")
+    return oauth_account(_reference(max(fresh, key=lambda account: account.refreshed_at), kept))
+
+
+def _kept_now(project: Project, name: str) -> Account:
+    """Keeps a token that is typed in, as `connect --token` does, under a variable that is free."""
+    taken = {account.variable for account in open_store(project).accounts()}
+    is_free = DEFAULT_TOKEN_VARIABLE not in taken and not project.environ.get(DEFAULT_TOKEN_VARIABLE, "").strip()
+    variable = DEFAULT_TOKEN_VARIABLE if is_free else f"{DEFAULT_TOKEN_VARIABLE}_{name.upper()}"
+    token = ask_secret("Token", check=_check_token)
+    keep_secret(token)
+    account, sight = keep_token(token, variable, project, open_store(project))
+    click.echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
+    return token_account(variable)
+
+
+def _check_token(text: str) -> None:
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("A token is one word of visible ASCII characters.")

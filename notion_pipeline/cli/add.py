@@ -1,0 +1,311 @@
+"""`notion-pipeline add`: the wizard that writes a source into sources.yaml; each answer is a flag as well."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+
+from notion_pipeline.access import account_text, identity, look
+from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.overview import held_names
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
+from notion_pipeline.cli.prompts import ask_one, ask_text, ask_yes
+from notion_pipeline.cli.wizard import STEPS, Surroundings
+from notion_pipeline.config import Source, load_sources, parse_sources
+from notion_pipeline.config_file import read_mapping
+from notion_pipeline.config_values import (
+    check_description,
+    check_prefix,
+    check_time_zone,
+    check_variable,
+    parse_start_date,
+)
+from notion_pipeline.cron import check_cron
+from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.source_draft import (
+    Draft,
+    check_name,
+    check_own_table,
+    check_sync_type,
+    one_database,
+    resolve_entries,
+    suggested_name,
+)
+from notion_pipeline.sources_writer import text_with, write
+from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
+from notion_pipeline.wording import quoted
+
+CATALOG_WAIT_SECONDS = 5.0
+ANSWER_SECONDS = 60.0
+
+
+def _checked(check: Callable[[str], Any], *, parsed: bool = True) -> Callable[..., Any]:
+    """A callback of click's: what the check refuses is wrong usage; None where the flag is not given."""
+
+    def callback(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        try:
+            if isinstance(value, tuple):
+                return tuple(check(one) for one in value)
+            if value is None:
+                return None
+            return check(value) if parsed else (check(value), value)[1]
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from None
+
+    return callback
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """`NAME=VALUE`, cut at the last equals sign: titles may hold some."""
+    name, equals, value = text.rpartition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ValueError(f"found {quoted(text)}, allowed: a stream and a value, such as Tasks=tasks")
+    return name.strip(), value.strip()
+
+
+def _typed_pair(text: str) -> tuple[str, str]:
+    name, value = _pair(text)
+    return name, check_sync_type(value)
+
+
+def _daily(text: str) -> list[str]:
+    return daily(parse_times(text))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--name", metavar="NAME", help="Name of the source; of its schema, assets, jobs and schedules.")
+@click.option("--change", is_flag=True, help="Change the source of this name instead of adding one.")
+@click.option("--connect", "connect_now", is_flag=True, help="Account: connect a workspace in the browser now.")
+@click.option("--workspace", metavar="NAME", help="Account: a workspace that is connected, by name or id.")
+@click.option(
+    "--token-env", metavar="VARIABLE", callback=_checked(check_variable), help="Account: the token in a variable."
+)
+@click.option(
+    "--start-date",
+    metavar="DATE",
+    callback=_checked(lambda text: parse_start_date(text or None), parsed=False),
+    help="Leave out pages last edited before.",
+)
+@click.option("--select", multiple=True, metavar="STREAM", help="What is synced: a title, glob, id or stream name.")
+@click.option("--deselect", multiple=True, metavar="STREAM", help="What of it is not.")
+@click.option("--table-prefix", metavar="TEXT", callback=_checked(check_prefix), help="Before all table names.")
+@click.option(
+    "--sync-type",
+    metavar="TYPE",
+    callback=_checked(check_sync_type),
+    help="INCREMENTAL or FULL_TABLE, for all streams.",
+)
+@click.option("--table", multiple=True, metavar="STREAM=TABLE", callback=_checked(_pair), help="Table of one stream.")
+@click.option(
+    "--stream-sync-type",
+    multiple=True,
+    metavar="STREAM=TYPE",
+    callback=_checked(_typed_pair),
+    help="Sync type of one stream.",
+)
+@click.option(
+    "--description",
+    metavar="TEXT",
+    callback=_checked(check_description),
+    help="Shown in Dagster; at most 140 characters.",
+)
+@click.option("--daily", metavar="TIMES", callback=_checked(_daily), help="Sync every day at 06:00, or at 06:00,18:00.")
+@click.option("--weekly", metavar="DAY TIME", callback=_checked(weekly), help='Sync once a week, such as "mon 06:00".')
+@click.option("--schedule", multiple=True, metavar="CRON", callback=_checked(check_cron), help="Sync by cron.")
+@click.option("--watch/--no-watch", default=None, help="Sync when something changes.")
+@click.option("--watch-every", type=click.IntRange(min=5), metavar="SECONDS", help="How often changes are looked for.")
+@click.option(
+    "--full-sync-weekly", metavar="DAY TIME", callback=_checked(weekly), help='Full sync, such as "sun 03:00".'
+)
+@click.option(
+    "--full-sync-schedule", multiple=True, metavar="CRON", callback=_checked(check_cron), help="Full sync by cron."
+)
+@click.option(
+    "--timezone", metavar="ZONE", callback=_checked(check_time_zone), help="Of schedules; by default this machine's."
+)
+@click.option("-y", "--yes", is_flag=True, help="Ask nothing: what no flag says is left at its default.")
+@click.option("--dry-run", is_flag=True, help="Print the file instead of writing it.")
+def add(**flags: Any) -> None:
+    """Set up a source: account, start date, streams, tables, description, triggers.
+
+    Asks for each, shows the whole, and writes it into sources.yaml; your comments and their order stay. A flag answers
+    its question. Without a terminal nothing is asked.
+    """
+    project = find_project()
+    asks = not flags["yes"] and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        draft = _draft(project, flags, asks=asks)
+        around = _account(project, draft, flags, asks=asks)
+        _take_flags(draft, around, flags)
+        if asks:
+            for step in STEPS:
+                step(draft, around)
+        _finish(project, draft, around, asks=asks, dry_run=flags["dry_run"])
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted; nothing was written.") from None
+
+
+def _draft(project: Project, flags: dict[str, Any], *, asks: bool) -> Draft:
+    """The source that is added or changed."""
+    content = read_mapping(project.sources_file, project.sources_label) or {}
+    present: dict[str, dict[str, Any]] = {}
+    if content.get("sources") is not None:
+        load_sources(project)  # what is wrong with the file is said before anything is asked
+        present = {entry["name"]: entry for entry in content["sources"]}
+    name = flags["name"]
+    if asks and not name and present:
+        name = _ask_which(list(present))
+        flags["change"] = name is not None
+    if flags["change"]:
+        if name is None and len(present) == 1:
+            name = next(iter(present))
+        if name not in present:
+            raise CommandError(
+                f"There is no source {quoted(name)} to change; there are: {', '.join(present) or 'none'}."
+            )
+        return Draft(name, present[name])
+    if name is None:
+        name = suggested_name("", present)
+        if asks:
+            name = ask_text("Name of the source", default=name, check=lambda text: check_name(text, present))
+    try:
+        return Draft(check_name(name, present))
+    except ValueError as error:
+        hint = f" `notion-pipeline add --change --name {name}` changes it." if name in present else ""
+        raise CommandError(f"--name: {error}.{hint}") from None
+
+
+def _ask_which(names: Sequence[str]) -> str | None:
+    """The source to change; None to add one."""
+    choices: dict[str, str | None] = {"Add a source": None, **{f"Change source {name}": name for name in names}}
+    return ask_one("What shall be done?", choices)
+
+
+def _account(project: Project, draft: Draft, flags: dict[str, Any], *, asks: bool) -> Surroundings:
+    """Settles the account, and looks what it really sees."""
+    given = _given_account(project, flags)
+    if given is not None or not asks:
+        draft.put("account", given or draft.get("account") or token_account(DEFAULT_TOKEN_VARIABLE))
+        return _look(project, draft, flags)
+    while True:
+        try:
+            draft.put("account", ask_account(project, draft.name, draft.present.get("account")))
+            return _look(project, draft, flags)
+        except NotionPipelineError as error:
+            click.echo(f"{error}\n")
+
+
+def _given_account(project: Project, flags: dict[str, Any]) -> dict[str, Any] | None:
+    ways = [name for name in ("connect_now", "workspace", "token_env") if flags[name]]
+    if len(ways) > 1:
+        raise click.UsageError("--connect, --workspace and --token-env exclude each other.")
+    if flags["connect_now"]:
+        return connected_now(project)
+    if flags["workspace"]:
+        return oauth_account(flags["workspace"])
+    return token_account(flags["token_env"]) if flags["token_env"] else None
+
+
+def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings:
+    source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
+    known, held, foreign = _in_catalog(project, draft.name)
+    with Console(stderr=True).status("Looking at what the account sees"):
+        found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
+        databases = asyncio.run(look(source, project, known)).listing.databases
+    click.echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
+    answered = {
+        key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
+    }
+    answered |= {key for key in ("select", "deselect") if flags[key]}
+    answered |= {"streams"} if flags["table"] or flags["stream_sync_type"] else set()
+    answered |= {"schedule"} if flags["daily"] or flags["weekly"] or flags["schedule"] else set()
+    answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
+    answered |= {"full_sync_schedule"} if flags["full_sync_weekly"] or flags["full_sync_schedule"] else set()
+    return Surroundings(databases, held, foreign, answered)
+
+
+def _in_catalog(project: Project, name: str) -> tuple[list[str], dict[str, str], set[str]]:
+    """Known databases and given names of a source that was there before; nothing where the catalog cannot be read."""
+    path = (load_sources(project) if project.sources_file.exists() else parse_sources({})).catalog_path(project)
+    try:
+        with Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS).reading() as connection:
+            known = [entry.id for entry in known_databases(connection, name).values() if entry.accessible]
+            return known, *held_names(connection, name)
+    except CatalogError:
+        return [], {}, set()
+
+
+def _take_flags(draft: Draft, around: Surroundings, flags: dict[str, Any]) -> None:
+    """Puts what flags say into the draft."""
+    for key in ("start_date", "table_prefix", "sync_type", "description"):
+        if flags[key] is not None:
+            draft.put(key, flags[key])
+    for key in ("select", "deselect"):
+        if flags[key]:
+            draft.put(key, resolve_entries(flags[key], around.databases))
+    if draft.get("select") and "select" not in draft.values and not draft.present:
+        draft.put("select", draft.get("select"))
+    for entry, table in flags["table"]:
+        database = one_database(entry, around.databases)
+        others = [name for key, name in around.tables(draft).items() if key != database.id]
+        try:
+            draft.set_stream(database.id, database.title, table=check_own_table(table, others))
+        except ValueError as error:
+            raise CommandError(f"--table: {error}.") from None
+    for entry, sync_type in flags["stream_sync_type"]:
+        database = one_database(entry, around.databases)
+        draft.set_stream(database.id, database.title, sync_type=sync_type)
+    _take_triggers(draft, flags)
+
+
+def _take_triggers(draft: Draft, flags: dict[str, Any]) -> None:
+    crons = [*(flags["daily"] or ()), *([flags["weekly"]] if flags["weekly"] else ()), *flags["schedule"]]
+    full = [*([flags["full_sync_weekly"]] if flags["full_sync_weekly"] else ()), *flags["full_sync_schedule"]]
+    for key, found in (("schedule", crons), ("full_sync_schedule", full)):
+        if found:
+            draft.put(key, found[0] if len(found) == 1 else found)
+    if flags["timezone"]:
+        draft.put("timezone", flags["timezone"])
+    elif (crons or full) and "timezone" not in draft.values:
+        draft.put("timezone", local_time_zone())
+    if flags["watch"] is False:
+        draft.put("watch", None)
+    elif flags["watch"] or flags["watch_every"]:
+        draft.put("watch", {"every_seconds": flags["watch_every"] or 60})
+
+
+def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool, dry_run: bool) -> None:
+    """Shows the whole, and writes it."""
+    titles = {key: title or "Untitled" for key, title in around.titles.items()}
+    entry = draft.entry(titles)
+    if dry_run:
+        path = project.sources_file
+        click.echo(text_with(entry, path.read_bytes().decode("utf-8-sig") if path.exists() else None), nl=False)
+        return
+    if asks:
+        click.echo(f"\n{_summary(draft, around, titles)}")
+        if not ask_yes(f"Write it into {project.sources_label}?"):
+            raise CommandError("Nothing was written.")
+    write(project, entry)
+    done = "changed in" if draft.present else "written to"
+    click.echo(
+        f"Source {draft.name} is {done} {project.sources_label}. Next: `notion-pipeline sync --source {draft.name}`"
+    )
+
+
+def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:
+    """The source as a file of its own would have it, and what it comes to."""
+    whole = Draft(draft.name, values=dict(draft.values)).entry(titles)
+    text = text_with(whole, "").rstrip()
+    source = parse_sources({"sources": [{"name": draft.name, **draft.values}]}).sources[0]
+    selected = sum(source.selects(*listed) for listed in around.titles.items())
+    return f"{text}\n\n{selected:,} of {len(around.databases):,} databases are selected.\n"

@@ -1,0 +1,282 @@
+"""The questions of `add`, a function a step: each puts its answers into the draft, or skips what a flag has answered.
+
+What a step needs to know of the account and the catalog is in `Surroundings`; nothing here reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import click
+
+from notion_pipeline.cli.display import title_of
+from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes
+from notion_pipeline.config_values import (
+    MAX_DESCRIPTION,
+    check_description,
+    check_prefix,
+    check_time_zone,
+    parse_start_date,
+)
+from notion_pipeline.cron import check_cron
+from notion_pipeline.listing import ListedDatabase
+from notion_pipeline.selection import matches_database
+from notion_pipeline.source_draft import Draft, check_own_table, suggested_tables
+from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
+
+_ALL, _BUT, _SOME = "all", "but", "some"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the steps after the account know.
+
+    Attributes:
+        databases: What the account sees.
+        held, foreign: As suggested_tables takes them.
+        answered: Keys of the source that flags have answered.
+    """
+
+    databases: Sequence[ListedDatabase]
+    held: Mapping[str, str] = field(default_factory=dict)
+    foreign: Collection[str] = ()
+    answered: Collection[str] = ()
+
+    @property
+    def titles(self) -> dict[str, str]:
+        return {database.id: database.title for database in self.databases}
+
+    def tables(self, draft: Draft) -> dict[str, str]:
+        return suggested_tables(self.databases, draft, self.held, self.foreign)
+
+
+def ask_start_date(draft: Draft, around: Surroundings) -> None:
+    if "start_date" in around.answered:
+        return
+
+    def check(text: str) -> None:
+        parse_start_date(text or None)
+
+    text = ask_text(
+        "Start date: leave out pages last edited before (such as 2024-01-01; empty: none)",
+        default=str(draft.get("start_date") or ""),
+        check=check,
+    )
+    draft.put("start_date", text)
+
+
+def ask_streams(draft: Draft, around: Surroundings) -> None:
+    """All, all but some, or some of what the account sees; the latter two as a checklist."""
+    if {"select", "deselect"} & set(around.answered):
+        return
+    count = len(around.databases)
+    how = ask_one(
+        f"Streams: the account sees {count:,} database{'' if count == 1 else 's'}. Which are synced?",
+        {
+            "All of them, and those that are shared later": _ALL,
+            "All but some, and those that are shared later": _BUT,
+            "Some of them": _SOME,
+        },
+        default=_how_so_far(draft),
+    )
+    before = _ids_in(draft.list_of("deselect" if how == _BUT else "select"), around)
+    if how == _ALL:
+        _select(draft, ["*"], [])
+    elif how == _BUT:
+        left_out = ask_several("Left out are", _choices(draft, around), chosen=before, at_least_one=True)
+        _select(draft, ["*"], left_out)
+    else:
+        _select(draft, ask_several("Synced are", _choices(draft, around), chosen=before, at_least_one=True), [])
+
+
+def _select(draft: Draft, select: list[str], deselect: list[str]) -> None:
+    draft.put("select", select)
+    draft.put("deselect", deselect)
+
+
+def _how_so_far(draft: Draft) -> str:
+    if draft.list_of("deselect"):
+        return _BUT
+    return _ALL if draft.list_of("select") == ["*"] else _SOME
+
+
+def _ids_in(entries: Collection[str], around: Surroundings) -> list[str]:
+    return [database.id for database in around.databases if {database.id, database.title} & set(entries)]
+
+
+def _choices(draft: Draft, around: Surroundings) -> dict[str, str]:
+    """Title and table of each database by id; the table's name finds a title by its letters without accents."""
+    tables = around.tables(draft)
+    return {
+        database.id: f"{title_of(database.title, 60)}  →  {tables.get(database.id, '')}"
+        for database in around.databases
+    }
+
+
+def ask_tables(draft: Draft, around: Surroundings) -> None:
+    """Prefix and sync type of all, then what differs for single streams."""
+    if "table_prefix" not in around.answered:
+        prefix = ask_text(
+            "Tables: a prefix for all names (empty: none)",
+            default=str(draft.get("table_prefix") or ""),
+            check=check_prefix,
+        )
+        draft.put("table_prefix", prefix)
+    if "sync_type" not in around.answered:
+        draft.put("sync_type", _ask_sync_type("How are tables synced?", str(draft.get("sync_type"))))
+        if draft.get("sync_type") == "INCREMENTAL" and "sync_type" not in draft.present:
+            draft.put("sync_type", None)  # the default needs no line
+    if "streams" in around.answered:
+        return
+    selected = _selected(draft, around)
+    tables = around.tables(draft)
+    _show_tables(draft, selected, tables)
+    if not selected or not ask_yes("Change the name or the sync type of single tables?", default=False):
+        return
+    choices = {key: words for key, words in _choices(draft, around).items() if key in {d.id for d in selected}}
+    wanted = set(ask_several("Which", choices, at_least_one=False))
+    for database in selected:
+        if database.id in wanted:
+            _ask_table(draft, database, around)
+
+
+def _selected(draft: Draft, around: Surroundings) -> list[ListedDatabase]:
+    def fits(key: str, database: ListedDatabase) -> bool:
+        return any(matches_database(entry, database.id, database.title) for entry in draft.list_of(key))
+
+    return [d for d in around.databases if fits("select", d) and not fits("deselect", d)]
+
+
+def _show_tables(draft: Draft, selected: Sequence[ListedDatabase], tables: Mapping[str, str]) -> None:
+    for database in selected:
+        click.echo(f"  {title_of(database.title):<34}{draft.name}.{tables.get(database.id, '')}")
+
+
+def _ask_sync_type(question: str, default: str) -> str:
+    return ask_one(
+        question,
+        {
+            "INCREMENTAL: what was edited, and a full read now and then": "INCREMENTAL",
+            "FULL_TABLE: everything, each time": "FULL_TABLE",
+        },
+        default=default,
+    )
+
+
+def _ask_table(draft: Draft, database: ListedDatabase, around: Surroundings) -> None:
+    tables = around.tables(draft)
+    others = [table for key, table in tables.items() if key != database.id]
+    suggested = tables.get(database.id, "")
+    title = title_of(database.title)
+    name = ask_text(f'Table of "{title}"', default=suggested, check=lambda text: check_own_table(text, others))
+    before = str(draft.stream(database.id, database.title).get("sync_type") or draft.get("sync_type"))
+    sync_type = _ask_sync_type(f'How is "{title}" synced?', before)
+    own = draft.stream(database.id, database.title)
+    draft.set_stream(
+        database.id,
+        database.title,
+        table=name if name != suggested or "table" in own else None,
+        sync_type=sync_type if sync_type != draft.get("sync_type") or "sync_type" in own else None,
+    )
+
+
+def ask_description(draft: Draft, around: Surroundings) -> None:
+    if "description" in around.answered:
+        return
+    text = ask_text(
+        f"Description, at most {MAX_DESCRIPTION} characters",
+        default=str(draft.get("description") or ""),
+        check=check_description,
+        longest=MAX_DESCRIPTION,
+    )
+    draft.put("description", text)
+
+
+_Crons = Callable[[], list[str]]
+
+
+def ask_triggers(draft: Draft, around: Surroundings) -> None:
+    """When it syncs by itself: times, crons and the sensor in any combination; full syncs; the time zone."""
+    asked = False
+    if not {"schedule", "watch"} & set(around.answered):
+        asked = _ask_schedule(draft)
+    if "full_sync_schedule" not in around.answered:
+        asked = _ask_full_sync(draft) or asked
+    if asked and "timezone" not in around.answered:
+        zone = ask_text(
+            "Time zone", default=str(draft.values.get("timezone") or local_time_zone()), check=check_time_zone
+        )
+        draft.put("timezone", zone)
+
+
+def _ask_schedule(draft: Draft) -> bool:
+    """Whether times were given."""
+    kinds: dict[str, _Crons] = {
+        "Every day": lambda: daily(parse_times(_ask_times("Every day at", "06:00"))),
+        "At given times": lambda: daily(parse_times(_ask_times("At these times of each day", "06:00, 12:00, 18:00"))),
+        "Once a week": lambda: [weekly(ask_text("Once a week on", default="mon 06:00", check=weekly))],
+        "By cron": lambda: _ask_crons("Crons, one or several with ; between", draft.list_of("schedule")),
+    }
+    watching = "When something changes"
+    chosen = ask_several(
+        "Triggers: when does it sync by itself?",
+        {words: words for words in (*kinds, watching)},
+        chosen=_kinds_so_far(draft, watching),
+    )
+    crons = [cron for kind in chosen if kind in kinds for cron in kinds[kind]()]
+    draft.put("schedule", crons[0] if len(crons) == 1 else list(dict.fromkeys(crons)))
+    draft.put("watch", (draft.present.get("watch") or True) if watching in chosen else None)
+    if watching in chosen and "watch" not in draft.present:
+        seconds = ask_text("Look for changes every how many seconds?", default="60", check=check_seconds)
+        draft.put("watch", {"every_seconds": int(seconds)})
+    return bool(crons)
+
+
+def _kinds_so_far(draft: Draft, watching: str) -> list[str]:
+    return (["By cron"] if draft.list_of("schedule") else []) + ([watching] if draft.get("watch") else [])
+
+
+def _ask_times(question: str, default: str) -> str:
+    return ask_text(question, default=default, check=parse_times)
+
+
+def _ask_crons(question: str, before: Sequence[str]) -> list[str]:
+    def check(text: str) -> None:
+        for cron in text.split(";"):
+            check_cron(cron.strip())
+
+    text = ask_text(question, default="; ".join(before) or "0 6 * * *", check=check)
+    return [check_cron(cron.strip()) for cron in text.split(";")]
+
+
+def _ask_full_sync(draft: Draft) -> bool:
+    """Whether full syncs were asked for."""
+    present = draft.list_of("full_sync_schedule")
+    if not ask_yes(
+        "Full syncs too, which make tables exact and take out rows gone from Notion?", default=bool(present)
+    ):
+        draft.put("full_sync_schedule", None)
+        return False
+    if present:
+        crons = _ask_crons("Crons of full syncs", present)
+    else:
+        crons = [weekly(ask_text("Full syncs once a week on", default="sun 03:00", check=weekly))]
+    draft.put("full_sync_schedule", crons[0] if len(crons) == 1 else crons)
+    return True
+
+
+def check_seconds(text: str) -> int:
+    """A number of seconds that the sensor may wait.
+
+    Raises:
+        ValueError: It is none, or too small for Dagster.
+    """
+    if not text.isascii() or not text.isdigit() or int(text) < 5:
+        raise ValueError("allowed: a whole number of seconds, at least 5")
+    return int(text)
+
+
+STEPS: tuple[Callable[[Draft, Surroundings], None], ...] = (
+    *(ask_start_date, ask_streams, ask_tables, ask_description, ask_triggers),
+)

@@ -1,0 +1,197 @@
+"""A source on its way into sources.yaml: the answers given so far, checked one by one, and what is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from notion_pipeline.config import SyncType, definition_names
+from notion_pipeline.config_values import check_source_name, check_table
+from notion_pipeline.errors import ConfigError
+from notion_pipeline.listing import ListedDatabase
+from notion_pipeline.naming import NamedDatabase, slug, table_names
+from notion_pipeline.selection import DATABASES_STREAM, matches_database, names_database
+from notion_pipeline.sources_writer import Entry
+from notion_pipeline.stream_search import nearest_titles
+from notion_pipeline.wording import quoted
+
+#: In the order in which they are written.
+KEYS = (
+    *("description", "account", "start_date", "select", "deselect", "table_prefix", "sync_type", "streams"),
+    *("schedule", "full_sync_schedule", "timezone", "watch"),
+)
+_LONGEST_NAME = 31
+_GLOB = frozenset("*?[")
+#: What a key that is not there means, as sources.yaml writes it.
+_DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
+
+
+@dataclass
+class Draft:
+    """The keys of one source as sources.yaml holds them.
+
+    Attributes:
+        present: The source as it stands in the file; empty for a new one.
+    """
+
+    name: str
+    present: Mapping[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values = {key: self.present[key] for key in KEYS if self.present.get(key) is not None} | self.values
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key, _DEFAULTS.get(key))
+
+    def put(self, key: str, value: Any) -> None:
+        """Sets a key; an empty value is no key."""
+        if value in (None, "", [], {}):
+            self.values.pop(key, None)
+        else:
+            self.values[key] = value
+
+    def list_of(self, key: str) -> list[str]:
+        """A key that may be one or several, as a list."""
+        value = self.get(key)
+        return [value] if isinstance(value, str) else list(value or ())
+
+    def stream(self, database_id: str, title: str) -> dict[str, Any]:
+        """The settings of one stream so far."""
+        return dict((self.get("streams") or {}).get(self._stream_key(database_id, title)) or {})
+
+    def set_stream(self, database_id: str, title: str, **settings: str | None) -> None:
+        """Changes settings of one stream; None takes one out. Its key stays what it is, the id for a new one."""
+        streams = dict(self.get("streams") or {})
+        key = self._stream_key(database_id, title)
+        found = {**(streams.pop(key, None) or {}), **settings}
+        kept = {name: value for name, value in found.items() if value is not None}
+        if kept:
+            streams[key] = kept
+        self.put("streams", streams)
+
+    def _stream_key(self, database_id: str, title: str) -> str:
+        keys = (key for key in self.get("streams") or {} if names_database(key, database_id, title))
+        return next(keys, database_id)
+
+    def entry(self, titles: Mapping[str, str]) -> Entry:
+        """What is to be written: of a source that is there, what differs."""
+        values = {key: self.values.get(key) for key in KEYS}
+        changed = {key: value for key, value in values.items() if value != self.present.get(key)}
+        return Entry(
+            self.name, {key: value for key, value in changed.items() if value is not None or self.present}, titles
+        )
+
+
+def check_name(name: str, taken: Iterable[str]) -> str:
+    """A name that can stand beside the other sources.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    check_source_name(name)
+    ours = definition_names(name)
+    for other in taken:
+        if other == name:
+            raise ValueError(f"found {quoted(name)}, which is a source already")
+        if met := sorted(ours.keys() & definition_names(other).keys()):
+            raise ValueError(f"found {quoted(name)}, which would have {met[0]} in common with source {other}")
+    return name
+
+
+def suggested_name(workspace: str, taken: Collection[str]) -> str:
+    """A free name: `notion` for the first source, then that of the workspace."""
+    base = "notion" if not taken or not workspace else slug(workspace)[: _LONGEST_NAME - 3].strip("_")
+    wishes = (base if number == 1 else f"{base}_{number}" for number in count(1))
+    for wish in wishes:
+        try:
+            return check_name(wish, taken)
+        except ValueError:
+            # A title such as `2025` or `main` makes no name of a source; `source` always does.
+            base = base if wish in taken else "source"
+    return base
+
+
+def suggested_tables(
+    databases: Sequence[ListedDatabase], draft: Draft, held: Mapping[str, str], foreign: Collection[str]
+) -> dict[str, str]:
+    """The table of each database's first data source, as a sync would name it, by database id.
+
+    Args:
+        held: Table by data source id, of those that have one.
+        foreign: Tables of the schema that are not ours.
+    """
+    named = [
+        NamedDatabase(
+            database.id,
+            database.title,
+            tuple((member.id, member.name) for member in database.data_sources),
+            draft.stream(database.id, database.title).get("table"),
+        )
+        for database in databases
+    ]
+    tables = table_names(named, held=held, foreign=foreign, prefix=str(draft.get("table_prefix") or "")).tables
+    return {database.id: tables[database.data_sources[0].id] for database in databases if database.data_sources}
+
+
+def resolve_entries(entries: Iterable[str], databases: Sequence[ListedDatabase]) -> list[str]:
+    """Entries of `select` as they are written: titles as ids, globs as they are.
+
+    Raises:
+        ConfigError: One fits no database that the account sees.
+    """
+    found: list[str] = []
+    for entry in entries:
+        fitting = [database.id for database in databases if matches_database(entry, database.id, database.title)]
+        exact = [database.id for database in databases if names_database(entry, database.id, database.title)]
+        if not fitting and entry not in ("*", DATABASES_STREAM):
+            near = nearest_titles(entry, (database.title for database in databases))
+            hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
+            raise ConfigError(f"No database that the account sees fits {quoted(entry)}.{hint}")
+        found += exact or ([entry] if _GLOB & set(entry) or entry == DATABASES_STREAM else fitting)
+    return list(dict.fromkeys(found))
+
+
+def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatabase:
+    """The database that a title, id or stream name means.
+
+    Raises:
+        ConfigError: None, or several.
+    """
+    found = [database for database in databases if names_database(entry, database.id, database.title)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(
+            f"{len(found)} databases are called {quoted(entry)}.",
+            cure=f"Name one by its id: {', '.join(database.id for database in found)}.",
+        )
+    near = nearest_titles(entry, (database.title for database in databases))
+    hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
+    raise ConfigError(f"No database that the account sees is called {quoted(entry)}.{hint}")
+
+
+def check_own_table(name: str, others: Iterable[str]) -> str:
+    """A table name that no other stream has.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    check_table(name)
+    if name.lower() in {other.lower() for other in others}:
+        raise ValueError(f"found {quoted(name)}, which is another stream's table")
+    return name
+
+
+def check_sync_type(value: str) -> str:
+    """A sync type as sources.yaml writes it, whatever its case.
+
+    Raises:
+        ValueError: It is none.
+    """
+    wanted = value.strip().upper()
+    if wanted not in SyncType.__members__:
+        raise ValueError(f"found {quoted(value)}, allowed: {', '.join(SyncType.__members__)}")
+    return wanted

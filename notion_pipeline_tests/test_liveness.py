@@ -52,9 +52,7 @@ def test_run_that_lives_is_left_alone(instance: dg.DagsterInstance, run: Dagster
     assert not list(tmp_path.rglob("*.lock")), "a run that ends takes its lock file away"
 
 
-def test_run_without_a_lock_file_is_left_alone(
-    instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path
-) -> None:
+def test_run_without_a_lock_file_is_left_alone(instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path) -> None:
     """It may be starting, or be of another code location."""
     close_dead_runs(instance, tmp_path)
     assert _status(instance, run) is DagsterRunStatus.STARTED

@@ -25,6 +25,9 @@ from notion_pipeline.sync import Sync
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline_tests.bench import TOKEN, Bench
 
+#: Where a process may die and leave the stage of a whole read behind.
+BEFORE_COMMIT, AFTER_COMMIT = "before the commit", "after the commit, before its stage is removed"
+
 
 @dataclass
 class PretendTime:
@@ -73,8 +76,12 @@ class Engine(Bench):
     time: PretendTime = field(default_factory=PretendTime)
     timeout: float = 20.0
 
-    def attempt(self, sync_type: str | None = None, *, run_id: str = "run") -> Outcome:
-        """One run: the listing, then each selected database; commits what it read whole."""
+    def attempt(self, sync_type: str | None = None, *, run_id: str = "run", dies: str = "") -> Outcome:
+        """One run: the listing, then each selected database; commits what it read whole.
+
+        Args:
+            dies: BEFORE_COMMIT or AFTER_COMMIT, as if the process was killed there.
+        """
         outcome = Outcome()
         requests, lines, slept = len(self.workspace.requests), len(self.lines), self.time.slept
         try:
@@ -83,7 +90,7 @@ class Engine(Bench):
             outcome.errors[""] = error
         else:
             for read in self._read(listing, sync_type):
-                self._land(read, outcome, run_id)
+                self._land(read, outcome, run_id, dies)
         outcome.requests = self.workspace.requests[requests:]
         outcome.log = self.lines[lines:]
         outcome.waited = self.time.slept - slept
@@ -134,13 +141,14 @@ class Engine(Bench):
         progress = LogProgress(self.lines.append)
         return Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
 
-    def _land(self, read: DatabaseExtract, outcome: Outcome, run_id: str) -> None:
+    def _land(self, read: DatabaseExtract, outcome: Outcome, run_id: str, dies: str) -> None:
         for error in read.failures:
             outcome.errors[read.database_id] = error
         try:
-            if read.extracts:
+            if read.extracts and dies != BEFORE_COMMIT:
                 for extract, landed in commit_database(self.catalog, self.source, read, run_id):
-                    extract.stage.remove()
+                    if dies != AFTER_COMMIT:
+                        extract.stage.remove()
                     outcome.landed[landed.table] = landed
         except NotionPipelineError as error:
             outcome.errors[read.database_id] = error

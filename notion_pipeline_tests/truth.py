@@ -36,22 +36,39 @@ class Queried(Protocol):
 def differences(pipeline: Queried, ws: Workspace, source: DataSource, *, excluded: Iterable[str] = ()) -> list[str]:
     """Every cell of the data source's table that is not what Notion holds, in words."""
     table, columns = recorded(pipeline, source)
-    names = [row[0] for row in pipeline.query(f'DESCRIBE notion."{table}"')]
-    kept = {row[names.index("id")]: dict(zip(names, row, strict=True)) for row in rows_of(pipeline, table)}
     truth = {page["id"]: without(as_served(page, ws, source), excluded) for page in ws.rows(source)}
+    kinds = {column["property_id"]: kinds_of(column, truth.values()) for column in columns}
+    kept = rows_by_id(pipeline, table)
     found = [f"{table}: {page_id} is missing" for page_id in truth.keys() - kept.keys()]
     found += [f"{table}: {page_id} should not be there" for page_id in kept.keys() - truth.keys()]
-    kinds = {column["property_id"]: kinds_of(column, truth.values()) for column in columns}
     for page_id in truth.keys() & kept.keys():
-        page, row = truth[page_id], kept[page_id]
-        cells = {**own_cells(page), **typed_cells(page, columns, kinds)}
-        for name, wanted in cells.items():
-            got = json.loads(row[name]) if name in PAGE_JSON and row[name] is not None else row[name]
-            if name == "properties":
-                found += [f"{table}.{page_id} {line}" for line in property_differences(page, got)]
-            elif not same(got, wanted):
-                found.append(f"{table}.{name} of {page_id}: {got!r}, should be {wanted!r}")
+        found += [f"{table}.{line}" for line in row_differences(kept[page_id], truth[page_id], columns, kinds)]
     return found
+
+
+def row_differences(
+    row: dict[str, Any], page: dict[str, Any], columns: list[dict[str, Any]], kinds: dict[str, set[str]]
+) -> list[str]:
+    """Every cell of a row that is not what the page says, in words.
+
+    Args:
+        kinds: Of results that the table holds, by property id of each formula and rollup.
+    """
+    found = []
+    for name, wanted in {**own_cells(page), **typed_cells(page, columns, kinds)}.items():
+        got = json.loads(row[name]) if name in PAGE_JSON and row[name] is not None else row[name]
+        if name == "properties":
+            found += [f"{page['id']} {line}" for line in property_differences(page, got)]
+        elif not same(got, wanted):
+            found.append(f"{name} of {page['id']}: {got!r}, should be {wanted!r}")
+    return found
+
+
+def rows_by_id(pipeline: Queried, table: str) -> dict[str, dict[str, Any]]:
+    """The table's rows by page id, each by column."""
+    names = [row[0] for row in pipeline.query(f'DESCRIBE notion."{table}"')]
+    rows = [dict(zip(names, row, strict=True)) for row in rows_of(pipeline, table)]
+    return {row["id"]: row for row in rows}
 
 
 def rows_of(pipeline: Queried, table: str) -> list[tuple[Any, ...]]:

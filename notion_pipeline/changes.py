@@ -2,7 +2,10 @@
 
 Stamps are floored to the minute (notion-api.md section 2), so a second edit within a stamp's minute changes nothing
 here: a stamp counts once when it is seen, and its database once more when the minute is over. Search lags and has gaps
-(section 8): a look goes back some minutes, and the schedule stands behind it. Nothing here opens the catalog.
+(section 8): a look goes back to some minutes before the last whole one, and the schedule stands behind it.
+
+Sharing an old database edits nothing, so that it never comes to the top. A second request of each look turns one page
+further through all data sources, round and round, and finds those that no listing had. Nothing here opens the catalog.
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ class ChangesCursor:
         again: The stamp's minute by database id, of databases that are due once more after it.
         pending: Databases that are due and not asked for yet.
         deeper: Search cursor to go on from where a look ran out of time.
+        broken: Whether the last look ended in the middle, so that what is known is no floor to stop at.
+        looked_at: Server's minute of the last look that was whole; edits before it were seen.
+        round: Search cursor of the page of data sources that is turned to next.
+        offered: Databases that no listing had and that were asked for; once is enough.
         failing_since: Epoch seconds since Notion has not answered.
         started: Whether a first look was made.
     """
@@ -42,6 +49,10 @@ class ChangesCursor:
     again: dict[str, str] = field(default_factory=dict)
     pending: list[str] = field(default_factory=list)
     deeper: str | None = None
+    broken: bool = False
+    looked_at: str | None = None
+    round: str | None = None
+    offered: list[str] = field(default_factory=list)
     failing_since: float | None = None
     started: bool = False
 
@@ -73,7 +84,7 @@ async def look(
 
     Args:
         ignored: Databases that are not selected.
-        databases: Database id by data source id, for answers that do not say it.
+        databases: Database id by data source id, of the last listing.
         seconds: The look's budget; what does not fit is carried on by the next one.
 
     Raises:
@@ -81,7 +92,9 @@ async def look(
     """
     give_up_at = time.monotonic() + seconds
     looking = _Look(cursor, ignored, databases)
-    await _read(client, looking, None, give_up_at, stop_at_known=cursor.started)
+    has_no_gap = cursor.started and not cursor.broken
+    cursor.broken = True  # until this look ends as it should
+    sees_all = await _read(client, looking, None, give_up_at, stop_at_known=has_no_gap)
     if cursor.deeper is not None and time.monotonic() < give_up_at:
         position, cursor.deeper = cursor.deeper, None
         try:
@@ -89,13 +102,35 @@ async def look(
         except InvalidCursorError:
             # Search cursors need not live that long: this look reads its span from the top.
             await _read(client, looking, None, give_up_at, stop_at_known=False)
+    if not sees_all and databases:
+        await _turn_a_page(client, looking)
     looking.finish()
-    cursor.started = True
+    cursor.started, cursor.broken = True, False
+
+
+async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
+    """One page further through all data sources, in an order in which an edit moves none behind us."""
+    cursor = looking.cursor
+    body: dict[str, Any] = {
+        "filter": {"property": "object", "value": "data_source"},
+        "sort": {"timestamp": "last_edited_time", "direction": "ascending"},
+        "page_size": SEARCH_PAGE_SIZE,
+    }
+    position, cursor.round = cursor.round, None
+    try:
+        answer = await client.search({**body, "start_cursor": position} if position else body)
+    except InvalidCursorError:
+        return  # the next look begins a new round
+    looking.welcome(answer.body.get("results") or [])
+    following = answer.body.get("next_cursor")
+    cursor.round = following if answer.body.get("has_more") and isinstance(following, str) else None
 
 
 async def _read(
     client: NotionClient, looking: _Look, position: str | None, give_up_at: float, *, stop_at_known: bool
-) -> None:
+) -> bool:
+    """Whether everything that search finds stood on one page."""
+    first = position is None
     while True:
         body: dict[str, Any] = {
             "sort": {"timestamp": "last_edited_time", "direction": "descending"},
@@ -103,15 +138,19 @@ async def _read(
         }
         answer = await client.search({**body, "start_cursor": position} if position else body)
         looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
-        news, reached_horizon = looking.take(answer.body.get("results") or [])
+        results = answer.body.get("results") or []
+        news, reached_horizon = looking.take(results)
         position = answer.body.get("next_cursor")
-        if reached_horizon or not answer.body.get("has_more") or not isinstance(position, str):
-            return
-        if stop_at_known and not news:
-            return
+        has_more = bool(answer.body.get("has_more"))
+        if first and not has_more:
+            looking.welcome(results)
+            return True
+        first = False
+        if reached_horizon or not has_more or not isinstance(position, str) or (stop_at_known and not news):
+            return False
         if time.monotonic() >= give_up_at:
             looking.cursor.deeper = position
-            return
+            return False
 
 
 class _Look:
@@ -130,7 +169,7 @@ class _Look:
             stamp = as_datetime(raw.get("last_edited_time")) if isinstance(raw, dict) else None
             if stamp is None:
                 continue
-            if self.now is not None and stamp < self.now - LOOK_BACK:
+            if stamp < self._horizon():
                 return news, True
             if self.cursor.known.get(str(raw.get("id"))) == stamp.isoformat():
                 continue
@@ -140,6 +179,22 @@ class _Look:
             if database_id is not None and database_id not in self._ignored:
                 self._due(database_id, stamp)
         return news, False
+
+    def _horizon(self) -> datetime:
+        """How far back edits may not have been seen."""
+        whole = as_datetime(self.cursor.looked_at) or self.now or datetime.now(timezone.utc)
+        return min(whole, self.now or whole) - LOOK_BACK
+
+    def welcome(self, results: list[Any]) -> None:
+        """Makes due what the last listing did not have, once each: what stays unlisted cannot be seen after all."""
+        listed = set(self._databases.values())
+        self.cursor.offered = [database_id for database_id in self.cursor.offered if database_id not in listed]
+        for raw in results if listed else ():
+            is_data_source = isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash")
+            database_id = self._database_of(raw) if is_data_source else None
+            if database_id is not None and database_id not in listed and database_id not in self.cursor.offered:
+                self.cursor.offered.append(database_id)
+                self.cursor.due(database_id)
 
     def _due(self, database_id: str, stamp: datetime) -> None:
         self.cursor.due(database_id)
@@ -163,7 +218,9 @@ class _Look:
             if datetime.fromisoformat(seen) < minute:
                 del self.cursor.again[database_id]
                 self.cursor.due(database_id)
-        horizon = (self.now - LOOK_BACK).isoformat()
+        if self.cursor.deeper is None:
+            self.cursor.looked_at = minute.isoformat()
+        horizon = self._horizon().isoformat()
         self.cursor.known = {key: stamp for key, stamp in self.cursor.known.items() if stamp >= horizon}
 
 

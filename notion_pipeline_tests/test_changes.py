@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -125,3 +126,102 @@ def test_unreachable_notion_skips_the_tick_with_the_reason(
     result = ticks.tick()
     assert "Notion did not answer" in str(result.skip_reason)
     assert json.loads(str(result.cursor))["failing_since"] is not None
+
+
+def test_old_database_that_is_shared_is_asked_for_once(ticks: Ticks, workspace: Workspace, pipeline: Pipeline) -> None:
+    """Sharing edits nothing: it stands at its old place in search, below more than one page of others."""
+    tasks = _named(workspace, "Tasks")
+    hidden = workspace.add_database("Old and hidden", {"Name": "title"})
+    workspace.unshare(hidden)
+    workspace.clock.advance(timedelta(days=1))
+    for number in range(150):
+        tasks.data_source.add_page({"Name": f"newer {number}"})
+    workspace.clock.advance(timedelta(hours=1))
+    pipeline.sync()
+    for _ in range(3):
+        ticks.due()
+    workspace.share(hidden)
+    asked = [ticks.due() for _ in range(4)]
+    assert [found for found in asked if found] == [[hidden.id]]
+    # What no listing can see is not asked for again and again.
+    assert json.loads(str(ticks.cursor))["offered"] == [hidden.id]
+    pipeline.sync()
+    assert ticks.due() is None
+    assert json.loads(str(ticks.cursor))["offered"] == []
+
+
+def test_quiet_tick_of_a_large_workspace_costs_two_requests(ticks: Ticks, workspace: Workspace) -> None:
+    for number in range(130):
+        workspace.add_database(f"Database {number}", {"Name": "title"})
+    Pipeline(ticks.notion.project, workspace, ticks.instance).sync(only=["Tasks"])
+    # A burst that the look-back still covers, and an hour later.
+    for wait in (timedelta(minutes=2), timedelta(hours=1)):
+        workspace.clock.advance(wait)
+        for _ in range(3):
+            ticks.due()
+        workspace.requests.clear()
+        assert ticks.due() is None
+        assert [request.path for request in workspace.requests] == ["/v1/search"] * 2
+
+
+def test_edits_of_the_time_without_ticks_are_asked_for(ticks: Ticks, workspace: Workspace) -> None:
+    """A daemon that stood still, or Notion that did not answer, for longer than a look goes back."""
+    ticks.due()
+    tasks = _named(workspace, "Tasks")
+    workspace.clock.advance(timedelta(hours=2))
+    workspace.edit_page(tasks.data_source.pages[0], {"Name": "while nobody looked"})
+    workspace.clock.advance(timedelta(hours=3))
+    assert ticks.due() == [tasks.id]
+    assert ticks.due() is None
+
+
+def test_look_that_was_cut_off_loses_no_edit(
+    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks.due()
+    notes, tasks = _named(workspace, "Notes"), _named(workspace, "Tasks")
+    workspace.edit_page(notes.data_source.pages[0], {"Name": "on the second page of the look"})
+    workspace.clock.advance(timedelta(minutes=1))
+    for number in range(120):
+        tasks.data_source.add_page({"Name": f"new {number}"})
+    with monkeypatch.context() as patch:
+        patch.setattr("notion_pipeline.defs.sensors.TICK_SECONDS", 0.5)
+        workspace.faults.add(Fault("status", status=500, code="internal_server_error", at=2, times=100))
+        assert "Notion did not answer" in str(ticks.tick().skip_reason)
+    workspace.faults.clear()
+    asked = {database for _ in range(3) for database in ticks.due() or []}
+    assert asked == {notes.id, tasks.id}
+
+
+def test_look_that_does_not_fit_a_tick_is_carried_on(
+    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks.due()
+    notes, tasks = _named(workspace, "Notes"), _named(workspace, "Tasks")
+    workspace.edit_page(notes.data_source.pages[0], {"Name": "far down"})
+    workspace.clock.advance(timedelta(minutes=1))
+    for number in range(250):
+        tasks.data_source.add_page({"Name": f"new {number}"})
+    monkeypatch.setattr("notion_pipeline.defs.sensors.LOOK_SECONDS", 0.0)
+    first = ticks.due()
+    assert first == [tasks.id]
+    assert json.loads(str(ticks.cursor))["deeper"] is not None
+    monkeypatch.setattr("notion_pipeline.defs.sensors.LOOK_SECONDS", 15.0)
+    assert notes.id in (ticks.due() or [])
+    assert json.loads(str(ticks.cursor))["deeper"] is None
+
+
+def test_cursor_of_another_version_begins_anew(ticks: Ticks) -> None:
+    ticks.cursor = '{"something": "else"}'
+    assert ticks.due() == []
+
+
+def test_unreachable_notion_fails_the_tick_when_it_has_lasted(
+    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notion_pipeline.defs.sensors.TICK_SECONDS", 0.3)
+    workspace.faults.add(Fault("status", status=500, code="internal_server_error", message="down", times=1000))
+    ticks.tick()
+    monkeypatch.setattr("notion_pipeline.defs.sensors.PATIENCE_SECONDS", 0.0)
+    with pytest.raises(asyncio.TimeoutError):
+        ticks.tick()

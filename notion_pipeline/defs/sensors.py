@@ -1,4 +1,4 @@
-"""`S_changes`: asks for a sync of just the databases that were edited or newly shared, at one request a quiet tick."""
+"""`S_changes`: asks for a sync of just the databases that were edited or newly shared, at two requests a quiet tick."""
 
 import asyncio
 import time
@@ -36,13 +36,12 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
     )
     def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:
         cursor = ChangesCursor.load(context.cursor)
-        if not cursor.started:
-            cursor.started = True
-            return _request(context, source, cursor, home, everything=True)
+        # The first look notes what there is; what was edited before it, the first run reads.
+        is_first = not cursor.started
         reason = _look(context, source, notion, cursor)
         if reason:
             return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
-        return _request(context, source, cursor, home, everything=False)
+        return _request(context, source, cursor, home, everything=is_first)
 
     return changes
 

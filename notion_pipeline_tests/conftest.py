@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import BearerAuth, NotionClient
@@ -19,6 +20,10 @@ from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.whole_way import Pipeline
+
+# An example may take as long as a busy machine makes it take: nothing here asserts a time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TOKEN = "ntn_sandbox_token"
 #: Of the environment that pytest was started in; tests set their own.

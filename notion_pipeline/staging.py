@@ -76,16 +76,13 @@ class Stage:
         self.directory = directory
         self.manifest = manifest
         self.resumed = resumed
+        #: Whether an earlier run finished this read and did not get to commit it; not so one that this run finishes.
+        self.resumed_complete = resumed and manifest.complete
 
     @property
     def rows(self) -> int:
         """Rows staged so far; a row that was read twice counts twice."""
         return sum(entry[1] for entry in self.manifest.files)
-
-    @property
-    def resumed_complete(self) -> bool:
-        """Whether an earlier run finished this read and did not get to commit it."""
-        return self.resumed and self.manifest.complete
 
     @property
     def started_at(self) -> datetime:

@@ -16,7 +16,7 @@ from notion_pipeline.errors import AuthorizationError, NotionError, NotionNotFou
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.progress import Progress
-from notion_pipeline.properties import Property, fingerprint, parse_properties, schema_snapshot
+from notion_pipeline.properties import Property, exclusion_marks, fingerprint, parse_properties, schema_snapshot
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows import RowSchema
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
@@ -182,7 +182,7 @@ class DataSourceRead:
             edited_since=decision.edited_since.isoformat() if decision.edited_since else None,
             start_date=self._source.start_date.isoformat() if self._source.start_date else None,
             account=self._options.account,
-            excluded=self._excluded,
+            excluded=exclusion_marks(self._excluded),
             fingerprint=fingerprint(schema.properties),
         )
         stage = open_stage(
@@ -307,7 +307,7 @@ def as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
         snapshot=extract.snapshot,
         fingerprint=extract.fingerprint,
         start_date=extract.start_date,
-        excluded=extract.excluded,
+        excluded=exclusion_marks(extract.excluded),
         hidden_relations=extract.hidden_relations,
         next_read_is_full=False,
         has_table=True,

@@ -108,6 +108,11 @@ class Exclusion:
         return valid_text(name) in self._names or (isinstance(raw_id, str) and decode_id(raw_id) in self._ids)
 
 
+def exclusion_marks(exclude: Collection[str]) -> tuple[str, ...]:
+    """What is noted of excluded properties to see later whether others are; it does not spell their names."""
+    return tuple(sorted(hashlib.sha256(valid_text(entry).encode()).hexdigest()[:16] for entry in exclude))
+
+
 def parse_properties(data_source: dict[str, Any], exclude: Collection[str] = ()) -> tuple[Property, ...]:
     """The properties of a data source in the answer's order; one excluded by name or id is absent, as if never made."""
     entries = data_source.get("properties")

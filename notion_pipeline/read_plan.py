@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.properties import Exclusion, Property, has_computed, schema_snapshot
+from notion_pipeline.properties import Exclusion, Property, exclusion_marks, has_computed, schema_snapshot
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
 
 
@@ -93,7 +93,7 @@ def _reason(
         return "it was out of sight for a while"
     if state.start_date is not None and (start_date is None or start_date < state.start_date):
         return "its start date moved back"
-    if tuple(excluded) != state.excluded:
+    if exclusion_marks(excluded) != state.excluded:
         return "other properties are excluded than before"
     if forcing := [change.describe() for change in changes if change.forces_full_read]:
         return f"its schema changed ({'; '.join(forcing)})"

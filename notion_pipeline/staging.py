@@ -41,7 +41,7 @@ class StageKey:
         edited_since: ISO instant the read starts from, None for everything.
         start_date: ISO instant of the source's start_date, None where there is none.
         account: Whose eyes saw the rows.
-        excluded: Names or ids of the properties left out, sorted.
+        excluded: Marks of the properties left out, sorted; a stage does not even name them.
         fingerprint: The schema the rows were read under.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.properties import Property, schema_snapshot
+from notion_pipeline.properties import Property, exclusion_marks, schema_snapshot
 from notion_pipeline.read_plan import Decision, decide
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
@@ -112,7 +112,7 @@ def test_start_date_bounds_both_modes() -> None:
 def test_other_exclusions_force_a_full_read() -> None:
     assert decided(properties=(TITLE,), excluded=("State",)).full
     assert not decided(
-        replace(STREAM, excluded=("State",), snapshot=schema_snapshot([TITLE])),
+        replace(STREAM, excluded=exclusion_marks(["State"]), snapshot=schema_snapshot([TITLE])),
         properties=(TITLE,),
         excluded=("State",),
     ).full

@@ -49,7 +49,7 @@ class StreamState:
     Attributes:
         bookmark: Server minute up to which the table is complete; None before the first sync.
         snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
-        account, start_date, excluded: What the last read was made under.
+        account, start_date, excluded: What the last read was made under; marks, not names, of the excluded.
         hidden_relations: Data source id a relation points to that the connection could not see, by property id.
         next_read_is_full: A database that went and came back is read in full.
         has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync

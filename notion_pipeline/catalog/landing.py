@@ -22,7 +22,7 @@ from notion_pipeline.catalog.incoming import incoming_rows, load_staged
 from notion_pipeline.catalog.sql import columns_of, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.extract import Extract, Landed
-from notion_pipeline.properties import COMPUTED, Exclusion
+from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.staging import PLACE
 
@@ -49,7 +49,7 @@ def land(
     planned = _prepare_table(connection, extract, state, table, mark=mark)
     counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
     counts["rows_removed"] += forgotten
-    if set(extract.excluded) - set(state.excluded):
+    if set(exclusion_marks(extract.excluded)) - set(state.excluded):
         forget_excluded(connection, table, Exclusion(extract.excluded))
     write_comments(connection, extract, table, planned)
     columns = columns_of(connection, table)
@@ -65,7 +65,7 @@ def land(
         full=extract.full,
         account=extract.account,
         start_date=extract.start_date,
-        excluded=extract.excluded,
+        excluded=exclusion_marks(extract.excluded),
         snapshot=extract.snapshot,
         hidden_relations=extract.hidden_relations,
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +50,23 @@ def synced(sample: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def merged(project: Project) -> dg.Definitions:
     return dg.Definitions.merge(build_definitions(project), MINE)
+
+
+def test_dagster_loads_the_package(project: Project) -> None:
+    """With the alerts that stand only where their variables are set."""
+    alerts = {
+        "ALERT_WEBHOOK": "http://127.0.0.1:1",
+        **{f"ALERT_MAIL_{name}": "somebody@example.org" for name in ("TO", "FROM", "PASSWORD", "HOST")},
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "examples.company.definitions"],
+        cwd=project.root,
+        env={**os.environ, **alerts, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_assets_run_when_their_own_database_was_synced(synced: Pipeline) -> None:

@@ -5,10 +5,11 @@ import dagster as dg
 from examples.company.alerts import alerts
 from examples.company.reports import deals_count, tasks_by_status
 from examples.company.triggers import crm_export, notion_after_crm_export
-from notion_pipeline.definitions import defs as notion
+from notion_pipeline import definitions as notion
 
 defs = dg.Definitions.merge(
-    notion,
+    # By its module: Dagster takes a module with two Definitions in it for a mistake.
+    notion.defs,
     dg.Definitions(
         assets=[deals_count, tasks_by_status, crm_export],
         sensors=[

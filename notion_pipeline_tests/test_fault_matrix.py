@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.errors import NotionNotFoundError
+from notion_pipeline.sandbox.bulk import add_rows
 from notion_pipeline.sandbox.faults import Fault
+from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.engine import TOKEN, Engine
 from notion_pipeline_tests.fault_matrix import LASTING, PASSING, SIDES, Matrix, Tally, world
+from notion_pipeline_tests.truth import differences
 
 
 def test_every_request_may_fail_in_every_way_that_passes(tmp_path: Path) -> None:
@@ -63,3 +68,19 @@ def test_relation_whose_target_comes_back_is_read_again(tmp_path: Path) -> None:
         made.edit()
         assert made.engine.attempt().success
         assert made.differences() == []
+
+
+def test_pages_are_halved_where_notion_runs_out_of_time_and_grow_back(tmp_path: Path) -> None:
+    workspace = Workspace(token=TOKEN)
+    source = workspace.add_database("Tasks", {"Name": "title"}).data_source
+    add_rows(source, 900, start="2026-01-01T00:00:00Z", minutes=900)
+    workspace.faults.add(Fault("timeout_503", match="/query$", at=4, times=2))
+    with SandboxServer(workspace) as server:
+        engine = Engine(workspace, server.url, tmp_path)
+        outcome = engine.attempt()
+        assert outcome.success, outcome.reasons
+        assert differences(engine, workspace, source) == []
+    sizes = [request.body["page_size"] for request in outcome.requests if request.path.endswith("/query")]
+    assert sizes[:6] == [100, 100, 100, 100, 50, 25]
+    assert sizes[-1] == 100
+    assert set(sizes) == {100, 50, 25}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -68,6 +68,11 @@ class _Schema:
     properties: tuple[Property, ...]
     server_time: datetime
 
+    def in_order(self, ids: Sequence[str]) -> _Schema:
+        """The same with its properties in the order of a stage's columns; answers need not agree in it."""
+        places = {property_id: place for place, property_id in enumerate(ids)}
+        return replace(self, properties=tuple(sorted(self.properties, key=lambda prop: places[prop.id])))
+
 
 def _moved(before: _Schema, after: _Schema) -> list[SchemaChange]:
     """The changes because of which rows read under the one schema do not fit the other."""
@@ -101,6 +106,7 @@ class DataSourceRead:
         for is_last_try in (False, True):
             decision = self._decide(state, schema.properties, sync_type)
             stage = await asyncio.to_thread(self._open_stage, decision, schema, follow_up=follow_up)
+            schema = schema.in_order(stage.manifest.properties)
             if stage.resumed_complete:
                 break
             later = await self._read(stage, schema, decision, is_last_try=is_last_try)
@@ -189,6 +195,7 @@ class DataSourceRead:
             follow_up_directory if follow_up else directory,
             key,
             bookmark=schema.server_time.replace(second=0, microsecond=0),
+            properties=[prop.id for prop in schema.properties],
             is_committed=self._context.is_committed,
             log=self._context.log,
         )

@@ -26,7 +26,7 @@ from notion_pipeline.private_files import private_directory, write_private
 MANIFEST = "manifest.json"
 #: Of a row in its read: later answers have higher places.
 PLACE = "_place"
-FORMAT = 1
+FORMAT = 2
 #: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
 MAX_AGE = timedelta(hours=20)
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -56,12 +56,16 @@ class StageKey:
 
 @dataclass
 class Manifest:
-    """The state of one read. Times are ISO 8601; `bookmark` is the server's clock, `started_at` the local one."""
+    """The state of one read. Times are ISO 8601; `bookmark` is the server's clock, `started_at` the local one.
+
+    `properties` are the ids that the staged columns stand for: a later answer may list them in another order.
+    """
 
     stage_id: str
     key: dict[str, Any]
     started_at: str
     bookmark: str
+    properties: list[str] = field(default_factory=list)
     files: list[tuple[str, int, int, int]] = field(default_factory=list)
     progress: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -176,6 +180,7 @@ def open_stage(
     key: StageKey,
     *,
     bookmark: datetime,
+    properties: Sequence[str] = (),
     is_committed: Callable[[str], bool],
     log: Callable[[str], None],
     now: datetime | None = None,
@@ -184,6 +189,7 @@ def open_stage(
 
     Args:
         bookmark: Server minute to note in a new stage; a resumed one keeps that of its first attempt.
+        properties: Ids in the order of the columns of a new stage; a resumed one keeps its own.
         is_committed: Whether the catalog's history holds a stage id.
         log: Told why a stage that was found is not used.
 
@@ -208,6 +214,7 @@ def open_stage(
         key=_plain(key),
         started_at=now.isoformat(),
         bookmark=bookmark.isoformat(),
+        properties=list(properties),
     )
     return Stage(directory, manifest)
 

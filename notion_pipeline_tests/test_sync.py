@@ -457,6 +457,21 @@ def test_died_sync_goes_on_where_it_was(workspace: Workspace, pipeline: Pipeline
     assert list((pipeline.project.home / "staging").rglob("*.arrow")) == []
 
 
+@pytest.mark.parametrize("at", [2, 4], ids=["within the read", "before the catch-up"])
+def test_resumed_read_keeps_values_in_their_columns_where_properties_come_in_another_order(
+    workspace: Workspace, pipeline: Pipeline, at: int
+) -> None:
+    schema = {"Name": "title", "First": "rich_text", "Second": "rich_text", "Effort": "number"}
+    source = workspace.add_database("Tasks", schema).data_source
+    for number in range(150):
+        source.add_page({"Name": f"Row {number}", "First": "one", "Second": "two", "Effort": number})
+    workspace.faults.add(Fault("status", match=QUERY, at=at, **REFUSAL))
+    assert not pipeline.sync().success
+    source.properties = dict(reversed(source.properties.items()))
+    assert "goes on with" in synced(pipeline).log
+    assert differences(pipeline, workspace, source) == []
+
+
 KILLED_RUN = """
 import sys
 from pathlib import Path

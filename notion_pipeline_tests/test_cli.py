@@ -141,6 +141,27 @@ class TestSync:
         assert "2 databases listed, 1 synced" in result.stdout
         assert not rows(project, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'notes'")
 
+    def test_wait_for_a_held_catalog_is_told_at_once(self, project: Project, two_databases: Workspace) -> None:
+        (project.root / "dagster.yaml").write_text(template("dagster.yaml"), encoding="utf-8")
+        holding = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+        holder = subprocess.Popen(
+            [sys.executable, "-c", holding, str(project.root / "catalog.duckdb")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with holder:
+            assert holder.stdin is not None
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"open\n"
+            sync = [*PROGRAM, "sync", "databases"]
+            with subprocess.Popen(sync, cwd=project.root, stderr=subprocess.PIPE, text=True) as command:
+                assert command.stderr is not None
+                told = next(line for line in command.stderr if "is held by" in line)
+                holder.stdin.close()
+                command.stderr.read()
+        assert f"(PID {holder.pid}); waiting for it (0 s so far)" in told
+        assert command.returncode == 0
+
     def test_stream_databases_lists_and_reads_nothing(
         self, run: Run, two_databases: Workspace, project: Project
     ) -> None:

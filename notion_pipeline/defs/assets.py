@@ -77,7 +77,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.Output[Any]]:
         with _as_failure():
             current = notion.source(name)
-            handover = _list(context, current, notion, catalog.catalog(context.log.info))
+            handover = _list(context, current, notion, catalog.catalog(context.log.warning))
         yield dg.Output(handover)
         # The catalog holds the listing now: partitions follow it, never the other way round.
         selected = [stream.database_id for stream in handover.streams if stream.selected]
@@ -112,7 +112,7 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         with _as_failure():
             current = notion.source(name)
             log = context.log.info
-            opened = catalog.catalog(log)
+            opened = catalog.catalog(context.log.warning)
             keys, listed, visible = _targets(context, current, config, notion, opened)
             project = notion.project
             options = SyncOptions(

@@ -64,7 +64,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             yield self
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        catalog = self.catalog.catalog(context.log.info)
+        catalog = self.catalog.catalog(context.log.warning)
         try:
             if isinstance(obj, ListingHandover):
                 self._land_listing(context, catalog, obj)
@@ -87,7 +87,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def _load(self, context: dg.InputContext) -> Any:
         wanted = context.dagster_type.typing_type
         source, asset = context.asset_key.path
-        catalog = self.catalog.catalog(context.log.info if context.log else _silent)
+        catalog = self.catalog.catalog(context.log.warning if context.log else _silent)
         by_key: dict[str, list[str]]
         with catalog.reading() as connection:
             if asset == "databases" or not context.has_asset_partitions:

@@ -252,8 +252,8 @@ def _settings(ws: Workspace, closing: asyncio.Event) -> uvicorn.Config:
 def serve(ws: Workspace, port: int, *, announce: Callable[[str], None]) -> None:
     """Serve until interrupted, for the command line; `announce` gets the address once it answers."""
     with SandboxServer(ws, port) as server:
-        announce(server.url)
         try:
+            announce(server.url)
             server.wait()
         except KeyboardInterrupt:
             return

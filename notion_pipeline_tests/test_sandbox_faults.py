@@ -242,10 +242,15 @@ def test_port_in_use_is_an_error_at_once(ws: Workspace) -> None:
         SandboxServer(ws, server.port)
 
 
-def test_serve_announces_its_address_once_it_answers(ws: Workspace) -> None:
+def test_serve_announces_its_address_once_it_answers_and_ends_quietly(ws: Workspace) -> None:
+    addresses: list[str] = []
+
     def announce(url: str) -> None:
         assert httpx.get(url + "/sandbox/clock").status_code == 200
-        raise KeyboardInterrupt
+        addresses.append(url)
+        raise KeyboardInterrupt  # Ctrl-C while the address is still being told
 
-    with pytest.raises(KeyboardInterrupt):
-        serve(ws, 0, announce=announce)
+    serve(ws, 0, announce=announce)
+    (url,) = addresses
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)

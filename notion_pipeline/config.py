@@ -87,6 +87,10 @@ def _watch_switch(value: object) -> object:
 
 FilePath = Annotated[Text, AfterValidator(config_values.check_path)]
 TableName = Annotated[Text, AfterValidator(config_values.check_table)]
+TagKey = Annotated[Text, AfterValidator(config_values.check_tag_key)]
+TagValue = Annotated[Text, AfterValidator(config_values.check_tag_value)]
+Owners = Annotated[tuple[Annotated[Text, AfterValidator(config_values.check_owner)], ...], _nothing_as(())]
+Tags = Annotated[dict[TagKey, TagValue], _nothing_as({})]
 WholeNumber = Annotated[int, Field(strict=True)]
 Crons = Annotated[tuple[str, ...], PlainValidator(parse_crons, json_schema_input_type=str | list[str] | None)]
 StartDate = Annotated[
@@ -109,6 +113,10 @@ class StreamSettings(FrozenModel):
     exclude_properties: Annotated[tuple[Entry, ...], _nothing_as(())] = Field(
         default=(), description="Properties, by name or id, that are not stored anywhere."
     )
+    owners: Owners = Field(
+        default=(), description="Owners of this stream's tables in Dagster, instead of the source's."
+    )
+    tags: Tags = Field(default={}, description="Tags of this stream's tables in Dagster, beside the source's.")
 
 
 class Watch(FrozenModel):
@@ -138,6 +146,8 @@ class Source(FrozenModel):
         description=f"Shown in Dagster; at most {config_values.MAX_DESCRIPTION} characters.",
         json_schema_extra={"maxLength": config_values.MAX_DESCRIPTION},
     )
+    owners: Owners = Field(default=(), description="Owners of its assets in Dagster: e-mail addresses, or team:NAME.")
+    tags: Tags = Field(default={}, description="Tags of its assets in Dagster, such as domain: sales.")
     account: Account = Field(description="How Notion is reached: by token, or by an authorised workspace.")
     start_date: StartDate = Field(
         default=None,
@@ -195,10 +205,15 @@ class Source(FrozenModel):
         )
 
     def settings_for(self, database_id: str, title: str) -> StreamSettings:
-        """The settings of one stream, with the source's sync type where it has none of its own."""
+        """The settings of one stream, with the source's sync type, owners and tags where it has none of its own."""
         settings = [own for key, own in self.streams.items() if selection.names_database(key, database_id, title)]
         own = settings[0] if settings else StreamSettings()
-        return own.model_copy(update={"sync_type": own.sync_type or self.sync_type})
+        update = {
+            "sync_type": own.sync_type or self.sync_type,
+            "owners": own.owners or self.owners,
+            "tags": {**self.tags, **own.tags},
+        }
+        return own.model_copy(update=update)
 
     def sync_type_for(self, database_id: str, title: str) -> SyncType:
         """How one stream is synced, unless a run asks for another way."""

@@ -21,6 +21,12 @@ RESERVED_TABLES = frozenset({"database", "databases"})
 # Schemas that every DuckDB file has, and the two catalogs whose names would hide a schema of the same name.
 DUCKDB_SCHEMAS = frozenset({"main", "information_schema", "pg_catalog", "system", "temp"})
 
+# What Dagster takes for owners and tags of assets; a test compares the two.
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+_TEAM = "team:"
+_TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_TAGS_OF_DAGSTER = "dagster/"
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SPAN = re.compile(r"(\d{1,6}) ?([dhm])", re.ASCII)
@@ -101,6 +107,33 @@ def check_description(text: str) -> str:
     if len(text) > MAX_DESCRIPTION:
         raise ValueError(f"found {len(text)} characters, allowed: at most {MAX_DESCRIPTION}")
     return text
+
+
+def check_owner(text: str) -> str:
+    """Who answers for an asset, as Dagster takes it: an e-mail address, or a team."""
+    if _EMAIL.fullmatch(text) or (text.startswith(_TEAM) and len(text) > len(_TEAM) and text.isprintable()):
+        return text
+    raise ValueError(f"found {quoted(text)}, allowed: an e-mail address such as ana@example.com, or team: and a name")
+
+
+def check_tag_key(key: str) -> str:
+    """The key of a tag, as Dagster takes it."""
+    if key.startswith(_TAGS_OF_DAGSTER):
+        raise ValueError(
+            f'found {quoted(key)}, must not begin with "{_TAGS_OF_DAGSTER}", which Dagster keeps for itself'
+        )
+    if not _TAG_KEY.fullmatch(key):
+        raise ValueError(
+            f"found {quoted(key)}, allowed: at most 63 letters, digits, _ - or ., after a prefix and / or not"
+        )
+    return key
+
+
+def check_tag_value(value: str) -> str:
+    """The value of a tag, as Dagster takes it; empty for a tag that is a label alone."""
+    if not _TAG_VALUE.fullmatch(value):
+        raise ValueError(f"found {quoted(value)}, allowed: at most 63 letters, digits, _ - or .")
+    return value
 
 
 def check_table(name: str) -> str:

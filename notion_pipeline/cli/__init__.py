@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "add": ("Set up a source by answering questions.", "notion_pipeline.cli.add:add"),
     "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.check:check"),
     "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
+    "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.views:views"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),
     "demo": ("Sync the sample workspace and show what landed; needs no account.", "notion_pipeline.cli.demo:demo"),
 }

@@ -15,6 +15,7 @@ from pydantic import Field
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
+from notion_pipeline.catalog.flat_views import keep_views
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
@@ -107,6 +108,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             handover.streams = write_databases(
                 connection, handover.source, handover.listing, datetime.now(timezone.utc)
             )
+        _keep_views(context, catalog, handover.source)
         context.add_output_metadata(
             listing_metadata(handover.streams, api_requests=handover.listing.api_requests, unmatched=handover.unmatched)
         )
@@ -127,6 +129,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 elif metadata is not None:
                     landed[database.database_id] = metadata
                     _materialize(context, {database.database_id: metadata} if at_once else {})
+            if landed:
+                _keep_views(context, catalog, handover.source)
             unpublished = _publish(catalog, handover.publish_to) if landed else None
             if failed:
                 raise _failure(handover.source.name, failed, len(landed), unpublished)
@@ -176,6 +180,12 @@ class CatalogIOManager(dg.ConfigurableIOManager):
 def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:
     for key, metadata in landed.items():
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+
+
+def _keep_views(context: dg.OutputContext, catalog: Catalog, source: Source) -> None:
+    """Flat views follow their tables; where they cannot, the run says so and is none the worse."""
+    if problem := keep_views(catalog, source.name):
+        context.log.warning(problem)
 
 
 def _publish(catalog: Catalog, path: Path | None) -> CatalogError | None:

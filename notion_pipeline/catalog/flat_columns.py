@@ -1,0 +1,149 @@
+"""What a table's columns look like in its flat view: one plain value each, as people and BI tools read them.
+
+Dates are unfolded, lists joined as text, people given by name and relations by the titles of their pages. Everything is
+told from the column's DuckDB type and its property's type in Notion; what is plain already passes as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from notion_pipeline.catalog.bookkeeping import Column
+from notion_pipeline.catalog.sql import quote, text
+
+SEPARATOR = ", "
+#: Parts of a date struct, and of a place, with the types they have in a view.
+_DATE_PARTS = ("start", "end", "is_datetime", "time_zone")
+_PLACE_PARTS = (("name", "VARCHAR"), ("address", "VARCHAR"), ("lat", "DOUBLE"), ("lon", "DOUBLE"))
+_USER = ("created_by", "last_edited_by")
+#: Of a list while it is gone through; no column is called so, since DuckDB would take that one.
+_ITEM = '"one of them"'
+
+
+@dataclass(frozen=True)
+class Titles:
+    """Where the titles of related pages stand: a table of this catalog and its title column."""
+
+    table: tuple[str, str]
+    column: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column of a view before it is named.
+
+    Attributes:
+        suffix: What follows the name of the table's column; empty where the one stands for the other.
+        expression: SQL over the table, alias t.
+        titles: Where set, `expression` is a list of page ids, to be given by their titles.
+    """
+
+    suffix: str
+    expression: str
+    titles: Titles | None = None
+
+
+class Neighbours:
+    """What relations and rollups of one source lead to.
+
+    Args:
+        snapshots: Schema of each data source, as `properties.schema_snapshot` gives it, by data source id.
+        titles: Where the titles of each synced data source stand, by data source id.
+    """
+
+    def __init__(self, snapshots: Mapping[str, Mapping[str, Any]], titles: Mapping[str, Titles]) -> None:
+        self._snapshots = snapshots
+        self._titles = titles
+
+    def titles(self, data_source_id: str, property_id: str) -> Titles | None:
+        """Where the titles stand that a relation points to, or a rollup of a relation; None where they are not here."""
+        return self._titles.get(str(self._end(data_source_id, property_id).get("target")))
+
+    def shows_people(self, data_source_id: str, property_id: str) -> bool:
+        """Whether a rollup's values are people."""
+        return self._end(data_source_id, property_id).get("type") in ("people", *_USER)
+
+    def _end(self, data_source_id: str, property_id: str) -> Mapping[str, Any]:
+        """The property itself, or that of the related data source which a rollup shows."""
+        own = self._snapshots.get(data_source_id, {})
+        found: Mapping[str, Any] = own.get(property_id, {})
+        if found.get("type") != "rollup":
+            return found
+        rollup = found.get("rollup", {})
+        target = own.get(str(rollup.get("relation_property_id")), {}).get("target")
+        there = self._snapshots.get(str(target), {})
+        end: Mapping[str, Any] = there.get(str(rollup.get("rollup_property_id")), {})
+        return end
+
+
+def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours) -> Sequence[Part]:
+    """The columns that stand for one column of a table in its view; none for a button, which holds nothing."""
+    value = f"t.{quote(column.column)}"
+    if kind.startswith("STRUCT("):
+        people_or_files = kind.endswith("[]")
+        return list(_of_structs(value, column) if people_or_files else _of_date(value))
+    if kind == "VARCHAR[]":
+        titles = neighbours.titles(data_source_id, column.property_id)
+        return [Part("", value, titles) if titles else Part("", joined(value))]
+    if kind == "JSON":
+        return list(_of_json(value, data_source_id, column, neighbours))
+    if column.property_type in _USER:
+        name = f"{_raw(column, column.property_type)} ->> 'name'"
+        return [Part("", f"coalesce(nullif({name}, ''), {value})")]
+    return [Part("", value)]
+
+
+def joined(values: str) -> str:
+    """SQL that joins a list as text; NULL for a list without anything to show."""
+    return f"nullif(array_to_string({values}, {text(SEPARATOR)}), '')"
+
+
+def _of_date(value: str) -> Iterator[Part]:
+    yield from (Part(f"_{part}", f"{value}.{quote(part)}") for part in _DATE_PARTS)
+
+
+def _of_structs(value: str, column: Column) -> Iterator[Part]:
+    if column.property_type == "files":
+        yield Part("", joined(f"[{_ITEM}.name for {_ITEM} in {value}]"))
+        yield Part("_url", joined(f"[{_ITEM}.url for {_ITEM} in {value}]"))
+    else:
+        shown = f"coalesce(nullif({_ITEM}.name, ''), {_ITEM}.email, {_ITEM}.id)"
+        yield Part("", joined(f"[{shown} for {_ITEM} in {value}]"))
+
+
+def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Iterator[Part]:
+    if column.property_type == "button":
+        return
+    if column.property_type == "rollup":
+        yield _of_rollup(value, data_source_id, column, neighbours)
+    elif column.property_type == "place":
+        for part, kind in _PLACE_PARTS:
+            yield Part(f"_{part}", f"TRY_CAST({value} ->> {text(part)} AS {kind})")
+    elif column.property_type == "verification":
+        yield Part("_state", f"{value} ->> 'state'")
+        for part in ("start", "end"):
+            yield Part(f"_{part}", f"TRY_CAST({value} -> 'date' ->> {text(part)} AS TIMESTAMPTZ)")
+    else:
+        yield Part("", f"{value}::VARCHAR")
+
+
+def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Part:
+    items = f"TRY_CAST({value} AS VARCHAR[])"
+    titles = neighbours.titles(data_source_id, column.property_id)
+    if titles:
+        return Part("", items, titles)
+    if neighbours.shows_people(data_source_id, column.property_id):
+        # The column holds ids; the names are in what Notion answered, for people one level deeper.
+        found = _raw(column, "rollup/array")
+        names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *_USER)]
+        everybody = f"flatten([{', '.join(names)}])"
+        return Part("", f"coalesce({joined(everybody)}, {joined(items)})")
+    return Part("", joined(f"[{_ITEM} for {_ITEM} in {items} if {_ITEM} <> '']"))
+
+
+def _raw(column: Column, path: str) -> str:
+    """A part of the raw value as Notion gave it, by JSON pointer: a property's name may hold anything."""
+    name = column.property_name.replace("~", "~0").replace("/", "~1")
+    return f"json_extract(t.properties, {text(f'/{name}/{path}')})"

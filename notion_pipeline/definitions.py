@@ -15,6 +15,7 @@ from notion_pipeline.defs.progress import ProgressResource, TellsProgress
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.defs.schedules import sync_schedules
 from notion_pipeline.defs.sensors import changes_sensor
+from notion_pipeline.defs.tables import table_assets
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
 
@@ -33,7 +34,10 @@ def build_definitions(
     check_file_name(catalog_path, [source.name for source in sources.sources])
     catalog = CatalogResource(database=str(catalog_path))
     return dg.Definitions(
-        assets=[asset for source in sources.sources for asset in source_assets(source)],
+        assets=[
+            *(asset for source in sources.sources for asset in source_assets(source, project)),
+            *(table for source in sources.sources for table in table_assets(source, project)),
+        ],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
         schedules=[schedule for source in sources.sources for schedule in sync_schedules(source, project.home)],
         sensors=[changes_sensor(source, project.home) for source in sources.sources],

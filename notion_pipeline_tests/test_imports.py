@@ -43,8 +43,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (
         *("computed_values", "config", "extract", "instants", "json_text", "listing", "naming", "properties"),
-        *("rows", "selection", "staging"),
+        *("rows", "selection", "staging", "synced_tables"),
     ),
+    "synced_tables": ("private_files",),
     "targets": (),
     "data_source_read": (
         *("catalog", "client", "config", "extract", "extraction", "progress", "properties", "read_plan", "rows"),

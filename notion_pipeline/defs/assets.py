@@ -15,7 +15,10 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import KnownDatabase, known_databases
 from notion_pipeline.config import Source
 from notion_pipeline.data_source_read import SyncOptions
+from notion_pipeline.defs.code import source_code
+from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
+from notion_pipeline.defs.metadata import partitions_metadata
 from notion_pipeline.defs.partitions import database_partitions, partitions_name, update_partitions
 from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
@@ -23,9 +26,11 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
+from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.selection import matches_database, named_id
 from notion_pipeline.sync import Sync
+from notion_pipeline.synced_tables import SyncedTable, load_tables
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
@@ -35,6 +40,14 @@ IO_MANAGER_KEY = "notion_catalog"
 #: In a run without a partition the IO manager logs each key's materialization; with this, Dagster adds none for the
 #: asset as a whole. The key is not public; without effect it would cost one event that names no partition.
 NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
+
+DATABASES_HELP = (
+    "For a run without a partition: titles, globs on titles, ids or stream names of the databases to sync. "
+    "Empty: all selected ones."
+)
+#: The Launchpad shows a description in a small window.
+TITLES_SHOWN = 30
 
 
 class ForcedSyncType(Enum):
@@ -52,25 +65,31 @@ class DatabaseConfig(dg.Config):
         description="FULL_TABLE reads everything and makes the table exact; INCREMENTAL reads what was edited. "
         "Empty: as sources.yaml says.",
     )
-    databases: list[str] = Field(
-        default_factory=list,
-        description="For a run without a partition: titles, globs on titles, ids or stream names of the databases to "
-        "sync. Empty: all selected ones.",
-    )
+    databases: list[str] = Field(default_factory=list, description=DATABASES_HELP)
 
 
-def source_assets(source: Source) -> list[dg.AssetsDefinition]:
+def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]:
     """`S/databases` and `S/database` of one source."""
     name = source.name
     listing_key = dg.AssetKey([name, "databases"])
+    described = f"{source.description}\n\n" if source.description else ""
+    known = [table for table in load_tables(project.home, name) if table.in_sync]
+
+    class OfThisSource(DatabaseConfig):
+        # The titles that the last sync saw, as a help to whoever writes them in the Launchpad.
+        databases: list[str] = Field(default_factory=list, description=DATABASES_HELP + _titles(known))
 
     @dg.asset(
         key=listing_key,
         group_name=name,
         kinds={"notion", "duckdb"},
+        owners=list(source.owners),
+        tags=dict(source.tags),
+        freshness_policy=freshness_policy(source),
+        metadata={"dagster/table_name": f"{name}.databases", **source_code(source_assets, project)},
         io_manager_key=IO_MANAGER_KEY,
-        description=f"Every Notion database that the connection of source {name} sees, as the table {name}.databases. "
-        "Keeps the partitions of the databases that are selected.",
+        description=f"{described}Every Notion database that the connection of source {name} sees, as the table "
+        f"`{name}.databases`. Keeps the partitions of the databases that are selected.",
     )
     def databases(
         context: dg.AssetExecutionContext, notion: NotionResource, catalog: CatalogResource
@@ -96,15 +115,21 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         key=dg.AssetKey([name, "database"]),
         group_name=name,
         kinds={"notion", "duckdb"},
+        owners=list(source.owners),
+        tags=dict(source.tags),
+        freshness_policy=freshness_policy(source),
+        metadata={**partitions_metadata(name, known), **source_code(source_assets, project)},
         partitions_def=database_partitions(name),
         backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key=IO_MANAGER_KEY,
         deps=[dg.AssetDep(listing_key)],
-        description="One partition a Notion database: its pages as typed rows, one table a data source.",
+        description=f"{described}A partition for each Notion database, by its id: its pages as typed rows, one table a "
+        f"data source. Each table is also an asset of its own, `{name}/<table>`; the databases' titles stand in the "
+        f"table of `{name}/databases`.",
     )
     def database(
         context: dg.AssetExecutionContext,
-        config: DatabaseConfig,
+        config: OfThisSource,
         notion: NotionResource,
         catalog: CatalogResource,
         notion_progress: ProgressResource,
@@ -130,6 +155,15 @@ def source_assets(source: Source) -> list[dg.AssetsDefinition]:
         yield dg.Output(reads, metadata={} if _has_keys(context) else NO_MATERIALIZATION)
 
     return [databases, database]
+
+
+def _titles(known: Sequence[SyncedTable]) -> str:
+    """What a description says of the databases that there are, as far as the last sync knew."""
+    titles = list(dict.fromkeys(table.title for table in sorted(known, key=lambda table: table.title) if table.title))
+    if not titles:
+        return ""
+    more = f" and {len(titles) - TITLES_SHOWN} more" if len(titles) > TITLES_SHOWN else ""
+    return f" Known: {', '.join(titles[:TITLES_SHOWN])}{more}."
 
 
 def _list(

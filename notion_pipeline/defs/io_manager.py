@@ -20,13 +20,21 @@ from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
 from notion_pipeline.defs.liveness import shows_life
-from notion_pipeline.defs.metadata import listing_metadata, skipped_metadata, sync_metadata
+from notion_pipeline.defs.metadata import (
+    listing_metadata,
+    skipped_metadata,
+    standing_metadata,
+    sync_metadata,
+    table_metadata,
+)
 from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline.defs.tables import materialization, note_tables, renamed_tables, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
+from notion_pipeline.selection import stream_name
 
 
 @dataclass
@@ -47,6 +55,14 @@ class ReadsHandover:
     reads: Iterator[DatabaseExtract]
     progress: Progress
     publish_to: Path | None = None
+
+
+@dataclass
+class LandedDatabase:
+    """What a partition shows of a database that landed, and what each of its tables does, by table name."""
+
+    partition: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
 
 
 class CatalogIOManager(dg.ConfigurableIOManager):
@@ -110,25 +126,50 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             )
         _keep_views(context, catalog, handover.source)
         context.add_output_metadata(
-            listing_metadata(handover.streams, api_requests=handover.listing.api_requests, unmatched=handover.unmatched)
+            listing_metadata(
+                handover.source.name,
+                handover.streams,
+                api_requests=handover.listing.api_requests,
+                unmatched=handover.unmatched,
+            )
         )
+        self._follow_renames(context, catalog, handover.source.name)
+
+    def _follow_renames(self, context: dg.OutputContext, catalog: Catalog, source: str) -> None:
+        """Has a table that sources.yaml renames appear under its new name, its old asset saying where it went."""
+        if not self.home:
+            return
+        before, now = note_tables(catalog, Path(self.home), source, context.log.warning)
+        with catalog.reading() as connection:
+            for old, table in renamed_tables(before, now):
+                standing = standing_tables(connection, source, table.database_id)
+                own = [entry for entry in standing if entry[0].data_source_id == table.data_source_id]
+                database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
+                metadata = table_metadata(database, standing_metadata(database, own), source, table.data_source)
+                renamed = {**metadata, "renamed_from": f"{source}.{old}"}
+                context.log_event(materialization(source, table.name, renamed))
+                gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
+                context.log_event(dg.AssetObservation(table_key(source, old), metadata=gone))
+                context.log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
 
     def _land_reads(self, context: dg.OutputContext, catalog: Catalog, handover: ReadsHandover) -> None:
         # A run launched without a partition: Dagster logs no key's materialization, so each is said at once. Of a
         # run over keys Dagster says so itself at the end, unless the run fails.
         at_once = not context.has_asset_partitions
-        landed: dict[str, dict[str, Any]] = {}
+        landed: dict[str, LandedDatabase] = {}
         failed: dict[str, tuple[str, list[Exception]]] = {}
         try:
             for database in handover.reads:
-                metadata = self._land_database(context, catalog, handover.source, database)
-                rows = metadata.get("rows_read", 0) if metadata else 0
+                found = self._land_database(context, catalog, handover.source, database)
+                rows = found.partition.get("rows_read", 0) if found else 0
                 handover.progress.finished(database.database_id, rows, failed=bool(database.failures))
                 if database.failures:
                     failed[database.database_id] = (database.title, database.failures)
-                elif metadata is not None:
-                    landed[database.database_id] = metadata
-                    _materialize(context, {database.database_id: metadata} if at_once else {})
+                elif found is not None:
+                    landed[database.database_id] = found
+                    _materialize(context, {database.database_id: found} if at_once else {})
+                for table, metadata in found.tables.items() if found else ():
+                    context.log_event(materialization(handover.source.name, table, metadata))
             if landed:
                 _keep_views(context, catalog, handover.source)
             unpublished = _publish(catalog, handover.publish_to) if landed else None
@@ -139,15 +180,18 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         except BaseException:
             _materialize(context, {} if at_once else landed)
             raise
+        finally:
+            if landed and self.home:
+                note_tables(catalog, Path(self.home), handover.source.name, context.log.warning)
         if at_once:
             context.add_output_metadata({"databases": len(landed)})
             return
-        for key, metadata in landed.items():
-            context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+        for key, found in landed.items():
+            context.step_context.add_asset_metadata(found.partition, asset_key=context.asset_key, partition_key=key)
 
     def _land_database(
         self, context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
-    ) -> dict[str, Any] | None:
+    ) -> LandedDatabase | None:
         """Commits what was read of a database; None where nothing was. What fails here joins its failures."""
         results: list[tuple[Extract, Landed]] = []
         try:
@@ -170,16 +214,40 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 f"({extract.counts.api_requests:,} requests)"
             )
         if results:
-            return sync_metadata(database, results)
+            by_table: dict[str, list[tuple[Extract, Landed]]] = {}
+            for extract, result in results:
+                by_table.setdefault(_bare(result.table), []).append((extract, result))
+            tables = {
+                table: table_metadata(database, sync_metadata(database, own), source.name, own[0][0].data_source_name)
+                for table, own in by_table.items()
+            }
+            return LandedDatabase(sync_metadata(database, results), tables)
         if not database.already_committed or database.failures:
             return None
         with catalog.reading() as connection:
-            return skipped_metadata(database, standing_tables(connection, source.name, database.database_id))
+            standing = standing_tables(connection, source.name, database.database_id)
+        unsaid = {
+            _bare(table.table): table_metadata(database, standing_metadata(database, [(state, table)]), source.name, "")
+            for state, table in standing
+            if not _is_said(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
+        }
+        return LandedDatabase(skipped_metadata(database, standing), unsaid)
 
 
-def _materialize(context: dg.OutputContext, landed: dict[str, dict[str, Any]]) -> None:
-    for key, metadata in landed.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+def _is_said(context: dg.OutputContext, key: dg.AssetKey, committed_at: datetime | None) -> bool:
+    """Whether the attempt that committed a table lived to say so."""
+    event = context.step_context.instance.get_latest_materialization_event(key)
+    return event is not None and (committed_at is None or event.timestamp >= committed_at.timestamp())
+
+
+def _bare(table: str) -> str:
+    """The table's name without its schema, which is the source's and has no dot."""
+    return table.split(".", 1)[1]
+
+
+def _materialize(context: dg.OutputContext, landed: dict[str, LandedDatabase]) -> None:
+    for key, found in landed.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=found.partition))
 
 
 def _keep_views(context: dg.OutputContext, catalog: Catalog, source: Source) -> None:

@@ -8,6 +8,7 @@ import dagster as dg
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.synced_tables import SyncedTable
 
 _COUNTS = (
     "rows_read",
@@ -20,10 +21,12 @@ _COUNTS = (
 )
 
 
-def listing_metadata(streams: Sequence[ListedStream], *, api_requests: int, unmatched: Sequence[str]) -> dict[str, Any]:
+def listing_metadata(
+    source: str, streams: Sequence[ListedStream], *, api_requests: int, unmatched: Sequence[str]
+) -> dict[str, Any]:
     rows = [
-        f"| {_cell(s.title or 'Untitled', s.url)} | {s.stream} | {', '.join(s.tables)} | {s.sync_type} | "
-        f"{'yes' if s.selected else 'no'} |"
+        f"| {_cell(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
+        f"{s.sync_type} | {'yes' if s.selected else 'no'} |"
         for s in streams
     ]
     table = "\n".join(["| title | stream | table | sync type | selected |", "| --- | --- | --- | --- | --- |", *rows])
@@ -56,10 +59,46 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
 def skipped_metadata(database: DatabaseExtract, standing: Sequence[tuple[StreamState, Landed]]) -> dict[str, Any]:
     """Of a partition that an earlier attempt of the run committed: the same keys, with its tables as they stand."""
     skipped = {"skipped": "committed by an earlier attempt of this run"}
-    if not standing:
-        return skipped
+    return {**standing_metadata(database, standing), **skipped} if standing else skipped
+
+
+def standing_metadata(database: DatabaseExtract, standing: Sequence[tuple[StreamState, Landed]]) -> dict[str, Any]:
+    """Of tables as they stand, told as a sync that asked for nothing and did nothing to them."""
     told = _told(database, [table for _, table in standing], [state.sync_type for state, _ in standing])
-    return {**told, "api_requests": 0, "api_retries": 0, "seconds_rate_limited": 0.0, **skipped}
+    return {**told, "api_requests": 0, "api_retries": 0, "seconds_rate_limited": 0.0}
+
+
+def table_metadata(
+    database: DatabaseExtract, metadata: dict[str, Any], source: str, data_source: str
+) -> dict[str, Any]:
+    """Of the asset of one table: what the partition says of it alone, and the way back to that partition."""
+    found = {**metadata, "partition": partition_link(source, database.database_id)}
+    if data_source and data_source != database.title:
+        found["data_source"] = data_source
+    return found
+
+
+def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str, Any]:
+    """Of the partitioned asset's definition: which title each key stands for, as far as the last sync knew."""
+    if not tables:
+        return {}
+    rows = [
+        f"| {_cell(table.title or 'Untitled', table.url)} | "
+        f"[{table.database_id}]({_partition_path(source, table.database_id)}) | {source}.{table.name} |"
+        for table in sorted(tables, key=lambda table: (table.title, table.name))
+    ]
+    return {
+        "partitions": dg.MetadataValue.md("\n".join(["| title | partition | table |", "| --- | --- | --- |", *rows]))
+    }
+
+
+def partition_link(source: str, database_id: str) -> dg.UrlMetadataValue:
+    """The page of a database's partition, wherever the web server stands."""
+    return dg.MetadataValue.url(_partition_path(source, database_id))
+
+
+def _partition_path(source: str, database_id: str) -> str:
+    return f"/assets/{source}/database?view=partitions&partition={database_id}"
 
 
 def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Sequence[str]) -> dict[str, Any]:
@@ -67,6 +106,7 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
     by_table = {result.table: result for result in tables}
     found: dict[str, Any] = {
         "dagster/row_count": sum(result.row_count for result in by_table.values()),
+        "dagster/partition_row_count": sum(result.row_count for result in by_table.values()),
         "dagster/table_name": ", ".join(by_table),
         "dagster/column_schema": _column_schema(tables[-1]),
         "database_title": database.title or "Untitled",
@@ -104,6 +144,11 @@ def _summary(landed: Landed) -> str:
     counts = [landed.row_count, *(getattr(landed, name) for name in _COUNTS[:5])]
     columns = "\n".join(f"| {name} | {kind} | {comment or ''} |" for name, kind, comment in landed.columns)
     return f"{head}| {' | '.join(map(str, counts))} |\n\n| column | type | property |\n| --- | --- | --- |\n{columns}"
+
+
+def _partition_cell(stream: ListedStream, source: str) -> str:
+    """The stream's name; where it has a partition, as the way to it."""
+    return f"[{stream.stream}]({_partition_path(source, stream.database_id)})" if stream.selected else stream.stream
 
 
 def _cell(title: str, url: str) -> str:

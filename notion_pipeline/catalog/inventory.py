@@ -1,0 +1,54 @@
+"""Which tables of a source stand in the catalog, and which database each belongs to."""
+
+from __future__ import annotations
+
+import duckdb
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.sql import names_in, quote
+from notion_pipeline.synced_tables import SyncedTable
+
+_STANDING = """
+SELECT s.table_name, s.database_id, s.data_source_id
+FROM _notion_pipeline.streams s
+JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
+     AND lower(t.table_name) = lower(s.table_name)
+WHERE s.source = ? AND s.last_sync_at IS NOT NULL
+ORDER BY s.table_name
+"""
+
+
+def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> list[SyncedTable]:
+    """Every table that a sync has filled, by name; those of databases that are no longer seen or selected too."""
+    if connection is None or not bookkeeping.has_bookkeeping(connection):
+        return []
+    databases = _databases(connection, source)
+    found = []
+    for name, database_id, data_source_id in connection.execute(_STANDING, [source]).fetchall():
+        title, url, description, members, in_sync = databases.get(database_id, ("", "", "", [], True))
+        names = {member["id"]: member["name"] for member in members or []}
+        found.append(
+            SyncedTable(
+                name=name,
+                database_id=database_id,
+                data_source_id=data_source_id,
+                title=title or "",
+                url=url or "",
+                description=description or "",
+                data_source=names.get(data_source_id) or "",
+                in_sync=bool(in_sync),
+            )
+        )
+    return found
+
+
+def _databases(
+    connection: duckdb.DuckDBPyConnection, source: str
+) -> dict[str, tuple[str, str, str, list[dict[str, str]], bool]]:
+    """Title, url, description, data sources and whether it is synced, of each listed database by id."""
+    if "databases" not in names_in(connection, source):
+        return {}
+    rows = connection.execute(
+        f"SELECT id, title, url, description, data_sources, selected AND accessible FROM {quote(source, 'databases')}"
+    ).fetchall()
+    return {row[0]: (row[1], row[2], row[3], row[4], row[5]) for row in rows}

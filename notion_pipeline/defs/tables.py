@@ -1,0 +1,126 @@
+"""One asset a table, `S/<table>`, beside the partitioned one: external assets that a sync materializes by event.
+
+The events make a table appear in Dagster's catalog the moment it is committed. Lineage, owners and the like come from
+the definitions, which are made of the small file that the sync leaves; a table that came since shows them when the code
+location is loaded the next time. Of the two ways to have assets known from the workspace, this one needs no component,
+no state storage of Dagster's and no reload before a table can be found.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import dagster as dg
+from filelock import FileLock
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.config import Source
+from notion_pipeline.defs.code import source_code
+from notion_pipeline.defs.freshness import freshness_policy
+from notion_pipeline.defs.metadata import partition_link
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.private_files import private_directory
+from notion_pipeline.project import Project
+from notion_pipeline.synced_tables import SyncedTable, load_tables, save_tables
+
+TABLE_KINDS = {"notion", "duckdb", "table"}
+
+
+def table_key(source: str, table: str) -> dg.AssetKey:
+    return dg.AssetKey([source, table])
+
+
+def table_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]:
+    """The asset of each table that syncs have made so far. Opens neither network nor catalog.
+
+    A definition each: specs that are handed over as such come to stand in one, and one knows but one mapping of
+    partitions for all that depend on `S/database`.
+    """
+    return [
+        dg.AssetsDefinition(specs=[_spec(source, project, table)]) for table in load_tables(project.home, source.name)
+    ]
+
+
+def _spec(source: Source, project: Project, table: SyncedTable) -> dg.AssetSpec:
+    settings = source.settings_for(table.database_id, table.title)
+    metadata: dict[str, Any] = {
+        "dagster/table_name": f"{source.name}.{table.name}",
+        "database_title": table.title or "Untitled",
+        "database_id": table.database_id,
+        **source_code(table_assets, project),
+    }
+    if table.url:
+        metadata["database_url"] = dg.MetadataValue.url(table.url)
+    if table.in_sync:
+        metadata["partition"] = partition_link(source.name, table.database_id)
+    return dg.AssetSpec(
+        table_key(source.name, table.name),
+        description=_description(source, table),
+        deps=[_upstream(source.name, table)],
+        group_name=source.name,
+        owners=list(settings.owners),
+        tags=dict(settings.tags),
+        kinds=TABLE_KINDS,
+        metadata=metadata,
+        freshness_policy=freshness_policy(source) if table.in_sync else None,
+    )
+
+
+def _upstream(source: str, table: SyncedTable) -> dg.AssetDep:
+    """The partition that fills the table; of a database without one, the listing that took it away."""
+    if not table.in_sync:
+        return dg.AssetDep(dg.AssetKey([source, "databases"]))
+    mapping = dg.SpecificPartitionsPartitionMapping([table.database_id])
+    return dg.AssetDep(dg.AssetKey([source, "database"]), partition_mapping=mapping)
+
+
+def _description(source: Source, table: SyncedTable) -> str:
+    title = table.title or "Untitled"
+    several = table.data_source and table.data_source != title
+    what = f'data source "{table.data_source}" of the Notion database' if several else "Notion database"
+    lines = [f'The {what} "{title}" as the table `{source.name}.{table.name}`: a row for each page.']
+    if table.description:
+        lines.append(table.description)
+    if not table.in_sync:
+        lines.append("No longer synced: the database is not selected or not shared any more. The table keeps its rows.")
+    return "\n\n".join(lines)
+
+
+def note_tables(
+    catalog: Catalog, home: Path, source: str, log: Callable[[str], None]
+) -> tuple[list[SyncedTable], list[SyncedTable]]:
+    """Writes down which tables stand now, for the next load of the definitions.
+
+    Returns:
+        The tables as they were noted before, and now; the same twice, where they cannot be noted. That is no reason
+        for a run to fail: what it read is committed, and the next one notes it.
+    """
+    before = load_tables(home, source)
+    try:
+        # Two runs: who looks last writes last.
+        with FileLock(private_directory(home / "tables") / f"{source}.lock", mode=0o600):
+            with catalog.reading() as connection:
+                now = synced_tables(connection, source)
+            save_tables(home, source, now)
+    except (NotionPipelineError, OSError) as error:
+        log(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
+        return before, before
+    return before, now
+
+
+def renamed_tables(before: Sequence[SyncedTable], now: Sequence[SyncedTable]) -> list[tuple[str, SyncedTable]]:
+    """Each table that bears another name than before, with its old name."""
+    names = {table.data_source_id: table.name for table in before}
+    return [(old, table) for table in now if (old := names.get(table.data_source_id, table.name)) != table.name]
+
+
+def materialization(
+    source: str,
+    table: str,
+    metadata: Mapping[str, Any],
+    *,
+    description: Optional[str] = None,  # noqa: UP045
+) -> dg.AssetMaterialization:
+    """The event by which a table shows as materialized."""
+    return dg.AssetMaterialization(table_key(source, table), description=description, metadata=metadata)

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.check:check"),
     "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
     "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.views:views"),
+    "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.dbt:dbt"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),
     "demo": ("Sync the sample workspace and show what landed; needs no account.", "notion_pipeline.cli.demo:demo"),
 }

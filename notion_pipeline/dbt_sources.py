@@ -1,0 +1,101 @@
+"""The tables of the catalog as sources of a dbt project: a YAML file for its `models/` folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from notion_pipeline.catalog.documented import DocumentedTable
+from notion_pipeline.rows import SYNCED_AT
+
+_HEADER = (
+    "# Written by `notion-pipeline dbt` from the catalog; written again with -o and --force after a change in Notion.\n"
+    "# For dbt 1.10 and later.\n"
+)
+_OPENINGS = ("{{", "{%", "{#")
+
+
+@dataclass(frozen=True)
+class DbtSource:
+    """A schema of the catalog.
+
+    Attributes:
+        synced_every: The longest time between two syncs that are planned; None where none is.
+    """
+
+    name: str
+    description: str
+    tables: Sequence[DocumentedTable]
+    synced_every: timedelta | None = None
+
+
+def dbt_yaml(sources: Sequence[DbtSource], *, database: str = "") -> str:
+    """The file's text; the same for the same catalog.
+
+    Args:
+        database: The name under which the dbt project attaches the catalog; empty where it is dbt's own database.
+    """
+    content = {"version": 2, "sources": [_source(source, database) for source in sources]}
+    return _HEADER + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _source(source: DbtSource, database: str) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        **_described(source.description),
+        **({"database": database} if database else {}),
+        "schema": source.name,
+        # When a row's content last changed here. A table that nobody edits grows old and is right all the same, so
+        # that only the list of databases, which each sync writes, is asked how fresh it is.
+        "config": {"loaded_at_field": SYNCED_AT},
+        "tables": [_table(table, source.synced_every) for table in source.tables],
+    }
+
+
+def _table(table: DocumentedTable, synced_every: timedelta | None) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        **_described(table.comment),
+        **({"config": config} if (config := _config(table, synced_every)) else {}),
+        "columns": [_column(*column) for column in table.columns],
+    }
+
+
+def _config(table: DocumentedTable, synced_every: timedelta | None) -> dict[str, Any]:
+    if table.name == "databases" and not table.data_source_id:
+        freshness = _freshness(synced_every) if synced_every else None
+        return {"loaded_at_field": "last_seen_at", **({"freshness": freshness} if freshness else {})}
+    ids = {"notion_database_id": table.database_id, "notion_data_source_id": table.data_source_id}
+    return {"meta": ids} if table.database_id else {}
+
+
+def _freshness(synced_every: timedelta) -> dict[str, Any]:
+    """Late by an hour is worth a warning; a sync that was left out altogether is an error."""
+    hours = max(1, -(-synced_every // timedelta(hours=1)))
+    return {
+        "warn_after": {"count": hours + 1, "period": "hour"},
+        "error_after": {"count": 2 * hours + 1, "period": "hour"},
+    }
+
+
+def _column(name: str, kind: str, comment: str) -> dict[str, Any]:
+    tests = {"data_tests": ["unique", "not_null"]} if name == "id" else {}
+    return {"name": name, **_described(comment), "data_type": kind, **tests}
+
+
+def _described(text: str) -> dict[str, str]:
+    """A description; what dbt would take for a template in it, since it renders descriptions, is written as text."""
+    parts = []
+    rest = text
+    while rest:
+        found = [(rest.find(opening), opening) for opening in _OPENINGS if opening in rest]
+        if not found:
+            break
+        place, opening = min(found)
+        parts += [rest[:place], "{{ '" + opening + "' }}"]
+        rest = rest[place + len(opening) :]
+    return {"description": "".join([*parts, rest])} if text else {}

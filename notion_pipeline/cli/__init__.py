@@ -17,6 +17,7 @@ from notion_pipeline.wording import nearest
 
 #: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("Make a project folder for your own workspace.", "notion_pipeline.cli.init:init"),
     "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.connect:connect"),
     "disconnect": ("End the connection to a workspace.", "notion_pipeline.cli.disconnect:disconnect"),
     "accounts": ("Show the connected workspaces and their health.", "notion_pipeline.cli.accounts:accounts"),

@@ -1,0 +1,51 @@
+"""`notion-pipeline init`: a project folder for one's own workspace."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from notion_pipeline.cli.new_project import lay_down
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def init(directory: Path) -> None:
+    """Make a project in DIR: workspace.yaml, dagster.yaml, sources.yaml and what goes with them.
+
+    DIR is made if need be. A file that is there already is never written over.
+    """
+    names = lay_down(directory)
+    click.echo(f"{directory} is a project now: {', '.join(names)}.\n")
+    click.echo(_next_steps(directory))
+
+
+def _next_steps(folder: Path) -> str:
+    pipeline, dagster = (_program(name, folder) for name in ("notion-pipeline", "dagster"))
+    steps = [
+        ("cp .env.example .env", "then put the connection's token into .env"),
+        (f"{pipeline} check", "does Notion answer, and what can be seen?"),
+        (f"{pipeline} sync", "the first tables"),
+        (f"{pipeline} views", "flat views of them"),
+        (f"{dagster} dev", "Dagster's UI, the schedules and the sensor"),
+    ]
+    if Path.cwd().resolve() != folder.resolve():
+        steps.insert(0, (f"cd {shlex.quote(str(folder))}", ""))
+    width = max(len(command) for command, _ in steps)
+    lines = [f"  {command:<{width}}  {'# ' if what else ''}{what}".rstrip() for command, what in steps]
+    account = f"No account yet? `{pipeline} sandbox` serves a sample workspace and says how to use it."
+    return "\n".join(["Next:", *lines, "", account])
+
+
+def _program(name: str, folder: Path) -> str:
+    """How a program of this environment is called in the project: by its name where the shell finds it by that."""
+    path = Path(sys.executable).with_name(name)
+    found = shutil.which(name)
+    if not path.exists() or (found is not None and Path(found) == path):
+        return name
+    return shlex.quote(os.path.relpath(path, folder.resolve()))

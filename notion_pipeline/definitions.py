@@ -9,6 +9,7 @@ import dagster as dg
 from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
+from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs
 from notion_pipeline.defs.progress import ProgressResource, TellsProgress
@@ -38,6 +39,7 @@ def build_definitions(
             *(asset for source in sources.sources for asset in source_assets(source, project)),
             *(table for source in sources.sources for table in table_assets(source, project)),
         ],
+        asset_checks=[source_checks(source) for source in sources.sources],
         jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
         schedules=[schedule for source in sources.sources for schedule in sync_schedules(source, project.home)],
         sensors=[changes_sensor(source, project.home) for source in sources.sources],

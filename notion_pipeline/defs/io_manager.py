@@ -19,6 +19,7 @@ from notion_pipeline.catalog.flat_views import keep_views
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
+from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import (
     listing_metadata,
@@ -174,6 +175,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 _keep_views(context, catalog, handover.source)
             unpublished = _publish(catalog, handover.publish_to) if landed else None
             if failed:
+                report_checks(context, handover.source.name, catalog)
                 raise _failure(handover.source.name, failed, len(landed), unpublished)
             if unpublished is not None:
                 raise unpublished

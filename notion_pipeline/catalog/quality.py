@@ -1,0 +1,189 @@
+"""What the checks of a source look at: its tables as they stand, against the history of their syncs.
+
+Each look is one read-only transaction over all tables of the source, so that a check tells of the source whichever
+partitions a run was about. Values are only looked for where somebody says that some were not converted: to read the
+raw properties of every row with each sync would take longer than the sync.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.bookkeeping import Column, StreamState
+from notion_pipeline.catalog.connection import MEMORY_LIMIT
+from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.sql import columns_of, quote, text
+from notion_pipeline.rows import DELETED_AT
+from notion_pipeline.synced_tables import SyncedTable
+
+#: So many rows are named; who wants more asks the table.
+ROWS_NAMED = 10
+#: Where a raw value has its one content, for types of which a content can fail to fit the column.
+_CONTENTS = {
+    "number": ("number",),
+    "date": ("date",),
+    "created_time": ("created_time",),
+    "last_edited_time": ("last_edited_time",),
+    "unique_id": ("unique_id/number",),
+    "formula": ("formula/number", "formula/string", "formula/boolean", "formula/date"),
+    "rollup": ("rollup/number", "rollup/date"),
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How many live rows Notion returned for a table: those of its last full read, and the new ones since.
+
+    Attributes:
+        most: More than `least` where rows may be there that no read since brought: before a start date, or marked as
+            deleted and come back; None where there may be any number of them.
+    """
+
+    least: int
+    most: int | None
+
+    def holds(self, rows: int) -> bool:
+        return self.least <= rows and (self.most is None or rows <= self.most)
+
+
+@dataclass(frozen=True)
+class LostValue:
+    """A value that is NULL in its typed column and intact in `properties`."""
+
+    row: str
+    property_name: str
+    column: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class TableQuality:
+    """One table as it stands.
+
+    Attributes:
+        rows: Live ones; rows marked as deleted are not counted.
+        repeated_ids: Of ids that stand in several rows, the first few.
+        repeated: How many rows there are too many by them.
+        expected: None before the first full read.
+        schema_changes: That the last sync met.
+        lost: Values of rows that were looked at, the first few.
+    """
+
+    table: SyncedTable
+    rows: int
+    missing_ids: int
+    repeated: int
+    repeated_ids: tuple[str, ...]
+    expected: Expected | None
+    schema_changes: tuple[dict[str, Any], ...]
+    lost: tuple[LostValue, ...]
+
+
+def table_qualities(
+    connection: duckdb.DuckDBPyConnection | None, source: str, *, values_of: Collection[str] | None
+) -> list[TableQuality]:
+    """Every synced table of a source.
+
+    Args:
+        values_of: Tables whose values are looked at row by row; None looks at all.
+    """
+    tables = synced_tables(connection, source)
+    if connection is None or not tables:
+        return []
+    connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    states = bookkeeping.stream_states(connection, source)
+    found = []
+    for table in tables:
+        state = states[table.data_source_id]
+        look = values_of is None or table.name in values_of
+        found.append(_quality(connection, source, table, state, look_at_values=look))
+    return found
+
+
+def _quality(
+    connection: duckdb.DuckDBPyConnection, source: str, table: SyncedTable, state: StreamState, *, look_at_values: bool
+) -> TableQuality:
+    name = quote(source, table.name)
+    columns = {column for column, _, _ in columns_of(connection, (source, table.name))}
+    marked = DELETED_AT in columns
+    live = f"count(*) FILTER ({DELETED_AT} IS NULL)" if marked else "count(*)"
+    ((rows, missing, repeated),) = connection.execute(
+        f"SELECT {live}, count(*) - count(id), count(id) - count(DISTINCT id) FROM {name}"
+    ).fetchall()
+    ids = (
+        connection.execute(
+            f"SELECT id FROM {name} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1 ORDER BY id LIMIT {ROWS_NAMED}"
+        ).fetchall()
+        if repeated
+        else []
+    )
+    return TableQuality(
+        table=table,
+        rows=rows,
+        missing_ids=missing,
+        repeated=repeated,
+        repeated_ids=tuple(row[0] for row in ids),
+        expected=_expected(connection, state, marked=marked),
+        schema_changes=_last_schema_changes(connection, state),
+        lost=_lost_values(connection, name, state, columns) if look_at_values else (),
+    )
+
+
+def _expected(connection: duckdb.DuckDBPyConnection, state: StreamState, *, marked: bool) -> Expected | None:
+    """Incremental syncs remove nothing, so what the last full read brought is there still, and what was new since."""
+    found = connection.execute(
+        """
+        SELECT any_value(f.rows_read), coalesce(sum(i.rows_inserted), 0)::BIGINT,
+               coalesce(sum(i.rows_updated), 0)::BIGINT
+        FROM _notion_pipeline.syncs f
+        LEFT JOIN _notion_pipeline.syncs i ON i.source = f.source AND i.data_source_id = f.data_source_id
+             AND i.finished_at > f.finished_at
+        WHERE f.source = ? AND f.data_source_id = ? AND f.finished_at = ?
+        HAVING count(*) > 0
+        """,
+        [state.source, state.data_source_id, state.last_full_sync_at],
+    ).fetchall()
+    if not found:
+        return None
+    ((read, inserted, updated),) = found
+    least = read + inserted
+    most = None if state.start_date is not None else least + (updated if marked else 0)
+    return Expected(least, most)
+
+
+def _last_schema_changes(connection: duckdb.DuckDBPyConnection, state: StreamState) -> tuple[dict[str, Any], ...]:
+    rows = connection.execute(
+        "SELECT schema_changes FROM _notion_pipeline.syncs WHERE source = ? AND data_source_id = ? "
+        "ORDER BY finished_at DESC LIMIT 1",
+        [state.source, state.data_source_id],
+    ).fetchall()
+    return tuple(json.loads(rows[0][0] or "[]")) if rows else ()
+
+
+def _lost_values(
+    connection: duckdb.DuckDBPyConnection, name: str, state: StreamState, columns: Collection[str]
+) -> tuple[LostValue, ...]:
+    found: list[LostValue] = []
+    for column in state.columns:
+        if column.property_type not in _CONTENTS or column.column not in columns or len(found) >= ROWS_NAMED:
+            continue
+        raw = _raw(column)
+        rows = connection.execute(
+            f"SELECT id, {raw} FROM {name} WHERE {quote(column.column)} IS NULL AND {raw} IS NOT NULL "
+            f"ORDER BY id LIMIT {ROWS_NAMED - len(found)}"
+        ).fetchall()
+        found += [LostValue(row[0], column.property_name, column.column, row[1]) for row in rows]
+    return tuple(found)
+
+
+def _raw(column: Column) -> str:
+    """SQL of the text of a property's raw content; NULL where it has none."""
+    head = "/" + column.property_name.replace("~", "~0").replace("/", "~1")
+    parts = [f"json_extract_string(properties, {text(f'{head}/{place}')})" for place in _CONTENTS[column.property_type]]
+    return f"coalesce({', '.join(parts)}, NULL)"

@@ -1,0 +1,238 @@
+"""The checks of a source, on `S/database`: what a careful user would ask of its tables after every sync.
+
+They look at all tables of the source, in a step of its own after the databases have landed, read-only and for a moment.
+So they say the same after one partition, after a range and after a whole sync, and can be run by themselves. None of
+them blocks anything: what they look at is committed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import dagster as dg
+from dagster import AssetRecordsFilter, DagsterEvent, DagsterEventType, DagsterInstance
+from dagster._core.definitions.metadata import normalize_metadata
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.quality import TableQuality, table_qualities
+from notion_pipeline.config import Source
+from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline.defs.tables import table_key
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.synced_tables import SyncedTable
+
+IDS = "ids_unique_and_not_null"
+ROWS = "row_count_is_what_notion_returned"
+SCHEMA = "no_unexpected_schema_change"
+VALUES = "values_converted"
+_DESCRIPTIONS = {
+    IDS: "Every row of every table has an id, and no two rows have the same.",
+    ROWS: "Every table holds the rows that Notion returned: those of the last full read, and the new ones since.",
+    SCHEMA: "No property was removed, renamed or retyped when a table was last synced. One that was added is no harm.",
+    VALUES: "Every value fits the type of its column. Others are NULL there, and intact in `properties`.",
+}
+#: What may break who reads a table by its columns.
+_UNEXPECTED = frozenset({"removed", "renamed", "retyped"})
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+_TABLES = "tables"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one table: in a line, and the rows or columns it is about."""
+
+    table: SyncedTable
+    what: str
+    rows: Sequence[str] = ()
+
+
+def source_checks(source: Source) -> dg.AssetChecksDefinition:
+    """All checks of a source, one step."""
+    name = source.name
+    asset = dg.AssetKey([name, "database"])
+
+    @dg.multi_asset_check(
+        name=f"{name}_checks",
+        specs=[
+            dg.AssetCheckSpec(check, asset=asset, description=description)
+            for check, description in _DESCRIPTIONS.items()
+        ],
+        can_subset=True,
+        description=f"Looks at every table of source {name}, read-only.",
+    )
+    def checks(context: dg.AssetCheckExecutionContext, catalog: CatalogResource) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        try:
+            yield from check_results(context.instance, name, catalog.catalog(context.log.warning), wanted)
+        except NotionPipelineError as error:
+            raise dg.Failure(f"What was synced is committed. It could not be checked: {error}") from None
+
+    return checks
+
+
+def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> None:
+    """Says what the checks find within the step that syncs, for a run that fails there and will not come to them.
+
+    `report_dagster_event` is not public; see planning.py.
+    """
+    step = context.step_context
+    planned = {key.name for key in step.job_def.asset_layer.asset_graph.asset_check_keys if key.name in _DESCRIPTIONS}
+    try:
+        for found in check_results(step.instance, source, catalog, planned):
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=context.asset_key,
+                check_name=str(found.check_name),
+                passed=found.passed,
+                metadata=normalize_metadata(found.metadata),
+                severity=found.severity,
+                description=found.description,
+            )
+            step.instance.report_dagster_event(
+                DagsterEvent.from_step(
+                    DagsterEventType.ASSET_CHECK_EVALUATION, step, evaluation, evaluation.check_name
+                ),
+                run_id=context.run_id,
+            )
+    except NotionPipelineError as error:
+        context.log.warning(f"What was synced is committed. It could not be checked: {error}")
+
+
+def check_results(
+    instance: DagsterInstance, source: str, catalog: Catalog, wanted: set[str]
+) -> Iterator[dg.AssetCheckResult]:
+    asset = dg.AssetKey([source, "database"])
+    told = _values_told(instance, asset, source) if VALUES in wanted else {}
+    with catalog.reading() as connection:
+        tables = table_qualities(connection, source, values_of=told)
+    findings = {
+        IDS: [_ids(table) for table in tables],
+        ROWS: [_rows(table) for table in tables],
+        SCHEMA: [_schema(table) for table in tables],
+        VALUES: [_values(table, told) for table in tables],
+    }
+    for check in (name for name in _DESCRIPTIONS if name in wanted):
+        yield _result(asset, check, [found for found in findings[check] if found is not None], tables)
+
+
+def _result(
+    asset: dg.AssetKey, check: str, findings: Sequence[Finding], tables: Sequence[TableQuality]
+) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN if check == VALUES else dg.AssetCheckSeverity.ERROR
+    metadata: dict[str, Any] = {"tables_checked": len(tables), "rows_checked": sum(table.rows for table in tables)}
+    if not findings:
+        description = f"{len(tables)} tables looked at."
+        return dg.AssetCheckResult(
+            passed=True,
+            check_name=check,
+            asset_key=asset,
+            severity=severity,
+            metadata=metadata,
+            description=description,
+        )
+    metadata["problems"] = dg.MetadataValue.md(_table(findings))
+    metadata[_TABLES] = [found.table.name for found in findings]
+    lines = [f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}' for found in findings]
+    return dg.AssetCheckResult(
+        passed=False,
+        check_name=check,
+        asset_key=asset,
+        severity=severity,
+        metadata=metadata,
+        description="; ".join(lines),
+    )
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    rows = [
+        f"| {_cell(found.table.title or 'Untitled')} | {found.table.database_id} | {_cell(found.table.name)} "
+        f"| {_cell(found.what)} | {'<br>'.join(_cell(row) for row in found.rows)} |"
+        for found in findings
+    ]
+    return "\n".join(["| database | id | table | problem | rows |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _ids(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
+    if not quality.missing_ids and not quality.repeated:
+        return None
+    parts = []
+    if quality.repeated:
+        parts.append(f"{quality.repeated:,} rows repeat the id of another")
+    if quality.missing_ids:
+        parts.append(f"{quality.missing_ids:,} rows have no id")
+    return Finding(quality.table, f"{' and '.join(parts)}; a full sync mends it.", quality.repeated_ids)
+
+
+def _rows(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
+    expected = quality.expected
+    if expected is None or expected.holds(quality.rows):
+        return None
+    missing = expected.least - quality.rows
+    what = f"{missing:,} are missing" if missing > 0 else f"{-missing:,} are too many"
+    return Finding(
+        quality.table,
+        f"{quality.rows:,} rows, Notion returned {expected.least:,}: {what}. Something else wrote to the table; "
+        "a full sync makes it exact.",
+    )
+
+
+def _schema(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
+    changes = [change for change in quality.schema_changes if change["kind"] in _UNEXPECTED]
+    if not changes:
+        return None
+    return Finding(
+        quality.table, f"{'; '.join(map(_change, changes))}.", [str(change["property"]) for change in changes]
+    )
+
+
+def _change(change: dict[str, Any]) -> str:
+    if change["kind"] == "renamed":
+        return f'property "{change["before"]}" was renamed to "{change["after"]}"'
+    if change["kind"] == "retyped":
+        return f'property "{change["property"]}" became {change["after"]}, was {change["before"]}'
+    return f'property "{change["property"]}" was removed'
+
+
+def _values(quality: TableQuality, told: Optional[dict[str, int]]) -> Optional[Finding]:  # noqa: UP045
+    rows = [f"{lost.row}: {lost.column} is NULL, {lost.property_name} is {lost.raw[:80]}" for lost in quality.lost]
+    count = (told or {}).get(quality.table.name, 0)
+    if not rows and not count:
+        return None
+    what = f"{count:,} values of the rows last read do not fit" if count else "values of earlier syncs do not fit"
+    return Finding(quality.table, f"{what} the type of their column; NULL there, intact in properties.", rows)
+
+
+def _values_told(instance: DagsterInstance, asset: dg.AssetKey, source: str) -> Optional[dict[str, int]]:  # noqa: UP045
+    """Tables with values that were not converted, by what syncs have told since the last check, and how many.
+
+    Those that the last check found are among them, for they may be as they were. None where there was no check yet.
+    """
+    history = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(asset, VALUES), limit=1, status=_EVALUATED
+    )
+    evaluation = history[0].event.dagster_event if history and history[0].event else None
+    if evaluation is None:
+        return None
+    found = evaluation.asset_check_evaluation_data
+    before: Any = found.metadata.get(_TABLES)
+    told = dict.fromkeys(before.value if before is not None else (), 0)
+    for key in instance.get_asset_keys(prefix=[source]):
+        if len(key.path) == 2 and key.path[1] not in ("database", "databases"):
+            count = _told_since(instance, key, history[0].event.timestamp if history[0].event else 0.0)
+            if count:
+                told[key.path[1]] = count
+    return told
+
+
+def _told_since(instance: DagsterInstance, key: dg.AssetKey, moment: float) -> int:
+    wanted = AssetRecordsFilter(asset_key=table_key(*key.path), after_timestamp=moment)
+    counts = []
+    for record in instance.fetch_materializations(wanted, limit=100).records:
+        event = record.asset_materialization
+        value = event.metadata.get("values_not_converted") if event is not None else None
+        counts.append(int(value.value) if value is not None and isinstance(value.value, int) else 0)
+    return max(counts, default=0)

@@ -29,13 +29,12 @@ from notion_pipeline.defs.metadata import (
     table_metadata,
 )
 from notion_pipeline.defs.resources import CatalogResource
-from notion_pipeline.defs.tables import materialization, note_tables, renamed_tables, table_key
+from notion_pipeline.defs.tables import materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.selection import stream_name
 
 
 @dataclass
@@ -134,24 +133,9 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 unmatched=handover.unmatched,
             )
         )
-        self._follow_renames(context, catalog, handover.source.name)
-
-    def _follow_renames(self, context: dg.OutputContext, catalog: Catalog, source: str) -> None:
-        """Has a table that sources.yaml renames appear under its new name, its old asset saying where it went."""
-        if not self.home:
-            return
-        before, now = note_tables(catalog, Path(self.home), source, context.log.warning)
-        with catalog.reading() as connection:
-            for old, table in renamed_tables(before, now):
-                standing = standing_tables(connection, source, table.database_id)
-                own = [entry for entry in standing if entry[0].data_source_id == table.data_source_id]
-                database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
-                metadata = table_metadata(database, standing_metadata(database, own), source, table.data_source)
-                renamed = {**metadata, "renamed_from": f"{source}.{old}"}
-                context.log_event(materialization(source, table.name, renamed))
-                gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
-                context.log_event(dg.AssetObservation(table_key(source, old), metadata=gone))
-                context.log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
+        if self.home:
+            for event in table_changes(context, catalog, Path(self.home), handover.source.name):
+                context.log_event(event)
 
     def _land_reads(self, context: dg.OutputContext, catalog: Catalog, handover: ReadsHandover) -> None:
         # A run launched without a partition: Dagster logs no key's materialization, so each is said at once. Of a
@@ -159,6 +143,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         at_once = not context.has_asset_partitions
         landed: dict[str, LandedDatabase] = {}
         failed: dict[str, tuple[str, list[Exception]]] = {}
+        tables_came = False
         try:
             for database in handover.reads:
                 found = self._land_database(context, catalog, handover.source, database)
@@ -170,6 +155,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                     landed[database.database_id] = found
                     _materialize(context, {database.database_id: found} if at_once else {})
                 for table, metadata in found.tables.items() if found else ():
+                    tables_came = True
                     context.log_event(materialization(handover.source.name, table, metadata))
             if landed:
                 _keep_views(context, catalog, handover.source)
@@ -183,8 +169,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             _materialize(context, {} if at_once else landed)
             raise
         finally:
-            if landed and self.home:
-                note_tables(catalog, Path(self.home), handover.source.name, context.log.warning)
+            if tables_came and self.home:
+                note_tables(context, catalog, Path(self.home), handover.source.name)
         if at_once:
             context.add_output_metadata({"databases": len(landed)})
             return

@@ -73,6 +73,7 @@ def table_metadata(
 ) -> dict[str, Any]:
     """Of the asset of one table: what the partition says of it alone, and the way back to that partition."""
     found = {**metadata, "partition": partition_link(source, database.database_id)}
+    found.pop("dagster/partition_row_count", None)
     if data_source and data_source != database.title:
         found["data_source"] = data_source
     return found

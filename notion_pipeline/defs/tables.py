@@ -1,27 +1,31 @@
 """One asset a table, `S/<table>`, beside the partitioned one: external assets that a sync materializes by event.
 
-The events make a table appear in Dagster's catalog the moment it is committed. Lineage, owners and the like come from
-the definitions, which are made of the small file that the sync leaves; a table that came since shows them when the code
-location is loaded the next time. Of the two ways to have assets known from the workspace, this one needs no component,
-no state storage of Dagster's and no reload before a table can be found.
+The events make a table appear in Dagster's catalog the moment it is committed. Lineage, columns, owners and the like
+come with the definitions, which are made of the small file that the sync leaves; a sync that brings other tables has
+them loaded anew. Of the two ways to have assets known from the workspace, this one needs no component and no state
+storage of Dagster's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Union
 
 import dagster as dg
 from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.config import Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.metadata import partition_link
+from notion_pipeline.defs.metadata import partition_link, standing_metadata, table_metadata
+from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.extract import DatabaseExtract
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
+from notion_pipeline.selection import stream_name
 from notion_pipeline.synced_tables import SyncedTable, load_tables, save_tables
 
 TABLE_KINDS = {"notion", "duckdb", "table"}
@@ -88,9 +92,9 @@ def _description(source: Source, table: SyncedTable) -> str:
 
 
 def note_tables(
-    catalog: Catalog, home: Path, source: str, log: Callable[[str], None]
+    context: dg.OutputContext, catalog: Catalog, home: Path, source: str
 ) -> tuple[list[SyncedTable], list[SyncedTable]]:
-    """Writes down which tables stand now, for the next load of the definitions.
+    """Writes down which tables stand now, and has the definitions loaded anew where they know others.
 
     Returns:
         The tables as they were noted before, and now; the same twice, where they cannot be noted. That is no reason
@@ -104,23 +108,39 @@ def note_tables(
                 now = synced_tables(connection, source)
             save_tables(home, source, now)
     except (NotionPipelineError, OSError) as error:
-        log(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
+        context.log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before
+    if before != now:
+        reload_definitions(context.step_context.dagster_run, context.log.info)
     return before, now
 
 
-def renamed_tables(before: Sequence[SyncedTable], now: Sequence[SyncedTable]) -> list[tuple[str, SyncedTable]]:
-    """Each table that bears another name than before, with its old name."""
+def table_changes(
+    context: dg.OutputContext, catalog: Catalog, home: Path, source: str
+) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
+    """What a listing did to tables: one that sources.yaml renames appears under its new name, and tells where from.
+
+    The asset of the old name keeps its history, and says where the table went.
+    """
+    before, now = note_tables(context, catalog, home, source)
     names = {table.data_source_id: table.name for table in before}
-    return [(old, table) for table in now if (old := names.get(table.data_source_id, table.name)) != table.name]
+    renamed = [(old, table) for table in now if (old := names.get(table.data_source_id, table.name)) != table.name]
+    if not renamed:
+        return []
+    with catalog.reading() as connection:
+        standing = {table.database_id: standing_tables(connection, source, table.database_id) for _, table in renamed}
+    events: list[Union[dg.AssetMaterialization, dg.AssetObservation]] = []  # noqa: UP007
+    for old, table in renamed:
+        own = [entry for entry in standing[table.database_id] if entry[0].data_source_id == table.data_source_id]
+        database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
+        metadata = table_metadata(database, standing_metadata(database, own), source, table.data_source)
+        events.append(materialization(source, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
+        gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
+        events.append(dg.AssetObservation(table_key(source, old), metadata=gone))
+        context.log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
+    return events
 
 
-def materialization(
-    source: str,
-    table: str,
-    metadata: Mapping[str, Any],
-    *,
-    description: Optional[str] = None,  # noqa: UP045
-) -> dg.AssetMaterialization:
+def materialization(source: str, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
     """The event by which a table shows as materialized."""
-    return dg.AssetMaterialization(table_key(source, table), description=description, metadata=metadata)
+    return dg.AssetMaterialization(table_key(source, table), metadata=metadata)

@@ -1,38 +1,45 @@
-"""Reads one data source whole into its stage: windows, page cursors, archived rows, catch-up, cut-off references.
+"""Reads one data source whole into its stage: steps, readers side by side, archived rows, catch-up.
 
-A full read asks for the archived rows, the live ones, what was edited since the read began, and the archived rows
-again: a row that moves between the two states while it is read shows in one of them, whether or not the move changes
-its stamp. An incremental read asks once for what was edited.
+A full read asks for the archived rows, the live ones, and then what was edited since the read began and the archived
+rows again: a row that moves between the two states while it is read shows in one of them, whether or not the move
+changes its stamp. An incremental read asks once for what was edited.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
-from enum import Enum
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from notion_pipeline.client import NotionClient
-from notion_pipeline.errors import IncompleteExtractError, InvalidCursorError, NotionRequestError, RetryableNotionError
+from notion_pipeline.crew import Crew, SpareReaders
+from notion_pipeline.errors import (
+    IncompleteExtractError,
+    InvalidCursorError,
+    NotionError,
+    NotionRequestError,
+    RetryableNotionError,
+)
+from notion_pipeline.open_windows import OpenWindows, Reader
 from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
 from notion_pipeline.splitting import split_minute
-from notion_pipeline.staging import Stage
+from notion_pipeline.staging import Stage, StagedFile
 from notion_pipeline.together import all_or_first_error
-from notion_pipeline.windows import SORT_OLDEST_FIRST, Leaf, Window, edited_since
+from notion_pipeline.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery
+from notion_pipeline.windows import Leaf, Window, edited_since
 
-NOTION_PAGE_SIZE = 100
-#: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
-NOTION_RESULT_CAP = 10_000
 CURSOR_RESTARTS = 3
 
 CHILDREN_OF_A_WIKI = ("data_source", "database")
 
 LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"
-FULL_PHASES = (ARCHIVED_BEFORE, LIVE, CATCH_UP, ARCHIVED_AFTER)
-INCREMENTAL_PHASES = (LIVE,)
+#: Of the last two neither needs the other: each row is taken as of some moment after all live rows were read.
+FULL_STEPS = ((ARCHIVED_BEFORE,), (LIVE,), (CATCH_UP, ARCHIVED_AFTER))
+INCREMENTAL_STEPS = ((LIVE,),)
+ARCHIVED = (ARCHIVED_BEFORE, ARCHIVED_AFTER)
 
 
 @dataclass
@@ -73,36 +80,33 @@ class ArchivedSupport:
 
 @dataclass
 class _Progress:
-    """Where the read stands, and the children of a wiki met so far: windows overlap, so they come more than once."""
+    """Where the read stands, and the children of a wiki met so far: windows overlap, so they come more than once.
 
-    phase: int = 0
-    windows: list[Window] = field(default_factory=lambda: [Window()])
+    Attributes:
+        windows: Of the step that an earlier run was in, by phase; None where the step begins.
+    """
+
+    step: int = 0
+    windows: dict[str, list[Window]] | None = None
+    help_given: int = 0
     children: set[str] = field(default_factory=set)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "phase": self.phase,
-            "windows": [window.as_json() for window in self.windows],
-            "children": sorted(self.children),
-        }
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> _Progress:
         if not raw:
             return cls()
-        return cls(raw["phase"], [Window.from_json(window) for window in raw["windows"]], set(raw.get("children", ())))
-
-
-class _End(Enum):
-    """How a query ended: with all it has, at as many rows as Notion gives without a word of more, or cut off there."""
-
-    WHOLE = "whole"
-    AT_THE_CAP = "at_the_cap"
-    CAPPED = "capped"
+        windows = raw["windows"]
+        if windows is not None:
+            windows = {phase: [Window.from_json(window) for window in some] for phase, some in windows.items()}
+        return cls(raw["step"], windows, raw["help_given"], set(raw["children"]))
 
 
 class Extraction:
-    """One read of one data source; `read` goes on where its stage stopped."""
+    """One read of one data source; `read` goes on where its stage stopped.
+
+    Args:
+        spare: Readers beyond the one that the read always has.
+    """
 
     def __init__(
         self,
@@ -110,6 +114,7 @@ class Extraction:
         plan: ReadPlan,
         stage: Stage,
         archived: ArchivedSupport,
+        spare: SpareReaders,
         *,
         log: Callable[[str], None],
         on_rows: Callable[[int], None],
@@ -118,9 +123,14 @@ class Extraction:
         self._plan = plan
         self._stage = stage
         self._archived = archived
+        self._spare = spare
         self._log = log
         self._on_rows = on_rows
         self._progress = _Progress.from_json(stage.manifest.progress)
+        self._windows: OpenWindows | None = None
+        self._staff: Callable[[], None] = lambda: None
+        self._saving = asyncio.Lock()
+        self._changes = self._saved = 0
         self.counts = ReadCounts(**stage.manifest.counts)
         self._counts_before = ReadCounts(**stage.manifest.counts)
 
@@ -132,31 +142,121 @@ class Extraction:
             NotionError: Notion refused, or failed for longer than is tried.
             StagingError: The rows could not be kept.
         """
-        phases = FULL_PHASES if self._plan.full else INCREMENTAL_PHASES
-        while self._progress.phase < len(phases):
-            await self._read_phase(phases[self._progress.phase])
-            self._progress.phase += 1
-            self._progress.windows = [Window()]
-            self._save()
+        steps = FULL_STEPS if self._plan.full else INCREMENTAL_STEPS
+        while self._progress.step < len(steps):
+            await self._read_step(steps[self._progress.step])
+            self._progress = replace(self._progress, step=self._progress.step + 1, windows=None)
+            self._windows = None
+            await self._save()
 
-    async def _read_phase(self, phase: str) -> None:
-        archived = phase in (ARCHIVED_BEFORE, ARCHIVED_AFTER)
-        if archived and not self._archived.supported:
-            return
-        base = self._base_filter(phase)
+    def finish(self) -> None:
+        """Marks the stage as whole: it may be committed."""
+        self._stage.keep(self._stage.record(self._progress_json(), self._current_counts(), complete=True))
+
+    async def _read_step(self, phases: Sequence[str]) -> None:
+        left = self._progress.windows
+        if left is None:
+            left = {phase: [Window()] for phase in phases if self._archived.supported or phase not in ARCHIVED}
+        windows = self._windows = OpenWindows(left, help_given=self._progress.help_given, horizon=self._stage.bookmark)
+        crew = Crew(self._spare, lambda: self._work(windows, reader) if (reader := self._take(windows)) else None)
+        self._staff = crew.staff
         try:
-            while self._progress.windows:
-                followers = await self._read_window(self._progress.windows[0], base, archived=archived)
-                self._progress.windows[:1] = followers
-                self._save()
+            while windows:
+                crew.staff()
+                await crew.next_end()
+        finally:
+            await crew.dismiss()
+
+    def _take(self, windows: OpenWindows) -> Reader | None:
+        reader = windows.take(self._stage.rows)
+        self._progress.help_given = windows.help_given
+        return reader
+
+    async def _work(self, windows: OpenWindows, reader: Reader) -> None:
+        """Reads a window from one side until it is read, or somebody else will read what is left of it."""
+        try:
+            await self._read_window(windows, reader)
         except NotionRequestError as error:
-            if not (archived and error.status == 400 and "is_archived" in error.message):
+            phase = reader.at.phase
+            if not (phase in ARCHIVED and error.status == 400 and "is_archived" in error.message):
                 raise
             if self._archived.supported:  # else another database of this run has said so
                 self._log(
                     f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
                 )
             self._archived.supported = False
+            windows.close_phase(phase)
+        except NotionError:
+            if windows.is_open(reader.at):
+                raise
+            # Another reader has met all of the window meanwhile: what was refused here is not needed.
+
+    async def _read_window(self, windows: OpenWindows, reader: Reader) -> None:
+        restarts = 0
+        while windows.is_open(reader.at):
+            before = reader.edge
+            try:
+                end = await self._read_query(windows, reader)
+            except InvalidCursorError as error:
+                restarts = 0 if reader.edge != before else restarts + 1
+                if restarts > CURSOR_RESTARTS:
+                    raise RetryableNotionError(
+                        f"Notion's page cursors broke {restarts} times in a row: {error.message}",
+                        cure="Sync again later; the read goes on where it was.",
+                        status=error.status,
+                        code=error.code,
+                        request_id=error.request_id,
+                    ) from error
+                self._log(f"A page cursor was refused; the window is read again from {reader.edge}.")
+                continue
+            if end is None:
+                windows.leave(reader)
+                return
+            if end is End.WHOLE or (end is End.AT_THE_CAP and reader.edge == before):
+                windows.close(reader.at)
+                await self._save()
+                return
+            if reader.edge == before:
+                await self._split(windows, reader)
+                return
+
+    async def _read_query(self, windows: OpenWindows, reader: Reader) -> End | None:
+        """Reads one query, each page staged before the next but one is asked for; how it ended.
+
+        None where another reader reads what is left of the window.
+        """
+        query = WindowQuery(
+            self._client,
+            self._plan.data_source_id,
+            reader.at.window,
+            reader.side,
+            self._base_filter(reader.at.phase),
+            archived=reader.at.phase in ARCHIVED,
+        )
+        try:
+            while True:
+                reader.asking = True
+                answer = await query.answer()
+                reader.asking = False
+                if query.is_overfull_minute:
+                    return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
+                if answer.end is None and not windows.wants_no_more(reader, answer.span):
+                    # The next answer travels while this one is converted and kept.
+                    query.ask()
+                    reader.asking = True
+                await self._keep(windows, reader, answer)
+                self._staff()
+                if not windows.is_open(reader.at):
+                    return End.WHOLE
+                if answer.end is not None:
+                    return answer.end
+                if windows.is_left_to_the_other(reader):
+                    return None
+                if not reader.asking:
+                    await windows.let_the_other_finish(reader)
+        finally:
+            reader.asking = False
+            await query.close()
 
     def _base_filter(self, phase: str) -> list[Leaf]:
         bound = self._plan.edited_since
@@ -166,72 +266,10 @@ class Extraction:
             bound = max(bound, began) if bound else began
         return [edited_since(bound)] if bound else []
 
-    async def _read_window(self, window: Window, base: Sequence[Leaf], *, archived: bool) -> list[Window]:
-        """Reads one window to its end, moving its start along; the windows that must follow it."""
-        restarts = 0
-        while True:
-            before = window.start
-            try:
-                ended = await self._read_query(window, base, archived=archived)
-            except InvalidCursorError as error:
-                restarts = 0 if window.start != before else restarts + 1
-                if restarts > CURSOR_RESTARTS:
-                    raise RetryableNotionError(
-                        f"Notion's page cursors broke {restarts} times in a row: {error.message}",
-                        cure="Sync again later; the read goes on where it was.",
-                        status=error.status,
-                        code=error.code,
-                        request_id=error.request_id,
-                    ) from error
-                self._log(f"A page cursor was refused; the window from {window.start} is read again.")
-                continue
-            if ended is _End.WHOLE or (ended is _End.AT_THE_CAP and window.start == before):
-                return []
-            if window.start != before:
-                return [window]
-            return await self._split(window, base, archived=archived)
-
-    async def _read_query(self, window: Window, base: Sequence[Leaf], *, archived: bool) -> _End:
-        """Pages of one query, each staged before the next but one is asked for; how it ended."""
-        body: dict[str, Any] = {"sorts": SORT_OLDEST_FIRST, "page_size": NOTION_PAGE_SIZE}
-        if (wanted := window.filter(base)) is not None:
-            body["filter"] = wanted
-        if archived:
-            body["is_archived"] = True
-        pending = asyncio.ensure_future(self._query(body))
-        seen: set[str] = set()
-        capped, total = False, 0
-        try:
-            while True:
-                answer = await pending
-                results = [result for result in answer.get("results") or [] if isinstance(result, dict)]
-                total += len(results)
-                status = answer.get("request_status")
-                capped |= isinstance(status, dict) and status.get("type") == "incomplete"
-                more = bool(answer.get("has_more"))
-                if capped and window.is_one_minute:
-                    return _End.CAPPED  # no later start can be reached in it: it will be split, so the rest can wait
-                if more:
-                    # The next answer travels while this one is converted and kept.
-                    cursor = _next_cursor(answer, seen)
-                    pending = asyncio.ensure_future(self._query({**body, "start_cursor": cursor}))
-                await self._keep(results, window)
-                if not more:
-                    return _End.CAPPED if capped else _End.AT_THE_CAP if total >= NOTION_RESULT_CAP else _End.WHOLE
-        finally:
-            pending.cancel()
-            await asyncio.gather(pending, return_exceptions=True)
-
-    async def _query(self, body: dict[str, Any]) -> dict[str, Any]:
-        return (await self._client.query(self._plan.data_source_id, body)).body
-
-    async def _keep(self, results: list[dict[str, Any]], window: Window) -> None:
-        """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
-        pages = [result for result in results if result.get("object") not in CHILDREN_OF_A_WIKI]
-        self._progress.children.update(
-            str(result.get("id")) for result in results if result.get("object") in CHILDREN_OF_A_WIKI
-        )
-        self.counts.child_data_sources = len(self._progress.children)
+    async def _keep(self, windows: OpenWindows, reader: Reader, answer: Answer) -> None:
+        """Completes, converts and stages one answer, and moves the window's bound to its last row's minute."""
+        children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
+        pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
         whole = await all_or_first_error(
             complete_references(self._client, page, self._plan.schema.properties) for page in pages
         )
@@ -239,22 +277,38 @@ class Extraction:
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
             await self._client.data_source(self._plan.data_source_id)
+        file = await asyncio.to_thread(self._write, kept) if kept else None
+        # Between here and the record nothing is awaited: a manifest never has a bound without the rows before it.
+        if file is not None:
+            self._stage.add(file)
+        self._progress.children.update(str(child.get("id")) for child in children)
+        self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)
-        if (reached := _last_created(results)) is not None and (window.start is None or reached > window.start):
-            window.start = reached
-        await asyncio.to_thread(self._stage_pages, kept)
+        if answer.span is not None:
+            windows.advance(reader, answer.span, len(answer.results))
+        await self._save()
         self._on_rows(len(kept))
 
-    def _stage_pages(self, pages: list[dict[str, Any]]) -> None:
-        batches = [to_batch(pages, self._plan.schema)] if pages else []
-        self._stage.append(batches, self._progress.as_json(), self._current_counts())
+    def _write(self, pages: list[dict[str, Any]]) -> StagedFile:
+        return self._stage.write(to_batch(pages, self._plan.schema))
 
-    def _save(self) -> None:
-        self._stage.save(self._progress.as_json(), self._current_counts())
+    async def _save(self) -> None:
+        """Comes back when a manifest with all changes so far is written; readers that wait together share one."""
+        self._changes += 1
+        wanted = self._changes
+        async with self._saving:
+            if self._saved < wanted:
+                self._saved = self._changes
+                record = self._stage.record(self._progress_json(), self._current_counts())
+                await asyncio.to_thread(self._stage.keep, record)
 
-    def finish(self) -> None:
-        """Marks the stage as whole: it may be committed."""
-        self._stage.save(self._progress.as_json(), self._current_counts(), complete=True)
+    def _progress_json(self) -> dict[str, Any]:
+        return {
+            "step": self._progress.step,
+            "windows": self._windows.as_json() if self._windows is not None else None,
+            "help_given": self._progress.help_given,
+            "children": sorted(self._progress.children),
+        }
 
     def _current_counts(self) -> dict[str, Any]:
         before, stats = self._counts_before, self._client.stats
@@ -263,40 +317,28 @@ class Extraction:
         self.counts.seconds_rate_limited = before.seconds_rate_limited + stats.seconds_rate_limited
         return asdict(self.counts)
 
-    async def _split(self, window: Window, base: Sequence[Leaf], *, archived: bool) -> list[Window]:
-        parts = await split_minute(
-            self._client, self._plan.data_source_id, self._plan.schema.properties, window, base, archived=archived
-        )
-        if parts:
-            self._log(
-                f"More than {NOTION_RESULT_CAP} rows share the minute {window.start}; reading it in {len(parts)}."
+    async def _split(self, windows: OpenWindows, reader: Reader) -> None:
+        """Puts parts in the place of a minute that is more than a query gives."""
+        minute, phase = reader.at.window.minute_at(reader.side), reader.at.phase
+        if minute is None:
+            raise RetryableNotionError(
+                "Notion said that it will not give all rows of a query, and gave none that tells where to go on.",
+                cure="Sync again later; the read goes on where it was.",
             )
-            return parts
-        raise IncompleteExtractError(
-            "read in part, table unchanged: more than 10,000 pages share created_time "
-            f"{window.start:%Y-%m-%d %H:%M} UTC, and nothing in this data source splits that minute further.",
-            cure="Add a unique ID property to it in Notion, or move its start_date past that minute.",
+        parts = await split_minute(
+            self._client,
+            self._plan.data_source_id,
+            self._plan.schema.properties,
+            minute,
+            self._base_filter(phase),
+            archived=phase in ARCHIVED,
         )
-
-
-def _next_cursor(answer: dict[str, Any], seen: set[str]) -> str:
-    """The cursor of the next page; a missing or repeated one is no end, but a listing to start again."""
-    cursor = answer.get("next_cursor")
-    if not isinstance(cursor, str) or not cursor or cursor in seen:
-        what = "repeats" if cursor in seen else "is missing"
-        raise InvalidCursorError(f"The next page's cursor {what}.", status=200)
-    seen.add(cursor)
-    return cursor
-
-
-def _last_created(results: Sequence[dict[str, Any]]) -> datetime | None:
-    """The latest created_time of an answer, floored to the minute; children that are data sources count."""
-    moments = []
-    for result in results:
-        try:
-            moment = datetime.fromisoformat(str(result.get("created_time")).replace("Z", "+00:00"))
-        except ValueError:
-            continue
-        if moment.tzinfo is not None:
-            moments.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
-    return max(moments, default=None)
+        if not parts:
+            raise IncompleteExtractError(
+                "read in part, table unchanged: more than 10,000 pages share created_time "
+                f"{minute.start:%Y-%m-%d %H:%M} UTC, and nothing in this data source splits that minute further.",
+                cure="Add a unique ID property to it in Notion, or move its start_date past that minute.",
+            )
+        self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
+        windows.set_aside(reader, parts)
+        await self._save()

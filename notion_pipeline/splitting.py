@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -49,33 +49,28 @@ async def split_minute(
     client: NotionClient,
     data_source_id: str,
     properties: Sequence[Property],
-    window: Window,
+    minute: Window,
     base: Sequence[Leaf],
     *,
     archived: bool,
 ) -> list[Window]:
-    """Windows that together hold what `window` holds, each smaller; empty where nothing splits it.
+    """Windows that together hold what `minute` holds, each smaller; empty where nothing splits it.
 
     Args:
-        window: Begins at the overfull minute; the rest of its span follows as a window of its own.
+        minute: A window of one minute, or a part of one.
     """
-    if window.start is None:
-        return []
-    following = window.start + timedelta(minutes=1)
-    minute = replace(window, end=following)
     asking = _Asking(client, data_source_id, minute, base, archived)
-    rest = [] if window.end is not None and window.end <= following else [replace(window, start=following)]
-    used = {str(leaf.get("property")) for leaf in window.split}
+    used = {str(leaf.get("property")) for leaf in minute.split}
     for prop in sorted((p for p in properties if p.type in _ORDER), key=lambda p: _ORDER.index(p.type)):
         if prop.name in used and prop.type not in _RANGED:
             continue
         parts = await _parts(asking, prop)
         if len(parts) > 1:
-            return [replace(minute, split=[*window.split, *leaves]) for leaves in parts] + rest
-    if "created_by" not in {kind for leaf in window.split for kind in leaf}:
+            return [replace(minute, split=[*minute.split, *leaves]) for leaves in parts]
+    if "created_by" not in {kind for leaf in minute.split for kind in leaf}:
         parts = await _by_creator(asking, properties)
         if len(parts) > 1:
-            return [replace(minute, split=[*window.split, *leaves]) for leaves in parts] + rest
+            return [replace(minute, split=[*minute.split, *leaves]) for leaves in parts]
     return []
 
 

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,11 @@ from notion_pipeline.private_files import private_directory, write_private
 MANIFEST = "manifest.json"
 #: Of a row in its read: later answers have higher places.
 PLACE = "_place"
-FORMAT = 2
+FORMAT = 3
 #: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
 MAX_AGE = timedelta(hours=20)
+#: Name, rows, bytes and checksum.
+StagedFile = tuple[str, int, int, int]
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
@@ -66,7 +69,7 @@ class Manifest:
     started_at: str
     bookmark: str
     properties: list[str] = field(default_factory=list)
-    files: list[tuple[str, int, int, int]] = field(default_factory=list)
+    files: list[StagedFile] = field(default_factory=list)
     progress: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
@@ -82,11 +85,13 @@ class Stage:
         self.resumed = resumed
         #: Whether an earlier run finished this read and did not get to commit it; not so one that this run finishes.
         self.resumed_complete = resumed and manifest.complete
+        self._rows = sum(rows for _, rows, _, _ in manifest.files)
+        self._numbers = count(1 + max((int(name.partition(".")[0]) for name, *_ in manifest.files), default=-1))
 
     @property
     def rows(self) -> int:
         """Rows staged so far; a row that was read twice counts twice."""
-        return sum(entry[1] for entry in self.manifest.files)
+        return self._rows
 
     @property
     def started_at(self) -> datetime:
@@ -96,29 +101,41 @@ class Stage:
     def bookmark(self) -> datetime:
         return datetime.fromisoformat(self.manifest.bookmark)
 
-    def append(self, batches: Sequence[pa.RecordBatch], progress: dict[str, Any], counts: dict[str, Any]) -> None:
-        """Keeps the rows of one answer together with where the read goes on after it.
+    def write(self, batch: pa.RecordBatch) -> StagedFile:
+        """Keeps the rows of one answer; they count once `add` has named them and the manifest is saved.
+
+        Several threads may write at once.
 
         Raises:
             StagingError: The disk is full or refuses.
         """
-        for batch in batches:
-            if batch.num_rows:
-                sink = pa.BufferOutputStream()
-                with pa.ipc.new_file(sink, batch.schema, options=_IPC) as writer:
-                    writer.write_batch(batch)
-                data = sink.getvalue().to_pybytes()
-                name = f"{len(self.manifest.files):06d}.arrow"
-                self._write(name, data)
-                self.manifest.files.append((name, batch.num_rows, len(data), zlib.crc32(data)))
-        self.save(progress, counts)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, batch.schema, options=_IPC) as writer:
+            writer.write_batch(batch)
+        data = sink.getvalue().to_pybytes()
+        name = f"{next(self._numbers):06d}.arrow"
+        self._write(name, data)
+        return name, batch.num_rows, len(data), zlib.crc32(data)
 
-    def save(self, progress: dict[str, Any], counts: dict[str, Any], *, complete: bool = False) -> None:
-        """Writes the manifest: from here on a restart goes on from `progress`."""
+    def add(self, file: StagedFile) -> None:
+        """Names a written file; its rows come after all that were named before."""
+        self.manifest.files.append(file)
+        self._rows += file[1]
+
+    def record(self, progress: dict[str, Any], counts: dict[str, Any], *, complete: bool = False) -> bytes:
+        """The manifest as of now, for `keep`: which files there are and where the read goes on after them."""
         self.manifest.progress = progress
         self.manifest.counts = counts
         self.manifest.complete = complete
-        self._write(MANIFEST, orjson.dumps(asdict(self.manifest)))
+        return orjson.dumps(self.manifest)
+
+    def keep(self, record: bytes) -> None:
+        """Writes a manifest: from here on a restart goes on from it.
+
+        Raises:
+            StagingError: The disk is full or refuses.
+        """
+        self._write(MANIFEST, record)
 
     def reader(
         self, schema: pa.Schema, columns: Sequence[str] | None = None, places: Collection[int] | None = None
@@ -227,7 +244,7 @@ def _read_manifest(directory: Path) -> Manifest | str:
     """The manifest of a folder, or why there is none; an empty reason where the folder was empty."""
     try:
         raw = orjson.loads((directory / MANIFEST).read_bytes())
-        manifest = Manifest(**{**raw, "files": [(str(n), int(r), int(b), int(c)) for n, r, b, c in raw["files"]]})
+        manifest = Manifest(**{**raw, "files": [_staged_file(*entry) for entry in raw["files"]]})
         times = [datetime.fromisoformat(manifest.bookmark), datetime.fromisoformat(manifest.started_at)]
     except FileNotFoundError:
         return ""
@@ -237,6 +254,11 @@ def _read_manifest(directory: Path) -> Manifest | str:
     if not all(isinstance(part, dict) for part in parts) or any(time.tzinfo is None for time in times):
         return "its manifest is damaged"
     return manifest if manifest.format == FORMAT else f"it has format {manifest.format}, this version writes {FORMAT}"
+
+
+def _staged_file(name: str, rows: int, size: int, checksum: int) -> StagedFile:
+    int(name.partition(".")[0])  # a name that this module gave
+    return name, int(rows), int(size), int(checksum)
 
 
 def _refusal(

@@ -20,6 +20,7 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
+from notion_pipeline.crew import SpareReaders
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about
 from notion_pipeline.extract import DatabaseExtract, Extract
@@ -97,7 +98,9 @@ class Sync:
         stop: threading.Event,
     ) -> None:
         waiting = list(reversed(targets))
-        readers_at_once = max(1, min(len(targets), self._options.source.limits.concurrent_requests))
+        most = self._options.source.limits.concurrent_requests
+        readers_at_once = max(1, min(len(targets), most))
+        spare = self._context.spare_readers = SpareReaders(max(0, most - readers_at_once))
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         async with self._make_client() as client:
@@ -105,6 +108,7 @@ class Sync:
             async def reader() -> None:
                 while waiting:
                     handed.put(await self._read_database(client, waiting.pop()))
+                spare.give()
 
             readers = [asyncio.ensure_future(reader()) for _ in range(readers_at_once)]
             stopped = asyncio.ensure_future(asyncio.to_thread(stop.wait))

@@ -1,7 +1,7 @@
 """Which part of a data source one query asks for.
 
-`created_time` never changes, so a window over it never moves under a read; `last_edited_time` does. Rows come oldest
-first, and after each answer the window remembers the minute to go on from (notion-api.md section 3).
+`created_time` never changes, so a window over it never moves under a read; `last_edited_time` does. Rows come sorted by
+it, and after each answer the window remembers the minute to go on from (notion-api.md section 3).
 """
 
 from __future__ import annotations
@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 Leaf = dict[str, Any]
 
 MINUTE = timedelta(minutes=1)
-SORT_OLDEST_FIRST = [{"timestamp": "created_time", "direction": "ascending"}]
+#: First and last minute of an answer, in the order in which they came.
+Span = tuple[datetime, datetime]
+
+
+class Side(Enum):
+    """The end of a window that a reader comes from; the value is the direction it sorts by."""
+
+    OLDEST = "ascending"
+    NEWEST = "descending"
+
+    @property
+    def sorts(self) -> list[dict[str, str]]:
+        return [{"timestamp": "created_time", "direction": self.value}]
 
 
 def iso(moment: datetime) -> str:
@@ -40,8 +53,39 @@ class Window:
 
     @property
     def is_one_minute(self) -> bool:
-        """Whether it ends with the minute it starts in, so that reading it cannot move its start."""
+        """Whether it ends with the minute it starts in, so that reading it cannot move its bounds."""
         return self.start is not None and self.end is not None and self.end - self.start <= MINUTE
+
+    def edge(self, side: Side) -> datetime | None:
+        """The bound that a reader from this side moves."""
+        return self.start if side is Side.OLDEST else self.end
+
+    def is_passed(self, side: Side, minute: datetime) -> bool:
+        """Whether a reader from this side that came to `minute` has met all that the window holds."""
+        if side is Side.OLDEST:
+            return self.end is not None and minute >= self.end
+        return self.start is not None and minute < self.start
+
+    def advance(self, side: Side, minute: datetime) -> None:
+        """Moves one bound to the last minute met from that side; it stays in, as it may hold rows still unread."""
+        if side is Side.OLDEST:
+            self.start = minute if self.start is None else max(self.start, minute)
+        else:
+            self.end = minute + MINUTE if self.end is None else min(self.end, minute + MINUTE)
+
+    def minute_at(self, side: Side) -> Window | None:
+        """The minute at this end; None where it is unbounded."""
+        if side is Side.OLDEST:
+            return Window(self.start, self.start + MINUTE, self.split) if self.start is not None else None
+        return Window(self.end - MINUTE, self.end, self.split) if self.end is not None else None
+
+    def skip_minute(self, side: Side) -> bool:
+        """Leaves out the minute at this end; whether nothing is left then."""
+        if side is Side.OLDEST and self.start is not None:
+            self.start += MINUTE
+        elif side is Side.NEWEST and self.end is not None:
+            self.end -= MINUTE
+        return self.start is not None and self.end is not None and self.start >= self.end
 
     def filter(self, base: Sequence[Leaf]) -> dict[str, Any] | None:
         """One flat `and`, which leaves Notion's second level of nesting unused; None asks for everything."""

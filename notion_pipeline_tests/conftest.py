@@ -102,6 +102,12 @@ def pipeline(project: Project, workspace: Workspace) -> Pipeline:
 
 
 @pytest.fixture
-def reader(workspace: Workspace, notion: Callable[[], NotionClient], tmp_path: Path, lines: list[str]) -> Reader:
-    """Reads data sources into a stage, without a catalog."""
-    return Reader(workspace, notion, tmp_path / "stage", lines)
+def reader(
+    request: pytest.FixtureRequest,
+    workspace: Workspace,
+    notion: Callable[[], NotionClient],
+    tmp_path: Path,
+    lines: list[str],
+) -> Reader:
+    """Reads data sources into a stage, without a catalog; by one reader, or by as many as are asked for."""
+    return Reader(workspace, notion, tmp_path / "stage", lines, spare=getattr(request, "param", 1) - 1)

@@ -603,7 +603,7 @@ def staged_extract(tmp_path: Path, answers: list[list[dict[str, Any]]], **change
         now=began,
     )
     for pages in answers:
-        stage.append([to_batch(pages, schema)], {}, {})
+        stage.add(stage.write(to_batch(pages, schema)))
     entries: dict[str, Any] = {
         "source": "notion",
         "database_id": "db",

@@ -33,6 +33,13 @@ def batch(*ids: str) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array(ids)], schema=SCHEMA)
 
 
+def append(stage: Stage, batches: list[pa.RecordBatch], progress: dict[str, Any], counts: dict[str, Any]) -> None:
+    """Keeps answers and where the read goes on after them, as a read does."""
+    for part in batches:
+        stage.add(stage.write(part))
+    stage.keep(stage.record(progress, counts))
+
+
 @pytest.fixture
 def reopen(tmp_path: Path, lines: list[str]) -> Callable[..., Stage]:
     """Opens the stage of one folder."""
@@ -50,7 +57,7 @@ def ids(stage: Stage) -> list[str]:
 
 def test_stage_goes_on_with_its_rows_progress_and_counts(reopen: Callable[..., Stage], lines: list[str]) -> None:
     first = reopen()
-    first.append([batch("a", "b")], {"phase": 1}, {"api_requests": 3})
+    append(first, [batch("a", "b")], {"phase": 1}, {"api_requests": 3})
     again = reopen(bookmark=BOOKMARK + timedelta(days=1), now=NOW + timedelta(hours=1))
     assert again.resumed
     assert ids(again) == ["a", "b"]
@@ -65,9 +72,9 @@ def test_stage_goes_on_with_its_rows_progress_and_counts(reopen: Callable[..., S
 def test_rows_come_in_the_order_they_were_read(reopen: Callable[..., Stage]) -> None:
     stage = reopen()
     for name in ("a", "b", "c"):
-        stage.append([batch(name)], {}, {})
+        append(stage, [batch(name)], {}, {})
     reopened = reopen()
-    reopened.append([batch("a")], {}, {})
+    append(reopened, [batch("a")], {}, {})
     order = [row for part in reopened.reader(SCHEMA) for row in part.to_pylist()]
     assert order == [{"id": name, "_place": place} for place, name in enumerate("abca")]
 
@@ -75,19 +82,19 @@ def test_rows_come_in_the_order_they_were_read(reopen: Callable[..., Stage]) -> 
 def test_file_that_no_manifest_names_does_not_exist(reopen: Callable[..., Stage], tmp_path: Path) -> None:
     """A kill between the file and the manifest costs one answer."""
     stage = reopen()
-    stage.append([batch("a")], {}, {})
+    append(stage, [batch("a")], {}, {})
     manifest = (stage.directory / MANIFEST).read_bytes()
-    stage.append([batch("b")], {}, {})
+    append(stage, [batch("b")], {}, {})
     (stage.directory / MANIFEST).write_bytes(manifest)
     again = reopen()
     assert ids(again) == ["a"]
-    again.append([batch("c")], {}, {})
+    append(again, [batch("c")], {}, {})
     assert ids(reopen()) == ["a", "c"]
 
 
 def test_empty_answers_leave_no_file(reopen: Callable[..., Stage]) -> None:
     stage = reopen()
-    stage.append([batch()], {"phase": 2}, {})
+    append(stage, [batch()], {"phase": 2}, {})
     assert stage.rows == 0
     assert reopen().manifest.progress == {"phase": 2}
 
@@ -106,7 +113,7 @@ def test_empty_answers_leave_no_file(reopen: Callable[..., Stage]) -> None:
 def test_stage_of_another_read_is_discarded(
     reopen: Callable[..., Stage], lines: list[str], change: dict[str, Any], word: str
 ) -> None:
-    reopen().append([batch("a")], {}, {})
+    append(reopen(), [batch("a")], {}, {})
     stage = reopen(replace(KEY, **change))
     assert not stage.resumed
     assert stage.rows == 0
@@ -118,19 +125,19 @@ def test_stage_of_another_read_is_discarded(
 @pytest.mark.parametrize("age", [timedelta(hours=20, seconds=1), timedelta(hours=-21)])
 def test_stage_older_than_20_hours_is_discarded(reopen: Callable[..., Stage], lines: list[str], age: timedelta) -> None:
     """By the local clock; one from a future that cannot be is no younger."""
-    reopen().append([batch("a")], {}, {})
+    append(reopen(), [batch("a")], {}, {})
     assert not reopen(now=NOW + age).resumed
     assert "older than 20 hours" in lines[0]
 
 
 def test_stage_of_19_hours_goes_on(reopen: Callable[..., Stage]) -> None:
-    reopen().append([batch("a")], {}, {})
+    append(reopen(), [batch("a")], {}, {})
     assert reopen(now=NOW + timedelta(hours=19)).resumed
 
 
 def test_committed_stage_is_discarded(reopen: Callable[..., Stage], lines: list[str]) -> None:
     first = reopen()
-    first.append([batch("a")], {}, {})
+    append(first, [batch("a")], {}, {})
     asked: list[str] = []
 
     def is_committed(stage_id: str) -> bool:
@@ -207,7 +214,7 @@ def test_damaged_stage_is_discarded_with_a_word(
     reopen: Callable[..., Stage], lines: list[str], damage: Callable[[Path], None]
 ) -> None:
     stage = reopen()
-    stage.append([batch("a", "b", "c")], {}, {})
+    append(stage, [batch("a", "b", "c")], {}, {})
     damage(stage.directory)
     again = reopen()
     assert not again.resumed
@@ -220,21 +227,21 @@ def test_whole_full_read_serves_an_incremental_run(reopen: Callable[..., Stage])
     """Only its commit is wanting; a part of a full read is no help to an incremental one."""
     full = replace(KEY, sync_type="FULL_TABLE", edited_since=None)
     stage = reopen(full)
-    stage.append([batch("a")], {}, {})
-    stage.save({}, {}, complete=True)
+    append(stage, [batch("a")], {}, {})
+    stage.keep(stage.record({}, {}, complete=True))
     assert reopen().resumed_complete
     assert not reopen(replace(KEY, fingerprint="f2")).resumed
 
 
 def test_whole_incremental_read_serves_no_full_run(reopen: Callable[..., Stage]) -> None:
     stage = reopen()
-    stage.save({}, {}, complete=True)
+    stage.keep(stage.record({}, {}, complete=True))
     assert not reopen(replace(KEY, sync_type="FULL_TABLE", edited_since=None)).resumed
 
 
 def test_removed_stage_leaves_no_folder_of_its_own(tmp_path: Path, reopen: Callable[..., Stage]) -> None:
     stage = reopen()
-    stage.append([batch("a")], {}, {})
+    append(stage, [batch("a")], {}, {})
     stage.remove()
     assert list((tmp_path / "staging").rglob("*")) == []
 
@@ -248,7 +255,7 @@ def test_removed_stage_leaves_its_neighbours(tmp_path: Path, reopen: Callable[..
 
 
 def test_what_is_staged_is_the_owners_alone(tmp_path: Path, reopen: Callable[..., Stage]) -> None:
-    reopen().append([batch("a")], {}, {})
+    append(reopen(), [batch("a")], {}, {})
     made = list((tmp_path / "staging").rglob("*"))
     assert made
     for path in made:
@@ -259,7 +266,7 @@ def test_disk_that_refuses_is_told_with_the_cure(reopen: Callable[..., Stage], m
     stage = reopen()
     stage.directory.rmdir()
     with pytest.raises(StagingError) as raised:
-        stage.append([batch("a")], {}, {})
+        append(stage, [batch("a")], {}, {})
     assert "NOTION_PIPELINE_HOME" in raised.value.cure
 
 

@@ -1,0 +1,138 @@
+"""The pages of one query over a window, and how the query ended: Notion's cap and broken cursors are no end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from notion_pipeline.client import NotionClient
+from notion_pipeline.errors import InvalidCursorError
+from notion_pipeline.windows import Leaf, Side, Span, Window
+
+NOTION_PAGE_SIZE = 100
+#: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
+NOTION_RESULT_CAP = 10_000
+
+
+class End(Enum):
+    """How a query ended: with all it has, at as many rows as Notion gives without a word of more, or cut off there."""
+
+    WHOLE = "whole"
+    AT_THE_CAP = "at_the_cap"
+    CAPPED = "capped"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One page of rows.
+
+    Attributes:
+        span: Minutes of its first and last row as they came; None where no row tells.
+        end: How the query ended with it; None where more follows.
+    """
+
+    results: list[dict[str, Any]]
+    span: Span | None
+    end: End | None
+
+
+class WindowQuery:
+    """One query; `answer` gives its pages in turn, `ask` sends for the next one before it is wanted."""
+
+    def __init__(
+        self,
+        client: NotionClient,
+        data_source_id: str,
+        window: Window,
+        side: Side,
+        base: Sequence[Leaf],
+        *,
+        archived: bool,
+    ) -> None:
+        self.window = replace(window)  # as it is asked for; readers move the other one
+        self._client = client
+        self._data_source_id = data_source_id
+        self._side = side
+        self._body: dict[str, Any] = {"sorts": side.sorts, "page_size": NOTION_PAGE_SIZE}
+        if (wanted := window.filter(base)) is not None:
+            self._body["filter"] = wanted
+        if archived:
+            self._body["is_archived"] = True
+        self._pending: asyncio.Future[dict[str, Any]] | None = None
+        self._cursors: set[str] = set()
+        self._next: str | None = None
+        self._rows = 0
+        self._capped = False
+
+    def ask(self) -> asyncio.Future[dict[str, Any]]:
+        """Sends for the next page, where that is not done yet.
+
+        Raises:
+            InvalidCursorError: The page before gave no cursor for it, or one that was used already.
+        """
+        if self._pending is None:
+            body = self._body
+            if self._next is not None:
+                if not self._next or self._next in self._cursors:
+                    what = "repeats" if self._next else "is missing"
+                    raise InvalidCursorError(f"The next page's cursor {what}.", status=200)
+                self._cursors.add(self._next)
+                body = {**body, "start_cursor": self._next}
+            self._pending = asyncio.ensure_future(self._query(body))
+        return self._pending
+
+    async def answer(self) -> Answer:
+        """The next page.
+
+        Raises:
+            InvalidCursorError: The query has to be asked again from where its window is now.
+            NotionError: Notion refused, or failed for longer than is tried.
+        """
+        raw = await self.ask()
+        self._pending = None
+        results = [result for result in raw.get("results") or [] if isinstance(result, dict)]
+        self._rows += len(results)
+        status = raw.get("request_status")
+        self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"
+        cursor = raw.get("next_cursor")
+        self._next = cursor if isinstance(cursor, str) else ""
+        return Answer(results, _span(results, self._side), None if raw.get("has_more") else self._end())
+
+    @property
+    def is_overfull_minute(self) -> bool:
+        """Whether it asked for one minute and Notion said that it will not give all of it."""
+        return self._capped and self.window.is_one_minute
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.gather(self._pending, return_exceptions=True)
+
+    def _end(self) -> End:
+        if self._capped:
+            return End.CAPPED
+        return End.AT_THE_CAP if self._rows >= NOTION_RESULT_CAP else End.WHOLE
+
+    async def _query(self, body: dict[str, Any]) -> dict[str, Any]:
+        return (await self._client.query(self._data_source_id, body)).body
+
+
+def _span(results: Sequence[dict[str, Any]], side: Side) -> Span | None:
+    """The minutes that an answer reaches over; children of a wiki that are data sources count."""
+    moments = []
+    for result in results:
+        try:
+            moment = datetime.fromisoformat(str(result.get("created_time")).replace("Z", "+00:00"))
+        except ValueError:
+            continue
+        if moment.tzinfo is not None:
+            moments.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
+    if not moments:
+        return None
+    ends = min(moments), max(moments)
+    return ends if side is Side.OLDEST else (ends[1], ends[0])

@@ -310,6 +310,8 @@ class NotionClient:
                 await asyncio.wait_for(response.aread(), BODY_SECONDS)
             finally:
                 await response.aclose()
+                # It knows its response, and only a search for garbage would free the two, with the body they hold.
+                response.stream = httpx.ByteStream(b"")
         except (httpx.RequestError, asyncio.TimeoutError) as error:
             raise self._unreachable(error, request, call.subject) from None
         return response

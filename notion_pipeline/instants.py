@@ -30,7 +30,8 @@ class Moment(NamedTuple):
     has_time: bool
 
 
-@lru_cache(maxsize=65536)
+# An answer's rows repeat few times; a larger memory would only grow with the size of a database.
+@lru_cache(maxsize=2048)
 def moment(text: str, time_zone: str | None = None) -> Moment | None:
     """The instant of an ISO text, or None where it is none.
 

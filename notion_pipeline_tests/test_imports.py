@@ -17,6 +17,7 @@ DAGSTER = ("defs", "definitions", "cli")
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": ("redaction",),
     "together": (),
+    "memory": (),
     "windows": (),
     "schema_changes": (),
     "json_text": (),
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (
         *("computed_values", "config", "extract", "instants", "json_text", "listing", "naming", "properties"),
-        *("rows", "selection", "staging", "synced_tables"),
+        *("memory", "rows", "selection", "staging", "synced_tables"),
     ),
     "synced_tables": ("private_files",),
     "targets": (),

@@ -12,6 +12,10 @@ from notion_pipeline.catalog.landing import land
 from notion_pipeline.config import Source
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.memory import give_back_memory
+
+#: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.
+_MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)
 
 
 def commit_database(
@@ -23,11 +27,13 @@ def commit_database(
         CatalogBusyError: Another process held the catalog for longer than we wait.
         CatalogError: The catalog cannot be written; it holds what it held.
     """
-    try:
-        return _commit(catalog, source, database, run_id, memory_limit=MEMORY_LIMIT)
-    except CatalogMemoryError:
-        # Rows of megabytes each: what DuckDB takes for itself by default will do, or nothing does.
-        return _commit(catalog, source, database, run_id, memory_limit=None)
+    give_back_memory()
+    for memory_limit in _MEMORY_LIMITS[:-1]:
+        try:
+            return _commit(catalog, source, database, run_id, memory_limit=memory_limit)
+        except CatalogMemoryError:
+            continue
+    return _commit(catalog, source, database, run_id, memory_limit=_MEMORY_LIMITS[-1])
 
 
 def _commit(

@@ -23,8 +23,10 @@ STORAGE_VERSION = "v1.5.0"
 WAIT_SECONDS = 600.0
 #: How often a wait says that it waits still.
 LOG_EVERY_SECONDS = 60.0
-#: What a commit makes do with, whatever the size of a table; DuckDB's own default is most of the machine's memory.
-MEMORY_LIMIT = "256MB"
+#: What a commit makes do with, whatever the size of a table: DuckDB fills what it is given, and its own default is
+#: most of the machine's memory.
+MEMORY_LIMIT = "64MB"
+_MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -168,7 +170,7 @@ class Catalog:
                     f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",
                     cure="Close what holds it and sync again: what was read is kept, and the next run commits it.",
                 ) from error
-            kind = CatalogMemoryError if isinstance(error, duckdb.OutOfMemoryException) else CatalogError
+            kind = CatalogMemoryError if _is_out_of_memory(error) else CatalogError
             raise kind(
                 f"The catalog {self.path} cannot be {done}: {_first_line(error)}",
                 cure="It holds what it held before. Check its path, permissions and free disk space "
@@ -188,6 +190,11 @@ def _is_busy(error: BaseException) -> bool:
     if isinstance(error, duckdb.IOException):
         return "Could not set lock on file" in str(error)
     return _is_open_here(error)
+
+
+def _is_out_of_memory(error: duckdb.Error) -> bool:
+    """Whether the memory limit was too small; where that shows at COMMIT, only the text tells."""
+    return isinstance(error, duckdb.OutOfMemoryException) or any(words in str(error) for words in _MEMORY_WORDS)
 
 
 def _is_open_here(error: BaseException | None) -> bool:

@@ -18,6 +18,10 @@ from notion_pipeline.naming import column_names
 from notion_pipeline.properties import COMPUTED, Property, duckdb_type
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
+#: Most of a row's bytes, and much the same in every row: a quarter of the file that DuckDB's own choice gives, in
+#: less time.
+_COMPRESSED = {"properties": " USING COMPRESSION zstd"}
+
 
 @dataclass(frozen=True)
 class PlannedColumn:
@@ -103,8 +107,7 @@ def create_table(
             f"A table or view {table[0]}.{table[1]} stands in the catalog that this pipeline did not make.",
             cure=f"It is not touched. Materialize {table[0]}/databases: another name is chosen then.",
         )
-    columns = ", ".join(f"{quote(name)} {kind}" for name, kind in _layout(planned, mark=mark))
-    connection.execute(f"CREATE TABLE {quote(*table)} ({columns})")
+    connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(_layout(planned, mark=mark))})")
 
 
 def evolve_table(
@@ -141,10 +144,16 @@ def evolve_table(
     projection = ", ".join(f"{_page_or(sources, column, kinds, kind)} AS {quote(column)}" for column, kind in wanted)
     passage = free_name(f"{name}__next", names_in(connection, schema))
     join = "LEFT JOIN kept_values k ON k.id = t.id" if recomputed else ""
-    connection.execute(f"CREATE TABLE {quote(schema, passage)} AS SELECT {projection} FROM {quote(*table)} t {join}")
+    connection.execute(f"CREATE TABLE {quote(schema, passage)} ({_declared(wanted)})")
+    connection.execute(f"INSERT INTO {quote(schema, passage)} SELECT {projection} FROM {quote(*table)} t {join}")
     connection.execute(f"DROP TABLE {quote(*table)}")
     connection.execute(f"ALTER TABLE {quote(schema, passage)} RENAME TO {quote(name)}")
     return True
+
+
+def _declared(layout: Sequence[tuple[str, str]]) -> str:
+    """The columns as CREATE TABLE takes them."""
+    return ", ".join(f"{quote(name)} {kind}{_COMPRESSED.get(name, '')}" for name, kind in layout)
 
 
 def _layout(planned: Sequence[PlannedColumn], *, mark: bool) -> list[tuple[str, str]]:

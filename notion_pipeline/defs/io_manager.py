@@ -33,6 +33,7 @@ from notion_pipeline.defs.tables import materialization, note_tables, table_chan
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
+from notion_pipeline.memory import few_collections
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
 
@@ -86,7 +87,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if isinstance(obj, ListingHandover):
                 self._land_listing(context, catalog, obj)
             else:
-                self._land_reads(context, catalog, obj)
+                with few_collections():
+                    self._land_reads(context, catalog, obj)
         except NotionPipelineError as error:
             raise dg.Failure(str(error)) from None
 

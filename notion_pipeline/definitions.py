@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -30,7 +31,13 @@ def build_definitions(
         ConfigError: sources.yaml or the environment asks for what cannot be.
     """
     keep_secrets_unwritten()
-    sources = sources or load_sources(project)
+    with warnings.catch_warnings():
+        # What of Dagster is still in beta is used on purpose; who starts a command need not read of it each time.
+        warnings.simplefilter("ignore", category=dg.BetaWarning)
+        return _definitions(project, sources or load_sources(project), progress)
+
+
+def _definitions(project: Project, sources: Sources, progress: TellsProgress | None) -> dg.Definitions:
     catalog_path = sources.catalog_path(project)
     check_file_name(catalog_path, [source.name for source in sources.sources])
     catalog = CatalogResource(database=str(catalog_path))
@@ -40,7 +47,7 @@ def build_definitions(
             *(table for source in sources.sources for table in table_assets(source, project)),
         ],
         asset_checks=[source_checks(source) for source in sources.sources],
-        jobs=[job for source in sources.sources for job in sync_jobs(source.name)],
+        jobs=[job for source in sources.sources for job in sync_jobs(source)],
         schedules=[schedule for source in sources.sources for schedule in sync_schedules(source, project.home)],
         sensors=[changes_sensor(source, project.home) for source in sources.sources],
         resources={

@@ -112,6 +112,28 @@ def test_sync_refuses_a_name_that_fits_no_database(runs: Runs, databases: list[D
     )
 
 
+def test_sync_names_the_database_that_was_probably_meant(runs: Runs, workspace: Workspace) -> None:
+    workspace.add_database("Meeting notes", {"Name": "title"})
+    assert runs.failure(runs.job(databases=["Meting notes"]).run_id).startswith(
+        'Source "notion": No selected database is called "Meting notes", nearest is "Meeting notes". See'
+    )
+
+
+def test_sync_says_why_a_database_that_is_there_cannot_be_named(
+    runs: Runs, databases: list[Database], project: Project, workspace: Workspace
+) -> None:
+    text = "sources: [{name: notion, account: {type: token}, deselect: [B]}]"
+    (project.root / "sources.yaml").write_text(text)
+    runs.job()
+    assert runs.failure(runs.job(databases=["B"]).run_id).startswith(
+        'Source "notion": No selected database is called "B": it is not selected. Look at select and deselect'
+    )
+    workspace.unshare(databases[2])
+    assert runs.failure(runs.job(databases=["C"]).run_id).startswith(
+        'Source "notion": No selected database is called "C": the connection does not see it any more. Share it'
+    )
+
+
 def test_deselected_databases_have_neither_partition_nor_table(
     runs: Runs, databases: list[Database], project: Project
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.snap.snap_to_yaml import default_values_from_type_snap
 
 import notion_pipeline
 from notion_pipeline.config import parse_sources
@@ -86,6 +87,18 @@ def test_launchpad_offers_sync_type_and_databases(tmp_path: Path) -> None:
         assert dg.validate_run_config(job, config)
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(job, {"ops": {"notion__database": {"config": {"sync_type": "SOMETIMES"}}}})
+
+
+def test_launchpad_shows_the_databases_and_explains_each_field(tmp_path: Path) -> None:
+    job = definitions_of(tmp_path, {"name": "notion"}).resolve_job_def("notion_sync")
+    snapshot = job.get_config_schema_snapshot()
+    root = snapshot.get_config_snap(job.run_config_schema.config_type.key)
+    shown = default_values_from_type_snap(root, snapshot)
+    assert shown["ops"]["notion__database"]["config"] == {"databases": [], "sync_type": None}
+    fields = [field for snap in snapshot.all_config_snaps_by_key.values() for field in snap.fields or ()]
+    described = {field.name: field.description for field in fields if field.name in ("databases", "sync_type")}
+    assert all(described.values())
+    assert dg.validate_run_config(job, shown)
 
 
 def test_loading_opens_neither_connection_nor_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

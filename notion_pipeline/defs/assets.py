@@ -28,10 +28,11 @@ from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.selection import matches_database, named_id
+from notion_pipeline.selection import matches_database, named_id, stream_name
 from notion_pipeline.sync import Sync
 from notion_pipeline.synced_tables import SyncedTable, load_tables
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
+from notion_pipeline.wording import nearest
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
 TRIGGER_TAG = "notion_pipeline/trigger"
@@ -65,7 +66,8 @@ class DatabaseConfig(dg.Config):
         description="FULL_TABLE reads everything and makes the table exact; INCREMENTAL reads what was edited. "
         "Empty: as sources.yaml says.",
     )
-    databases: list[str] = Field(default_factory=list, description=DATABASES_HELP)
+    # An empty list and no factory: only what Dagster knows as a default does the Launchpad show.
+    databases: list[str] = Field(default=[], description=DATABASES_HELP)
 
 
 def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]:
@@ -77,7 +79,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
 
     class OfThisSource(DatabaseConfig):
         # The titles that the last sync saw, as a help to whoever writes them in the Launchpad.
-        databases: list[str] = Field(default_factory=list, description=DATABASES_HELP + _titles(known))
+        databases: list[str] = Field(default=[], description=DATABASES_HELP + _titles(known))
 
     @dg.asset(
         key=listing_key,
@@ -233,19 +235,38 @@ def _wanted(
     wanted: list[str] = []
     for entry in entries:
         named = named_id(entry)
-        # The sensor may name a database of which only a page is shared; a person's unknown name is a mistake.
-        if named is not None and (named in known or found_by_sensor) and named not in {d.id for d in selected}:
+        # The sensor may name a database of which only a page is shared; of a person such a name is a mistake.
+        if named is not None and found_by_sensor and named not in {d.id for d in selected}:
             log(f"Database {entry} is not among the selected ones; it is left out.")
             continue
         found = [database.id for database in selected if matches_database(entry, database.id, database.title)]
         if not found:
-            raise ConfigError(
-                f'No selected database is called "{entry}".',
-                cure="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
-                source=source.name,
-            )
+            raise _unknown(source.name, entry, known)
         wanted.extend(found)
     return list(dict.fromkeys(wanted))
+
+
+def _unknown(source: str, entry: str, known: dict[str, KnownDatabase]) -> ConfigError:
+    """Why a name fits no selected database: another is meant, or the one it names is not selected."""
+    others = [d for d in known.values() if matches_database(entry, d.id, d.title)]
+    if others:
+        why = "it is not selected" if others[0].accessible else "the connection does not see it any more"
+        return ConfigError(
+            f'No selected database is called "{entry}": {why}.',
+            cure=f"Look at select and deselect of the source in sources.yaml, then materialize {source}/databases."
+            if others[0].accessible
+            else f"Share it with the connection again, then materialize {source}/databases.",
+            source=source,
+        )
+    selected = [database for database in known.values() if database.accessible and database.selected]
+    near = nearest(
+        entry, [*(d.title for d in selected), *(stream_name(d.id) for d in selected), *(d.id for d in selected)]
+    )
+    return ConfigError(
+        f'No selected database is called "{entry}"' + (f', nearest is "{near}".' if near else "."),
+        cure="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
+        source=source,
+    )
 
 
 def _forced(context: dg.AssetExecutionContext, config: DatabaseConfig) -> Optional[str]:  # noqa: UP045

@@ -3,21 +3,28 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from notion_pipeline.config import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
 
 
-def sync_jobs(source: str) -> list[UnresolvedAssetJobDefinition]:
-    selection = dg.AssetSelection.assets([source, "databases"], [source, "database"])
+def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
+    name = source.name
+    described = f"{source.description}: " if source.description else ""
+    selection = dg.AssetSelection.assets([name, "databases"], [name, "database"])
     return [
         dg.define_asset_job(
-            f"{source}_sync",
+            f"{name}_sync",
             selection,
-            description="Lists the databases, then syncs every selected one. Launch it without a partition.",
+            owners=list(source.owners),
+            description=f"{described}lists the databases, then syncs every selected one, or those of the config's "
+            "`databases`. Launch it without a partition.",
         ),
         dg.define_asset_job(
-            f"{source}_full_sync",
+            f"{name}_full_sync",
             selection,
             tags={SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
-            description="The same as a full sync of every table: exact again, rows gone from Notion removed or marked.",
+            owners=list(source.owners),
+            description=f"{described}the same as a full sync of every table: exact again, rows gone from Notion "
+            "removed or marked.",
         ),
     ]

@@ -51,7 +51,7 @@ def counts(catalog: Path) -> dict[str, int]:
 def assert_queries_of_the_readme_answer(catalog: Path) -> None:
     blocks = re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     queries = [query for block in blocks for query in block.split(";") if query.strip()]
-    assert len(queries) >= 3
+    assert queries
     with duckdb.connect(str(catalog), read_only=True) as connection:
         for query in queries:
             assert connection.execute(query).fetchall(), query

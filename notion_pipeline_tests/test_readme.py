@@ -1,4 +1,4 @@
-"""What the README says is so: its commands and variables exist, and its queries and files are the real ones."""
+"""What the README says is so: its commands and options exist, and the files of a new project are the real ones."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ import pytest
 
 from notion_pipeline.cli import COMMANDS, main
 from notion_pipeline.cli.demo_project import PROJECT_FILES, template
-from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.config import load_sources
 from notion_pipeline.project import Project
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))])
 SHELL_LINES = [
     line.strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()
 ]
-OUR_CALLS = sorted(set(re.findall(r"notion-pipeline ([a-z]+[^`\n]*)", README)))
-
-
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+OUR_CALLS = sorted(set(re.findall(r"(?<!\[)notion-pipeline ([a-z]+[^`\n|>;]*)", TEXT)))
 
 
 @pytest.mark.parametrize("name", PROJECT_FILES)
@@ -50,25 +47,13 @@ def test_commands_and_options_exist(call: str) -> None:
 def test_the_two_commands_are_one_line_each_and_start_from_nothing() -> None:
     demo = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/notion-pipeline demo"
     tests = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest"
-    assert SHELL_LINES[:2] == [demo, tests]
+    assert [line for line in SHELL_LINES if "python3" in line] == [demo, tests]
 
 
 def test_the_ci_runs_the_tests_as_the_readme_says() -> None:
     (pattern,) = re.findall(r'grep -m1 "(.*)" README.md', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
     found = [line for line in README.splitlines() if re.search(pattern, line)]
-    assert found[0] == SHELL_LINES[1]
-
-
-def test_every_key_of_sources_yaml_is_explained() -> None:
-    keys = re.findall(r"^\| `(\w+)` \|", section("sources.yaml").split("Variables,")[0], re.MULTILINE)
-    assert keys == [*Sources.model_fields, *Source.model_fields]
-
-
-def test_every_variable_is_explained() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notion_pipeline").glob("*.py"))
-    variables = set(re.findall(r'"(NOTION_(?!VERSION)[A-Z_]+)"', code))
-    assert len(variables) > 4
-    assert {name for name in variables if f"`{name}`" not in section("sources.yaml")} == set()
+    assert found == [line for line in SHELL_LINES if "pytest" in line]
 
 
 def test_the_package_holds_every_folder_of_it() -> None:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.demo_project import lay_down
@@ -69,6 +70,7 @@ def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
         project = lay_down(folder, server.url, SAMPLE_TOKEN)
         with environment(project.environ):
             _sync(project)
+            _make_views(project)
             _show(output(), project, directory)
             if ui:
                 _serve_ui(project, ui_port)
@@ -79,6 +81,16 @@ def _sync(project: Project) -> None:
     # In full: also what an older version of the sample left behind becomes exact.
     outcomes = run_wishes(project, sources, [Wish(source.name, full=True) for source in sources.sources])
     raise_failures(outcomes)
+
+
+def _make_views(project: Project) -> None:
+    sources = load_sources(project)
+    catalog = Catalog(sources.catalog_path(project), log=lambda _: None)
+    names = [source.name for source in sources.sources]
+    with catalog.writing() as connection:
+        for name in names:
+            schema = views_schema(name, names, catalog)
+            apply_changes(connection, schema, view_changes(connection, name, schema))
 
 
 def _show(console: Console, project: Project, folder: Path) -> None:
@@ -138,7 +150,7 @@ def _shown_value(value: Any) -> str:
 
 
 def _next_steps(catalog: Path, folder: Path) -> str:
-    query = f"import duckdb; duckdb.connect('{_from_here(catalog)}').sql('FROM notion.tasks').show()"
+    query = f"import duckdb; duckdb.connect('{_from_here(catalog)}').sql('FROM notion_views.tasks').show()"
     program = _program(Path(sys.executable).with_name("notion-pipeline"))
     python = _program(Path(sys.executable))
     return f"""

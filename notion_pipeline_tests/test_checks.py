@@ -96,13 +96,13 @@ def test_repeated_and_missing_ids_are_named(runs: Runs, tasks: Database, project
     assert result.success
     evaluation = evaluations(result)[IDS]
     assert not evaluation.passed
-    assert evaluation.description == (
-        '"Tasks" (tasks): 1 rows repeat the id of another and 1 rows have no id; a full sync mends it.'
-    )
+    said = '"Tasks" (tasks): 1 rows repeat the id of another and 1 rows have no id; a full sync mends it. Rows: '
+    assert str(evaluation.description).startswith(said)
     with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
         ((page,),) = connection.execute("SELECT DISTINCT id FROM notion.tasks WHERE name = 'task 0'").fetchall()
     problems = str(evaluation.metadata["problems"].value)
     assert page in problems
+    assert page in str(evaluation.description)
     assert tasks.id in problems
 
 

@@ -36,6 +36,8 @@ _DESCRIPTIONS = {
 _UNEXPECTED = frozenset({"removed", "renamed", "retyped"})
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 _TABLES = "tables"
+#: The others stand in the table of problems.
+ROWS_IN_A_LINE = 3
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,9 @@ def check_results(
     instance: DagsterInstance, source: str, catalog: Catalog, wanted: set[str]
 ) -> Iterator[dg.AssetCheckResult]:
     asset = dg.AssetKey([source, "database"])
-    told = _values_told(instance, asset, source) if VALUES in wanted else {}
+    told, is_first = _values_told(instance, asset, source) if VALUES in wanted else ({}, False)
     with catalog.reading() as connection:
-        tables = table_qualities(connection, source, values_of=told)
+        tables = table_qualities(connection, source, values_of=None if is_first else told)
     findings = {
         IDS: [_ids(table) for table in tables],
         ROWS: [_rows(table) for table in tables],
@@ -132,7 +134,9 @@ def _result(
         )
     metadata["problems"] = dg.MetadataValue.md(_table(findings))
     metadata[_TABLES] = [found.table.name for found in findings]
-    lines = [f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}' for found in findings]
+    lines = [
+        f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}{_some(found)}' for found in findings
+    ]
     return dg.AssetCheckResult(
         passed=False,
         check_name=check,
@@ -141,6 +145,13 @@ def _result(
         metadata=metadata,
         description="; ".join(lines),
     )
+
+
+def _some(found: Finding) -> str:
+    if not found.rows:
+        return ""
+    more = "; and more" if len(found.rows) > ROWS_IN_A_LINE else ""
+    return f" Rows: {'; '.join(found.rows[:ROWS_IN_A_LINE])}{more}."
 
 
 def _table(findings: Sequence[Finding]) -> str:
@@ -184,9 +195,7 @@ def _schema(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
     changes = [change for change in quality.schema_changes if change["kind"] in _UNEXPECTED]
     if not changes:
         return None
-    return Finding(
-        quality.table, f"{'; '.join(map(_change, changes))}.", [str(change["property"]) for change in changes]
-    )
+    return Finding(quality.table, f"{'; '.join(map(_change, changes))}.")
 
 
 def _change(change: dict[str, Any]) -> str:
@@ -197,38 +206,37 @@ def _change(change: dict[str, Any]) -> str:
     return f'property "{change["property"]}" was removed'
 
 
-def _values(quality: TableQuality, told: Optional[dict[str, int]]) -> Optional[Finding]:  # noqa: UP045
+def _values(quality: TableQuality, told: dict[str, int]) -> Optional[Finding]:  # noqa: UP045
     rows = [f"{lost.row}: {lost.column} is NULL, {lost.property_name} is {lost.raw[:80]}" for lost in quality.lost]
-    count = (told or {}).get(quality.table.name, 0)
+    count = told.get(quality.table.name, 0)
     if not rows and not count:
         return None
     what = f"{count:,} values of the rows last read do not fit" if count else "values of earlier syncs do not fit"
     return Finding(quality.table, f"{what} the type of their column; NULL there, intact in properties.", rows)
 
 
-def _values_told(instance: DagsterInstance, asset: dg.AssetKey, source: str) -> Optional[dict[str, int]]:  # noqa: UP045
+def _values_told(instance: DagsterInstance, asset: dg.AssetKey, source: str) -> tuple[dict[str, int], bool]:
     """Tables with values that were not converted, by what syncs have told since the last check, and how many.
 
-    Those that the last check found are among them, for they may be as they were. None where there was no check yet.
+    Those that the last check found are among them, for they may be as they were. With it whether there was none yet.
     """
     history = instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(asset, VALUES), limit=1, status=_EVALUATED
     )
-    evaluation = history[0].event.dagster_event if history and history[0].event else None
-    if evaluation is None:
-        return None
-    found = evaluation.asset_check_evaluation_data
-    before: Any = found.metadata.get(_TABLES)
-    told = dict.fromkeys(before.value if before is not None else (), 0)
+    last = history[0].event if history else None
+    told: dict[str, int] = {}
+    if last is not None and last.dagster_event is not None:
+        before: Any = last.dagster_event.asset_check_evaluation_data.metadata.get(_TABLES)
+        told = dict.fromkeys(before.value if before is not None else (), 0)
     for key in instance.get_asset_keys(prefix=[source]):
         if len(key.path) == 2 and key.path[1] not in ("database", "databases"):
-            count = _told_since(instance, key, history[0].event.timestamp if history[0].event else 0.0)
+            count = _told_since(instance, key, last.timestamp if last is not None else None)
             if count:
                 told[key.path[1]] = count
-    return told
+    return told, last is None
 
 
-def _told_since(instance: DagsterInstance, key: dg.AssetKey, moment: float) -> int:
+def _told_since(instance: DagsterInstance, key: dg.AssetKey, moment: Optional[float]) -> int:  # noqa: UP045
     wanted = AssetRecordsFilter(asset_key=table_key(*key.path), after_timestamp=moment)
     counts = []
     for record in instance.fetch_materializations(wanted, limit=100).records:

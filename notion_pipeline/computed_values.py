@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.json_text import dump_json
 from notion_pipeline.properties import Property
 from notion_pipeline.property_values import (
     DATE_TYPE,
     ODD,
     Converter,
-    array,
     boolean,
     content,
     date,
@@ -90,7 +90,7 @@ def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
             elif kind == "array" and _lacks_results(inner):
                 not_computed.append(row)
         rows.append(result)
-    return ComputedColumn(array(rows, COMPUTED_TYPE), not_computed, not_converted)
+    return ComputedColumn(arrow_array(rows, COMPUTED_TYPE), not_computed, not_converted)
 
 
 def _string(value: Any) -> Any:

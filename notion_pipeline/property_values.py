@@ -7,15 +7,15 @@ Formulas and rollups have converters of their own, in `computed_values`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any
 
 import pyarrow as pa
 
+from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.instants import instant, moment
-from notion_pipeline.json_text import dump_json, unsigned_url, valid_text
+from notion_pipeline.json_text import dump_json, unsigned_url
 from notion_pipeline.properties import Property, encode_id, property_value
 
 
@@ -100,30 +100,7 @@ def converted(values: Iterable[Any], convert: Converter, kind: pa.DataType) -> t
             odd.append(row)
             new = None
         rows.append(new)
-    return array(rows, kind), odd
-
-
-def array(rows: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """An Arrow array; structs come as tuples, and are built by column, much faster than from a dict each."""
-    if pa.types.is_list(kind):
-        offsets = [0]
-        for row in rows:
-            offsets.append(offsets[-1] + len(row or ()))
-        items = array(list(chain.from_iterable(row or () for row in rows)), kind.value_type)
-        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=kind, mask=_mask(rows))
-    if pa.types.is_struct(kind):
-        nothing = (None,) * kind.num_fields
-        columns = list(zip(*(row or nothing for row in rows), strict=True)) or [()] * kind.num_fields
-        arrays = [array(column, field.type) for column, field in zip(columns, kind, strict=True)]
-        return pa.StructArray.from_arrays(arrays, fields=list(kind), mask=_mask(rows))
-    try:
-        return pa.array(rows, kind)
-    except UnicodeEncodeError:
-        return pa.array([None if row is None else valid_text(row) for row in rows], kind)
-
-
-def _mask(rows: Sequence[Any]) -> pa.Array:
-    return pa.array([row is None for row in rows], pa.bool_())
+    return arrow_array(rows, kind), odd
 
 
 def text(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.computed_values import COMPUTED_TYPE, computed_column
 from notion_pipeline.properties import COMPUTED, TIMESTAMP, Exclusion, Property
 from notion_pipeline.property_values import (
@@ -99,7 +100,7 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
     arrays.append(counts.checked(converted(kept, json_value, pa.string())))
     for prop in schema.properties:
         arrays.append(_property_array(prop, values, counts))
-    arrays += [pa.array(counts.not_computed, pa.int32()), pa.array(counts.not_converted, pa.int32())]
+    arrays += [arrow_array(counts.not_computed, pa.int32()), arrow_array(counts.not_converted, pa.int32())]
     return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.errors import StagingError
 from notion_pipeline.private_files import private_directory, write_private
 
@@ -164,8 +165,8 @@ class Stage:
                 ):
                     batch = reader.get_batch(0).select(schema.names[:-1])
                     if len(places) < rows:
-                        batch = batch.take(pa.array([place - first for place in places], pa.int64()))
-                    yield pa.RecordBatch.from_arrays([*batch.columns, pa.array(places, pa.int64())], schema=schema)
+                        batch = batch.take(arrow_array([place - first for place in places], pa.int64()))
+                    yield pa.RecordBatch.from_arrays([*batch.columns, arrow_array(places, pa.int64())], schema=schema)
             first += rows
 
     def remove(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.unread import unread_rows
 from notion_pipeline.computed_values import COMPUTED_TYPE, computed_values
@@ -104,7 +105,7 @@ def _keep_values(
     connection.unregister("empty_values")
     kinds: dict[int, set[str]] = {index: set() for index in doubtful}
     for rows in unread_rows(connection, table, _stays(extract)):
-        ids = pa.array([page_id for page_id, _ in rows], pa.string())
+        ids = arrow_array([page_id for page_id, _ in rows], pa.string())
         pages = [properties for _, properties in rows]
         columns = [computed_values(prop, [property_value(page, prop) for page in pages]) for prop in doubtful.values()]
         connection.register("more_values", pa.Table.from_arrays([ids, *columns], schema=schema))

@@ -70,12 +70,17 @@ def locked(store: TokenStore, bot_id: str) -> Iterator[None]:
         release()
 
 
+#: What to do after a connection that `add` asked for, which goes on by itself.
+_ADDING = (("What to do next: go back to the terminal, where the source is set up.",), "")
+
+
 @dataclass(frozen=True)
 class Keeper:
     """Keeps what a project was authorised for.
 
     Attributes:
         wanted: The source that the user connects for, where one was named.
+        adding: A source is being set up, and will be written into sources.yaml by who asked for the connection.
     """
 
     client: OAuthClient
@@ -83,6 +88,7 @@ class Keeper:
     store: TokenStore
     sources: Sources
     wanted: Source | None
+    adding: bool = False
 
     def keep(self, code: str) -> Connected:
         """Exchanges a code, keeps the account, and makes the page for it.
@@ -94,7 +100,7 @@ class Keeper:
         account = patiently(lambda: self.client.exchange(code))
         _keep(account, self.store)
         sight = look(account, self.project)
-        steps, snippet = next_steps(account, self.sources, self.wanted)
+        steps, snippet = _ADDING if self.adding else next_steps(account, self.sources, self.wanted)
         return Connected(account, callback_pages.connected(account.label, str(sight), steps, snippet))
 
 

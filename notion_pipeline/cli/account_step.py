@@ -11,7 +11,7 @@ import click
 
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.connect import connect
+from notion_pipeline.cli.connect import ADDING, connect
 from notion_pipeline.cli.prompts import ask_one, ask_secret, ask_text
 from notion_pipeline.config import Source
 from notion_pipeline.config_values import check_variable
@@ -88,7 +88,9 @@ def connected_now(project: Project) -> Account:
         CommandError: Nothing was connected.
     """
     before = {account.bot_id: account.refreshed_at for account in open_store(project).accounts()}
-    click.get_current_context().invoke(connect, source=None, no_browser=False, from_input=False, wait=300)
+    context = click.get_current_context()
+    context.meta[ADDING] = True
+    context.invoke(connect, source=None, no_browser=False, from_input=False, wait=300)
     kept = open_store(project).accounts()
     fresh = [account for account in kept if before.get(account.bot_id) != account.refreshed_at]
     if not fresh:

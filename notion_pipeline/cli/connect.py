@@ -26,6 +26,8 @@ from notion_pipeline.redaction import keep_secret
 from notion_pipeline.token_store import StoredAccount, TokenStore, open_store
 
 DEFAULT_WAIT = 300
+#: Where a command that connects on its way to something says so, in click's context.
+ADDING = "notion_pipeline.cli.connect.adding"
 _POLL_SECONDS = 0.1
 
 
@@ -57,7 +59,8 @@ def connect(*, source: str | None, no_browser: bool, from_input: bool, wait: int
         return
     client = OAuthClient.of(project)
     _check_that_it_keeps(store)
-    keeper = Keeper(client, project, store, sources, wanted)
+    adding = bool(click.get_current_context().meta.get(ADDING))
+    keeper = Keeper(client, project, store, sources, wanted, adding)
     command = f"notion-pipeline connect{f' --source {source}' if source else ''}"
     authorization = Authorization(client, keeper.keep, command=command)
     connected = _outcome(authorization, client.redirect_uri, wait=wait, opens_browser=not no_browser)

@@ -159,8 +159,8 @@ def _next_steps(catalog: Path, folder: Path) -> str:
   See it in Dagster:  {escape(program)} demo --ui
 [bold]Connect a real workspace[/bold]
   1. Create a connection at https://www.notion.so/profile/integrations and share databases with it.
-  2. Put its token into .env beside workspace.yaml: NOTION_TOKEN=ntn_...
-  3. {escape(program)} sync
+  2. {escape(program)} init company, then go into that folder.
+  3. There `notion-pipeline connect --token`, then `notion-pipeline sync`.
 {escape(str(folder))}/ is a project like any other: its sources.yaml says what is read, its .env points at the sample
 workspace, which lives as long as this command.
 """

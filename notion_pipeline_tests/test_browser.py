@@ -1,144 +1,189 @@
-"""The Dagster UI in a real browser: materialize the listing, backfill every partition, materialize one."""
+"""A newcomer in the Dagster UI: from an empty instance to synced tables and through a failure, in the browser alone."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from notion_pipeline.sandbox.sample import sample_workspace
-from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.workspace import Fault
+from notion_pipeline_tests.browser import (
+    CHROMIUM,
+    Project,
+    browser_page,
+    dagster_dev,
+    open_until,
+    picture,
+    wait_for_tables,
+)
 
-ROOT = Path(__file__).parent.parent
-CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-#: The backfill daemon looks once in a while only.
-BACKFILL_SECONDS = 240
+SOURCES = """
+sources:
+  - name: notion
+    description: Fernweh Outdoor, product team
+    owners: ["team:data"]
+    tags: {domain: product}
+    account: {type: token}
+    schedule: "0 6 * * *"
+"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
 
 
 @pytest.fixture
-def dagster_dev(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """`dagster dev` over the sample workspace: its address, and the project's folder."""
-    for name in ("workspace.yaml", "dagster.yaml", "sources.yaml"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with SandboxServer(sample_workspace()) as sandbox:
-        environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
-        environ |= {"NOTION_API_URL": sandbox.url, "NOTION_TOKEN": "ntn_sandbox_token"}
-        log = (tmp_path / "dev.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)],
-            cwd=tmp_path,
-            env=environ,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait_for(url, process, tmp_path / "dev.log")
-            yield url, tmp_path
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            log.close()
+def project(tmp_path: Path) -> Iterator[Project]:
+    with dagster_dev(tmp_path, SOURCES) as project:
+        yield project
 
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(30_000)
+    with browser_page() as page:
         yield page
-        browser.close()
 
 
-def test_one_partition_and_then_all_are_materialized_from_the_browser(
-    dagster_dev: tuple[str, Path], page: Page
-) -> None:
-    url, project = dagster_dev
-    page.goto(f"{url}/assets/notion/databases")
+def test_a_newcomer_syncs_and_finds_his_tables_in_the_browser(project: Project, page: Page) -> None:
+    _list_databases(page, project)
+    _backfill_all_partitions(page, project)
+    _look_at_a_partition(page, project)
+    _find_a_table_by_its_name(page, project)
+    _switch_schedule_and_sensor(page, project)
+    _launch_a_full_sync_of_one_database(page, project)
+
+
+def test_a_failed_sync_tells_why_and_is_repeated_for_what_failed_alone(project: Project, page: Page) -> None:
+    bad = [database for database in project.workspace.databases.values() if database.title in ("Deals", "Tasks")]
+    for database in bad:
+        query = f"POST /v1/data_sources/{database.data_source.id}/query"
+        message = "Insufficient permissions for this endpoint."
+        fault = Fault("status", match=query, times=1000, status=403, code="restricted_resource", message=message)
+        project.workspace.faults.add(fault)
+    _launch(page, project, "databases: [Deals, OKRs, People, Tasks]")
+    wait_for_tables(page, project, 1 + 2)
+    expect(page.get_by_text("RUN_FAILURE").first).to_be_visible()
+    expect(page.get_by_text("2 of 4 databases of source notion failed; the others are committed.").last).to_be_visible()
+    expect(page.get_by_text('Give it the capability "Read content"').last).to_be_visible()
+    picture(page, project.folder, "run_failure")
+
+    project.workspace.faults.clear()
+    before = len(project.workspace.requests)
+    page.locator("button:right-of(:text('Re-execute all'))").first.click()
+    page.get_by_role("menuitem", name="From failure").click()
+    wait_for_tables(page, project, 1 + 4)
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible()
+    asked = {
+        request.path.split("/")[3] for request in project.workspace.requests[before:] if request.path.endswith("/query")
+    }
+    assert asked == {database.data_source.id for database in bad}
+
+
+def _list_databases(page: Page, project: Project) -> None:
+    page.goto(f"{project.url}/assets/notion/databases")
     page.get_by_role("button", name="Materialize").first.click()
-    _wait_for_tables(page, project, 1)
-    _open_partitions(page, url, "17 Partitions Selected")
+    wait_for_tables(page, project, 1)
+    open_until(page, f"{project.url}/assets/notion/databases", "[Show Markdown]")
+    page.get_by_text("[Show Markdown]").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Tasks", exact=True).first).to_be_visible()
+    expect(dialog.get_by_text(f"database_{project.partition('Tasks')}")).to_be_visible()
+    dialog.get_by_text("sync type", exact=True).scroll_into_view_if_needed()
+    picture(page, project.folder, "databases")
 
-    page.get_by_role("button", name="Materialize").first.click()
-    page.get_by_text("Select a partition or create one").click()
-    page.keyboard.type(_partition(project, "OKRs"))
-    page.get_by_text("Select all (1)").click()
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Launch").last.click()
-    _wait_for_tables(page, project, 2)
-    assert _tables(project) == {"databases", "okrs"}
-    _open_partitions(page, url, "Materialized (1)")
 
+def _backfill_all_partitions(page: Page, project: Project) -> None:
+    partitions = f"{project.url}/assets/notion/database?view=partitions"
+    open_until(page, partitions, "17 Partitions Selected")
+    expect(page.get_by_text("Missing (17)")).to_be_visible()
+    picture(page, project.folder, "partitions")
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_role("button", name="All", exact=True).click()
-    page.get_by_role("button", name="Launch backfill").click()
-    _wait_for_tables(page, project, 1 + 18)
-    _open_partitions(page, url, "Materialized (17)")
+    launch = page.get_by_role("button", name="Launch backfill")
+    expect(launch).to_be_enabled()
+    launch.click()
+    wait_for_tables(page, project, 1 + 18)
+    open_until(page, partitions, "Materialized (17)")
+    picture(page, project.folder, "backfill")
 
-    page.goto(f"{url}/assets/notion/database?view=partitions&partition={_partition(project, 'Tasks')}")
-    for shown in ("database_title", "Tasks", "rows_inserted", "notion.tasks"):
+
+def _look_at_a_partition(page: Page, project: Project) -> None:
+    page.goto(f"{project.url}/assets/notion/database?view=partitions&partition={project.partition('Tasks')}")
+    for shown in ("dagster/row_count", "376", "notion.tasks", "database_title", "rows_inserted"):
         expect(page.get_by_text(shown).first).to_be_visible()
+    page.get_by_text("[Show Table Schema]").first.click()
+    dialog = page.get_by_role("dialog")
+    for column in ("last_edited_time", "assignee"):
+        expect(dialog.get_by_text(column, exact=True).first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    picture(page, project.folder, "partition")
 
 
-def _open_partitions(page: Page, url: str, shown: str) -> None:
-    """Opens the partitions until the page shows what is to be seen: it does not hear of every change by itself."""
-    for _ in range(20):
-        page.goto(f"{url}/assets/notion/database?view=partitions")
+def _find_a_table_by_its_name(page: Page, project: Project) -> None:
+    """By typing it, as somebody does who knows no more than that; its columns need a definition of its own."""
+    for _ in range(10):
+        page.goto(f"{project.url}/overview")
+        page.get_by_text("Search", exact=True).click()
+        page.keyboard.type("customers_crm")
         try:
-            expect(page.get_by_text(shown)).to_be_visible(timeout=10_000)
+            page.get_by_text("notion / customers_crm").first.click(timeout=15_000)
+            expect(page.get_by_text("Filter columns").or_(page.get_by_placeholder("Filter columns"))).to_be_visible(
+                timeout=15_000
+            )
         except AssertionError:
             continue
-        return
-    raise AssertionError(f'the partitions never showed "{shown}"')
+        break
+    expect(page.get_by_text('The Notion database "Customers (CRM)"')).to_be_visible()
+    expect(page.get_by_text("notion.customers_crm").first).to_be_visible()
+    expect(page.get_by_text("84", exact=True).first).to_be_visible()
+    expect(page.get_by_text("domain: product").first).to_be_visible()
+    picture(page, project.folder, "table")
+    page.goto(f"{project.url}/assets/notion/customers_crm?view=lineage")
+    expect(page.get_by_text("17 partitions").first).to_be_visible()
 
 
-def _wait_for_tables(page: Page, project: Path, count: int) -> None:
-    """Leaves the page open until so many tables stand: to go elsewhere at once would call the launch off."""
-    for _ in range(BACKFILL_SECONDS * 2):
-        if len(_tables(project)) >= count:
-            return
-        page.wait_for_timeout(500)
-    raise AssertionError(f"{count} tables were to come, there are {sorted(_tables(project))}")
+def _switch_schedule_and_sensor(page: Page, project: Project) -> None:
+    """The schedule runs by itself since sources.yaml asks for it: it is switched off, and on again."""
+    for name, states in (("schedules/notion_schedule", (False, True)), ("sensors/notion_changes", (True,))):
+        page.goto(f"{project.url}/locations/notion_pipeline/{name}")
+        switch = page.get_by_role("checkbox").first
+        for wanted in states:
+            expect(switch).to_be_checked(checked=not wanted)
+            switch.locator("xpath=..").click()
+            expect(switch).to_be_checked(checked=wanted)
+    page.goto(f"{project.url}/automation")
+    expect(page.get_by_text("Scheduled At 06:00 AM UTC")).to_be_visible()
+    expect(page.get_by_text("notion_changes")).to_be_visible()
+    picture(page, project.folder, "schedule")
+    page.goto(f"{project.url}/locations/notion_pipeline/sensors/notion_changes")
+    switch = page.get_by_role("checkbox").first
+    expect(switch).to_be_checked()
+    switch.locator("xpath=..").click()
+    expect(switch).to_be_checked(checked=False)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(log.read_text())
+def _launch_a_full_sync_of_one_database(page: Page, project: Project) -> None:
+    _launch(page, project, "databases:\n        - Deals\n      sync_type: FULL_TABLE", shot="launchpad")
+    expect(page.get_by_text("RUN_SUCCESS").first).to_be_visible(timeout=240_000)
 
 
-def _partition(project: Path, title: str) -> str:
-    with duckdb.connect(str(project / "catalog.duckdb"), read_only=True) as connection:
-        return str(connection.execute("SELECT id FROM notion.databases WHERE title = ?", [title]).fetchall()[0][0])
-
-
-def _tables(project: Path) -> set[str]:
-    """The tables of the catalog; none where it is not there yet or somebody writes it."""
-    try:
-        with duckdb.connect(str(project / "catalog.duckdb"), read_only=True) as connection:
-            found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'notion'").fetchall()
-    except duckdb.Error:
-        return set()
-    return {row[0] for row in found}
+def _launch(page: Page, project: Project, config: str, shot: str = "") -> None:
+    """Writes the config into the Launchpad's editor, in place of what stands there, and launches it."""
+    page.goto(f"{project.url}/locations/notion_pipeline/jobs/notion_sync/playground")
+    editor = page.locator(".CodeMirror").first
+    expect(editor.get_by_text("notion__database")).to_be_visible()
+    text = f"ops:\n  notion__database:\n    config:\n      {config}\n"
+    editor.evaluate("(element, text) => { element.CodeMirror.setValue(text); element.CodeMirror.focus(); }", text)
+    # The panel beside the editor explains the field that the cursor stands in.
+    editor.evaluate("element => element.CodeMirror.setCursor({line: 3, ch: 8})")
+    expect(page.get_by_text("the databases to sync.").first).to_be_visible()
+    expect(page.get_by_text("No errors")).to_be_visible()
+    launch = page.get_by_role("button", name="Launch Run")
+    expect(launch).to_be_enabled()
+    if shot:
+        picture(page, project.folder, shot)
+    launch.click()
+    # Dagster asks since the job has partitions; without one it syncs what its config names, or all.
+    page.get_by_role("button", name="Confirm").click()
+    page.wait_for_url("**/runs/**")

@@ -17,7 +17,7 @@ def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
             selection,
             owners=list(source.owners),
             description=f"{described}lists the databases, then syncs every selected one, or those of the config's "
-            "`databases`. Launch it without a partition.",
+            "`databases`. Launch it without a partition, and confirm that when asked.",
         ),
         dg.define_asset_job(
             f"{name}_full_sync",

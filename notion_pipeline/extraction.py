@@ -8,7 +8,7 @@ changes its stamp. An incremental read asks once for what was edited.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,7 +88,7 @@ class _Progress:
 
     step: int = 0
     windows: dict[str, list[Window]] | None = None
-    help_given: int = 0
+    wasted: float = 0.0
     children: set[str] = field(default_factory=set)
 
     @classmethod
@@ -98,7 +98,7 @@ class _Progress:
         windows = raw["windows"]
         if windows is not None:
             windows = {phase: [Window.from_json(window) for window in some] for phase, some in windows.items()}
-        return cls(raw["step"], windows, raw["help_given"], set(raw["children"]))
+        return cls(raw["step"], windows, raw["wasted"], set(raw["children"]))
 
 
 class Extraction:
@@ -145,7 +145,7 @@ class Extraction:
         steps = FULL_STEPS if self._plan.full else INCREMENTAL_STEPS
         while self._progress.step < len(steps):
             await self._read_step(steps[self._progress.step])
-            self._progress = replace(self._progress, step=self._progress.step + 1, windows=None)
+            self._progress = replace(self._progress, step=self._progress.step + 1, windows=None, wasted=0.0)
             self._windows = None
             await self._save()
 
@@ -157,8 +157,13 @@ class Extraction:
         left = self._progress.windows
         if left is None:
             left = {phase: [Window()] for phase in phases if self._archived.supported or phase not in ARCHIVED}
-        windows = self._windows = OpenWindows(left, help_given=self._progress.help_given, horizon=self._stage.bookmark)
-        crew = Crew(self._spare, lambda: self._work(windows, reader) if (reader := self._take(windows)) else None)
+        windows = self._windows = OpenWindows(left, wasted=self._progress.wasted, horizon=self._stage.bookmark)
+
+        def find_work() -> Coroutine[None, None, None] | None:
+            reader = windows.take(self._stage.rows)
+            return self._work(windows, reader) if reader is not None else None
+
+        crew = Crew(self._spare, find_work)
         self._staff = crew.staff
         try:
             while windows:
@@ -166,11 +171,6 @@ class Extraction:
                 await crew.next_end()
         finally:
             await crew.dismiss()
-
-    def _take(self, windows: OpenWindows) -> Reader | None:
-        reader = windows.take(self._stage.rows)
-        self._progress.help_given = windows.help_given
-        return reader
 
     async def _work(self, windows: OpenWindows, reader: Reader) -> None:
         """Reads a window from one side until it is read, or somebody else will read what is left of it."""
@@ -235,27 +235,26 @@ class Extraction:
         )
         try:
             while True:
-                reader.asking = True
+                reader.pages_coming = 1
                 answer = await query.answer()
-                reader.asking = False
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
-                if answer.end is None and not windows.wants_no_more(reader, answer.span):
+                if answer.end is None and not windows.wants_no_more(reader, answer.minutes):
                     # The next answer travels while this one is converted and kept.
                     query.ask()
-                    reader.asking = True
+                    reader.pages_coming = 2
                 await self._keep(windows, reader, answer)
                 self._staff()
+                if not reader.pages_coming and answer.end is None:
+                    await windows.let_the_other_finish(reader)
                 if not windows.is_open(reader.at):
                     return End.WHOLE
                 if answer.end is not None:
                     return answer.end
                 if windows.is_left_to_the_other(reader):
                     return None
-                if not reader.asking:
-                    await windows.let_the_other_finish(reader)
         finally:
-            reader.asking = False
+            windows.gave_up(reader)
             await query.close()
 
     def _base_filter(self, phase: str) -> list[Leaf]:
@@ -284,8 +283,7 @@ class Extraction:
         self._progress.children.update(str(child.get("id")) for child in children)
         self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)
-        if answer.span is not None:
-            windows.advance(reader, answer.span, len(answer.results))
+        windows.advance(reader, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
 
@@ -306,7 +304,7 @@ class Extraction:
         return {
             "step": self._progress.step,
             "windows": self._windows.as_json() if self._windows is not None else None,
-            "help_given": self._progress.help_given,
+            "wasted": round(self._windows.wasted, 2) if self._windows is not None else 0.0,
             "children": sorted(self._progress.children),
         }
 

@@ -1,8 +1,9 @@
 """Which window each reader of a data source takes, and where a window is cut so that an idle reader can help.
 
 A window is read from its oldest row on, from its newest row back, or from both ends until the readers meet. Where
-both ends are taken the span between them is cut in the middle. Each of these costs about one request more (two pages
-overlap where readers meet), so there are never more of them than 6 % of the pages that the rows are thought to fill.
+both ends are taken the span between them is cut in the middle. Each reader more costs about half a request (two pages
+overlap where readers meet) and a whole one where no rows are, so what is wasted is counted, and help ends where it
+would come to more than 6 % of the pages.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.windows import MINUTE, Side, Span, Window
+from notion_pipeline.windows import MINUTE, Side, Window
 
 ROWS_A_PAGE = 100
-#: Further requests for the sake of speed: so many at most, and this part of the pages.
-FREE_HELP = 2
-HELP_PER_PAGE = 0.06
-#: What the density of rows at a few places promises is believed up to so many pages, or times the pages read.
-BELIEVED_PAGES, BELIEVED_TIMES = 50, 4
+#: Requests that may be wasted for the sake of speed: these, and this part of the pages.
+FREE_WASTE, WASTE_PER_PAGE = 2.5, 0.06
+#: What a reader at work is thought to waste in the end, and how far it is believed what the density of rows at a few
+#: places promises: up to so many pages, or times the pages read. More waste than so much shows that it deceives; from
+#: then on each reader is thought to waste a page, and only pages that came count.
+WASTE_PER_READER, BELIEVED_PAGES, BELIEVED_TIMES = 0.6, 50.0, 4.0
+DECEIVED_FROM = 1.0
 #: Rows that a window must seem to hold before a second reader joins, and before it is cut for a third.
-WORTH_JOINING, WORTH_CUTTING = 300, 400
-#: Rows that are read before a reader joins from an end that is not known: where its rows begin is a guess.
-BEFORE_UNKNOWN_END = 200
+WORTH_JOINING, WORTH_CUTTING = 300, 800
 
 
 @dataclass(eq=False)
@@ -57,11 +58,18 @@ class OpenWindow:
 
 @dataclass(eq=False)
 class Reader:
-    """Where one reader is at work: it may be moved to the other half of a window that is cut."""
+    """Where one reader is at work: it may be moved to the other half of a window that is cut.
+
+    Attributes:
+        pages_coming: Pages asked for and not noted yet.
+        rows, began: What it has met so far, and in which minute it began.
+    """
 
     at: OpenWindow
     side: Side
-    asking: bool = False
+    pages_coming: int = 0
+    rows: int = 0
+    began: datetime | None = None
 
     @property
     def edge(self) -> datetime | None:
@@ -79,13 +87,13 @@ class OpenWindows:
 
     Args:
         windows: By phase; those that come first are taken first.
-        help_given: How often a reader was given to a window that had one already, in this read.
+        wasted: Pages asked for in this step that brought nothing new, parts of pages included.
         horizon: About the latest created_time there can be.
     """
 
-    def __init__(self, windows: Mapping[str, Iterable[Window]], *, help_given: int, horizon: datetime) -> None:
+    def __init__(self, windows: Mapping[str, Iterable[Window]], *, wasted: float, horizon: datetime) -> None:
         self._open = [OpenWindow(phase, window) for phase, some in windows.items() for window in some]
-        self.help_given = help_given
+        self.wasted = wasted
         self._horizon = horizon
 
     def __bool__(self) -> bool:
@@ -112,15 +120,25 @@ class OpenWindows:
                 return self._place(window, Side.OLDEST)
         return self._help(rows_read)
 
-    def advance(self, reader: Reader, answer: Span, rows: int) -> None:
-        """Notes an answer: the minutes it reached over, in the order they came, and how many rows it held."""
-        window, (first, last) = reader.at, answer
-        window.rows_a_minute[reader.side] = rows / (abs(last - first) / MINUTE + 1)
-        if window.window.is_passed(reader.side, last):
-            self.close(window)
-        else:
-            window.window.advance(reader.side, last)
+    def advance(self, reader: Reader, minutes: Sequence[datetime]) -> None:
+        """Notes an answer: the minutes of its rows, in the order in which they came."""
+        window, side = reader.at, reader.side
+        reader.pages_coming -= 1
+        self.wasted += 1 - sum(window.window.holds(minute) for minute in minutes) / ROWS_A_PAGE
+        if minutes:
+            reader.rows += len(minutes)
+            reader.began = reader.began or minutes[0]
+            window.rows_a_minute[side] = reader.rows / (abs(minutes[-1] - reader.began) / MINUTE + 1)
+            if window.window.is_passed(side, minutes[-1]):
+                self.close(window)
+            else:
+                window.window.advance(side, minutes[-1])
         window.tell()
+
+    def gave_up(self, reader: Reader) -> None:
+        """What the reader has asked for is not going to be noted."""
+        self.wasted += reader.pages_coming
+        reader.pages_coming = 0
 
     def leave(self, reader: Reader) -> None:
         """The reader goes; its window stays open."""
@@ -149,14 +167,14 @@ class OpenWindows:
             self.close(window)
         self.leave(reader)
 
-    def wants_no_more(self, reader: Reader, answer: Span | None) -> bool:
+    def wants_no_more(self, reader: Reader, minutes: Sequence[datetime]) -> bool:
         """Whether, after an answer that is not noted yet, the rest of the window is read or about to be."""
-        if answer is None:
+        if not minutes:
             return False
-        if reader.at.window.is_passed(reader.side, answer[1]):
+        if reader.at.window.is_passed(reader.side, minutes[-1]):
             return True
         after = replace(reader.at.window)
-        after.advance(reader.side, answer[1])
+        after.advance(reader.side, minutes[-1])
         return self._is_nearly_met(reader, after)
 
     async def let_the_other_finish(self, reader: Reader) -> None:
@@ -170,42 +188,45 @@ class OpenWindows:
 
     def _is_nearly_met(self, reader: Reader, window: Window) -> bool:
         other = reader.other
-        return other is not None and other.asking and reader.at.rows_in(window, self._horizon) <= ROWS_A_PAGE
+        if other is None or not other.pages_coming:
+            return False
+        return reader.at.rows_in(window, self._horizon) <= ROWS_A_PAGE * other.pages_coming
 
     def _place(self, window: OpenWindow, side: Side) -> Reader:
         reader = window.readers[side] = Reader(window, side)
         return reader
 
     def _help(self, rows_read: int) -> Reader | None:
-        rows_left = {window: window.rows_in(window.window, self._horizon) for window in self._open}
+        # Where nobody has met a row yet there may be none.
+        met = [window for window in self._open if any(reader.rows for reader in window.readers.values())]
+        rows_left = {window: window.rows_in(window.window, self._horizon) for window in met}
         if not self._may_help(rows_read, sum(rows_left.values())):
             return None
-        for window in sorted(self._open, key=lambda w: rows_left[w] / max(1, len(w.readers)), reverse=True):
-            reader = self._join(window, rows_left[window], rows_read) or self._cut(window, rows_left[window])
+        for window in sorted(met, key=lambda w: rows_left[w] / max(1, len(w.readers)), reverse=True):
+            reader = self._join(window, rows_left[window]) or self._cut(window, rows_left[window])
             if reader is not None:
-                self.help_given += 1
                 return reader
         return None
 
     def _may_help(self, rows_read: int, rows_left: float) -> bool:
-        pages = (rows_read + rows_left) / ROWS_A_PAGE
-        believed = max(BELIEVED_PAGES, BELIEVED_TIMES * rows_read / ROWS_A_PAGE)
-        return self.help_given + 1 <= FREE_HELP + HELP_PER_PAGE * min(pages, believed)
+        readers = sum(len(window.readers) for window in self._open)
+        deceived = self.wasted > DECEIVED_FROM
+        read, promised = rows_read / ROWS_A_PAGE, (rows_read + rows_left) / ROWS_A_PAGE
+        pages = min(promised, max(BELIEVED_PAGES, read if deceived else BELIEVED_TIMES * read))
+        to_come = readers * (1.0 if deceived else WASTE_PER_READER) + 1
+        return self.wasted + to_come <= FREE_WASTE + WASTE_PER_PAGE * pages
 
-    def _join(self, window: OpenWindow, rows_left: float, rows_read: int) -> Reader | None:
+    def _join(self, window: OpenWindow, rows_left: float) -> Reader | None:
         """A reader at the end that nobody reads from."""
         free = [side for side in Side if side not in window.readers]
         if not free or window.window.split or window.window.is_one_minute or rows_left < WORTH_JOINING:
             return None
-        if window.window.edge(free[0]) is None and rows_read < BEFORE_UNKNOWN_END:
-            return None
         return self._place(window, free[0])
 
     def _cut(self, window: OpenWindow, rows_left: float) -> Reader | None:
-        """A reader in the middle of a span whose two ends are known to hold rows; the newer half is a new window."""
+        """A reader in the middle of a span between two readers; the newer half is a new window."""
         start, end = window.window.start, window.window.end
-        known = len(window.rows_a_minute) == len(Side)
-        if not known or start is None or end is None or rows_left < WORTH_CUTTING or end - start < 3 * MINUTE:
+        if start is None or end is None or rows_left < WORTH_CUTTING or end - start < 3 * MINUTE:
             return None
         middle = start + (end - start) // MINUTE // 2 * MINUTE
         newer = OpenWindow(window.phase, Window(middle, end))
@@ -213,6 +234,6 @@ class OpenWindows:
         if (mover := window.readers.pop(Side.NEWEST, None)) is not None:
             mover.at = newer
             newer.readers[Side.NEWEST] = mover
-        newer.rows_a_minute[Side.NEWEST] = window.rows_a_minute.pop(Side.NEWEST)
+        newer.rows_a_minute = dict(window.rows_a_minute)  # the best guess until its readers know better
         self._open.insert(self._open.index(window) + 1, newer)
         return self._place(newer, Side.OLDEST)

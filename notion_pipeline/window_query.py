@@ -11,7 +11,7 @@ from typing import Any
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import InvalidCursorError
-from notion_pipeline.windows import Leaf, Side, Span, Window
+from notion_pipeline.windows import Leaf, Side, Window
 
 NOTION_PAGE_SIZE = 100
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
@@ -31,12 +31,12 @@ class Answer:
     """One page of rows.
 
     Attributes:
-        span: Minutes of its first and last row as they came; None where no row tells.
+        minutes: When its rows were made, in the order asked for; rows that do not tell are left out.
         end: How the query ended with it; None where more follows.
     """
 
     results: list[dict[str, Any]]
-    span: Span | None
+    minutes: list[datetime]
     end: End | None
 
 
@@ -100,7 +100,7 @@ class WindowQuery:
         self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"
         cursor = raw.get("next_cursor")
         self._next = cursor if isinstance(cursor, str) else ""
-        return Answer(results, _span(results, self._side), None if raw.get("has_more") else self._end())
+        return Answer(results, _minutes(results, self._side), None if raw.get("has_more") else self._end())
 
     @property
     def is_overfull_minute(self) -> bool:
@@ -122,17 +122,14 @@ class WindowQuery:
         return (await self._client.query(self._data_source_id, body)).body
 
 
-def _span(results: Sequence[dict[str, Any]], side: Side) -> Span | None:
-    """The minutes that an answer reaches over; children of a wiki that are data sources count."""
-    moments = []
+def _minutes(results: Sequence[dict[str, Any]], side: Side) -> list[datetime]:
+    """When the rows of an answer were made, in its order; children of a wiki that are data sources count."""
+    minutes = []
     for result in results:
         try:
             moment = datetime.fromisoformat(str(result.get("created_time")).replace("Z", "+00:00"))
         except ValueError:
             continue
         if moment.tzinfo is not None:
-            moments.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
-    if not moments:
-        return None
-    ends = min(moments), max(moments)
-    return ends if side is Side.OLDEST else (ends[1], ends[0])
+            minutes.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
+    return sorted(minutes, reverse=side is Side.NEWEST)

@@ -15,8 +15,6 @@ from typing import Any
 Leaf = dict[str, Any]
 
 MINUTE = timedelta(minutes=1)
-#: First and last minute of an answer, in the order in which they came.
-Span = tuple[datetime, datetime]
 
 
 class Side(Enum):
@@ -55,6 +53,9 @@ class Window:
     def is_one_minute(self) -> bool:
         """Whether it ends with the minute it starts in, so that reading it cannot move its bounds."""
         return self.start is not None and self.end is not None and self.end - self.start <= MINUTE
+
+    def holds(self, minute: datetime) -> bool:
+        return (self.start is None or minute >= self.start) and (self.end is None or minute < self.end)
 
     def edge(self, side: Side) -> datetime | None:
         """The bound that a reader from this side moves."""

@@ -221,7 +221,7 @@ class Extraction:
                 return
 
     async def _read_query(self, windows: OpenWindows, reader: Reader) -> End | None:
-        """Reads one query, each page staged before the next but one is asked for; how it ended.
+        """Reads one query, each page staged before the next is asked for, or the next but one; how it ended.
 
         None where another reader reads what is left of the window.
         """
@@ -239,8 +239,8 @@ class Extraction:
                 answer = await query.answer()
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
-                if answer.end is None and not windows.wants_no_more(reader, answer.minutes):
-                    # The next answer travels while this one is converted and kept.
+                if answer.end is None and windows.is_alone(reader) and not windows.is_passed(reader, answer.minutes):
+                    # The next answer travels while this one is kept. Where there are other readers, theirs do.
                     query.ask()
                     reader.pages_coming = 2
                 await self._keep(windows, reader, answer)

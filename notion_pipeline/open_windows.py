@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +48,9 @@ class OpenWindow:
         self.answered.set()
         self.answered = asyncio.Event()
 
-    def rows_in(self, window: Window, horizon: datetime) -> float:
-        """How many rows this part of it seems to hold, by the density at its ends; 0 before the first answer."""
+    def rows_left(self, horizon: datetime) -> float:
+        """How many rows it seems to hold, by the density at its ends; 0 before the first answer."""
+        window = self.window
         if window.start is None or not self.rows_a_minute:
             return 0.0
         minutes = ((window.end or max(horizon, window.start + MINUTE)) - window.start) / MINUTE
@@ -167,30 +168,28 @@ class OpenWindows:
             self.close(window)
         self.leave(reader)
 
-    def wants_no_more(self, reader: Reader, minutes: Sequence[datetime]) -> bool:
-        """Whether, after an answer that is not noted yet, the rest of the window is read or about to be."""
-        if not minutes:
-            return False
-        if reader.at.window.is_passed(reader.side, minutes[-1]):
-            return True
-        after = replace(reader.at.window)
-        after.advance(reader.side, minutes[-1])
-        return self._is_nearly_met(reader, after)
+    def is_alone(self, reader: Reader) -> bool:
+        """Whether nobody else reads any of the windows."""
+        return all(other is reader for window in self._open for other in window.readers.values())
+
+    def is_passed(self, reader: Reader, minutes: Sequence[datetime]) -> bool:
+        """Whether an answer that is not noted yet brought the last that its window holds."""
+        return bool(minutes) and reader.at.window.is_passed(reader.side, minutes[-1])
 
     async def let_the_other_finish(self, reader: Reader) -> None:
         """Comes back when what the other reader has asked for is not likely to be all that is left."""
-        while self._is_nearly_met(reader, reader.at.window):
+        while self._is_nearly_met(reader):
             await reader.at.answered.wait()
 
     def is_left_to_the_other(self, reader: Reader) -> bool:
         """Whether the readers have come to the same minute: one of them is enough for it."""
         return reader.other is not None and reader.at.window.is_one_minute
 
-    def _is_nearly_met(self, reader: Reader, window: Window) -> bool:
+    def _is_nearly_met(self, reader: Reader) -> bool:
         other = reader.other
         if other is None or not other.pages_coming:
             return False
-        return reader.at.rows_in(window, self._horizon) <= ROWS_A_PAGE * other.pages_coming
+        return reader.at.rows_left(self._horizon) <= ROWS_A_PAGE * other.pages_coming
 
     def _place(self, window: OpenWindow, side: Side) -> Reader:
         reader = window.readers[side] = Reader(window, side)
@@ -199,7 +198,7 @@ class OpenWindows:
     def _help(self, rows_read: int) -> Reader | None:
         # Where nobody has met a row yet there may be none.
         met = [window for window in self._open if any(reader.rows for reader in window.readers.values())]
-        rows_left = {window: window.rows_in(window.window, self._horizon) for window in met}
+        rows_left = {window: window.rows_left(self._horizon) for window in met}
         if not self._may_help(rows_read, sum(rows_left.values())):
             return None
         for window in sorted(met, key=lambda w: rows_left[w] / max(1, len(w.readers)), reverse=True):

@@ -100,7 +100,8 @@ class Sync:
         waiting = list(reversed(targets))
         most = self._options.source.limits.concurrent_requests
         readers_at_once = max(1, min(len(targets), most))
-        spare = self._context.spare_readers = SpareReaders(max(0, most - readers_at_once))
+        # One more than there may be requests: while it keeps an answer the others are asking.
+        spare = self._context.spare_readers = SpareReaders(most + 1 - readers_at_once if most > 1 else 0)
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         async with self._make_client() as client:

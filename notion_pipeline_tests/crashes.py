@@ -127,7 +127,7 @@ class Crashes:
         spent = len(self.workspace.requests)
         self.toll.requests += spent
         # Of a kill's share a process takes its listing, and the small database where it was done before.
-        budget = self.toll.undisturbed + killed * (2 * CONCURRENT_REQUESTS)
+        budget = self.toll.undisturbed + killed * 2 * (CONCURRENT_REQUESTS + 1)
         if spent > budget:
             self.toll.over_budget.append(f"round {self.toll.rounds}: {spent} requests, {killed} kills, budget {budget}")
         for database in self.workspace.databases.values():

@@ -1,0 +1,83 @@
+"""The process that a commit is measured in: the engine without Dagster, reading and then committing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from notion_pipeline.catalog.commit import commit_database
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import write_databases
+from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.config import parse_sources
+from notion_pipeline.data_source_read import SyncOptions
+from notion_pipeline.governor import Governor
+from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.memory import few_collections
+from notion_pipeline.progress import LogProgress
+from notion_pipeline.sync import Sync
+from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
+
+
+def main() -> None:
+    """Syncs what the server has, by the sync type that is the argument, and writes `landed.json`."""
+    source = parse_sources({"sources": [{"name": "notion", "account": {"type": "token"}}]}).sources[0]
+    catalog = Catalog(Path(os.environ["NOTION_PIPELINE_CATALOG"]), log=_silent)
+    listing = asyncio.run(_list())
+    with catalog.writing() as connection:
+        write_databases(connection, source, listing, datetime.now(timezone.utc))
+    targets = [
+        DatabaseTarget(
+            database.id,
+            database.title,
+            database.url,
+            tuple(DataSourceTarget(member.id, member.name) for member in database.data_sources),
+        )
+        for database in listing.databases
+    ]
+    home = Path(os.environ["NOTION_PIPELINE_HOME"])
+    options = SyncOptions(source=source, account="account", home=home, forced=sys.argv[1])
+    with few_collections():
+        for read in Sync(_client, catalog, options, LogProgress(_silent), _silent).extracts(targets):
+            if read.failures:
+                raise read.failures[0]
+            began_at, used = time.perf_counter(), time.process_time()
+            ((extract, landed),) = commit_database(catalog, source, read, "run")
+            found = {
+                "seconds": time.perf_counter() - began_at,
+                "cpu_seconds": time.process_time() - used,
+                "inserted": landed.rows_inserted,
+                "updated": landed.rows_updated,
+            }
+            read.release()
+            extract.stage.remove()
+            Path("landed.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+async def _list() -> Listing:
+    async with _client() as client:
+        return await list_databases(client, named=(), known=(), log=_silent)
+
+
+def _client() -> NotionClient:
+    governor = Governor(concurrent_requests=8, requests_per_minute=None, pauses=None, log=_silent)
+    return NotionClient(
+        auth=BearerAuth(os.environ["NOTION_TOKEN"]),
+        governor=governor,
+        base_url=os.environ["NOTION_API_URL"],
+        source="notion",
+        log=_silent,
+    )
+
+
+def _silent(_: str) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    main()

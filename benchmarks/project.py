@@ -1,0 +1,90 @@
+"""A project in a folder of its own, and the command that a user would run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.server import TOKEN, Server
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process cost, from its start to its end.
+
+    Attributes:
+        seconds: By the wall clock, the interpreter's start and the imports included.
+        cpu_seconds: Of all its threads, in the system too.
+        megabytes: The most memory it had at once (resident set).
+    """
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a sources.yaml; catalog, staging and Dagster's own files are in it."""
+
+    folder: Path
+
+    def sync(self, server: Server, *arguments: str) -> Cost:
+        """`notion-pipeline sync` there."""
+        return run_measured(self.folder, environment(self.folder, server), "notion_pipeline.cli", "sync", *arguments)
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "catalog.duckdb"
+
+
+@contextmanager
+def new_project(*, concurrent_requests: int = 8, requests_per_minute: int | None = None) -> Iterator[Project]:
+    """A project that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="notion-pipeline-benchmark-"))
+    limits = f"{{concurrent_requests: {concurrent_requests}, requests_per_minute: {requests_per_minute or 'null'}}}"
+    try:
+        (folder / "workspace.yaml").write_text("load_from:\n  - python_module: notion_pipeline.definitions\n", "utf-8")
+        (folder / "sources.yaml").write_text(
+            f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n", "utf-8"
+        )
+        yield Project(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(folder: Path, server: Server) -> dict[str, str]:
+    """For a process that works in the folder against the server; the settings of whoever measures do not count."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("NOTION_", "DAGSTER_"))}
+    root = str(Path(__file__).parents[1])
+    return own | {
+        "NOTION_API_URL": server.url,
+        "NOTION_TOKEN": TOKEN,
+        "NOTION_PIPELINE_HOME": str(folder / "home"),
+        "NOTION_PIPELINE_CATALOG": str(folder / "catalog.duckdb"),
+        "PYTHONPATH": os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part),
+    }
+
+
+def run_measured(folder: Path, variables: Mapping[str, str], module: str, *arguments: str) -> Cost:
+    """Runs a module as a command in a process of its own, in the folder.
+
+    Raises:
+        SystemExit: It failed; what it said is shown.
+    """
+    report = folder / "cost.json"
+    command = [sys.executable, "-m", "benchmarks.measured", str(report), module, *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=folder, env=dict(variables), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return Cost(**json.loads(report.read_text(encoding="utf-8")))

@@ -77,7 +77,10 @@ def test_definition_has_lineage_to_its_partition_alone(runs: Runs, tasks: Databa
     assert upstream.partition_mapping == dg.SpecificPartitionsPartitionMapping([tasks.id])
     assert (found.group_name, found.kinds) == ("notion", {"notion", "duckdb", "table"})
     assert found.description == (
-        'The Notion database "Tasks" as the table `notion.tasks`: a row for each page.\n\nWhat is to be done.'
+        f'The Notion database ["Tasks"]({tasks.url}) as the table `notion.tasks`: a row for each page.\n\n'
+        f"What is to be done.\n\n"
+        f"Synced by partition [{tasks.id}](/assets/notion/database?view=partitions&partition={tasks.id}) "
+        "of `notion/database`."
     )
     assert found.metadata["dagster/table_name"] == "notion.tasks"
     assert found.metadata["database_url"] == dg.MetadataValue.url(tasks.url)
@@ -195,7 +198,7 @@ def test_several_data_sources_are_an_asset_each(runs: Runs, tasks: Database, pro
     found = runs.metadata(result.run_id, None, archive)
     assert (found["dagster/row_count"], found["dagster/table_name"]) == (1, "notion.tasks__archive")
     assert found["data_source"] == "Archive"
-    assert 'data source "Archive" of the Notion database "Tasks"' in str(spec(project, archive).description)
+    assert 'data source "Archive" of the Notion database ["Tasks"]' in str(spec(project, archive).description)
 
 
 def test_failed_database_materializes_no_table_and_keeps_others(

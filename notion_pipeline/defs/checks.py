@@ -20,6 +20,7 @@ from notion_pipeline.config import Source
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.redaction import redacted
 from notion_pipeline.synced_tables import SyncedTable
 
 IDS = "ids_unique_and_not_null"
@@ -96,8 +97,8 @@ def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> N
                 ),
                 run_id=context.run_id,
             )
-    except NotionPipelineError as error:
-        context.log.warning(f"What was synced is committed. It could not be checked: {error}")
+    except Exception as error:  # the failure that brought the run here is the one to show
+        context.log.warning(f"What was synced is committed. It could not be checked: {redacted(str(error))}")
 
 
 def check_results(

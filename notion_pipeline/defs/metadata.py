@@ -1,5 +1,6 @@
 """What Dagster shows of a sync, in the keys that its pages draw specially."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ def listing_metadata(
     source: str, streams: Sequence[ListedStream], *, api_requests: int, unmatched: Sequence[str]
 ) -> dict[str, Any]:
     rows = [
-        f"| {_cell(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
+        f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
         f"{s.sync_type} | {'yes' if s.selected else 'no'} |"
         for s in streams
     ]
@@ -84,8 +85,8 @@ def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str,
     if not tables:
         return {}
     rows = [
-        f"| {_cell(table.title or 'Untitled', table.url)} | "
-        f"[{table.database_id}]({_partition_path(source, table.database_id)}) | {source}.{table.name} |"
+        f"| {markdown_link(table.title or 'Untitled', table.url)} | "
+        f"[{table.database_id}]({partition_path(source, table.database_id)}) | {source}.{table.name} |"
         for table in sorted(tables, key=lambda table: (table.title, table.name))
     ]
     return {
@@ -95,10 +96,10 @@ def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str,
 
 def partition_link(source: str, database_id: str) -> dg.UrlMetadataValue:
     """The page of a database's partition, wherever the web server stands."""
-    return dg.MetadataValue.url(_partition_path(source, database_id))
+    return dg.MetadataValue.url(partition_path(source, database_id))
 
 
-def _partition_path(source: str, database_id: str) -> str:
+def partition_path(source: str, database_id: str) -> str:
     return f"/assets/{source}/database?view=partitions&partition={database_id}"
 
 
@@ -149,9 +150,10 @@ def _summary(landed: Landed) -> str:
 
 def _partition_cell(stream: ListedStream, source: str) -> str:
     """The stream's name; where it has a partition, as the way to it."""
-    return f"[{stream.stream}]({_partition_path(source, stream.database_id)})" if stream.selected else stream.stream
+    return f"[{stream.stream}]({partition_path(source, stream.database_id)})" if stream.selected else stream.stream
 
 
-def _cell(title: str, url: str) -> str:
-    text = title.replace("|", "\\|").replace("[", "\\[").replace("]", "\\]").replace("\n", " ")
-    return f"[{text}]({url})" if url else text
+def markdown_link(text: str, url: str) -> str:
+    """The text as Markdown takes it in a line or a table, with the address behind it where there is one."""
+    shown = re.sub(r"([\\\[\]|*_`<])", r"\\\1", text).replace("\n", " ")
+    return f"[{shown}]({url})" if url else shown

@@ -11,7 +11,6 @@ pyproject.toml allows.
 from collections.abc import Callable
 
 from dagster import DagsterRun
-from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
 #: A code location that takes longer goes on loading; the run does not wait for it.
@@ -26,5 +25,5 @@ def reload_definitions(run: DagsterRun, log: Callable[[str], None]) -> None:
         return
     try:
         location.create_client().reload_code(timeout=RELOAD_SECONDS)
-    except DagsterUserCodeUnreachableError:
+    except Exception:  # whatever ails the code server, the sync is not the worse for it
         log("The tables are known to Dagster in full when the code location is loaded the next time.")

@@ -15,15 +15,19 @@ def sync_schedules(source: Source, home: Path) -> list[dg.ScheduleDefinition]:
         (f"{source.name}_schedule", f"{source.name}_sync", source.schedule),
         (f"{source.name}_full_sync_schedule", f"{source.name}_full_sync", source.full_sync_schedule),
     ]
-    return [_schedule(name, job, list(crons), source.timezone, home) for name, job, crons in wanted if crons]
+    return [_schedule(source, name, job, list(crons), home) for name, job, crons in wanted if crons]
 
 
-def _schedule(name: str, job: str, crons: list[str], timezone: str, home: Path) -> dg.ScheduleDefinition:
+def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path) -> dg.ScheduleDefinition:
+    described = f"{source.description}: " if source.description else ""
+
     @dg.schedule(
         name=name,
         job_name=job,
         cron_schedule=crons if len(crons) > 1 else crons[0],
-        execution_timezone=timezone,
+        execution_timezone=source.timezone,
+        description=f"{described}runs {job} when sources.yaml says; skips a tick while the run before works.",
+        owners=list(source.owners),
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[Union[dg.RunRequest, dg.SkipReason]]:  # noqa: UP007

@@ -26,13 +26,16 @@ PATIENCE_SECONDS = 1800.0
 def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
     watch = source.watch or Watch()
+    described = f"{source.description}: " if source.description else ""
 
     @dg.sensor(
         name=f"{source.name}_changes",
         job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
-        description="Looks at what was edited last and syncs the databases concerned, newly shared ones included.",
+        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared ones "
+        "included.",
+        owners=list(source.owners),
     )
     def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:
         cursor = ChangesCursor.load(context.cursor)

@@ -19,7 +19,13 @@ from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.config import Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.metadata import partition_link, standing_metadata, table_metadata
+from notion_pipeline.defs.metadata import (
+    markdown_link,
+    partition_link,
+    partition_path,
+    standing_metadata,
+    table_metadata,
+)
 from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extract import DatabaseExtract
@@ -80,13 +86,17 @@ def _upstream(source: str, table: SyncedTable) -> dg.AssetDep:
 
 
 def _description(source: Source, table: SyncedTable) -> str:
-    title = table.title or "Untitled"
-    several = table.data_source and table.data_source != title
+    """Markdown: what the table holds, with the ways to Notion and to its partition."""
+    title = markdown_link(f'"{table.title or "Untitled"}"', table.url)
+    several = table.data_source and table.data_source != (table.title or "Untitled")
     what = f'data source "{table.data_source}" of the Notion database' if several else "Notion database"
-    lines = [f'The {what} "{title}" as the table `{source.name}.{table.name}`: a row for each page.']
+    lines = [f"The {what} {title} as the table `{source.name}.{table.name}`: a row for each page."]
     if table.description:
         lines.append(table.description)
-    if not table.in_sync:
+    if table.in_sync:
+        partition = markdown_link(table.database_id, partition_path(source.name, table.database_id))
+        lines.append(f"Synced by partition {partition} of `{source.name}/database`.")
+    else:
         lines.append("No longer synced: the database is not selected or not shared any more. The table keeps its rows.")
     return "\n\n".join(lines)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import orjson
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
@@ -86,8 +87,11 @@ def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
     return bool(found[0][0])
 
 
-def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, StreamState]:
-    """Everything known of a source's data sources, by data source id."""
+def stream_states(
+    connection: duckdb.DuckDBPyConnection, source: str, only: Collection[str] | None = None
+) -> dict[str, StreamState]:
+    """Everything known of a source's data sources, or of only those, by data source id."""
+    wanted = None if only is None else list(only)
     rows = connection.execute(
         """
         SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
@@ -98,9 +102,9 @@ def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
         LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
         LEFT JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
              AND lower(t.table_name) = lower(s.table_name)
-        WHERE s.source = ?
+        WHERE s.source = ? AND (?::VARCHAR[] IS NULL OR list_contains(?, s.data_source_id))
         """,
-        [source],
+        [source, wanted, wanted],
     ).fetchall()
     return {
         row[1]: StreamState(
@@ -111,14 +115,14 @@ def stream_states(connection: duckdb.DuckDBPyConnection, source: str) -> dict[st
             sync_type=row[3],
             bookmark=row[4],
             fingerprint=row[5],
-            columns=tuple(Column(**column) for column in json.loads(row[6] or "[]")),
+            columns=tuple(Column(**column) for column in orjson.loads(row[6] or "[]")),
             last_sync_at=row[7],
             last_full_sync_at=row[8],
             account=row[9],
             start_date=row[10],
-            excluded=tuple(json.loads(row[11] or "[]")),
-            snapshot=json.loads(row[12]) if row[12] else None,
-            hidden_relations=json.loads(row[13] or "{}"),
+            excluded=tuple(orjson.loads(row[11] or "[]")),
+            snapshot=orjson.loads(row[12]) if row[12] else None,
+            hidden_relations=orjson.loads(row[13] or "{}"),
             next_read_is_full=row[14],
             has_table=row[15],
         )

@@ -32,16 +32,20 @@ _PAGE_COMMENTS = {
 
 def write_comments(
     connection: duckdb.DuckDBPyConnection, extract: Extract, table: tuple[str, str], planned: Sequence[PlannedColumn]
-) -> None:
-    """Brings the comments up to date; one that says the same already is not written again."""
+) -> dict[str, str | None]:
+    """Brings the comments up to date; one that says the same already is not written again.
+
+    Returns:
+        Those of the columns as they are now.
+    """
     on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract) for plan in planned}}
-    comment_on(connection, table, _table_comment(extract), on_columns)
+    return comment_on(connection, table, _table_comment(extract), on_columns)
 
 
 def comment_on(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], wanted: str, wishes: Mapping[str, str]
-) -> None:
-    """Writes those comments of a table and its columns that do not say so already."""
+) -> dict[str, str | None]:
+    """Writes those comments of a table and its columns that do not say so already; those of the columns then."""
     here = [table[0], table[1]]
     on_table = connection.execute(
         "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() "
@@ -50,14 +54,17 @@ def comment_on(
     ).fetchall()[0][0]
     if on_table != wanted:
         connection.execute(f"COMMENT ON TABLE {quote(*table)} IS {text(wanted)}")
-    on_columns = connection.execute(
-        "SELECT column_name, comment FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ?",
-        here,
-    ).fetchall()
-    for name, comment in on_columns:
+    on_columns = dict(
+        connection.execute(
+            "SELECT column_name, comment FROM duckdb_columns() WHERE database_name = current_database() "
+            "AND schema_name = ? AND table_name = ?",
+            here,
+        ).fetchall()
+    )
+    for name, comment in on_columns.items():
         if name in wishes and comment != wishes[name]:
             connection.execute(f"COMMENT ON COLUMN {quote(*table, name)} IS {text(wishes[name])}")
+    return {name: wishes.get(name, comment) for name, comment in on_columns.items()}
 
 
 def _table_comment(extract: Extract) -> str:

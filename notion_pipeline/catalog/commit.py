@@ -51,9 +51,9 @@ def _state(
     connection: duckdb.DuckDBPyConnection, source: Source, database: DatabaseExtract, extract: Extract
 ) -> StreamState:
     """What the catalog knows of the data source now, its table named if no listing did so."""
-    states = bookkeeping.stream_states(connection, source.name)
+    states = bookkeeping.stream_states(connection, source.name, [extract.data_source_id])
     if extract.data_source_id not in states:
         members = [(other.data_source_id, other.data_source_name) for other in database.extracts]
         name_unlisted(connection, source, database.database_id, database.title, members)
-        states = bookkeeping.stream_states(connection, source.name)
+        states = bookkeeping.stream_states(connection, source.name, [extract.data_source_id])
     return states[extract.data_source_id]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from notion_pipeline.catalog.bookkeeping import Column
-from notion_pipeline.catalog.sql import free_name, names_in, quote
+from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.naming import column_names
 from notion_pipeline.properties import COMPUTED, Property, duckdb_type
@@ -125,18 +125,10 @@ def evolve_table(
             by property id. Other columns that change theirs are filled by the rows that were read.
     """
     schema, name = table
-    now = [
-        (row[0], row[1])
-        for row in connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = ? AND table_name = ? ORDER BY column_index",
-            [schema, name],
-        ).fetchall()
-    ]
+    kinds = column_types(connection, table)
     wanted = _layout(planned, mark=mark)
-    kinds = dict(now)
     same_columns = all(plan.was is not None and plan.was.column == plan.column for plan in planned)
-    if same_columns and [column for column, _ in now] == [column for column, _ in wanted]:
+    if same_columns and list(kinds) == [column for column, _ in wanted]:
         retyped = [plan for plan in planned if kinds[plan.column] != plan.duckdb_type]
         if not retyped:
             return False

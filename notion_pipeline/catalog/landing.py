@@ -19,7 +19,7 @@ from notion_pipeline.catalog.comments import write_comments
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
-from notion_pipeline.catalog.sql import columns_of, quote
+from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
@@ -51,9 +51,8 @@ def land(
     counts["rows_removed"] += forgotten
     if set(exclusion_marks(extract.excluded)) - set(state.excluded):
         forget_excluded(connection, table, Exclusion(extract.excluded))
-    write_comments(connection, extract, table, planned)
-    columns = columns_of(connection, table)
-    kinds = {name: kind for name, kind, _ in columns}
+    comments = write_comments(connection, extract, table, planned)
+    kinds = column_types(connection, table)
     bookkeeping.record_read(
         connection,
         state,
@@ -93,7 +92,7 @@ def land(
     return Landed(
         table=f"{table[0]}.{table[1]}",
         row_count=row_count,
-        columns=columns,
+        columns=tuple((name, kind, comments.get(name)) for name, kind in kinds.items()),
         bookmark=extract.stage.bookmark,
         last_full_sync_at=finished_at if extract.full else state.last_full_sync_at,
         schema_changes=extract.schema_changes,
@@ -124,7 +123,7 @@ def _prepare_table(
 
 def _forget_marked(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> int:
     """Removes what was marked as deleted before `deleted_rows` became `remove`: unmarked, it would look alive."""
-    if DELETED_AT not in {name for name, _, _ in columns_of(connection, table)}:
+    if DELETED_AT not in column_types(connection, table):
         return 0
     marked = f"FROM {quote(*table)} WHERE {DELETED_AT} IS NOT NULL"
     count = _one(connection, f"SELECT count(*) {marked}")

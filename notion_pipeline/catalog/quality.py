@@ -18,7 +18,7 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import Column, StreamState
 from notion_pipeline.catalog.connection import MEMORY_LIMIT
 from notion_pipeline.catalog.inventory import synced_tables
-from notion_pipeline.catalog.sql import columns_of, quote, text
+from notion_pipeline.catalog.sql import column_types, quote, text
 from notion_pipeline.rows import DELETED_AT
 from notion_pipeline.synced_tables import SyncedTable
 
@@ -110,7 +110,7 @@ def _quality(
     connection: duckdb.DuckDBPyConnection, source: str, table: SyncedTable, state: StreamState, *, look_at_values: bool
 ) -> TableQuality:
     name = quote(source, table.name)
-    columns = {column for column, _, _ in columns_of(connection, (source, table.name))}
+    columns = set(column_types(connection, (source, table.name)))
     marked = DELETED_AT in columns
     live = f"count(*) FILTER ({DELETED_AT} IS NULL)" if marked else "count(*)"
     ((rows, missing, repeated),) = connection.execute(

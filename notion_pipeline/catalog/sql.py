@@ -28,6 +28,12 @@ def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     return {row[0] for row in rows}
 
 
+def column_types(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> dict[str, str]:
+    """The type of each column of a table, in order; looks at no other table, as `columns_of` must."""
+    rows = connection.execute(f"SELECT name, type FROM pragma_table_info({text(quote(*table))})").fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def columns_of(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str]
 ) -> tuple[tuple[str, str, str | None], ...]:

@@ -60,6 +60,24 @@ def test_views_are_made_kept_and_removed(commands: Commands, workspace: Workspac
     assert not query(commands, "SELECT 1 FROM duckdb_schemas() WHERE schema_name = 'notion_views'")
 
 
+def test_published_copy_gets_the_views_too(commands: Commands) -> None:
+    commands.configure("publish: copy.duckdb\nsources: [{name: notion, account: {type: token}}]")
+    commands.ok("sync")
+    commands.ok("views")
+    with duckdb.connect(str(commands.project.root / "copy.duckdb"), read_only=True) as copy:
+        assert copy.execute("SELECT name FROM notion_views.tasks").fetchall() == [("one",)]
+
+
+def test_names_that_need_quotes(commands: Commands) -> None:
+    commands.configure(
+        """sources: [{name: notion, account: {type: token}, streams: {Tasks: {table: 'a "b". c''; --'}}}]"""
+    )
+    commands.ok("sync")
+    assert [entry["action"] for entry in commands.json("views", "--json")] == ["created", "created"]
+    assert query(commands, """SELECT name FROM notion_views."a ""b"". c'; --\"""") == [("one",)]
+    assert commands.ok("dbt")
+
+
 def test_retired_database_keeps_its_view(commands: Commands, workspace: Workspace) -> None:
     commands.ok("sync")
     commands.ok("views")

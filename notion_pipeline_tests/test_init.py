@@ -24,7 +24,7 @@ def test_new_project_has_what_a_user_expects(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == set(FILES)
     assert {"workspace.yaml", "dagster.yaml", "sources.yaml", ".env.example", ".gitignore"} <= set(FILES)
     assert all(name in done.stdout for name in FILES)
-    for step in ("cd team/notion", ".env", "check", "sync", "dev"):
+    for step in ("cd team/notion", "connect", ".env", "check", "sync", "dev"):
         assert step in done.stdout
     assert (folder / "workspace.yaml").read_text(encoding="utf-8") == template("workspace.yaml")
     assert (folder / "sources.schema.json").read_text(encoding="utf-8") == schema_text()

@@ -28,7 +28,7 @@ def init(directory: Path) -> None:
 def _next_steps(folder: Path) -> str:
     pipeline, dagster = (_program(name, folder) for name in ("notion-pipeline", "dagster"))
     steps = [
-        ("cp .env.example .env", "then put the connection's token into .env"),
+        (f"{pipeline} connect --token", "keeps a connection's token; .env.example shows the other ways"),
         (f"{pipeline} check", "does Notion answer, and what can be seen?"),
         (f"{pipeline} sync", "the first tables"),
         (f"{pipeline} views", "flat views of them"),

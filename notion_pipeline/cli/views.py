@@ -13,6 +13,7 @@ from rich.text import Text
 from notion_pipeline.catalog.bookkeeping import has_bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.flat_views import ViewChange, apply_changes, view_changes, views_schema
+from notion_pipeline.catalog.tables import publish
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, load_sources
@@ -51,6 +52,8 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
             changes = {name: view_changes(connection, name, schema, drop=drop) for name, schema in schemas.items()}
             for name, schema in schemas.items():
                 apply_changes(connection, schema, changes[name])
+        if (copy := sources.publish_path(project)) is not None:
+            publish(catalog, copy)
     _show(changes, as_json=as_json, dry_run=dry_run)
 
 

@@ -61,7 +61,7 @@ def main() -> None:
 
 async def _list() -> Listing:
     async with _client() as client:
-        return await list_databases(client, named=(), known=(), log=_silent)
+        return await list_databases(client, named=(), known={}, log=_silent)
 
 
 def _client() -> NotionClient:

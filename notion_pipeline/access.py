@@ -11,7 +11,7 @@ from notion_pipeline.client import NotionClient
 from notion_pipeline.config import OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionNotFoundError, RetryableNotionError
-from notion_pipeline.listing import ListedDatabase, Listing, list_databases
+from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, list_databases
 from notion_pipeline.project import Project
 from notion_pipeline.together import all_or_first_error
 
@@ -83,11 +83,11 @@ class Sight:
     hidden: tuple[str, ...]
 
 
-async def look(source: Source, project: Project, known: Iterable[str]) -> Sight:
+async def look(source: Source, project: Project, known: Mapping[str, KnownDatabase]) -> Sight:
     """Lists the databases as a sync does.
 
     Args:
-        known: Ids of the databases that were accessible at the last listing.
+        known: The databases that were accessible at the last listing, by id.
 
     Raises:
         NotionPipelineError: As credential_of and list_databases.
@@ -140,11 +140,11 @@ async def _sees(client: NotionClient, data_source_id: str) -> bool:
     return True
 
 
-def findings(source: Source, sight: Sight, known: Mapping[str, str]) -> list[str]:
+def findings(source: Source, sight: Sight, known: Mapping[str, KnownDatabase]) -> list[str]:
     """What a person should know of a listing, a line each.
 
     Args:
-        known: Title by id of the databases that were accessible at the last listing.
+        known: The databases that were accessible at the last listing, by id.
     """
     listing = sight.listing
     titles = [(database.id, database.title) for database in listing.databases]
@@ -154,7 +154,7 @@ def findings(source: Source, sight: Sight, known: Mapping[str, str]) -> list[str
         if alone:
             lines.append(f"{words[0].upper()}{words[1:]}: {_named(d.title or d.id for d in alone)}.")
     if listing.retired:
-        gone = _named(known.get(database_id) or database_id for database_id in listing.retired)
+        gone = _named(known[database_id].title or database_id for database_id in listing.retired)
         lines.append(f"Not to be seen any more (gone, in trash, or not shared): {gone}. Their tables stay.")
     if sight.hidden:
         lines.append(f"Relations that look empty, since their target is not shared: {_named(sight.hidden, quotes='')}.")

@@ -1,15 +1,20 @@
 """Which databases a connection may see: what search finds, what sources.yaml names, and what was known before.
 
 Search is no inventory (notion-api.md section 8), so a known database that it misses is asked for by id, and retired
-only when that answer says 404 or in trash. Each database's container is fetched, since search gives data sources.
+only when that answer says 404 or in trash. Search gives data sources; what only the database itself tells (its title,
+where it stands) is asked for when the database is new or search shows any of its data sources changed. What changes
+in it alone leaves no trace in search, so each listing also asks for those that it has not asked for longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any
+
+import orjson
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import (
@@ -19,10 +24,36 @@ from notion_pipeline.errors import (
     RetryableNotionError,
     about,
 )
+from notion_pipeline.instants import as_datetime
 from notion_pipeline.selection import normalise_id
 from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
+#: Known and unchanged databases that each listing asks for all the same, in turn.
+ASKED_IN_TURN = 2
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
+#: Of a data source, what tells that something about it or its database changed; icons have addresses that expire.
+_TELLING = ("title", "description", "parent", "database_parent", "last_edited_time", "url", "public_url", "is_inline")
+
+
+@dataclass(frozen=True)
+class KnownDatabase:
+    """A database as the listings before left it in the catalog, with (id, name) of its data sources.
+
+    Attributes:
+        marks: Of its data sources as search showed them when it was last asked for; None where that is not known.
+        asked_at: When it was last asked for by id.
+    """
+
+    id: str
+    title: str
+    url: str
+    data_sources: tuple[tuple[str, str], ...]
+    selected: bool
+    accessible: bool
+    created_time: datetime | None = None
+    marks: str | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -39,16 +70,20 @@ class ListedDatabase:
     """A database that the connection sees now.
 
     Attributes:
-        raw: The container as Notion gives it.
+        raw: The container as Notion gives it; None where it was not asked for, since the catalog has it.
+        data_sources: With their schemas as of now.
         found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
+        marks: Of its data sources as search shows them; None where search does not.
     """
 
     id: str
     title: str
     url: str
-    raw: dict[str, Any]
+    raw: dict[str, Any] | None
     data_sources: tuple[ListedDataSource, ...]
     found_by: frozenset[str]
+    created_time: datetime | None = None
+    marks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,48 +118,98 @@ def plain_title(raw: dict[str, Any]) -> str:
 
 
 async def list_databases(
-    client: NotionClient, *, named: Iterable[str], known: Iterable[str], log: Callable[[str], None]
+    client: NotionClient, *, named: Iterable[str], known: Mapping[str, KnownDatabase], log: Callable[[str], None]
 ) -> Listing:
-    """Looks at the whole account.
+    """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
 
     Args:
         named: Database ids that sources.yaml names.
-        known: Ids of the databases that were accessible at the last listing.
+        known: The databases that were accessible at the last listing, by id.
 
     Raises:
         NothingSharedError: The connection sees no database, or none any more.
         NotionError: Notion refused or could not be reached.
     """
     search = await _search(client, log)
+    members = _by_database(search, log)
     ways: dict[str, set[str]] = {}
-    for raw in search.data_sources.values():
-        if (database_id := _database_of(raw)) is not None:
-            ways.setdefault(database_id, set()).add("search")
-        else:
-            log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
-    for database_id in named:
-        ways.setdefault(database_id, set()).add("sources.yaml")
-    known_ids = set(known)
-    for database_id in known_ids:
-        ways.setdefault(database_id, set()).add("catalog")
+    for way, ids in (("search", members), ("sources.yaml", named), ("catalog", known)):
+        for database_id in ids:
+            ways.setdefault(database_id, set()).add(way)
+    unchanged = _unchanged(members, known)
     found = await all_or_first_error(
-        _database(client, database_id, frozenset(by), search.data_sources, log) for database_id, by in ways.items()
+        _database(client, database_id, frozenset(by), search.data_sources, log)
+        for database_id, by in ways.items()
+        if database_id not in unchanged
     )
-    databases = tuple(database for database in found if database is not None)
+    databases = [replace(database, marks=_marks(members.get(database.id, {}))) for database in found if database]
+    databases += [
+        _as_known(known[database_id], members[database_id], frozenset(ways[database_id])) for database_id in unchanged
+    ]
     if not databases:
-        raise _nothing_seen(len(known_ids))
-    gone = known_ids - {database.id for database in databases}
-    if len(gone) > 1 and gone == known_ids:
+        raise _nothing_seen(len(known))
+    gone = known.keys() - {database.id for database in databases}
+    if len(gone) > 1 and gone == known.keys():
         log(
             f"None of the {len(gone)} known databases can be seen any more, while others can: was the token changed? "
             "Nothing is retired yet; the next listing does so."
         )
         gone = set()
     return Listing(
-        databases=tuple(sorted(databases, key=lambda d: (str(d.raw.get("created_time") or ""), d.id))),
+        databases=tuple(sorted(databases, key=lambda d: (d.created_time or _LONG_AGO, d.id))),
         retired=tuple(sorted(gone)),
         server_time=search.server_time,
         api_requests=client.stats.requests,
+    )
+
+
+def _by_database(search: _Search, log: Callable[[str], None]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The data sources that search found, by database id and their own."""
+    members: dict[str, dict[str, dict[str, Any]]] = {}
+    for member_id, raw in search.data_sources.items():
+        if (database_id := _database_of(raw)) is not None:
+            members.setdefault(database_id, {})[member_id] = raw
+        else:
+            log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
+    return members
+
+
+def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[str, KnownDatabase]) -> set[str]:
+    """The databases that need not be asked for, but for those whose turn it is."""
+    same = [
+        before
+        for database_id, before in known.items()
+        if before.marks is not None
+        and before.marks == _marks(found := members.get(database_id, {}))
+        and all("properties" in found.get(member_id, ()) for member_id, _ in before.data_sources)
+    ]
+    same.sort(key=lambda before: (before.asked_at or _LONG_AGO, before.id))
+    return {before.id for before in same[ASKED_IN_TURN:]}
+
+
+def _marks(members: Mapping[str, dict[str, Any]]) -> str | None:
+    """A digest of what search tells of a database by its data sources; None where it tells nothing."""
+    if not members:
+        return None
+    telling = {member_id: [raw.get(key) for key in _TELLING] for member_id, raw in members.items()}
+    return hashlib.sha256(orjson.dumps(telling, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _as_known(before: KnownDatabase, members: Mapping[str, dict[str, Any]], found_by: frozenset[str]) -> ListedDatabase:
+    """The database as the catalog has it, with the schemas that search gives."""
+    return ListedDatabase(
+        id=before.id,
+        title=before.title,
+        url=before.url,
+        raw=None,
+        data_sources=tuple(
+            ListedDataSource(member_id, name, members[member_id])
+            for member_id, name in before.data_sources
+            if member_id in members
+        ),
+        found_by=found_by,
+        created_time=before.created_time,
+        marks=before.marks,
     )
 
 
@@ -217,6 +302,7 @@ async def _database(
         raw=raw,
         data_sources=tuple(member for member in members if member is not None),
         found_by=found_by,
+        created_time=as_datetime(raw.get("created_time")),
     )
 
 

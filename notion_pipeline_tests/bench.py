@@ -13,7 +13,7 @@ import httpx
 
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.databases import ListedStream, accessible_databases, write_databases
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions
@@ -69,7 +69,7 @@ class Bench:
     def list(self) -> tuple[Listing, list[ListedStream]]:
         """Looks at the workspace and writes `databases`."""
         with self.catalog.reading() as connection:
-            known = [found.id for found in known_databases(connection, self.source.name).values() if found.accessible]
+            known = accessible_databases(connection, self.source.name)
 
         async def look() -> Listing:
             async with self._client() as client:

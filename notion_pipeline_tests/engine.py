@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from notion_pipeline.catalog.commit import commit_database
-from notion_pipeline.catalog.databases import known_databases, write_databases
+from notion_pipeline.catalog.databases import accessible_databases, write_databases
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.errors import NotionPipelineError
@@ -108,7 +108,7 @@ class Engine(Bench):
     def _listed(self) -> Listing:
         source = self.source
         with self.catalog.reading() as connection:
-            known = [found.id for found in known_databases(connection, source.name).values() if found.accessible]
+            known = accessible_databases(connection, source.name)
 
         async def look() -> Listing:
             async with self._client() as client:

@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("window_query", "windows"),
     ),
     "extract": ("extraction", "rows", "staging"),
-    "listing": ("client", "selection", "together"),
+    "listing": ("client", "instants", "selection", "together"),
     "changes": ("client", "instants", "selection"),
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (

@@ -11,7 +11,7 @@ import pytest
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
-from notion_pipeline.listing import Listing, list_databases, plain_title
+from notion_pipeline.listing import KnownDatabase, Listing, list_databases, plain_title
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 
@@ -27,7 +27,8 @@ def look(notion: Callable[[], NotionClient], lines: list[str]) -> Look:
     def looked(named: Iterable[str] = (), known: Iterable[str] = ()) -> Listing:
         async def ask() -> Listing:
             async with notion() as client:
-                return await list_databases(client, named=named, known=known, log=lines.append)
+                before = {key: KnownDatabase(key, "", "", (), selected=True, accessible=True) for key in known}
+                return await list_databases(client, named=named, known=before, log=lines.append)
 
         return asyncio.run(ask())
 

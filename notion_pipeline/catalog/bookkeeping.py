@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
     hidden_relations JSON, next_read_is_full BOOLEAN
 );
+CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
+    source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
+);
 """
 
 
@@ -85,6 +88,27 @@ def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = '_notion_pipeline' AND table_name = 'reads'"
     ).fetchall()
     return bool(found[0][0])
+
+
+def looks(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
+    """Of each database what search showed of it when it was last asked for, and when that was."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = '_notion_pipeline' AND table_name = 'looks'"
+    ).fetchall()
+    if not found:  # a catalog that an earlier version wrote
+        return {}
+    rows = connection.execute(
+        "SELECT database_id, marks, asked_at FROM _notion_pipeline.looks WHERE source = ?", [source]
+    ).fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def note_look(
+    connection: duckdb.DuckDBPyConnection, source: str, database_id: str, marks: str | None, at: datetime
+) -> None:
+    """Remembers when a database was asked for, and what search showed of it then."""
+    connection.execute("DELETE FROM _notion_pipeline.looks WHERE source = ? AND database_id = ?", [source, database_id])
+    connection.execute("INSERT INTO _notion_pipeline.looks VALUES (?, ?, ?, ?)", [source, database_id, marks, at])
 
 
 def stream_states(

@@ -15,7 +15,7 @@ from notion_pipeline.catalog.sql import free_name, names_in, quote
 from notion_pipeline.config import Source
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
-from notion_pipeline.listing import ListedDatabase, Listing
+from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.naming import NamedDatabase, TableNames, table_names
 from notion_pipeline.properties import Exclusion
 from notion_pipeline.selection import stream_name
@@ -46,6 +46,8 @@ _COLUMNS = (
     ("sync_type", "VARCHAR", "How sources.yaml has it synced"),
     ("last_seen_at", "TIMESTAMPTZ", "When a listing last saw it"),
 )
+#: The columns that every listing writes; those before are what the database itself tells when it is asked for.
+_CURRENT = ("properties", "data_sources", "stream", "selected", "accessible", "sync_type", "last_seen_at")
 
 
 @dataclass(frozen=True)
@@ -61,31 +63,33 @@ class ListedStream:
     selected: bool
 
 
-@dataclass(frozen=True)
-class KnownDatabase:
-    """A database of `S.databases`, with (id, name) of its data sources."""
-
-    id: str
-    title: str
-    url: str
-    data_sources: tuple[tuple[str, str], ...]
-    selected: bool
-    accessible: bool
-
-
 def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, KnownDatabase]:
     """What the last listings left, by database id; empty before the first."""
     if connection is None or not _exists(connection, source):
         return {}
+    looks = bookkeeping.looks(connection, source)
     rows = connection.execute(
-        f"SELECT id, title, url, data_sources, selected, accessible FROM {quote(source, 'databases')}"
+        f"SELECT id, title, url, data_sources, selected, accessible, created_time FROM {quote(source, 'databases')}"
     ).fetchall()
     return {
         row[0]: KnownDatabase(
-            *(row[0], row[1], row[2], tuple((entry["id"], entry["name"]) for entry in row[3] or []), row[4], row[5])
+            id=row[0],
+            title=row[1],
+            url=row[2],
+            data_sources=tuple((entry["id"], entry["name"]) for entry in row[3] or []),
+            selected=row[4],
+            accessible=row[5],
+            created_time=row[6],
+            marks=looks.get(row[0], (None, None))[0],
+            asked_at=looks.get(row[0], (None, None))[1],
         )
         for row in rows
     }
+
+
+def accessible_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, KnownDatabase]:
+    """Those of the known databases that the last listing saw, by id."""
+    return {key: found for key, found in known_databases(connection, source).items() if found.accessible}
 
 
 def write_databases(
@@ -107,14 +111,21 @@ def write_databases(
     names = name_tables(connection, source, listing.databases)
     if before:
         _require_full_reads(connection, source.name, before, listing.databases)
-    listed = [database.id for database in listing.databases]
-    connection.execute(f"DELETE FROM {table} WHERE list_contains(?, id)", [listed])
+    asked = [database.id for database in listing.databases if database.raw is not None]
+    connection.execute(f"DELETE FROM {table} WHERE list_contains(?, id)", [asked])
     connection.execute(
         f"UPDATE {table} SET accessible = false, selected = false WHERE list_contains(?, id)", [list(listing.retired)]
     )
-    marks = ", ".join("?" if kind != "JSON" else "?::JSON" for _, kind, _ in _COLUMNS)
+    marks = ["?" if kind != "JSON" else "?::JSON" for _, kind, _ in _COLUMNS]
+    current = ", ".join(f"{quote(name)} = {mark}" for name, mark in zip(_CURRENT, marks[-len(_CURRENT) :], strict=True))
     for database in listing.databases:
-        connection.execute(f"INSERT INTO {table} VALUES ({marks})", _row(source, database, names.tables, now))
+        values = _current(source, database, names.tables, now)
+        if database.raw is not None:
+            row = [*_container(database, database.raw), *values]
+            connection.execute(f"INSERT INTO {table} VALUES ({', '.join(marks)})", row)
+            bookkeeping.note_look(connection, source.name, database.id, database.marks, now)
+        else:
+            connection.execute(f"UPDATE {table} SET {current} WHERE id = ?", [*values, database.id])
     return [
         ListedStream(
             database_id=database.id,
@@ -222,18 +233,23 @@ def _rename(connection: duckdb.DuckDBPyConnection, schema: str, old: str, new: s
     connection.execute(f"ALTER TABLE {quote(schema, old)} RENAME TO {quote(new)}")
 
 
-def _row(source: Source, database: ListedDatabase, tables: dict[str, str], now: datetime) -> list[Any]:
-    raw = database.raw
+def _container(database: ListedDatabase, raw: dict[str, Any]) -> list[Any]:
+    """What the database itself tells, up to the column `last_edited_by`."""
     first = database.data_sources[0].raw if database.data_sources else {}
-    excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
-    schemas = {member.id: excluded.out_of(member.raw.get("properties")) for member in database.data_sources}
     return [
         *(database.id, "database", database.title, _plain(raw.get("description")), database.url),
         *(raw.get("public_url"), _json(raw.get("parent")), _json(raw.get("icon")), _json(raw.get("cover"))),
         *(bool(raw.get("is_inline")), bool(raw.get("in_trash")), bool(raw.get("in_trash"))),
         *(_instant(raw, first, "created_time"), _user(raw, first, "created_by")),
         *(_instant(raw, first, "last_edited_time"), _user(raw, first, "last_edited_by")),
-        _json(schemas),
+    ]
+
+
+def _current(source: Source, database: ListedDatabase, tables: dict[str, str], now: datetime) -> list[Any]:
+    """What search, sources.yaml and the listing itself tell: the columns `_CURRENT`."""
+    excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
+    return [
+        _json({member.id: excluded.out_of(member.raw.get("properties")) for member in database.data_sources}),
         [{"id": member.id, "name": member.name, "table_name": tables[member.id]} for member in database.data_sources],
         stream_name(database.id),
         source.selects(database.id, database.title),

@@ -13,7 +13,7 @@ from rich.console import Console
 from notion_pipeline.access import account_text, identity, look
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import held_names
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
@@ -30,6 +30,7 @@ from notion_pipeline.config_values import (
 )
 from notion_pipeline.cron import check_cron
 from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.source_draft import (
     Draft,
@@ -233,15 +234,14 @@ def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings
     return Surroundings(databases, held, foreign, answered)
 
 
-def _in_catalog(project: Project, name: str) -> tuple[list[str], dict[str, str], set[str]]:
+def _in_catalog(project: Project, name: str) -> tuple[dict[str, KnownDatabase], dict[str, str], set[str]]:
     """Known databases and given names of a source that was there before; nothing where the catalog cannot be read."""
     path = (load_sources(project) if project.sources_file.exists() else parse_sources({})).catalog_path(project)
     try:
         with Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS).reading() as connection:
-            known = [entry.id for entry in known_databases(connection, name).values() if entry.accessible]
-            return known, *held_names(connection, name)
+            return accessible_databases(connection, name), *held_names(connection, name)
     except CatalogError:
-        return [], {}, set()
+        return {}, {}, set()
 
 
 def _take_flags(draft: Draft, around: Surroundings, flags: dict[str, Any]) -> None:

@@ -16,12 +16,13 @@ from rich.text import Text
 
 from notion_pipeline.access import account_text, findings, identity, look
 from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 
@@ -116,7 +117,7 @@ def _credentials(source: Source, project: Project) -> Line:
     return line
 
 
-def _access(source: Source, project: Project, known: dict[str, str], credentials: Line) -> Line:
+def _access(source: Source, project: Project, known: dict[str, KnownDatabase], credentials: Line) -> Line:
     line = Line("access", None, f"{source.name}: not looked at without credentials")
     if not credentials.passed:
         return line
@@ -134,11 +135,11 @@ def _access(source: Source, project: Project, known: dict[str, str], credentials
     return line
 
 
-def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[str, str]]]:
-    """The line of the catalog, and title by id of the databases that each source saw at its last listing."""
+def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[str, KnownDatabase]]]:
+    """The line of the catalog, and the databases that each source saw at its last listing."""
     path = sources.catalog_path(project)
     line = Line("catalog", True, "")
-    known: dict[str, dict[str, str]] = {}
+    known: dict[str, dict[str, KnownDatabase]] = {}
     with _as_failure(line):
         _check_writable(path)
         catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
@@ -148,11 +149,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
                 return line, known
             tables = rows = 0
             for source in sources.sources:
-                known[source.name] = {
-                    database.id: database.title
-                    for database in known_databases(connection, source.name).values()
-                    if database.accessible
-                }
+                known[source.name] = accessible_databases(connection, source.name)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import KnownDatabase, known_databases
+from notion_pipeline.catalog.databases import accessible_databases, known_databases
 from notion_pipeline.config import Source
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.defs.code import source_code
@@ -24,7 +24,7 @@ from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
-from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.listing import KnownDatabase, Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
@@ -172,7 +172,7 @@ def _list(
     context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog
 ) -> ListingHandover:
     with catalog.reading() as connection:
-        known = [database.id for database in known_databases(connection, source.name).values() if database.accessible]
+        known = accessible_databases(connection, source.name)
 
     async def look() -> Listing:
         async with notion.client(source, context.log.info) as client:

@@ -19,7 +19,7 @@ from statistics import median
 
 from rich.console import Console
 
-from benchmarks.project import Cost, environment, new_project, run_measured
+from benchmarks.project import Cost, environment, new_project, rows_in, run_measured
 from benchmarks.server import Contents, Server
 from benchmarks.tables import Findings, shown
 
@@ -33,11 +33,15 @@ def run(*, quick: bool, location: str | None = None) -> Findings:
     """Rows a second and peak memory of both, in turn, on the same rows."""
     rows = 200 if quick else ROWS
     with Server(Contents(rows)) as server, _loader(location) as (folder, source):
-        theirs, ours = [], []
+        theirs: list[Cost] = []
+        ours: list[Cost] = []
+        counts: dict[str, int] = {}
         for _ in range(1 if quick else 2):
             theirs.append(_load(folder, server))
+            counts = {"rows by dlt": rows_in(folder / "loaded.duckdb", "notion_data.bulk")}
             with new_project() as project:
                 ours.append(project.sync(server))
+                counts["rows by notion-pipeline"] = project.rows()
     per_second = [rows / median(cost.seconds for cost in costs) for costs in (theirs, ours)]
     names = (f"dlt, {source}", "notion-pipeline sync")
     return Findings(
@@ -58,6 +62,7 @@ def run(*, quick: bool, location: str | None = None) -> Findings:
             )
             for name, costs, speed in zip(names, (theirs, ours), per_second, strict=True)
         ],
+        counts=counts,
     )
 
 

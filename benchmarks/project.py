@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from benchmarks.server import TOKEN, Server
 
 
@@ -41,9 +43,19 @@ class Project:
         """`notion-pipeline sync` there."""
         return run_measured(self.folder, environment(self.folder, server), "notion_pipeline.cli", "sync", *arguments)
 
+    def rows(self) -> int:
+        """How many rows the database's table holds."""
+        return rows_in(self.catalog, "notion.bulk")
+
     @property
     def catalog(self) -> Path:
         return self.folder / "catalog.duckdb"
+
+
+def rows_in(file: Path, table: str) -> int:
+    """How many rows a table of a DuckDB file has."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""The benchmarks in their quick form: they run, and the figures that no machine changes are what they should be."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from io import StringIO
+from math import ceil
+
+import pytest
+from rich.console import Console
+
+from benchmarks.__main__ import NAMES
+from benchmarks.report import written
+from benchmarks.tables import Findings
+
+
+def findings_of(name: str) -> Findings:
+    found: Findings = import_module(f"benchmarks.{name}").run(quick=True)
+    return found
+
+
+def full_read(rows: int) -> int:
+    """The answers there are, and four around them: archived rows twice, what was edited meanwhile, the schema again."""
+    return ceil(rows / 100) + 4
+
+
+def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
+    counts = findings_of("requests").counts
+    for concurrent in (1, 32):
+        assert counts[f"full 300 {concurrent}"] == full_read(300)
+        assert counts[f"quiet 300 {concurrent}"] == 1
+    assert counts["quiet listing"] < counts["first listing"]
+
+
+def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
+    assert findings_of("landing").counts == {
+        "first commit of 500 rows": 500,
+        "merge of 20 edited rows": 20,
+        "full read in which nothing changed": 0,
+    }
+
+
+def test_growth_reads_each_row_once() -> None:
+    assert findings_of("growth").counts == {"100 rows": 100, "300 rows": 300, "900 rows": 900}
+
+
+def test_import_is_measured() -> None:
+    shown = StringIO()
+    found = findings_of("imports")
+    found.show(Console(file=shown, width=120))
+    assert "notion_pipeline.definitions" in shown.getvalue()
+
+
+def test_dlt_loads_the_same_rows() -> None:
+    pytest.importorskip("dlt")
+    assert findings_of("dlt").counts == {"rows by dlt": 200, "rows by notion-pipeline": 200}
+
+
+def test_report_replaces_the_section_of_one_benchmark() -> None:
+    one = Findings("One", "python -m one", "It is one.", ("", "figure"), [("a", "1")])
+    two = Findings("Two", "python -m two", "It is two.", ("", "figure"), [("b", "2")])
+    text = written(written("", "one", one), "two", two)
+    again = written(text, "one", Findings("One", "python -m one", "It is one.", ("", "figure"), [("a", "3")]))
+    assert "| a | 3 |" in again
+    assert "| a | 1 |" not in again
+    assert "| b | 2 |" in again
+    assert written(again, "one", one) == text
+
+
+def test_every_benchmark_has_a_command_of_its_own() -> None:
+    for name in NAMES:
+        assert callable(import_module(f"benchmarks.{name}").run)

@@ -44,7 +44,7 @@ def _definitions(project: Project, sources: Sources, progress: TellsProgress | N
     return dg.Definitions(
         assets=[
             *(asset for source in sources.sources for asset in source_assets(source, project)),
-            *(table for source in sources.sources for table in table_assets(source, project)),
+            *(table for source in sources.sources for table in table_assets(source, project, catalog_path)),
         ],
         asset_checks=[source_checks(source) for source in sources.sources],
         jobs=[job for source in sources.sources for job in sync_jobs(source)],

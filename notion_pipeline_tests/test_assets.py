@@ -215,6 +215,7 @@ def test_each_partition_carries_the_metadata_of_the_contract(runs: Runs, databas
     columns = {column.name: column for column in found["dagster/column_schema"].columns}
     assert (columns["name"].type, columns["name"].description) == ("VARCHAR", "Name (title)")
     assert found["bookmark"] == 1782896400.0
+    assert 0 <= found["seconds"] < 600
 
 
 def test_several_data_sources_are_summed_and_shown_each(runs: Runs, databases: list[Database]) -> None:
@@ -230,6 +231,7 @@ def test_listing_carries_count_and_a_table_of_streams(runs: Runs, databases: lis
     result = runs.assets(LISTING)
     found = runs.metadata(result.run_id, None, LISTING)
     assert found["dagster/row_count"] == 3
+    assert [column.name for column in found["dagster/column_schema"].columns][:3] == ["id", "object", "title"]
     assert f"[A]({databases[0].url})" in found["databases"]
     assert f"database_{databases[0].id}" in found["databases"]
     assert "notion.a" in found["databases"]

@@ -16,6 +16,7 @@ from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.flat_views import keep_views
+from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.config import Source
@@ -126,11 +127,13 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             handover.streams = write_databases(
                 connection, handover.source, handover.listing, datetime.now(timezone.utc)
             )
+            columns = columns_of(connection, (handover.source.name, "databases"))
         _keep_views(context, catalog, handover.source)
         context.add_output_metadata(
             listing_metadata(
                 handover.source.name,
                 handover.streams,
+                columns,
                 api_requests=handover.listing.api_requests,
                 unmatched=handover.unmatched,
             )

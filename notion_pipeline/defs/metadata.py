@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Optional
 
 import dagster as dg
 
@@ -22,8 +23,17 @@ _COUNTS = (
 )
 
 
+#: Name, DuckDB type and comment of each column.
+Columns = Sequence[tuple[str, str, Optional[str]]]  # noqa: UP045
+
+
 def listing_metadata(
-    source: str, streams: Sequence[ListedStream], *, api_requests: int, unmatched: Sequence[str]
+    source: str,
+    streams: Sequence[ListedStream],
+    columns: Columns,
+    *,
+    api_requests: int,
+    unmatched: Sequence[str],
 ) -> dict[str, Any]:
     rows = [
         f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
@@ -33,6 +43,8 @@ def listing_metadata(
     table = "\n".join(["| title | stream | table | sync type | selected |", "| --- | --- | --- | --- | --- |", *rows])
     found: dict[str, Any] = {
         "dagster/row_count": len(streams),
+        "dagster/table_name": f"{source}.databases",
+        "dagster/column_schema": _column_schema(columns),
         "databases": dg.MetadataValue.md(table),
         "selected": sum(stream.selected for stream in streams),
         "api_requests": api_requests,
@@ -44,11 +56,14 @@ def listing_metadata(
 
 def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Landed]]) -> dict[str, Any]:
     """Of one partition: sums over its data sources, and a table a data source where there are several."""
+    began = min(extract.stage.started_at for extract, _ in landed)
     found = {
         **_told(database, [result for _, result in landed], [extract.sync_type for extract, _ in landed]),
         "api_requests": sum(extract.counts.api_requests for extract, _ in landed),
         "api_retries": sum(extract.counts.api_retries for extract, _ in landed),
         "seconds_rate_limited": round(sum(extract.counts.seconds_rate_limited for extract, _ in landed), 3),
+        # From the first request on, of an earlier attempt that this one finished as well, until it is committed.
+        "seconds": round((datetime.now(timezone.utc) - began).total_seconds(), 1),
     }
     if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
         found["relations_not_shared"] = hidden
@@ -110,7 +125,7 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
         "dagster/row_count": sum(result.row_count for result in by_table.values()),
         "dagster/partition_row_count": sum(result.row_count for result in by_table.values()),
         "dagster/table_name": ", ".join(by_table),
-        "dagster/column_schema": _column_schema(tables[-1]),
+        "dagster/column_schema": _column_schema(tables[-1].columns),
         "database_title": database.title or "Untitled",
         "stream": database.stream,
         "sync_type": ", ".join(dict.fromkeys(sync_types)),
@@ -133,11 +148,9 @@ def _hidden(extract: Extract) -> list[str]:
     return [prop.name for prop in extract.schema.properties if prop.id in extract.hidden_relations]
 
 
-def _column_schema(landed: Landed) -> dg.TableSchemaMetadataValue:
+def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:
     return dg.MetadataValue.table_schema(
-        dg.TableSchema(
-            columns=[dg.TableColumn(name, kind, description=comment) for name, kind, comment in landed.columns]
-        )
+        dg.TableSchema(columns=[dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
     )
 
 

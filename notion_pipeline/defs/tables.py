@@ -41,23 +41,25 @@ def table_key(source: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([source, table])
 
 
-def table_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]:
+def table_assets(source: Source, project: Project, catalog: Path) -> list[dg.AssetsDefinition]:
     """The asset of each table that syncs have made so far. Opens neither network nor catalog.
 
     A definition each: specs that are handed over as such come to stand in one, and one knows but one mapping of
     partitions for all that depend on `S/database`.
     """
     return [
-        dg.AssetsDefinition(specs=[_spec(source, project, table)]) for table in load_tables(project.home, source.name)
+        dg.AssetsDefinition(specs=[_spec(source, project, catalog, table)])
+        for table in load_tables(project.home, source.name)
     ]
 
 
-def _spec(source: Source, project: Project, table: SyncedTable) -> dg.AssetSpec:
+def _spec(source: Source, project: Project, catalog: Path, table: SyncedTable) -> dg.AssetSpec:
     settings = source.settings_for(table.database_id, table.title)
     metadata: dict[str, Any] = {
         "dagster/table_name": f"{source.name}.{table.name}",
         "database_title": table.title or "Untitled",
         "database_id": table.database_id,
+        "catalog": dg.MetadataValue.path(str(catalog)),
         **source_code(table_assets, project),
     }
     if table.url:

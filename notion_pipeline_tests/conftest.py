@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import BearerAuth, NotionClient
+from notion_pipeline.config import Limits, Source, Sources
 from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer
@@ -24,6 +25,19 @@ from notion_pipeline_tests.whole_way import Pipeline
 # An example may take as long as a busy machine makes it take: nothing here asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--concurrent-requests", type=int, help="instead of the 8 that a source has unless it says so")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whatever a sync promises it promises at every setting: the suite can be run at 1, or at 32."""
+    if wanted := config.getoption("--concurrent-requests"):
+        Source.model_fields["limits"].default = Limits(concurrent_requests=wanted)
+        for model in (Source, Sources):
+            model.model_rebuild(force=True)
+
 
 TOKEN = "ntn_sandbox_token"
 #: Of the environment that pytest was started in; tests set their own.

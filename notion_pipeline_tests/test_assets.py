@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,6 +259,8 @@ def test_databases_fail_one_by_one(
     assert failure.startswith("1 of 3 databases of source notion failed; the others are committed.\n")
     assert f'Database "B" ({bad.id}), source "notion":' in failure
     assert "Not for you." in failure
+    errors = [entry for entry in runs.instance.all_logs(result.run_id) if entry.level == logging.ERROR]
+    assert next(entry.user_message for entry in errors if entry.step_key == "notion__database") in failure
     found = query(project, "SELECT database_id FROM _notion_pipeline.syncs")
     assert {row[0] for row in found} == good
 

@@ -24,6 +24,8 @@ from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import (
     listing_metadata,
+    markdown_link,
+    partition_path,
     skipped_metadata,
     standing_metadata,
     sync_metadata,
@@ -159,9 +161,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 elif found is not None:
                     landed[database.database_id] = found
                     _materialize(context, {database.database_id: found} if at_once else {})
-                for table, metadata in found.tables.items() if found else ():
-                    tables_came = True
-                    context.log_event(materialization(handover.source.name, table, metadata))
+                _tell(context, handover.source.name, database, found)
+                tables_came = tables_came or bool(found and found.tables)
             if landed:
                 _keep_views(context, catalog, handover.source)
             unpublished = _publish(catalog, handover.publish_to) if landed else None
@@ -227,6 +228,15 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         return LandedDatabase(skipped_metadata(database, standing), unsaid)
 
 
+def _tell(context: dg.OutputContext, source: str, database: DatabaseExtract, found: LandedDatabase | None) -> None:
+    """Says of a database what landed, by table, and why it failed; all again at the end, which may be an hour away."""
+    for error in database.failures:
+        redact_error(error)
+        context.log.error(_reason(database.title, error))
+    for table, metadata in found.tables.items() if found else ():
+        context.log_event(materialization(source, table, metadata))
+
+
 def _is_said(context: dg.OutputContext, key: dg.AssetKey, committed_at: datetime | None) -> bool:
     """Whether the attempt that committed a table lived to say so."""
     event = context.step_context.instance.get_latest_materialization_event(key)
@@ -263,8 +273,6 @@ def _failure(
     source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int, unpublished: CatalogError | None
 ) -> dg.Failure:
     """Names every database that failed and why; those that succeeded are committed."""
-    for error in (error for _, errors in failed.values() for error in errors):
-        redact_error(error)
     lines = [_reason(title, error) for title, errors in failed.values() for error in errors]
     lines += [str(unpublished)] if unpublished is not None else []
     head = f"{len(failed)} of {len(failed) + landed} databases of source {source} failed; the others are committed."
@@ -274,7 +282,8 @@ def _failure(
         metadata={
             "failed_databases": dg.MetadataValue.md(
                 "\n".join(
-                    f"- **{title or 'Untitled'}** `{key}`: {errors[0]}" for key, (title, errors) in failed.items()
+                    f"- {markdown_link(title or 'Untitled', partition_path(source, key))} `{key}`: {errors[0]}"
+                    for key, (title, errors) in failed.items()
                 )
             )
         },

@@ -165,6 +165,16 @@ def test_syncs_succeed_over_views_and_views_follow(bench: Bench, tasks: DataSour
     assert row(bench, "tasks", "task = 'one'")["labels"] == "red, blue"
 
 
+def test_table_that_somebody_changed_stops_neither_sync_nor_views(bench: Bench, tasks: DataSource) -> None:
+    bench.sync()
+    make(bench)
+    bench.execute("ALTER TABLE notion.tasks DROP COLUMN id")
+    bench.execute("ALTER TABLE notion.projects DROP COLUMN project")
+    assert keep_views(bench.catalog, "notion") == ""
+    assert make(bench) == {"projects": "unchanged"}
+    assert row(bench, "projects", "lead IS NOT NULL")["lead"] == "Ada"
+
+
 def test_views_are_not_made_for_who_never_asked(bench: Bench, tasks: DataSource) -> None:
     bench.sync()
     assert keep_views(bench.catalog, "notion") == ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.sql import columns_of, names_in
+from notion_pipeline.catalog.sql import columns_by_table
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,12 @@ def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> lis
     standing = {
         state.table_name: state for state in bookkeeping.stream_states(connection, source).values() if state.has_table
     }
-    found = [_documented(connection, source, name) for name in sorted(standing)]
-    listed = [_documented(connection, source, "databases")] if "databases" in names_in(connection, source) else []
+    here = _documented(connection, source)
+    listed = [here["databases"]] if "databases" in here else []
     return listed + [
-        DocumentedTable(
-            *(table.name, table.comment, table.columns),
-            *(standing[table.name].database_id, standing[table.name].data_source_id),
-        )
-        for table in found
+        replace(here[name], database_id=state.database_id, data_source_id=state.data_source_id)
+        for name, state in sorted(standing.items())
+        if name in here
     ]
 
 
@@ -50,15 +48,21 @@ def documented_views(connection: duckdb.DuckDBPyConnection, schema: str) -> list
         "SELECT view_name FROM duckdb_views() WHERE database_name = current_database() AND schema_name = ? ORDER BY 1",
         [schema],
     ).fetchall()
-    return [_documented(connection, schema, name) for (name,) in rows]
+    here = _documented(connection, schema)
+    return [here[name] for (name,) in rows if name in here]
 
 
-def _documented(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> DocumentedTable:
-    comments = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-        "AND table_name = ? UNION ALL SELECT comment FROM duckdb_views() WHERE database_name = current_database() "
-        "AND schema_name = ? AND view_name = ?",
-        [schema, name, schema, name],
-    ).fetchall()
-    columns = tuple((column, kind, comment or "") for column, kind, comment in columns_of(connection, (schema, name)))
-    return DocumentedTable(name, comments[0][0] or "" if comments else "", columns)
+def _documented(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, DocumentedTable]:
+    """Every table and view of a schema."""
+    comments = dict(
+        connection.execute(
+            "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = current_database() "
+            "AND schema_name = ? UNION ALL SELECT view_name, comment FROM duckdb_views() "
+            "WHERE database_name = current_database() AND schema_name = ?",
+            [schema, schema],
+        ).fetchall()
+    )
+    return {
+        name: DocumentedTable(name, comments.get(name) or "", tuple((n, kind, note or "") for n, kind, note in columns))
+        for name, columns in columns_by_table(connection, schema).items()
+    }

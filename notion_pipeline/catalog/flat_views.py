@@ -21,7 +21,7 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts
-from notion_pipeline.catalog.sql import columns_of, names_in, quote, text
+from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
@@ -186,15 +186,15 @@ def _flat_views(
     connection: duckdb.DuckDBPyConnection, source: str, schema: str, foreign: Collection[str]
 ) -> list[FlatView]:
     """A view of each table of a source that a sync has filled, by table."""
-    states = {
-        key: state
-        for key, state in bookkeeping.stream_states(connection, source).items()
+    here = {table.lower(): columns for table, columns in columns_by_table(connection, source).items()}
+    states = bookkeeping.stream_states(connection, source)
+    kinds = {
+        key: {name: (kind, comment or "") for name, kind, comment in here[state.table_name.lower()]}
+        for key, state in states.items()
         if state.has_table and state.columns
     }
-    kinds = {
-        key: {name: (kind, comment or "") for name, kind, comment in columns_of(connection, (source, state.table_name))}
-        for key, state in states.items()
-    }
+    # A table that somebody took the ids from is none to make a view of.
+    states = {key: states[key] for key, columns in kinds.items() if "id" in columns}
     neighbours = Neighbours(
         {key: state.snapshot or {} for key, state in states.items()},
         {key: titles for key, state in states.items() if (titles := _titles(state, kinds[key]))},

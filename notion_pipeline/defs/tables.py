@@ -47,20 +47,25 @@ def table_assets(source: Source, project: Project, catalog: Path) -> list[dg.Ass
     A definition each: specs that are handed over as such come to stand in one, and one knows but one mapping of
     partitions for all that depend on `S/database`.
     """
-    return [
-        dg.AssetsDefinition(specs=[_spec(source, project, catalog, table)])
-        for table in load_tables(project.home, source.name)
-    ]
+    tables = load_tables(project.home, source.name)
+    # The same for all; a workspace may have hundreds of tables, and every process of Dagster's loads them.
+    freshness = freshness_policy(source) if tables else None
+    shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_assets, project)}
+    return [dg.AssetsDefinition(specs=[_spec(source, table, freshness, shared)]) for table in tables]
 
 
-def _spec(source: Source, project: Project, catalog: Path, table: SyncedTable) -> dg.AssetSpec:
+def _spec(
+    source: Source,
+    table: SyncedTable,
+    freshness: dg.FreshnessPolicy | None,
+    shared: Mapping[str, Any],
+) -> dg.AssetSpec:
     settings = source.settings_for(table.database_id, table.title)
     metadata: dict[str, Any] = {
         "dagster/table_name": f"{source.name}.{table.name}",
         "database_title": table.title or "Untitled",
         "database_id": table.database_id,
-        "catalog": dg.MetadataValue.path(str(catalog)),
-        **source_code(table_assets, project),
+        **shared,
     }
     if table.url:
         metadata["database_url"] = dg.MetadataValue.url(table.url)
@@ -75,7 +80,7 @@ def _spec(source: Source, project: Project, catalog: Path, table: SyncedTable) -
         tags=dict(settings.tags),
         kinds=TABLE_KINDS,
         metadata=metadata,
-        freshness_policy=freshness_policy(source) if table.in_sync else None,
+        freshness_policy=freshness if table.in_sync else None,
     )
 
 

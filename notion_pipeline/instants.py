@@ -16,6 +16,8 @@ _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?(Z|z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+#: As Notion writes the stamps of pages; the calendar reads it much faster than a pattern with ten groups.
+_STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 # Naive: offsets are subtracted by hand, since the calendar ends where an aware time may lie.
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,6 +40,8 @@ def moment(text: str, time_zone: str | None = None) -> Moment | None:
     A date alone is 00:00 UTC. A time without offset is local to the zone, to UTC where none is given; of the two
     instants of an hour that comes twice it is the earlier.
     """
+    if _STAMP.fullmatch(text):
+        return _stamp(text)
     match = _ISO.fullmatch(text)
     if match is None:
         return None
@@ -59,6 +63,13 @@ def moment(text: str, time_zone: str | None = None) -> Moment | None:
         return None
     microseconds = (local - _EPOCH - ahead) // _MICROSECOND
     return Moment(microseconds, hour is not None) if _FIRST <= microseconds <= _LAST else None
+
+
+def _stamp(text: str) -> Moment | None:
+    try:
+        return Moment((datetime.fromisoformat(text[:-1]) - _EPOCH) // _MICROSECOND, has_time=True)
+    except ValueError:  # the 30th of February, the year 0
+        return None
 
 
 def instant(text: Any) -> int | None:

@@ -7,7 +7,7 @@ Formulas and rollups have converters of their own, in `computed_values`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -45,7 +45,7 @@ def value_type(prop: Property) -> pa.DataType:
     return _TYPED[prop.type][0] if prop.type in _TYPED else pa.string()
 
 
-def value_column(prop: Property, found: Iterable[Any]) -> tuple[pa.Array, list[int]]:
+def value_column(prop: Property, found: Sequence[Any]) -> tuple[pa.Array, list[int]]:
     """The column of a property that is not computed, and the rows whose value does not fit it.
 
     Args:
@@ -56,11 +56,28 @@ def value_column(prop: Property, found: Iterable[Any]) -> tuple[pa.Array, list[i
     return converted(found, convert, kind)
 
 
-def contents(prop: Property, pages_properties: Iterable[Any]) -> list[Any]:
+def contents(prop: Property, pages_properties: Sequence[Any]) -> list[Any]:
     """What stands under the type's key in each page's value: None where there is no value, ODD where it is not one.
 
     By name with the id compared, which is quick; whatever else comes is looked at twice.
     """
+    alike = _contents_of_all(prop, pages_properties)
+    return _contents_of_each(prop, pages_properties) if alike is None else alike
+
+
+def _contents_of_all(prop: Property, pages_properties: Sequence[Any]) -> list[Any] | None:
+    """The same where every page has the value by its name, with its id and type; None where one has not."""
+    name, kind = prop.name, prop.type
+    try:
+        values = [properties[name] for properties in pages_properties]
+        if {value["id"] for value in values} == {encode_id(prop.id)} and {value["type"] for value in values} == {kind}:
+            return [value[kind] for value in values]
+    except (KeyError, TypeError):  # absent, or not an object
+        return None
+    return None
+
+
+def _contents_of_each(prop: Property, pages_properties: Sequence[Any]) -> list[Any]:
     name, kind, spelling = prop.name, prop.type, encode_id(prop.id)
     found: list[Any] = []
     for properties in pages_properties:
@@ -90,16 +107,14 @@ def content(value: Any, prop: Property) -> Any:
     return None if isinstance(kind, str) and value.get(kind, ODD) is None else ODD
 
 
-def converted(values: Iterable[Any], convert: Converter, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
+def converted(values: Sequence[Any], convert: Converter, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
     """The array of the converted values, None staying NULL, and the rows that did not fit."""
-    rows: list[Any] = []
-    odd: list[int] = []
-    for row, value in enumerate(values):
-        new = None if value is None else convert(value)
-        if new is ODD:
-            odd.append(row)
-            new = None
-        rows.append(new)
+    if (as_they_are := _AS_THEY_ARE.get(convert)) is not None and as_they_are.issuperset(map(type, values)):
+        return arrow_array(values, kind), []
+    rows = [None if value is None else convert(value) for value in values]
+    odd = [row for row, value in enumerate(rows) if value is ODD]
+    for row in odd:
+        rows[row] = None
     return arrow_array(rows, kind), odd
 
 
@@ -111,6 +126,13 @@ def text(value: Any) -> Any:
 def boolean(value: Any) -> Any:
     """One of true and false; neither 0 nor 1."""
     return value if type(value) is bool else ODD
+
+
+#: Of converters that change nothing: the types of values that need not be looked at one by one.
+_AS_THEY_ARE: dict[Converter, frozenset[type]] = {
+    text: frozenset({str, type(None)}),
+    boolean: frozenset({bool, type(None)}),
+}
 
 
 def number(value: Any) -> Any:

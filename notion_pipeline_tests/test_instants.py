@@ -19,11 +19,15 @@ from notion_pipeline.instants import Moment, as_datetime, instant, moment
         ("2026-07-04T09:09:45.1234567+0530", datetime(2026, 7, 4, 3, 39, 45, 123456, tzinfo=timezone.utc)),
         ("2026-07-04T09:09:45-03:30", datetime(2026, 7, 4, 12, 39, 45, tzinfo=timezone.utc)),
         ("2026-07-04", datetime(2026, 7, 4, tzinfo=timezone.utc)),
+        ("9999-12-31T23:59:59.999Z", datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=timezone.utc)),
+        ("2026-02-30T00:00:00.000Z", None),
+        ("0000-01-01T00:00:00.000Z", None),
+        ("2026-07-04T23:59:60.000Z", None),
         ("0001-01-01", datetime(1, 1, 1, tzinfo=timezone.utc)),
         ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)),
     ],
 )
-def test_text_as_aware_time(text: str, expected: datetime) -> None:
+def test_text_as_aware_time(text: str, expected: datetime | None) -> None:
     assert as_datetime(text) == expected
 
 

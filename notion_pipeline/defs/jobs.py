@@ -15,7 +15,6 @@ def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             f"{name}_sync",
             selection,
-            owners=list(source.owners),
             description=f"{described}lists the databases, then syncs every selected one, or those of the config's "
             "`databases`. Launch it without a partition, and confirm that when asked.",
         ),
@@ -23,7 +22,6 @@ def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
             f"{name}_full_sync",
             selection,
             tags={SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
-            owners=list(source.owners),
             description=f"{described}the same as a full sync of every table: exact again, rows gone from Notion "
             "removed or marked.",
         ),

@@ -27,7 +27,6 @@ from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
 from notion_pipeline.splitting import split_minute
 from notion_pipeline.staging import Stage, StagedFile
-from notion_pipeline.together import all_or_first_error
 from notion_pipeline.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery
 from notion_pipeline.windows import Leaf, Window, edited_since
 
@@ -269,10 +268,7 @@ class Extraction:
         """Completes, converts and stages one answer, and moves the window's bound to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
-        whole = await all_or_first_error(
-            complete_references(self._client, page, self._plan.schema.properties) for page in pages
-        )
-        kept = [page for page, is_there in zip(pages, whole, strict=True) if is_there]
+        kept = await complete_references(self._client, pages, self._plan.schema.properties)
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
             await self._client.data_source(self._plan.data_source_id)

@@ -6,6 +6,7 @@ length or by the relation it runs over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -21,15 +22,22 @@ _CURSOR_RESTARTS = 3
 _ITEMS_ARE_THE_VALUE = {"show_original", "show_unique"}
 
 
-async def complete_references(client: NotionClient, page: dict[str, Any], properties: tuple[Property, ...]) -> bool:
-    """Fills in, in place, every value of the page that was cut.
+async def complete_references(
+    client: NotionClient, pages: Sequence[dict[str, Any]], properties: Sequence[Property]
+) -> list[dict[str, Any]]:
+    """Fills in, in place, every value of the pages that was cut; a request each for 100 references.
 
     Returns:
-        False where the page vanished meanwhile: it is in the trash or not shared any more.
+        The pages without those that vanished meanwhile: they are in the trash or not shared any more.
     """
-    cut = [prop for prop in properties if is_cut(page, prop)]
-    if not cut:
-        return True
+    suspects = [prop for prop in properties if prop.type in _SUSPECTS]
+    cut = [(place, props) for place, page in enumerate(pages) if (props := [p for p in suspects if is_cut(page, p)])]
+    still_there = await all_or_first_error(_complete_page(client, pages[place], props) for place, props in cut)
+    gone = {place for (place, _), is_there in zip(cut, still_there, strict=True) if not is_there}
+    return [page for place, page in enumerate(pages) if place not in gone]
+
+
+async def _complete_page(client: NotionClient, page: dict[str, Any], cut: Sequence[Property]) -> bool:
     try:
         await all_or_first_error(_complete(client, page, prop) for prop in cut)
     except NotionNotFoundError:

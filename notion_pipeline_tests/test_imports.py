@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "crew": (),
     "references": ("client", "properties", "together"),
     "extraction": (
-        *("client", "crew", "open_windows", "properties", "references", "rows", "splitting", "staging", "together"),
+        *("client", "crew", "open_windows", "properties", "references", "rows", "splitting", "staging"),
         *("window_query", "windows"),
     ),
     "extract": ("extraction", "rows", "staging"),

@@ -21,8 +21,11 @@ def few_collections() -> Iterator[None]:
     with them everything that Dagster has loaded, again and again, and find nothing: about as much work as parsing.
     """
     before = gc.get_threshold()
+    if not gc.isenabled() or not 0 < before[0] < _CONTAINERS_BEFORE_COLLECTION or gc.get_freeze_count():
+        yield  # somebody has seen to it already, and puts it back
+        return
     gc.freeze()
-    gc.set_threshold(max(before[0], _CONTAINERS_BEFORE_COLLECTION) if before[0] else 0, *before[1:])
+    gc.set_threshold(_CONTAINERS_BEFORE_COLLECTION, *before[1:])
     try:
         yield
     finally:

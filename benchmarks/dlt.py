@@ -42,28 +42,37 @@ def run(*, quick: bool, location: str | None = None) -> Findings:
             with new_project() as project:
                 ours.append(project.sync(server))
                 counts["rows by notion-pipeline"] = project.rows()
-    per_second = [rows / median(cost.seconds for cost in costs) for costs in (theirs, ours)]
+    loading = [median(_loading_seconds(cost) for cost in costs) for costs in (theirs, ours)]
     names = (f"dlt, {source}", "notion-pipeline sync")
     return Findings(
         title="Against dlt",
         command="python -m benchmarks.dlt",
-        meaning=f"Both load the same {rows:,} rows of 30 properties into DuckDB without latency, in turn, whole "
-        f"processes; the median of {len(ours)}. dlt reads what one query gives and stops there; its figures are those "
-        f"of its defaults. The aim is {FASTER} times its rows a second, in less than 400 MB.",
-        columns=("", "seconds", "rows/s", "times", "CPU", "peak memory"),
+        meaning=f"Both load the same {rows:,} rows of 30 properties into DuckDB without latency, in turn; the median "
+        f"of {len(ours)}. dlt reads what one query gives and stops there; its figures are those of its defaults. "
+        "`load` is what each says of itself, from listing or first request to the commit, Dagster's run included; "
+        f"`process` counts interpreter and imports too. The aim is {FASTER} times dlt's rows a second, in less than "
+        "400 MB.",
+        columns=("", "load", "rows/s", "times", "process", "times", "CPU", "peak memory"),
         rows=[
             (
                 name,
-                shown(median(cost.seconds for cost in costs), "s"),
-                shown(speed),
-                f"{speed / per_second[0]:.1f}",
+                shown(seconds, "s"),
+                shown(rows / seconds),
+                f"{loading[0] / seconds:.1f}",
+                shown(whole := median(cost.seconds for cost in costs), "s"),
+                f"{median(cost.seconds for cost in theirs) / whole:.1f}",
                 shown(median(cost.cpu_seconds for cost in costs), "s"),
                 shown(max(cost.megabytes for cost in costs), "MB"),
             )
-            for name, costs, speed in zip(names, (theirs, ours), per_second, strict=True)
+            for name, costs, seconds in zip(names, (theirs, ours), loading, strict=True)
         ],
         counts=counts,
     )
+
+
+def _loading_seconds(cost: Cost) -> float:
+    """From the last line, which ends in `in 1.2 s.` for both."""
+    return float(cost.said.strip().rpartition(" in ")[2].removesuffix(" s."))
 
 
 @contextmanager
@@ -72,7 +81,7 @@ def _loader(location: str | None) -> Iterator[tuple[Path, str]]:
     with tempfile.TemporaryDirectory(prefix="notion-pipeline-benchmark-") as name:
         folder = Path(name)
         fetched = _fetch(folder, location)
-        yield folder, "its verified source" if fetched else "its REST client reading as its verified source does"
+        yield folder, "its Notion source" if fetched else "by its REST client"
 
 
 def _fetch(folder: Path, location: str | None) -> bool:

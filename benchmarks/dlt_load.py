@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def main() -> None:
         pipelines_dir="pipelines",
         dev_mode=False,
     )
+    began_at = time.monotonic()
     pipeline.run(source(sys.argv[1]))
+    sys.stdout.write(f"Loaded in {time.monotonic() - began_at:.1f} s.\n")
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ class Cost:
         seconds: By the wall clock, the interpreter's start and the imports included.
         cpu_seconds: Of all its threads, in the system too.
         megabytes: The most memory it had at once (resident set).
+        said: Its standard output.
     """
 
     seconds: float
     cpu_seconds: float
     megabytes: float
+    said: str
 
 
 @dataclass(frozen=True)
@@ -99,4 +101,4 @@ def run_measured(folder: Path, variables: Mapping[str, str], module: str, *argum
     )
     if done.returncode:
         raise SystemExit(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return Cost(**json.loads(report.read_text(encoding="utf-8")))
+    return Cost(**json.loads(report.read_text(encoding="utf-8")), said=done.stdout)

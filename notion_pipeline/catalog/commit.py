@@ -16,6 +16,8 @@ from notion_pipeline.memory import give_back_memory
 
 #: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.
 _MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)
+#: The answers of fewer leave too little behind for the milliseconds that giving it back takes.
+_ROWS_WORTH_A_TRIM = 2_000
 
 
 def commit_database(
@@ -27,7 +29,8 @@ def commit_database(
         CatalogBusyError: Another process held the catalog for longer than we wait.
         CatalogError: The catalog cannot be written; it holds what it held.
     """
-    give_back_memory()
+    if sum(extract.stage.rows for extract in database.extracts) >= _ROWS_WORTH_A_TRIM:
+        give_back_memory()
     for memory_limit in _MEMORY_LIMITS[:-1]:
         try:
             return _commit(catalog, source, database, run_id, memory_limit=memory_limit)

@@ -25,13 +25,15 @@ def main() -> None:
     if unknown := sorted(set(given.names) - set(NAMES)):
         parser.error(f"there is no benchmark called {', '.join(unknown)}")
     console = Console()
+    # All of them make the file anew, in their order.
+    report = REPORT.read_text(encoding="utf-8") if given.names and REPORT.exists() else ""
     for name in given.names or NAMES:
         options = {"location": given.location} if name == "dlt" else {}
         findings = import_module(f"benchmarks.{name}").run(quick=given.quick, **options)
         findings.show(console)
         if given.write:
-            before = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
-            REPORT.write_text(written(before, name, findings), encoding="utf-8")
+            report = written(report, name, findings)
+            REPORT.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]
-README = Path(__file__).parent.parent / "README.md"
+COMMANDS_PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 Run = Callable[..., Result]
 
 
@@ -80,11 +80,11 @@ class TestTheProgram:
         assert all(re.search(rf"^  {name} ", result.output, re.MULTILINE) for name in COMMANDS)
 
     @pytest.mark.parametrize("name", COMMANDS)
-    def test_each_command_has_help_and_stands_in_the_readme(self, name: str) -> None:
+    def test_each_command_has_help_and_stands_in_the_documentation(self, name: str) -> None:
         result = CliRunner().invoke(main, [name, "--help"])
         assert result.exit_code == 0
         assert len(result.output.splitlines()) > 5
-        assert f"notion-pipeline {name}" in README.read_text(encoding="utf-8")
+        assert f"notion-pipeline {name}" in COMMANDS_PAGE.read_text(encoding="utf-8")
 
     def test_help_comes_without_loading_dagster_and_duckdb(self) -> None:
         code = "import sys; from notion_pipeline.cli import main; main(['--help'], standalone_mode=False); " + (

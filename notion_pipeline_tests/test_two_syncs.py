@@ -101,11 +101,11 @@ def rows_in(workspace: Workspace, rows: int = 450) -> DataSource:
 
 
 class Hold:
-    """Holds the n-th query from now up until it is freed."""
+    """Holds the n-th query from now up until it is freed, and those after it: another reader could do without it."""
 
-    def __init__(self, workspace: Workspace, query: int) -> None:
+    def __init__(self, workspace: Workspace, query: int, *, queries: int = 1_000) -> None:
         self._reached, self._free = threading.Event(), threading.Event()
-        workspace.faults.add(Fault("call", match=QUERY, at=query, callable=self._hold))
+        workspace.faults.add(Fault("call", match=QUERY, at=query, times=queries, callable=self._hold))
 
     def _hold(self) -> None:
         self._reached.set()
@@ -209,7 +209,7 @@ def test_different_databases_are_synced_side_by_side(workspace: Workspace, pipel
     source = rows_in(workspace, 150)
     other = workspace.add_database("Notes", {"Name": "title"}).data_source
     other.add_page({"Name": "Note"})
-    hold = Hold(workspace, 2)
+    hold = Hold(workspace, 2, queries=1)
     with running(folder, "Tasks") as first:
         hold.wait(first)
         with running(folder, "Notes") as second:

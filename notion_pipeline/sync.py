@@ -51,6 +51,9 @@ class Sync:
         self._options = options
         self._progress = progress
         self._log = log
+        self._wanted: set[str] = set()
+        self._next_look: asyncio.Future[dict[str, StreamState]] | None = None
+        self._looking = asyncio.Lock()
         self._context = RunContext(
             options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
         )
@@ -155,7 +158,7 @@ class Sync:
         if not target.data_sources:
             target = await self._look_up(client, target)
             extract.title, extract.url = target.title, target.url
-        states = await asyncio.to_thread(self._states)
+        states = await self._states(target)
         for data_source in target.data_sources:
             if data_source.id in self._options.skip:
                 extract.already_committed = True
@@ -196,11 +199,28 @@ class Sync:
             ),
         )
 
-    def _states(self) -> dict[str, StreamState]:
+    async def _states(self, target: DatabaseTarget) -> dict[str, StreamState]:
+        """What the catalog knows of the target now, its lock being held.
+
+        One look serves all databases that wait for it: hundreds of them would stand in each other's way, and in that
+        of the commits.
+        """
+        self._wanted.update(data_source.id for data_source in target.data_sources)
+        if self._next_look is None:
+            self._next_look = asyncio.ensure_future(self._look())
+        return await asyncio.shield(self._next_look)
+
+    async def _look(self) -> dict[str, StreamState]:
+        async with self._looking:
+            # Who comes from here on has taken a lock since, and needs a later look.
+            wanted, self._wanted, self._next_look = self._wanted, set(), None
+            return await asyncio.to_thread(self._read_states, wanted)
+
+    def _read_states(self, wanted: set[str]) -> dict[str, StreamState]:
         with self._catalog.reading() as connection:
             if connection is None or not bookkeeping.has_bookkeeping(connection):
                 return {}
-            return bookkeeping.stream_states(connection, self._options.source.name)
+            return bookkeeping.stream_states(connection, self._options.source.name, only=wanted)
 
     def _is_committed(self, stage_id: str) -> bool:
         with self._catalog.reading() as connection:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -35,6 +35,7 @@ class Process:
 
     def __init__(self, folder: Path, *args: str) -> None:
         self.output = ""
+        self.let_go: Callable[[], None] = lambda: None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "notion_pipeline.cli", "sync", "-v", *args],
             cwd=folder,
@@ -129,6 +130,7 @@ def two_syncs(workspace: Workspace, folder: Path, *, query: int, first: str = ""
     hold = Hold(workspace, query)
     with ExitStack() as processes:
         one = processes.enter_context(running(folder, *([first] if first else [])))
+        one.let_go = hold.free
         try:
             hold.wait(one)
             two = processes.enter_context(running(folder))
@@ -169,6 +171,7 @@ def test_second_sync_takes_over_where_the_first_was_killed(
     with two_syncs(workspace, folder, query=5) as (first, second):
         first.kill()
         assert first.exit_code() == -signal.SIGKILL
+        first.let_go()
         assert second.exit_code() == 0, second.output
     assert "goes on with" in second.output
     is_whole(pipeline, workspace, source)

@@ -17,7 +17,7 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import load_sources
+from notion_pipeline.config import Source, load_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import account_key
 from notion_pipeline.listing import ASKED_IN_TURN
@@ -644,7 +644,8 @@ def test_refused_token_ends_the_requests_of_all_databases(workspace: Workspace, 
     workspace.faults.add(Fault("call", match=QUERY, callable=lambda: workspace.revoke_token(TOKEN)))
     run = pipeline.sync()
     assert not run.success
-    assert sum(request.status == 401 for request in run.requests) <= 9  # those in flight
+    in_flight = Source.model_fields["limits"].default.concurrent_requests
+    assert sum(request.status == 401 for request in run.requests) <= in_flight + 1
     assert "30 of 30 databases" in run.log
 
 

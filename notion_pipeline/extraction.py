@@ -175,9 +175,11 @@ class Extraction:
         """Reads a window from one side until it is read, or somebody else will read what is left of it."""
         try:
             await self._read_window(windows, reader)
-        except NotionRequestError as error:
+        except NotionError as error:
+            if not windows.is_open(reader.at):
+                return  # another reader has met all of the window meanwhile: what was refused here is not needed
             phase = reader.at.phase
-            if not (phase in ARCHIVED and error.status == 400 and "is_archived" in error.message):
+            if not (phase in ARCHIVED and _refuses_archived(error)):
                 raise
             if self._archived.supported:  # else another database of this run has said so
                 self._log(
@@ -185,10 +187,6 @@ class Extraction:
                 )
             self._archived.supported = False
             windows.close_phase(phase)
-        except NotionError:
-            if windows.is_open(reader.at):
-                raise
-            # Another reader has met all of the window meanwhile: what was refused here is not needed.
 
     async def _read_window(self, windows: OpenWindows, reader: Reader) -> None:
         restarts = 0
@@ -336,3 +334,7 @@ class Extraction:
         self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
         windows.set_aside(reader, parts)
         await self._save()
+
+
+def _refuses_archived(error: NotionError) -> bool:
+    return isinstance(error, NotionRequestError) and error.status == 400 and "is_archived" in error.message

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.client import NOTION_PAGE_SIZE
 from notion_pipeline.windows import MINUTE, Side, Window
 
-ROWS_A_PAGE = 100
 #: Requests that may be wasted for the sake of speed: these, and this part of the pages.
 FREE_WASTE, WASTE_PER_PAGE = 2.5, 0.06
 #: What a reader at work is thought to waste in the end, and how far it is believed what the density of rows at a few
@@ -34,7 +34,7 @@ class OpenWindow:
 
     Attributes:
         readers: At most one from each side.
-        rows_a_minute: As the last answer from that side had them.
+        rows_a_minute: As a reader from that side has met them so far.
         answered: Set, and replaced by a new one, with each answer.
     """
 
@@ -125,7 +125,7 @@ class OpenWindows:
         """Notes an answer: the minutes of its rows, in the order in which they came."""
         window, side = reader.at, reader.side
         reader.pages_coming -= 1
-        self.wasted += 1 - sum(window.window.holds(minute) for minute in minutes) / ROWS_A_PAGE
+        self.wasted += 1 - sum(window.window.holds(minute) for minute in minutes) / NOTION_PAGE_SIZE
         if minutes:
             reader.rows += len(minutes)
             reader.began = reader.began or minutes[0]
@@ -189,7 +189,7 @@ class OpenWindows:
         other = reader.other
         if other is None or not other.pages_coming:
             return False
-        return reader.at.rows_left(self._horizon) <= ROWS_A_PAGE * other.pages_coming
+        return reader.at.rows_left(self._horizon) <= NOTION_PAGE_SIZE * other.pages_coming
 
     def _place(self, window: OpenWindow, side: Side) -> Reader:
         reader = window.readers[side] = Reader(window, side)
@@ -201,7 +201,7 @@ class OpenWindows:
         rows_left = {window: window.rows_left(self._horizon) for window in met}
         if not self._may_help(rows_read, sum(rows_left.values())):
             return None
-        for window in sorted(met, key=lambda w: rows_left[w] / max(1, len(w.readers)), reverse=True):
+        for window in sorted(met, key=lambda w: rows_left[w] / len(w.readers), reverse=True):
             reader = self._join(window, rows_left[window]) or self._cut(window, rows_left[window])
             if reader is not None:
                 return reader
@@ -210,7 +210,7 @@ class OpenWindows:
     def _may_help(self, rows_read: int, rows_left: float) -> bool:
         readers = sum(len(window.readers) for window in self._open)
         deceived = self.wasted > DECEIVED_FROM
-        read, promised = rows_read / ROWS_A_PAGE, (rows_read + rows_left) / ROWS_A_PAGE
+        read, promised = rows_read / NOTION_PAGE_SIZE, (rows_read + rows_left) / NOTION_PAGE_SIZE
         pages = min(promised, max(BELIEVED_PAGES, read if deceived else BELIEVED_TIMES * read))
         to_come = readers * (1.0 if deceived else WASTE_PER_READER) + 1
         return self.wasted + to_come <= FREE_WASTE + WASTE_PER_PAGE * pages

@@ -9,11 +9,10 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from notion_pipeline.client import NotionClient
+from notion_pipeline.client import NOTION_PAGE_SIZE, NotionClient
 from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.windows import Leaf, Side, Window
 
-NOTION_PAGE_SIZE = 100
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000
 

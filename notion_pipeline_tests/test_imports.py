@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "connection": ("redaction",),
     "client": ("answers", "connection", "governor"),
     "splitting": ("client", "properties", "windows"),
-    "open_windows": ("windows",),
+    "open_windows": ("client", "windows"),
     "window_query": ("client", "windows"),
     "crew": (),
     "references": ("client", "properties", "together"),

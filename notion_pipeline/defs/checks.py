@@ -123,28 +123,19 @@ def _result(
 ) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.WARN if check == VALUES else dg.AssetCheckSeverity.ERROR
     metadata: dict[str, Any] = {"tables_checked": len(tables), "rows_checked": sum(table.rows for table in tables)}
-    if not findings:
-        description = f"{len(tables)} tables looked at."
-        return dg.AssetCheckResult(
-            passed=True,
-            check_name=check,
-            asset_key=asset,
-            severity=severity,
-            metadata=metadata,
-            description=description,
-        )
-    metadata["problems"] = dg.MetadataValue.md(_table(findings))
-    metadata[_TABLES] = [found.table.name for found in findings]
+    if findings:
+        metadata["problems"] = dg.MetadataValue.md(_table(findings))
+        metadata[_TABLES] = [found.table.name for found in findings]
     lines = [
         f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}{_some(found)}' for found in findings
     ]
     return dg.AssetCheckResult(
-        passed=False,
+        passed=not findings,
         check_name=check,
         asset_key=asset,
         severity=severity,
         metadata=metadata,
-        description="; ".join(lines),
+        description="; ".join(lines) or f"{len(tables)} tables looked at.",
     )
 
 

@@ -43,7 +43,7 @@ def main() -> None:
     home = Path(os.environ["NOTION_PIPELINE_HOME"])
     options = SyncOptions(source=source, account="account", home=home, forced=sys.argv[1])
     with few_collections():
-        for read in Sync(_client, catalog, options, LogProgress(_silent), _silent).extracts(targets):
+        for (read,) in Sync(_client, catalog, options, LogProgress(_silent), _silent).extracts(targets):
             if read.failures:
                 raise read.failures[0]
             began_at, used = time.perf_counter(), time.process_time()
@@ -54,7 +54,6 @@ def main() -> None:
                 "inserted": landed.rows_inserted,
                 "updated": landed.rows_updated,
             }
-            read.release()
             extract.stage.remove()
             Path("landed.json").write_text(json.dumps(found), encoding="utf-8")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,7 +32,13 @@ from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0
+#: What is landed together keeps the catalog from others for about a second, so it is few databases, and small ones.
+_MOST_TOGETHER = 16
+_MOST_ROWS_TOGETHER = 5_000
 _CONVERTING_THREADS = 4
+
+#: Databases as they come, an error that ends the sync, and None at the end.
+_Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 
 
 class Sync:
@@ -58,21 +64,18 @@ class Sync:
             options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
         )
 
-    def extracts(self, targets: Sequence[DatabaseTarget]) -> Iterator[DatabaseExtract]:
-        """Each database as it is whole, in the order in which they finish; those that failed say why.
+    def extracts(self, targets: Sequence[DatabaseTarget]) -> Generator[list[DatabaseExtract], None, None]:
+        """Databases as they are whole, in the order in which they finish: the next, and those that are whole by then.
 
-        A caller that stops early stops the reads; what they staged stays.
+        Those that failed say why. A caller that stops early, and closes this, stops the reads; what they staged stays.
         """
         self._progress.planned(len(targets))
-        handed: queue.Queue[DatabaseExtract | BaseException | None] = queue.Queue()
+        handed: _Handed = queue.Queue()
         stop = threading.Event()
         thread = threading.Thread(target=self._run, args=(targets, handed, stop), name="notion-sync", daemon=True)
         thread.start()
         try:
-            while (item := handed.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            yield from _together(handed)
         finally:
             stop.set()
             thread.join()
@@ -84,7 +87,7 @@ class Sync:
     def _run(
         self,
         targets: Sequence[DatabaseTarget],
-        handed: queue.Queue[DatabaseExtract | BaseException | None],
+        handed: _Handed,
         stop: threading.Event,
     ) -> None:
         try:
@@ -97,7 +100,7 @@ class Sync:
     async def _read_all(
         self,
         targets: Sequence[DatabaseTarget],
-        handed: queue.Queue[DatabaseExtract | BaseException | None],
+        handed: _Handed,
         stop: threading.Event,
     ) -> None:
         waiting = list(reversed(targets))
@@ -245,3 +248,24 @@ class Sync:
         self._log(f"{target.label}: a read that was finished before and not committed is landed now.")
         second = await read.run(as_if_landed(first, states.get(data_source.id)), follow_up=True)
         return [first, second]
+
+
+def _together(handed: _Handed) -> Iterator[list[DatabaseExtract]]:
+    item: DatabaseExtract | BaseException | None = None
+    while (item := handed.get()) is not None:
+        group: list[DatabaseExtract] = []
+        while isinstance(item, DatabaseExtract):
+            group.append(item)
+            rows = sum(extract.stage.rows for database in group for extract in database.extracts)
+            if len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty():
+                break
+            item = handed.get()
+        try:
+            yield group
+        finally:
+            for database in group:
+                database.release()
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item

@@ -102,7 +102,8 @@ class Bench:
         progress = LogProgress(self.lines.append)
         found = {
             read.database_id: read
-            for read in Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
+            for group in Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
+            for read in group
         }
         return [found[target.id] for target in targets]
 

@@ -89,8 +89,10 @@ class Engine(Bench):
         except NotionPipelineError as error:
             outcome.errors[""] = error
         else:
-            for read in self._read(listing, sync_type):
-                self._land(read, outcome, run_id, dies)
+            for group in self._read(listing, sync_type):
+                with self.catalog.kept_open():
+                    for read in group:
+                        self._land(read, outcome, run_id, dies)
         outcome.requests = self.workspace.requests[requests:]
         outcome.log = self.lines[lines:]
         outcome.waited = self.time.slept - slept

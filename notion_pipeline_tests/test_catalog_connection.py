@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -41,6 +41,17 @@ try:
         connection.execute("CREATE TABLE big AS SELECT range AS a, hash(range)::VARCHAR AS b FROM range(1000000)")
 except CatalogError as error:
     print("CatalogError:", error)
+"""
+READER = """
+import sys
+from pathlib import Path
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.errors import CatalogBusyError
+try:
+    with Catalog(Path(sys.argv[1]), log=lambda _: None, wait_seconds=0.1).reading() as connection:
+        print(connection.execute("FROM kept").fetchall())
+except CatalogBusyError as error:
+    print("CatalogBusyError:", error)
 """
 READ_ONLY_FOLDER = """
 import os, sys
@@ -212,6 +223,51 @@ def test_two_threads_of_one_process_write_after_each_other(catalog: Catalog, lin
         thread.join()
     assert errors == []
     assert kept(catalog) == [(11,)]
+
+
+def test_transactions_that_follow_each_other_share_one_opening(catalog: Catalog) -> None:
+    other = Catalog(catalog.path, log=print, wait_seconds=0.3)
+    with catalog.kept_open():
+        with catalog.writing() as connection:
+            connection.execute("UPDATE kept SET a = 2")
+        assert run_python(READER, catalog.path).startswith("CatalogBusyError")
+        with catalog.writing() as connection:
+            connection.execute("UPDATE kept SET a = 3")
+            # Others of this process read meanwhile, and see what is committed.
+            assert kept(other) == kept(catalog) == [(2,)]
+        with pytest.raises(CatalogBusyError), other.writing():
+            raise AssertionError("opened")
+    assert run_python(READER, catalog.path) == "[(3,)]\n"
+
+
+def test_an_error_among_several_transactions_undoes_its_own_alone(catalog: Catalog) -> None:
+    with catalog.kept_open():
+        with catalog.writing() as connection:
+            connection.execute("UPDATE kept SET a = 2")
+        with pytest.raises(CatalogError), catalog.writing() as connection:
+            connection.execute("CREATE TEMP TABLE staged AS FROM kept")
+            connection.execute("UPDATE kept SET a = 3")
+            connection.execute("FROM nowhere")
+        with catalog.writing() as connection:
+            connection.execute("CREATE TEMP TABLE staged AS FROM kept")
+            connection.execute("UPDATE kept SET a = a + 10")
+    with held_by_another_process(catalog.path, "writer"):
+        pass
+    assert kept(catalog) == [(12,)]
+
+
+def test_a_reader_that_is_slower_than_the_writer_is_left_in_peace(catalog: Catalog) -> None:
+    patient = Catalog(catalog.path, log=print, wait_seconds=20)
+    with ExitStack() as open_here:
+        with patient.kept_open():
+            with patient.writing() as connection:
+                connection.execute("UPDATE kept SET a = 2")
+            reader = open_here.enter_context(patient.reading())
+        assert reader is not None
+        assert reader.execute("FROM kept").fetchall() == [(2,)]
+    with patient.writing() as connection:
+        connection.execute("UPDATE kept SET a = 3")
+    assert kept(patient) == [(3,)]
 
 
 def test_folder_that_does_not_exist_is_named(tmp_path: Path, lines: list[str]) -> None:

@@ -1,12 +1,14 @@
 """Opens the DuckDB file late, with patience, and closes it surely.
 
 One process writes a DuckDB file at a time, and while it does nobody else can even read it. So a connection lives for
-one transaction, another process's hold is waited for, and the message says who holds it.
+one transaction, or for a few that are ready to follow each other; another process's hold is waited for, and the message
+says who holds it.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +28,9 @@ LOG_EVERY_SECONDS = 60.0
 #: What a commit makes do with, whatever the size of a table: DuckDB fills what it is given, and its own default is
 #: most of the machine's memory.
 MEMORY_LIMIT = "64MB"
+#: The settings of each file that this process keeps open for writing: who opens it with the same comes in beside.
+_KEPT_OPEN: dict[Path, dict[str, Any]] = {}
+_KEPT_OPEN_LOCK = threading.Lock()
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -69,6 +74,29 @@ class Catalog:
         self._config = {"storage_compatibility_version": STORAGE_VERSION, **(config or {})}
         self._wait_seconds = wait_seconds
         self._log = log
+        self._keeps_open = False
+        self._kept: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Within it the transactions of this object, one after the other, share one opening of the file.
+
+        To open and close it costs as much as a small commit, and the more the more tables it holds. Other threads of
+        this process may read meanwhile; other processes wait, so it is for moments.
+        """
+        self._keeps_open = True
+        try:
+            yield
+        finally:
+            self._keeps_open = False
+            if self._kept is not None:
+                self._let_go(self._kept)
+
+    def _let_go(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._kept = None
+        with _KEPT_OPEN_LOCK:
+            _KEPT_OPEN.pop(self.path, None)
+        connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
@@ -81,7 +109,7 @@ class Catalog:
         if not self.path.exists():
             yield None
             return
-        connection = self._connect(read_only=True)
+        connection = self._connect(self._reading_settings, "read")
         try:
             with self._errors("read"):
                 connection.execute("SET TimeZone = 'UTC'")
@@ -106,7 +134,8 @@ class Catalog:
                 f"The catalog {self.path} cannot be written: its folder does not exist.",
                 cure="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
             )
-        connection = self._connect(read_only=False)
+        connection = self._kept or self._open_for_writing()
+        is_committed = False
         try:
             with self._errors("written"):
                 connection.execute("SET TimeZone = 'UTC'")
@@ -120,13 +149,33 @@ class Catalog:
                 try:
                     yield connection
                     connection.execute("COMMIT")
+                    is_committed = True
                 except BaseException:
                     _roll_back(connection)
                     raise
         finally:
-            connection.close()
+            # After an error the next transaction starts with a file opened anew.
+            if not (is_committed and self._keeps_open):
+                self._let_go(connection)
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _reading_settings(self) -> dict[str, Any]:
+        """Read-only; or as this process keeps the file open for writing, since DuckDB lets in nobody else then."""
+        with _KEPT_OPEN_LOCK:
+            return _KEPT_OPEN.get(self.path) or {"read_only": True, "config": self._config}
+
+    def _open_for_writing(self) -> duckdb.DuckDBPyConnection:
+        # Two writers of one process would share DuckDB's instance and meet in a conflict at commit; where their
+        # settings differ, DuckDB lets in one after the other, as it does with two processes.
+        settings = {"config": {**self._config, "custom_user_agent": f"notion_pipeline/{uuid.uuid4()}"}}
+        connection = self._connect(lambda: settings, "written")
+        if self._keeps_open:
+            self._kept = connection
+            with _KEPT_OPEN_LOCK:
+                _KEPT_OPEN[self.path] = settings
+        return connection
+
+    def _connect(self, settings: Callable[[], dict[str, Any]], purpose: str) -> duckdb.DuckDBPyConnection:
+        """Opens the file, at each attempt with the settings of that moment."""
         announced = 0.0
 
         def say_who(state: RetryCallState) -> None:
@@ -141,14 +190,8 @@ class Catalog:
                     f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far)."
                 )
 
-        config = dict(self._config)
-        if not read_only:
-            # Two writers of one process would share DuckDB's instance and meet in a conflict at commit; where their
-            # settings differ, DuckDB lets in one after the other, as it does with two processes.
-            config["custom_user_agent"] = f"notion_pipeline/{uuid.uuid4()}"
-
         def open_file() -> duckdb.DuckDBPyConnection:
-            return duckdb.connect(str(self.path), read_only=read_only, config=config)
+            return duckdb.connect(str(self.path), **settings())
 
         patience = Retrying(
             retry=retry_if_exception(_is_busy),
@@ -157,7 +200,7 @@ class Catalog:
             before_sleep=say_who,
             reraise=True,
         )
-        with self._errors("read" if read_only else "written"):
+        with self._errors(purpose):
             return patience(open_file)
 
     @contextmanager

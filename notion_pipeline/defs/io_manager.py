@@ -1,8 +1,8 @@
 """Hands finished reads to the catalog and tables to downstream assets; says to Dagster what landed and what failed."""
 
 import typing
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -53,10 +53,10 @@ class ListingHandover:
 
 @dataclass
 class ReadsHandover:
-    """Reads on their way into the catalog, each as it is whole."""
+    """Reads on their way into the catalog, those together that are whole at the same time."""
 
     source: Source
-    reads: Iterator[DatabaseExtract]
+    reads: Generator[list[DatabaseExtract], None, None]
     progress: Progress
     publish_to: Path | None = None
 
@@ -152,7 +152,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         failed: dict[str, tuple[str, list[Exception]]] = {}
         tables_came = False
         try:
-            for database in handover.reads:
+            for database in _each(handover.reads, catalog):
                 found = self._land_database(context, catalog, handover.source, database)
                 rows = found.partition.get("rows_read", 0) if found else 0
                 handover.progress.finished(database.database_id, rows, failed=bool(database.failures))
@@ -226,6 +226,14 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if not _is_said(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
         }
         return LandedDatabase(skipped_metadata(database, standing), unsaid)
+
+
+def _each(groups: Generator[list[DatabaseExtract], None, None], catalog: Catalog) -> Iterator[DatabaseExtract]:
+    """One database after the other; those of a group while the catalog stays open. Who stops early stops the reads."""
+    with closing(groups):
+        for group in groups:
+            with catalog.kept_open():
+                yield from group
 
 
 def _tell(context: dg.OutputContext, source: str, database: DatabaseExtract, found: LandedDatabase | None) -> None:

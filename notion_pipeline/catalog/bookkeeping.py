@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
     hidden_relations JSON, next_read_is_full BOOLEAN
 );
+ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS comments VARCHAR;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
 );
@@ -154,6 +155,15 @@ def stream_states(
     }
 
 
+def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
+    """Of the comments that the last sync of a data source left; see `comments.digest`."""
+    rows = connection.execute(
+        "SELECT comments FROM _notion_pipeline.reads WHERE source = ? AND data_source_id = ?",
+        [state.source, state.data_source_id],
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
 def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:
     return bool(
         connection.execute("SELECT 1 FROM _notion_pipeline.syncs WHERE stage_id = ? LIMIT 1", [stage_id]).fetchall()
@@ -210,6 +220,7 @@ def record_read(
     excluded: Sequence[str],
     snapshot: dict[str, Any],
     hidden_relations: dict[str, str],
+    comments: str,
 ) -> None:
     """Moves the bookmark and what goes with it, in the transaction of the rows."""
     connection.execute(
@@ -228,11 +239,11 @@ def record_read(
         [state.source, state.data_source_id],
     )
     connection.execute(
-        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, ?, false)",
+        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, ?, false, ?)",
         [
             *(state.source, state.data_source_id, account, start_date),
             *(json.dumps(list(excluded), ensure_ascii=False), json.dumps(snapshot, ensure_ascii=False)),
-            json.dumps(hidden_relations, ensure_ascii=False),
+            *(json.dumps(hidden_relations, ensure_ascii=False), comments),
         ],
     )
 

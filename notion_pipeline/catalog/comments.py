@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import duckdb
@@ -9,6 +10,7 @@ import duckdb
 from notion_pipeline.catalog.evolution import PlannedColumn
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.extract import Extract
+from notion_pipeline.json_text import dump_json
 from notion_pipeline.properties import COMPUTED
 
 _PAGE_COMMENTS = {
@@ -30,41 +32,25 @@ _PAGE_COMMENTS = {
 }
 
 
-def write_comments(
-    connection: duckdb.DuckDBPyConnection, extract: Extract, table: tuple[str, str], planned: Sequence[PlannedColumn]
-) -> dict[str, str | None]:
-    """Brings the comments up to date; one that says the same already is not written again.
-
-    Returns:
-        Those of the columns as they are now.
-    """
+def comments_of(extract: Extract, planned: Sequence[PlannedColumn]) -> tuple[str, dict[str, str]]:
+    """What a table says of itself, and what its columns say by name."""
     on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract) for plan in planned}}
-    return comment_on(connection, table, _table_comment(extract), on_columns)
+    return _table_comment(extract), on_columns
+
+
+def digest(on_table: str, on_columns: Mapping[str, str]) -> str:
+    """By which it is known whether comments are to be written; to read them, DuckDB goes through all its tables."""
+    return hashlib.sha256(dump_json([on_table, on_columns])).hexdigest()
 
 
 def comment_on(
-    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], wanted: str, wishes: Mapping[str, str]
-) -> dict[str, str | None]:
-    """Writes those comments of a table and its columns that do not say so already; those of the columns then."""
-    here = [table[0], table[1]]
-    on_table = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() "
-        "AND schema_name = ? AND table_name = ?",
-        here,
-    ).fetchall()[0][0]
-    if on_table != wanted:
-        connection.execute(f"COMMENT ON TABLE {quote(*table)} IS {text(wanted)}")
-    on_columns = dict(
-        connection.execute(
-            "SELECT column_name, comment FROM duckdb_columns() WHERE database_name = current_database() "
-            "AND schema_name = ? AND table_name = ?",
-            here,
-        ).fetchall()
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], on_table: str, on_columns: Mapping[str, str]
+) -> None:
+    """Writes the comments of a table and of its columns."""
+    connection.execute(
+        f"COMMENT ON TABLE {quote(*table)} IS {text(on_table)}; "
+        + "; ".join(f"COMMENT ON COLUMN {quote(*table, name)} IS {text(on_columns[name])}" for name in on_columns)
     )
-    for name, comment in on_columns.items():
-        if name in wishes and comment != wishes[name]:
-            connection.execute(f"COMMENT ON COLUMN {quote(*table, name)} IS {text(wishes[name])}")
-    return {name: wishes.get(name, comment) for name, comment in on_columns.items()}
 
 
 def _table_comment(extract: Extract) -> str:

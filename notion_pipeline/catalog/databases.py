@@ -100,13 +100,14 @@ def write_databases(
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(source.name)}")
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind, _ in _COLUMNS)
     table = quote(source.name, "databases")
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
-    comment_on(
-        connection,
-        (source.name, "databases"),
-        f"Every Notion database that the connection of source {source.name} sees",
-        {name: comment for name, _, comment in _COLUMNS},
-    )
+    if not _exists(connection, source.name):
+        connection.execute(f"CREATE TABLE {table} ({columns})")
+        comment_on(
+            connection,
+            (source.name, "databases"),
+            f"Every Notion database that the connection of source {source.name} sees",
+            {name: comment for name, _, comment in _COLUMNS},
+        )
     before = known_databases(connection, source.name)
     names = name_tables(connection, source, listing.databases)
     if before:

@@ -15,7 +15,7 @@ import duckdb
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.catalog.comments import write_comments
+from notion_pipeline.catalog.comments import comment_on, comments_of, digest
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
@@ -46,13 +46,17 @@ def land(
     table = (extract.source, state.table_name)
     mark = extract.deleted_rows == "mark"
     forgotten = 0 if mark or not state.has_table else _forget_marked(connection, table)
-    planned = _prepare_table(connection, extract, state, table, mark=mark)
+    planned, is_made_anew = _prepare_table(connection, extract, state, table, mark=mark)
     counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
     counts["rows_removed"] += forgotten
     if set(exclusion_marks(extract.excluded)) - set(state.excluded):
         forget_excluded(connection, table, Exclusion(extract.excluded))
-    comments = write_comments(connection, extract, table, planned)
     kinds = column_types(connection, table)
+    on_table, known_comments = comments_of(extract, planned)
+    comments = {column: known_comments[column] for column in kinds}
+    commented = digest(on_table, comments)
+    if is_made_anew or commented != bookkeeping.comments_digest(connection, state):
+        comment_on(connection, table, on_table, comments)
     bookkeeping.record_read(
         connection,
         state,
@@ -67,6 +71,7 @@ def land(
         excluded=exclusion_marks(extract.excluded),
         snapshot=extract.snapshot,
         hidden_relations=extract.hidden_relations,
+        comments=commented,
     )
     bookkeeping.record_sync(
         connection,
@@ -92,7 +97,7 @@ def land(
     return Landed(
         table=f"{table[0]}.{table[1]}",
         row_count=row_count,
-        columns=tuple((name, kind, comments.get(name)) for name, kind in kinds.items()),
+        columns=tuple((name, kind, comments[name]) for name, kind in kinds.items()),
         bookmark=extract.stage.bookmark,
         last_full_sync_at=finished_at if extract.full else state.last_full_sync_at,
         schema_changes=extract.schema_changes,
@@ -102,7 +107,8 @@ def land(
 
 def _prepare_table(
     connection: duckdb.DuckDBPyConnection, extract: Extract, state: StreamState, table: tuple[str, str], *, mark: bool
-) -> list[PlannedColumn]:
+) -> tuple[list[PlannedColumn], bool]:
+    """The columns as they are now, and whether the table was made, or made anew, for them."""
     existing = state.columns if state.has_table else ()
     decision = decide_computed_types(connection, extract, existing, table if state.has_table else None)
     exclusion = Exclusion(extract.excluded)
@@ -115,10 +121,10 @@ def _prepare_table(
     )
     if not state.has_table:
         create_table(connection, table, planned, mark=mark)
-    else:
-        evolve_table(connection, table, planned, mark=mark, recomputed=decision.recomputed)
-        forget_kept_values(connection, decision)
-    return planned
+        return planned, True
+    is_made_anew = evolve_table(connection, table, planned, mark=mark, recomputed=decision.recomputed)
+    forget_kept_values(connection, decision)
+    return planned, is_made_anew
 
 
 def _forget_marked(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> int:
@@ -144,13 +150,15 @@ def _merge(
     target = quote(*table)
     live = [plan for plan in planned if plan.prop is not None]
     values = {name: _page_value(name, kind) for name, kind in PAGE_COLUMNS} | {p.column: _value(p) for p in live}
-    _judge(connection, extract, target, values, mark=mark)
-    found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
+    found: dict[str, int] = {}
+    if extract.stage.rows:
+        _judge(connection, extract, target, values, mark=mark)
+        found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
     if found.get("updated") or found.get("inserted"):
         kept = [plan.column for plan in planned if plan.prop is None]
         _write_changed(connection, extract, target, values, kept=kept, now=now)
     removed = _remove(connection, extract, target, now, mark=mark) if extract.full else 0
-    connection.execute("DROP TABLE verdicts")
+    connection.execute("DROP TABLE IF EXISTS verdicts")
     not_computed, not_converted = connection.execute(
         f"SELECT coalesce(sum({NOT_COMPUTED}), 0)::BIGINT, coalesce(sum({NOT_CONVERTED}), 0)::BIGINT FROM staged"
     ).fetchall()[0]

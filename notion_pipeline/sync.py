@@ -1,8 +1,9 @@
 """Reads many databases at once and hands each over as soon as it is whole.
 
 The reading runs on an event loop in a thread of its own; the caller lands one database while others are still read.
-Databases fail one by one. The catalog is only looked into here, read-only and for a moment, after the database's lock
-is taken: a bookmark read before could be moved by somebody else meanwhile.
+Databases fail one by one, and one that another run syncs is put off while there are others. The catalog is only looked
+into here, read-only and for a moment, after the database's lock is taken: a bookmark read before could be moved by
+somebody else meanwhile.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from filelock import Timeout
@@ -41,6 +45,14 @@ _CONVERTING_THREADS = 4
 _Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 
 
+@dataclass
+class _Wait:
+    """For a database that another run syncs."""
+
+    since: float
+    tell_at: float = 0.0
+
+
 class Sync:
     """The reading half of a sync of many databases."""
 
@@ -57,6 +69,7 @@ class Sync:
         self._options = options
         self._progress = progress
         self._log = log
+        self._held_elsewhere: dict[str, _Wait] = {}
         self._wanted: set[str] = set()
         self._next_look: asyncio.Future[dict[str, StreamState]] | None = None
         self._looking = asyncio.Lock()
@@ -103,7 +116,7 @@ class Sync:
         handed: _Handed,
         stop: threading.Event,
     ) -> None:
-        waiting = list(reversed(targets))
+        waiting = deque(targets)
         most = self._options.source.limits.concurrent_requests
         readers_at_once = max(1, min(len(targets), most))
         # One more than there may be requests: while it keeps an answer the others are asking.
@@ -114,7 +127,13 @@ class Sync:
 
             async def reader() -> None:
                 while waiting:
-                    handed.put(await self._read_database(client, waiting.pop()))
+                    target = waiting.popleft()
+                    if (extract := await self._read_database(client, target)) is not None:
+                        handed.put(extract)
+                        continue
+                    waiting.append(target)
+                    if all(other.id in self._held_elsewhere for other in waiting):
+                        await asyncio.sleep(LOCK_POLL_SECONDS)
                 spare.give()
 
             readers = [asyncio.ensure_future(reader()) for _ in range(readers_at_once)]
@@ -129,11 +148,15 @@ class Sync:
             if everything.done() and not everything.cancelled():
                 everything.result()
 
-    async def _read_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseExtract:
-        """One database under its lock, which stays taken until the extract is landed."""
+    async def _read_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseExtract | None:
+        """One database under its lock, which stays taken until the extract is landed; None while another run has it."""
         extract = DatabaseExtract(target.id, target.title, target.url, stream_name(target.id))
-        self._progress.started(target.id, target.title)
+        if target.id not in self._held_elsewhere:
+            self._progress.started(target.id, target.title)
         try:
+            if (release := self._lock(target)) is None:
+                return None
+            extract.release = release
             await self._read_locked(client, target, extract)
         except asyncio.CancelledError:
             extract.release()
@@ -157,7 +180,6 @@ class Sync:
 
     async def _read_locked(self, client: NotionClient, target: DatabaseTarget, extract: DatabaseExtract) -> None:
         self._raise_if_refused()
-        extract.release = await self._lock(target)
         if not target.data_sources:
             target = await self._look_up(client, target)
             extract.title, extract.url = target.title, target.url
@@ -173,20 +195,21 @@ class Sync:
             except Exception as error:  # as above: the other data sources of the database are kept
                 self._note(error, target, extract)
 
-    async def _lock(self, target: DatabaseTarget) -> Callable[[], None]:
-        """Waits for another sync of the same database to end."""
+    def _lock(self, target: DatabaseTarget) -> Callable[[], None] | None:
+        """Takes the database for this run, and gives what gives it back; None while another run syncs it."""
         lock = database_lock(self._options.home, self._options.source.name, target.id)
-        waited = 0.0
-        while True:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                if waited % LOCK_LOG_SECONDS == 0:
-                    self._log(f"{target.label} is being synced by another run; waiting for it ({waited:.0f} s so far).")
-                await asyncio.sleep(LOCK_POLL_SECONDS)
-                waited += LOCK_POLL_SECONDS
-            else:
-                return lock.release
+        now = time.monotonic()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waits = self._held_elsewhere.setdefault(target.id, _Wait(now))
+            if now >= waits.tell_at:
+                waits.tell_at = now + LOCK_LOG_SECONDS
+                waited = now - waits.since
+                self._log(f"{target.label} is being synced by another run; waiting for it ({waited:.0f} s so far).")
+            return None
+        self._held_elsewhere.pop(target.id, None)
+        return lock.release
 
     async def _look_up(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""

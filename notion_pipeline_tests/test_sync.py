@@ -547,7 +547,7 @@ def test_reads_that_nobody_waits_for_any_more_stop_and_keep_what_they_have(
 
 
 def test_sync_waits_for_another_of_the_same_database(workspace: Workspace, pipeline: Pipeline) -> None:
-    configured(pipeline, "limits: {concurrent_requests: 2}")  # one that waits, and one for the free database
+    configured(pipeline, "limits: {concurrent_requests: 1}")  # who waits stands in nobody's way
     tasks = tasks_in(workspace)
     tasks_in(workspace, 2, "Free")
     lock = database_lock(pipeline.project.home, "notion", tasks.database.id)

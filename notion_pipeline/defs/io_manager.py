@@ -70,7 +70,7 @@ class LandedDatabase:
 
 
 class CatalogIOManager(dg.ConfigurableIOManager):
-    """Commits each database in a transaction of its own, opened when its read is whole and closed at once."""
+    """Commits each database in a transaction of its own; the catalog is open while whole reads wait for that."""
 
     catalog: dg.ResourceDependency[CatalogResource]
     home: str = Field(default="", description="Folder of the lock by which a run shows that its process lives.")

@@ -9,14 +9,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
 import pytest
+from dagster._core.instance import InstanceRef
+from dagster._core.scheduler.instigation import TickStatus
 
+from notion_pipeline.changes import ChangesCursor
+from notion_pipeline.defs.liveness import unfinished_run
+from notion_pipeline.instants import as_datetime
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 SOURCES = """
@@ -41,18 +49,44 @@ class Deployment:
     workspace: Workspace
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of the catalog; none where it is not there yet or somebody writes it."""
-        try:
-            with duckdb.connect(str(self.folder / "catalog.duckdb"), read_only=True) as connection:
-                return connection.execute(sql).fetchall()
-        except duckdb.Error:
-            return []
+        """Rows of the catalog, once nobody writes it; none where it or what is asked for is not there yet."""
+        path = self.folder / "catalog.duckdb"
+        give_up_at = time.monotonic() + PATIENCE
+        while path.exists():
+            try:
+                with duckdb.connect(str(path), read_only=True) as connection:
+                    return connection.execute(sql).fetchall()
+            except duckdb.CatalogException:
+                break
+            except duckdb.Error:
+                assert time.monotonic() < give_up_at, self.log
+                time.sleep(0.05)
+        return []
 
-    def wait_for(self, what: Callable[[], bool], seconds: float = 150) -> None:
-        give_up_at = time.monotonic() + seconds
+    @property
+    def log(self) -> str:
+        return (self.folder / "dev.log").read_text()[-8000:]
+
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        give_up_at = time.monotonic() + 2 * PATIENCE
         while not what():
-            assert time.monotonic() < give_up_at, (self.folder / "dev.log").read_text()[-8000:]
+            assert time.monotonic() < give_up_at, self.log
             time.sleep(0.5)
+
+    def is_quiet(self, since: datetime) -> bool:
+        """Whether the sensor has looked after the minute of the last edit, and nothing is due or under way any more."""
+        storage = {"storage": {"sqlite": {"base_dir": str(self.folder / ".dagster" / "storage")}}}
+        ref = InstanceRef.from_dir(str(self.folder / ".dagster"), overrides=storage)
+        with dg.DagsterInstance.from_ref(ref) as instance:
+            (sensor,) = (state for state in instance.all_instigator_state() if state.name == "notion_changes")
+            # The runs that a tick asks for are there when it has ended, and not before.
+            ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id, limit=5)
+            last = next((tick for tick in ticks if tick.status is not TickStatus.STARTED), None)
+            cursor = ChangesCursor.load(last.cursor if last else None)
+            looked_at = as_datetime(cursor.looked_at)
+            if looked_at is None or looked_at <= since or cursor.again or cursor.pending:
+                return False
+            return unfinished_run(instance, "notion_sync", self.folder / ".notion_pipeline") is None
 
     def syncs(self, database_id: str) -> int:
         found = self.query(f"SELECT count(*) FROM _notion_pipeline.syncs WHERE database_id = '{database_id}'")
@@ -82,7 +116,7 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
             yield Deployment(tmp_path, workspace)
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE)
 
 
 def _named(workspace: Workspace, title: str) -> Any:
@@ -109,16 +143,10 @@ def test_triggers_keep_the_catalog_fresh_by_themselves(deployment: Deployment) -
     assert deployment.query("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'other'") == [(2,)]
 
     # A minute later everything was synced for the last time; from then on a tick is one search.
-    deployment.wait_for(lambda: not _is_busy(deployment, (tasks.id, notes.id, shared.id)), seconds=200)
+    last_edit = shared.data_source.pages[0].last_edited_time
+    deployment.wait_for(lambda: deployment.is_quiet(last_edit))
     before = [deployment.syncs(database.id) for database in (tasks, notes)]
     workspace.edit_page(tasks.data_source.pages[0], {"Name": "edited again"})
     deployment.wait_for(lambda: deployment.query("SELECT name FROM notion.tasks") == [("edited again",)])
     assert deployment.syncs(tasks.id) > before[0]
     assert deployment.syncs(notes.id) == before[1], "an edit in one database syncs no other"
-
-
-def _is_busy(deployment: Deployment, databases: tuple[str, ...]) -> bool:
-    """Whether anything was synced while the sensor had time for two ticks."""
-    before = [deployment.syncs(database_id) for database_id in databases]
-    time.sleep(14)
-    return before != [deployment.syncs(database_id) for database_id in databases]

@@ -23,7 +23,7 @@ from notion_pipeline.token_store import StoredAccount, TokenStore
 
 LOCK_POLL_SECONDS = 0.05
 LOCK_SECONDS = 300.0
-# A token that is refused this soon after Notion gave it did not expire: another one would fare no better.
+# A token that is refused this soon after it was asked for did not expire: another one would fare no better.
 SHORTEST_LIFE_SECONDS = 1.0
 # Tokens tried for one request: those that another process left may have expired on the way.
 MOST_TOKENS = 6
@@ -87,9 +87,11 @@ class OAuthAuth(httpx.Auth):
 
     async def _renew_once(self, refused: StoredAccount) -> None:
         release = await self._locked(refused.bot_id)
+        # Its life begins somewhere between here and the answer, which a busy machine may take in late.
+        asked_at = time.monotonic()
         self._account, own = await asyncio.to_thread(self._renew_locked, refused, release)
         if own:
-            self._own_at = time.monotonic()
+            self._own_at = asked_at
 
     async def _locked(self, bot_id: str) -> Callable[[], None]:
         give_up_at = time.monotonic() + LOCK_SECONDS

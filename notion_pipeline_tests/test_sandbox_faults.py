@@ -10,8 +10,10 @@ import httpx
 import pytest
 from notion_client import Client
 
+from notion_pipeline.sandbox.faults import RateWindows
 from notion_pipeline.sandbox.server import SandboxServer, serve
 from notion_pipeline.sandbox.workspace import Fault, RateLimit, Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 HEADERS = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
 
@@ -23,7 +25,7 @@ def ws() -> Workspace:
 
 @pytest.fixture
 def http(ws: Workspace) -> Iterator[httpx.Client]:
-    with SandboxServer(ws) as server, httpx.Client(base_url=server.url, headers=HEADERS) as client:
+    with SandboxServer(ws) as server, httpx.Client(base_url=server.url, headers=HEADERS, timeout=PATIENCE) as client:
         yield client
 
 
@@ -106,7 +108,7 @@ def test_hang_ends_with_the_server(ws: Workspace) -> None:
 
         def ask() -> None:
             try:
-                httpx.get(server.url + "/v1/users/me", headers=HEADERS, timeout=30)
+                httpx.get(server.url + "/v1/users/me", headers=HEADERS, timeout=PATIENCE)
             except httpx.TransportError as error:
                 failed.append(error)
 
@@ -114,7 +116,7 @@ def test_hang_ends_with_the_server(ws: Workspace) -> None:
         thread.start()
         while not ws.requests:
             thread.join(0.005)
-    thread.join(5)
+    thread.join(PATIENCE)
     assert len(failed) == 1
 
 
@@ -162,10 +164,13 @@ def test_window_refuses_what_is_beyond_the_budget(ws: Workspace, http: httpx.Cli
 
 
 def test_window_opens_again(ws: Workspace, http: httpx.Client) -> None:
-    ws.rate_limit = RateLimit(requests=1, window_seconds=0.05)
+    seconds = [0.0]
+    ws.rate_windows = RateWindows(now=lambda: seconds[0])
+    ws.rate_limit = RateLimit(requests=1, window_seconds=60)
     assert me(http).status_code == 200
+    seconds[0] = 59.9
     assert me(http).status_code == 429
-    threading.Event().wait(0.06)
+    seconds[0] = 60.0
     assert me(http).status_code == 200
 
 
@@ -173,7 +178,7 @@ def test_log_holds_every_api_request(ws: Workspace, http: httpx.Client) -> None:
     me(http)
     http.post("/v1/search?x=1", json={"query": "a"})
     http.get("/v1/nonsense")
-    http.get("/sandbox/clock")
+    http.get("/sandbox/clock", timeout=PATIENCE)
     assert [(r.method, r.path, r.query, r.body, r.status) for r in ws.requests] == [
         ("GET", "/v1/users/me", "", None, 200),
         ("POST", "/v1/search", "x=1", {"query": "a"}, 200),
@@ -246,11 +251,11 @@ def test_serve_announces_its_address_once_it_answers_and_ends_quietly(ws: Worksp
     addresses: list[str] = []
 
     def announce(url: str) -> None:
-        assert httpx.get(url + "/sandbox/clock").status_code == 200
+        assert httpx.get(url + "/sandbox/clock", timeout=PATIENCE).status_code == 200
         addresses.append(url)
         raise KeyboardInterrupt  # Ctrl-C while the address is still being told
 
     serve(ws, 0, announce=announce)
     (url,) = addresses
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        httpx.get(url, timeout=PATIENCE)

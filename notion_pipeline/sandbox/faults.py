@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,12 +104,13 @@ class RateLimit:
 class RateWindows:
     """The open windows by token."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._open: dict[str, tuple[float, int]] = {}
 
     def refusal(self, limit: RateLimit, token: str) -> int | None:
         """Whole seconds to wait, or None when the request may pass."""
-        now = time.monotonic()
+        now = self._now()
         began, spent = self._open.get(token, (now, 0))
         if now - began >= limit.window_seconds:
             began, spent = now, 0

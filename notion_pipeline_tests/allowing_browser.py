@@ -7,6 +7,7 @@ import sys
 import httpx
 
 from notion_pipeline_tests.oauth_side import allow
+from notion_pipeline_tests.patience import PATIENCE
 
 if __name__ == "__main__":
-    sys.exit(0 if httpx.get(allow(sys.argv[1])).is_success else 1)
+    sys.exit(0 if httpx.get(allow(sys.argv[1]), timeout=PATIENCE).is_success else 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,12 +19,14 @@ from playwright.sync_api import Page, expect, sync_playwright
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 #: A backfill waits for its daemon, which looks once in a while only, and the machine may be slow.
-RUN_SECONDS = 240
+RUN_SECONDS = 2 * PATIENCE
 #: Where the pictures of the documentation are put instead of beside the test: `SCREENSHOTS=docs/images`.
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
@@ -58,9 +59,7 @@ def dagster_dev(folder: Path, sources: str) -> Iterator[Project]:
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "sources.yaml").write_text(sources, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     workspace = sample_workspace()
     with SandboxServer(workspace) as sandbox, (folder / "dev.log").open("wb") as log:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
@@ -78,16 +77,16 @@ def dagster_dev(folder: Path, sources: str) -> Iterator[Project]:
             yield Project(url, folder, workspace)
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE)
 
 
 @contextmanager
-def browser_page() -> Iterator[Page]:
+def browser_page(width: int = 1280, height: int = 800) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE * 1000)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
         yield page
         browser.close()
 
@@ -124,11 +123,11 @@ def picture(page: Page, folder: Path, name: str) -> None:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=2):
+            with urllib.request.urlopen(f"{url}/server_info", timeout=30):
                 return
         except OSError:
             time.sleep(0.25)

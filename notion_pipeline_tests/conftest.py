@@ -6,11 +6,12 @@ mixes the two clocks shows. Faults that a client repeats cost real back-off; ref
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import BearerAuth, NotionClient
@@ -23,7 +24,7 @@ from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.whole_way import Pipeline
 
 # An example may take as long as a busy machine makes it take: nothing here asserts a time.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
@@ -33,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Whatever a sync promises it promises at every setting: the suite can be run at 1, or at 32."""
+    # What a shell starts in the background ignores Ctrl-C, and so would the commands that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if wanted := config.getoption("--concurrent-requests"):
         Source.model_fields["limits"].default = Limits(concurrent_requests=wanted)
         for model in (Source, Sources):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import subprocess
 import sys
 import threading
@@ -15,12 +14,8 @@ from pathlib import Path
 
 from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from notion_pipeline.sandbox.server import SandboxServer
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.ports import free_port
 
 
 @dataclass
@@ -54,7 +49,7 @@ class Folder:
             f"sources:\n  - name: notion\n    account: {{type: oauth, workspace: {workspace}}}\n"
         )
 
-    def run(self, *arguments: str, given: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """A command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "notion_pipeline.cli", *arguments],
@@ -63,7 +58,7 @@ class Folder:
             input=given,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -108,7 +103,7 @@ class Connecting:
         self._lines.put(None)
 
     def _until(self, part: str) -> str:
-        while (line := self._lines.get(timeout=30)) is not None:
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
             self.output += line
             if part in line:
                 return line
@@ -121,8 +116,8 @@ class Connecting:
 
     def end(self) -> tuple[int, str]:
         """Exit code and everything that was printed."""
-        code = self.process.wait(timeout=60)
-        self._thread.join(timeout=10)
+        code = self.process.wait(timeout=PATIENCE)
+        self._thread.join(timeout=PATIENCE)
         while not self._lines.empty():
             self.output += self._lines.get() or ""
         return code, self.output

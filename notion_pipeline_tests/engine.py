@@ -24,6 +24,7 @@ from notion_pipeline.sandbox.workspace import Request
 from notion_pipeline.sync import Sync
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline_tests.bench import TOKEN, Bench
+from notion_pipeline_tests.patience import PATIENCE
 
 #: Where a process may die and leave the stage of a whole read behind.
 BEFORE_COMMIT, AFTER_COMMIT = "before the commit", "after the commit, before its stage is removed"
@@ -74,7 +75,7 @@ class Engine(Bench):
     """
 
     time: PretendTime = field(default_factory=PretendTime)
-    timeout: float = 20.0
+    timeout: float = PATIENCE
 
     def attempt(self, sync_type: str | None = None, *, run_id: str = "run", dies: str = "") -> Outcome:
         """One run: the listing, then each selected database; commits what it read whole.

@@ -33,6 +33,7 @@ from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.engine import TOKEN, Engine, Outcome
+from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences
 
 #: The two sides of what notion-api.md leaves open.
@@ -316,7 +317,7 @@ class Matrix:
         before = {database.id: made.state(database) for database in (made.tasks, made.links)}
         fault = made.workspace.faults.add(kind.make(made, at))
         # A timeout only where it is wanted: the machine may be slow.
-        made.engine.timeout = PATIENCE_SECONDS if name == "hang" else 20.0
+        made.engine.timeout = PATIENCE_SECONDS if name == "hang" else PATIENCE
         outcome = self._synced()
         made.workspace.faults.clear()
         self.tally.faults[name] += fault.fired

@@ -13,6 +13,7 @@ from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECR
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.token_store import StoredAccount, TokenStore, open_store
+from notion_pipeline_tests.patience import PATIENCE
 
 CREDENTIALS = {"NOTION_CLIENT_ID": SANDBOX_CLIENT_ID, "NOTION_CLIENT_SECRET": SANDBOX_CLIENT_SECRET}
 SOURCES = 'sources:\n  - name: notion\n    account: {type: oauth, workspace: "Acme"}\n'
@@ -21,12 +22,12 @@ SOURCES = 'sources:\n  - name: notion\n    account: {type: oauth, workspace: "Ac
 def allow(url: str, *, decision: str = "allow", databases: list[str] | None = None, user: str = "") -> str:
     """Where the browser is sent after the authorize page's button, without going there."""
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
-    page = httpx.get(url)
+    page = httpx.get(url, timeout=PATIENCE)
     assert page.status_code == 200, page.text
     shown = [part.split('"')[0] for part in page.text.split('name="database" value="')[1:]]
     form: dict[str, str | list[str]] = {**asked, "decision": decision, "user": user}
     form["database"] = shown if databases is None else databases
-    answer = httpx.post(url.partition("?")[0], data=form)
+    answer = httpx.post(url.partition("?")[0], data=form, timeout=PATIENCE)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 

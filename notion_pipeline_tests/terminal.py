@@ -12,6 +12,8 @@ from types import TracebackType
 import pexpect
 import pyte
 
+from notion_pipeline_tests.patience import PATIENCE
+
 DOWN, ENTER, SPACE, CTRL_A, CTRL_C = "\x1b[B", "\r", " ", "\x01", "\x03"
 _CONTROL = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])")
 
@@ -40,7 +42,7 @@ class Terminal:
             env={**os.environ, "TERM": "xterm"},  # type: ignore[arg-type]
             dimensions=(50, 160),
             encoding="utf-8",
-            timeout=30,
+            timeout=PATIENCE,
         )
         self._seen = ""
         self._screen = pyte.Screen(160, 50)
@@ -65,7 +67,7 @@ class Terminal:
 
     def shows(self, text: str) -> None:
         """Waits until the text stands on the screen: what changes in place is not written whole."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while text not in "\n".join(self._screen.display):
             assert time.monotonic() < deadline, "\n".join(self._screen.display)
             self._process.expect([pexpect.TIMEOUT, "\x00"], timeout=0.05)

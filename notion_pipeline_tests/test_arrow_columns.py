@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.memory import few_collections, give_back_memory
 from notion_pipeline.property_values import DATE_TYPE, NAMES_TYPE, PEOPLE_TYPE
+from notion_pipeline_tests.patience import PATIENCE
 
 TEXTS = st.text(max_size=12)
 INSTANTS = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)
@@ -54,7 +55,7 @@ def test_conversion_does_not_import_pandas() -> None:
         "to_batch([{'id': 'a', 'properties': {}}], RowSchema((Property('t', 'Tags', 'multi_select'),)))\n"
         "assert 'pandas' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=PATIENCE)
 
 
 def test_garbage_is_collected_as_before_once_the_reads_are_in() -> None:

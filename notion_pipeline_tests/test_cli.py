@@ -28,6 +28,7 @@ from notion_pipeline.cli.tally import Tally
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]
 COMMANDS_PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
@@ -288,7 +289,7 @@ class TestFailures:
     def test_sigterm_ends_the_run_as_failed(self, two_databases: Workspace, project: Project) -> None:
         process = slow_sync(two_databases, project)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
         assert errors.strip().splitlines()[-1].startswith("Error: Interrupted.")
         assert "Traceback" not in errors
@@ -299,7 +300,7 @@ class TestFailures:
     ) -> None:
         process = slow_sync(two_databases, project)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
         assert statuses(project) == [DagsterRunStatus.STARTED]
         two_databases.latency = 0.0
         assert run("sync").exit_code == 0
@@ -323,12 +324,12 @@ def statuses(project: Project) -> list[DagsterRunStatus]:
 
 def slow_sync(workspace: Workspace, project: Project) -> subprocess.Popen[str]:
     """A sync that has asked its first question and waits for the answer."""
-    workspace.latency = 5.0
+    workspace.latency = PATIENCE
     process = subprocess.Popen(
         [*PROGRAM, "sync"], cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 30
-    while not workspace.requests and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE
+    while not workspace.requests and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     assert workspace.requests
     return process
@@ -349,11 +350,11 @@ class TestSandbox:
                 f"{exports['NOTION_API_URL']}/v1/users/me",
                 headers={"Authorization": "Bearer ntn_other", "Notion-Version": "2026-03-11"},
             )
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 assert answer.status == 200
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
 
     def test_port_that_is_taken(self, sandbox: SandboxServer) -> None:

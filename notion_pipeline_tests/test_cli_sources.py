@@ -14,6 +14,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import refuse
+from notion_pipeline_tests.patience import PATIENCE
 
 SOURCES = """
 sources:
@@ -103,6 +104,6 @@ def test_page_comes_when_notion_does_not_answer(
     commands: Commands, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("notion_pipeline.cli.sources.ANSWER_SECONDS", 0.2)
-    workspace.latency = 2.0
+    workspace.latency = PATIENCE
     assert "Notion did not answer within 0 seconds" in commands.ok("sources")
     assert os.environ["NOTION_TOKEN"]

@@ -10,6 +10,7 @@ import pytest
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
+from notion_pipeline_tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -103,4 +104,4 @@ def test_catalog_that_is_held_is_waited_for_a_moment_only(
         holder.stdout.readline()
         assert f"PID {holder.pid}" in commands.fails("streams")
     finally:
-        holder.communicate("\n", timeout=30)
+        holder.communicate("\n", timeout=PATIENCE)

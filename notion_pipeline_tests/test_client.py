@@ -33,6 +33,8 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.ports import free_port
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"
@@ -157,7 +159,6 @@ async def setting(
     auth: httpx.Auth | None = None,
     concurrent_requests: int = 4,
     delay: float = 0.0,
-    timeout: float = 5.0,
     pauses: PauseFile | None = None,
     stats: RequestStats | None = None,
 ) -> AsyncIterator[Setting]:
@@ -185,7 +186,6 @@ async def setting(
             base_url=server.url,
             source="sales",
             log=lines.append,
-            timeout=timeout,
             stats=stats,
             sleep=wait,
         ) as client:
@@ -418,7 +418,13 @@ def test_failing_answer_may_ask_for_more_patience_but_not_for_ever() -> None:
 
 
 def test_silence_is_a_failure() -> None:
-    caught, here = play([ok()], me, delay=0.05, timeout=0.01)
+    """Connecting has its own bound, so that it is the answer alone that does not come in time."""
+
+    async def ask(client: NotionClient) -> object:
+        client._http.timeout = httpx.Timeout(PATIENCE, read=0.01)
+        return await client.me()
+
+    caught, here = play([ok()], ask, delay=PATIENCE)
     assert type(caught) is RetryableNotionError
     assert "ReadTimeout" in str(caught)
     assert here.client.stats.requests == 8
@@ -468,15 +474,13 @@ def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_absent_server_is_named_with_its_address() -> None:
     async def scenario() -> tuple[Exception, Setting]:
         async with setting(ok()) as here:
-            pass
-        async with setting(ok()) as other:
-            other.client._base_url = here.server.url  # nobody listens there any more
+            here.client._base_url = f"http://127.0.0.1:{free_port()}"
             with pytest.raises(RetryableNotionError) as caught:
-                await other.client.me()
+                await here.client.me()
             return caught.value, here
 
     caught, here = asyncio.run(scenario())
-    assert f"Notion could not be reached at {here.server.url}" in str(caught)
+    assert f"Notion could not be reached at {here.client._base_url}" in str(caught)
     assert "NOTION_API_URL" in str(caught)
 
 

@@ -22,8 +22,10 @@ from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.token_store import open_store
-from notion_pipeline_tests.connecting_process import Folder, free_port
+from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
+from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.ports import free_port
 from notion_pipeline_tests.test_token_store import ACCOUNT
 
 CLIENT = OAuthClient("id", Secret("a-secret"), "http://localhost:8917/oauth/callback", "http://127.0.0.1:1")
@@ -145,19 +147,19 @@ def serve(answer: Reply) -> CallbackServer:
 
 def get(server: CallbackServer, path: str = "/oauth/callback", **headers: str) -> httpx.Response:
     port = server._parts.port
-    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers)
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=PATIENCE)
 
 
 def test_the_server_listens_on_loopback_alone_and_leaves_nothing() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with serve(Reply(200, "Done", (), ends=True)) as server:
         addresses = {listening.server_address[0] for listening in server._servers}
         assert addresses <= {"127.0.0.1", "::1"}
         idle = HTTPConnection("127.0.0.1", server._parts.port or 0)
         idle.connect()  # as a browser does ahead of time
         response = get(server)
-        assert server.done.wait(10)  # said after the page is sent
-    assert threading.active_count() == before
+        assert server.done.wait(PATIENCE)  # said after the page is sent
+    assert set(threading.enumerate()) <= before
     with pytest.raises(httpx.ConnectError):
         get(server)
     idle.close()
@@ -170,7 +172,7 @@ def test_other_paths_and_names_reach_nothing() -> None:
     with serve(Reply(200, "Done", (), ends=True)) as server:
         assert get(server, "/favicon.ico").status_code == 404
         assert get(server, host="evil.example").status_code == 404
-        assert httpx.post(f"http://127.0.0.1:{server._parts.port}/oauth/callback").status_code == 501
+        assert httpx.post(f"http://127.0.0.1:{server._parts.port}/oauth/callback", timeout=PATIENCE).status_code == 501
         assert not server.done.is_set()
 
 
@@ -240,7 +242,7 @@ def test_nobody_answering_in_time_ends_it(folder: Folder) -> None:
 def test_the_other_workspace_is_noticed(folder: Folder) -> None:
     folder.configure("Another")
     with folder.connecting("--source", "notion") as connecting:
-        page = httpx.get(allow(connecting.url)).text
+        page = httpx.get(allow(connecting.url), timeout=PATIENCE).text
         code, output = connecting.end()
     assert "Source &quot;notion&quot; reads workspace &quot;Another&quot;, which this one is not." in page
     assert code == 1
@@ -271,7 +273,8 @@ def test_a_token_is_read_from_input_tried_and_kept(folder: Folder) -> None:
 def connect(folder: Folder, **choice: str) -> str:
     """Connects, and gives the bot's id."""
     with folder.connecting() as connecting:
-        assert httpx.get(allow(connecting.url, **choice)).status_code == 200  # type: ignore[arg-type]
+        back = allow(connecting.url, **choice)  # type: ignore[arg-type]
+        assert httpx.get(back, timeout=PATIENCE).status_code == 200
         code, output = connecting.end()
     assert code == 0, output
     return folder.server.ws.oauth.grants[-1].token.bot.id

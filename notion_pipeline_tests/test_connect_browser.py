@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ from urllib.parse import urlsplit
 
 import duckdb
 import pytest
-from playwright.sync_api import Error, Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect
 
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.browser import CHROMIUM, browser_page
 from notion_pipeline_tests.connecting_process import Folder
 
-CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 #: A folder to look at the pages in; nothing is kept without it.
 SCREENSHOTS = os.environ.get("CONNECT_SCREENSHOTS")
 
@@ -26,13 +24,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian
 
 
 @pytest.fixture(scope="module")
-def browser_page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 900, "height": 700})
-        page.set_default_timeout(15_000)
+def page() -> Iterator[Page]:
+    with browser_page(900, 700) as page:
         yield page
-        browser.close()
 
 
 @pytest.fixture
@@ -49,8 +43,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=f"{SCREENSHOTS}/{name}.png")
 
 
-def test_allow_connects_and_the_chosen_databases_are_synced(folder: Folder, browser_page: Page) -> None:
-    page = browser_page
+def test_allow_connects_and_the_chosen_databases_are_synced(folder: Folder, page: Page) -> None:
     with folder.connecting() as connecting:
         page.goto(connecting.url)
         page.get_by_label("Private").uncheck()
@@ -84,8 +77,7 @@ def test_allow_connects_and_the_chosen_databases_are_synced(folder: Folder, brow
     assert found == [("<b>Notes</b>",), ("Tasks",)]
 
 
-def test_cancel_says_how_to_go_on(folder: Folder, browser_page: Page) -> None:
-    page = browser_page
+def test_cancel_says_how_to_go_on(folder: Folder, page: Page) -> None:
     with folder.connecting("--source", "notion") as connecting:
         page.goto(connecting.url)
         page.get_by_role("button", name="Cancel").click()
@@ -99,8 +91,7 @@ def test_cancel_says_how_to_go_on(folder: Folder, browser_page: Page) -> None:
     assert list((folder.root / ".notion_pipeline").rglob("*.json")) == []
 
 
-def test_wrong_client_credentials_have_a_page(folder: Folder, browser_page: Page) -> None:
-    page = browser_page
+def test_wrong_client_credentials_have_a_page(folder: Folder, page: Page) -> None:
     folder.environ["NOTION_CLIENT_SECRET"] = "of-another-connection"
     with folder.connecting() as connecting:
         page.goto(connecting.url)
@@ -112,8 +103,7 @@ def test_wrong_client_credentials_have_a_page(folder: Folder, browser_page: Page
     assert "of-another-connection" not in output + page.content()
 
 
-def test_a_code_that_is_spent_has_a_page(folder: Folder, browser_page: Page) -> None:
-    page = browser_page
+def test_a_code_that_is_spent_has_a_page(folder: Folder, page: Page) -> None:
     folder.server.ws.oauth.settings.code_seconds = 0
     with folder.connecting() as connecting:
         page.goto(connecting.url)

@@ -25,6 +25,7 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 ROOT = Path(notion_pipeline.__file__).parents[1]
 
@@ -152,7 +153,7 @@ def dagster(
         env={**inherited, **ours, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -24,6 +23,8 @@ from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECR
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline_tests.command_reference import reference
+from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -82,9 +83,7 @@ def why_not(line: str) -> str | None:
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A user's variables, the sample workspace served, and a browser that allows."""
     workspace = sample_workspace(token=SAMPLE_TOKEN, clock_runs=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        redirect_uri = f"http://localhost:{probe.getsockname()[1]}/oauth/callback"
+    redirect_uri = f"http://localhost:{free_port()}/oauth/callback"
     workspace.oauth.register(SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, [redirect_uri])
     with SandboxServer(workspace) as server:
         yield {
@@ -120,7 +119,7 @@ def run(script: str, folder: Path, environ: dict[str, str]) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=300,
+        timeout=2 * PATIENCE,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -9,27 +9,26 @@ from pathlib import Path
 from notion_pipeline.locks import database_lock, is_locked
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from notion_pipeline.locks import database_lock
 lock = database_lock(Path(sys.argv[1]), "notion", "db")
 lock.acquire()
 print("held", flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
 def test_lock_of_another_process_is_seen_and_ends_with_it(tmp_path: Path) -> None:
     """SIGKILL runs no handler: the operating system frees the lock."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
-    assert holder.stdout is not None
-    try:
-        with holder.stdout:
+    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
-        assert is_locked(tmp_path, "notion", "db")
-    finally:
-        holder.kill()
-        holder.wait()
+            assert is_locked(tmp_path, "notion", "db")
+        finally:
+            holder.kill()
     assert not is_locked(tmp_path, "notion", "db")
 
 

@@ -17,13 +17,14 @@ from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.token_store import open_store
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
+from notion_pipeline_tests.patience import PATIENCE
 
 SOURCES = ("north", "east", "south", "west")
 
 
 def connect(folder: Folder) -> str:
     with folder.connecting() as connecting:
-        assert httpx.get(allow(connecting.url)).status_code == 200
+        assert httpx.get(allow(connecting.url), timeout=PATIENCE).status_code == 200
         code, output = connecting.end()
     assert code == 0, output
     return folder.server.ws.oauth.grants[-1].token.bot.id
@@ -72,7 +73,7 @@ def test_four_processes_with_tokens_of_two_seconds_never_use_a_refresh_token_twi
         )
         for source in SOURCES
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, "\n".join(outputs)
     assert oauth.reused == 0
     assert not oauth.grants[0].ended

@@ -17,6 +17,7 @@ from dagster._core.remote_origin import (
 )
 
 from notion_pipeline.defs.reloading import reload_definitions
+from notion_pipeline_tests.ports import free_port
 
 
 def run_of(location: CodeLocationOrigin) -> DagsterRun:
@@ -31,9 +32,7 @@ def test_run_without_a_code_server_asks_nobody(lines: list[str], monkeypatch: py
 
 
 def test_code_server_that_is_gone_is_told_and_no_failure(lines: list[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=port, location_name="notion_pipeline")
     reload_definitions(run_of(location), lines.append)
     assert lines == ["The tables are known to Dagster in full when the code location is loaded the next time."]

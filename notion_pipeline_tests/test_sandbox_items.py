@@ -13,6 +13,7 @@ from notion_pipeline.sandbox.objects import DataSource, Page
 from notion_pipeline.sandbox.richtext import mention_page, mention_user, text
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Raw, Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_property_id_encoded_twice_or_unknown_is_404(ws: Workspace, url: str) ->
     page = source.add_page({"N": 1})
     headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
     statuses = [
-        httpx.get(f"{url}/v1/pages/{page.id}/properties/{given}", headers=headers).status_code
+        httpx.get(f"{url}/v1/pages/{page.id}/properties/{given}", headers=headers, timeout=PATIENCE).status_code
         for given in ("%3BHF%7B", "%253BHF%257B", "nope")
     ]
     assert statuses == [200, 404, 404]

@@ -11,6 +11,7 @@ from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECR
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.oauth_side import allow
+from notion_pipeline_tests.patience import PATIENCE
 
 ASKED = {
     "client_id": SANDBOX_CLIENT_ID,
@@ -30,7 +31,7 @@ def sandbox(workspace: Workspace, sandbox: SandboxServer) -> SandboxServer:
 
 def authorize(sandbox: SandboxServer, **changes: str | None) -> httpx.Response:
     asked = {name: value for name, value in {**ASKED, **changes}.items() if value is not None}
-    return httpx.get(f"{sandbox.url}/v1/oauth/authorize", params=asked)
+    return httpx.get(f"{sandbox.url}/v1/oauth/authorize", params=asked, timeout=PATIENCE)
 
 
 def granted(sandbox: SandboxServer, **choice: object) -> dict[str, object]:
@@ -41,12 +42,13 @@ def granted(sandbox: SandboxServer, **choice: object) -> dict[str, object]:
 
 
 def post(sandbox: SandboxServer, endpoint: str, body: object, secret: str = SANDBOX_CLIENT_SECRET) -> httpx.Response:
-    return httpx.post(f"{sandbox.url}/v1/oauth/{endpoint}", json=body, auth=(SANDBOX_CLIENT_ID, secret))
+    url = f"{sandbox.url}/v1/oauth/{endpoint}"
+    return httpx.post(url, json=body, auth=(SANDBOX_CLIENT_ID, secret), timeout=PATIENCE)
 
 
 def seen(sandbox: SandboxServer, token: object) -> set[str]:
     headers = {"Authorization": f"Bearer {token}", "Notion-Version": "2026-03-11"}
-    answer = httpx.post(f"{sandbox.url}/v1/search", json={}, headers=headers).json()
+    answer = httpx.post(f"{sandbox.url}/v1/search", json={}, headers=headers, timeout=PATIENCE).json()
     return {found["title"][0]["plain_text"] for found in answer["results"] if found["object"] == "data_source"}
 
 
@@ -101,13 +103,13 @@ def test_a_refresh_rotates_and_a_page_cursor_outlives_it(sandbox: SandboxServer)
     sandbox.ws.oauth.settings.old_access_token_survives = True
     answer = granted(sandbox)
     headers = {"Authorization": f"Bearer {answer['access_token']}", "Notion-Version": "2026-03-11"}
-    page = httpx.post(f"{sandbox.url}/v1/search", json={"page_size": 1}, headers=headers).json()
+    page = httpx.post(f"{sandbox.url}/v1/search", json={"page_size": 1}, headers=headers, timeout=PATIENCE).json()
     renewed = post(sandbox, "token", {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"]}).json()
     assert renewed["refresh_token"] != answer["refresh_token"]
     assert seen(sandbox, answer["access_token"]) == {"Tasks", "Notes"}
     headers["Authorization"] = f"Bearer {renewed['access_token']}"
     following = {"page_size": 1, "start_cursor": page["next_cursor"]}
-    assert httpx.post(f"{sandbox.url}/v1/search", json=following, headers=headers).status_code == 200
+    assert httpx.post(f"{sandbox.url}/v1/search", json=following, headers=headers, timeout=PATIENCE).status_code == 200
 
 
 def test_endpoints_want_the_client_and_a_known_grant_type(sandbox: SandboxServer) -> None:
@@ -119,13 +121,13 @@ def test_endpoints_want_the_client_and_a_known_grant_type(sandbox: SandboxServer
 
 def test_control_endpoints_set_register_and_disconnect(sandbox: SandboxServer) -> None:
     token = granted(sandbox)["access_token"]
-    control = f"{sandbox.url}/sandbox/oauth"
-    assert httpx.post(control, json={"access_token_seconds": 2}).json()["settings"]["access_token_seconds"] == 2
-    assert httpx.post(control, json={"no_such": 2}).status_code == 400
-    new = {"client_id": "other", "client_secret": "s", "redirect_uris": ["http://localhost:1/cb"]}
-    assert httpx.post(f"{control}/apps", json=new).json()["client_id"] == "other"
-    assert authorize(sandbox, client_id="other", redirect_uri="http://localhost:1/cb").status_code == 200
-    assert httpx.post(f"{control}/disconnect").json() == {"ended": 1}
-    state = httpx.get(control).text
+    with httpx.Client(base_url=f"{sandbox.url}/sandbox", timeout=PATIENCE) as http:
+        assert http.post("/oauth", json={"access_token_seconds": 2}).json()["settings"]["access_token_seconds"] == 2
+        assert http.post("/oauth", json={"no_such": 2}).status_code == 400
+        new = {"client_id": "other", "client_secret": "s", "redirect_uris": ["http://localhost:1/cb"]}
+        assert http.post("/oauth/apps", json=new).json()["client_id"] == "other"
+        assert authorize(sandbox, client_id="other", redirect_uri="http://localhost:1/cb").status_code == 200
+        assert http.post("/oauth/disconnect").json() == {"ended": 1}
+        state = http.get("/oauth").text
     assert '"ended":true' in state
     assert str(token) not in state

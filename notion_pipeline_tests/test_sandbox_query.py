@@ -15,6 +15,7 @@ from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.patience import PATIENCE
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BY_CREATION = [{"timestamp": "created_time", "direction": "ascending"}]
@@ -42,7 +43,7 @@ def notion(url: str) -> Iterator[Client]:
 @pytest.fixture
 def post(url: str) -> Iterator[Any]:
     headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
-    with httpx.Client(base_url=url, headers=headers) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
         yield lambda source, body=None: client.post(f"/v1/data_sources/{source.id}/query", json=body or {})
 
 
@@ -379,7 +380,7 @@ def test_filter_properties_takes_ids_and_names(tasks: DataSource, notion: Client
     assert set(row["properties"]) == {"Name", "Points"}
     headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
     path = f"{url}/v1/data_sources/{tasks.id}/query"
-    answer = httpx.post(path, params={"filter_properties[]": ["Name"]}, headers=headers)
+    answer = httpx.post(path, params={"filter_properties[]": ["Name"]}, headers=headers, timeout=PATIENCE)
     assert set(answer.json()["results"][0]["properties"]) == {"Name"}
 
 

@@ -21,6 +21,7 @@ from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
+from notion_pipeline_tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 INTERNAL_TOKEN = "internal-Yq7Distinctive"
@@ -74,7 +75,7 @@ def dagster(folder: Folder, job: str) -> tuple[int, str]:
         env=folder.environ,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
@@ -91,7 +92,7 @@ def test_no_secret_is_in_any_byte_that_was_written(folder: Folder, workspace: Wo
     oauth, printed = workspace.oauth, []
     with folder.connecting() as connecting:
         back = allow(connecting.url)
-        assert httpx.get(back).status_code == 200
+        assert httpx.get(back, timeout=PATIENCE).status_code == 200
         code, output = connecting.end()
     # The address to open is for the user; its state is not used any more.
     printed.append(output.replace(connecting.url, ""))

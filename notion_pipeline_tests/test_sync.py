@@ -30,6 +30,7 @@ from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline.sync import Sync
 from notion_pipeline.targets import DatabaseTarget
 from notion_pipeline_tests.conftest import TOKEN
+from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import Pipeline
 
@@ -500,7 +501,7 @@ def test_killed_process_leaves_a_stage_that_the_next_run_goes_on_with(
         stderr=subprocess.DEVNULL,
     )
     workspace.faults.add(Fault("call", match=QUERY, at=8, callable=lambda: os.kill(process.pid, signal.SIGKILL)))
-    assert process.wait(60) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     before = len(workspace.requests)
     run = synced(pipeline)
     assert "goes on with" in run.log

@@ -20,14 +20,13 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import Pipeline
 
 ROOT = Path(__file__).parent.parent
 QUERY = r"POST .*/query$"
 WAITING = "is being synced by another run; waiting for it"
-#: For a process to start and list on a busy machine.
-PATIENCE_SECONDS = 90.0
 
 
 class Process:
@@ -53,7 +52,7 @@ class Process:
             self.output += line
 
     def wait_for(self, text: str) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE
         while text not in self.output:
             assert time.monotonic() < end, self.output
             assert self._process.poll() is None, self.output
@@ -63,7 +62,7 @@ class Process:
         self._process.send_signal(signal.SIGKILL)
 
     def exit_code(self) -> int:
-        code = self._process.wait(PATIENCE_SECONDS)
+        code = self._process.wait(PATIENCE)
         self._reader.join()
         return code
 
@@ -110,11 +109,11 @@ class Hold:
 
     def _hold(self) -> None:
         self._reached.set()
-        self._free.wait(PATIENCE_SECONDS)
+        self._free.wait(PATIENCE)
 
     def wait(self, process: Process) -> None:
         """Until a process has come to it."""
-        assert self._reached.wait(PATIENCE_SECONDS), process.output
+        assert self._reached.wait(PATIENCE), process.output
 
     def free(self) -> None:
         self._free.set()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import dagster as dg
 import pytest
@@ -50,6 +53,23 @@ def test_run_that_lives_is_left_alone(instance: dg.DagsterInstance, run: Dagster
         assert found is not None
         assert found.run_id == run.run_id
     assert not list(tmp_path.rglob("*.lock")), "a run that ends takes its lock file away"
+
+
+def test_run_that_ends_while_it_is_looked_at_is_left_alone(
+    instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, flock = ExitStack(), fcntl.flock
+    life.enter_context(shows_life(tmp_path, run.run_id))
+
+    def flock_of_what_has_just_ended(file: BinaryIO, operation: int) -> None:
+        monkeypatch.undo()
+        life.close()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_of_what_has_just_ended)
+    close_dead_runs(instance, tmp_path)
+    assert _status(instance, run) is DagsterRunStatus.STARTED
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 def test_run_without_a_lock_file_is_left_alone(instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ Schedules and the sensor wait for a run that works, and would wait for ever for 
 lock file of its own, which the operating system frees with its process.
 """
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,16 +56,17 @@ def unfinished_run(instance: DagsterInstance, job: str, home: Path) -> DagsterRu
 
 def _has_died(home: Path, run_id: str) -> bool:
     """Only a run that left its lock file: one without may be starting, or be somebody else's."""
-    if not _path(home, run_id).exists():
-        return False
-    lock = _lock(home, run_id)
+    path = _path(home, run_id)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        # Not by FileLock, which makes the file anew where the run has taken it away in this moment.
+        with path.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(file.fileno()).st_nlink == 0:
+                return False
+            path.unlink(missing_ok=True)
+            return True
+    except OSError:
         return False
-    Path(lock.lock_file).unlink(missing_ok=True)
-    lock.release()
-    return True
 
 
 def _lock(home: Path, run_id: str) -> FileLock:

@@ -31,6 +31,10 @@ MEMORY_LIMIT = "64MB"
 #: The settings of each file that this process keeps open for writing: who opens it with the same comes in beside.
 _KEPT_OPEN: dict[Path, dict[str, Any]] = {}
 _KEPT_OPEN_LOCK = threading.Lock()
+#: A thread at a time opens or closes files. The system's locks on a file are the process's, and end when any thread
+#: closes it: as DuckDB does that looks into a file which another thread is about to close. Another process could write
+#: into the end of a commit then.
+_AT_THE_DOOR = threading.Lock()
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
@@ -96,7 +100,7 @@ class Catalog:
         self._kept = None
         with _KEPT_OPEN_LOCK:
             _KEPT_OPEN.pop(self.path, None)
-        connection.close()
+        _close(connection)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
@@ -115,7 +119,7 @@ class Catalog:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection
         finally:
-            connection.close()
+            _close(connection)
 
     @contextmanager
     def writing(self, *, memory_limit: str | None = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -191,7 +195,8 @@ class Catalog:
                 )
 
         def open_file() -> duckdb.DuckDBPyConnection:
-            return duckdb.connect(str(self.path), **settings())
+            with _AT_THE_DOOR:
+                return duckdb.connect(str(self.path), **settings())
 
         patience = Retrying(
             retry=retry_if_exception(_is_busy),
@@ -219,6 +224,11 @@ class Catalog:
                 cure="It holds what it held before. Check its path, permissions and free disk space "
                 "(NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again.",
             ) from error
+
+
+def _close(connection: duckdb.DuckDBPyConnection) -> None:
+    with _AT_THE_DOOR:
+        connection.close()
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

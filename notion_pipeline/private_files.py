@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from itertools import takewhile
 from pathlib import Path
 
 from notion_pipeline.errors import StagingError
@@ -19,8 +20,8 @@ def private_directory(path: Path) -> Path:
         StagingError: It cannot be made, or not be closed.
     """
     try:
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        for folder in reversed(missing):
+        missing = takewhile(lambda folder: not folder.exists(), (path, *path.parents))
+        for folder in reversed(list(missing)):
             folder.mkdir(mode=0o700, exist_ok=True)
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):

@@ -37,7 +37,7 @@ from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0
 #: What is landed together keeps the catalog from others for about a second, so it is few databases, and small ones.
-_MOST_TOGETHER = 16
+_MOST_TOGETHER = 25
 _MOST_ROWS_TOGETHER = 5_000
 _CONVERTING_THREADS = 4
 

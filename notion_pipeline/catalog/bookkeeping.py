@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 import orjson
 
+from notion_pipeline.catalog.sql import is_table, tables_in
+
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.streams (
@@ -85,18 +87,12 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = '_notion_pipeline' AND table_name = 'reads'"
-    ).fetchall()
-    return bool(found[0][0])
+    return is_table(connection, ("_notion_pipeline", "reads"))
 
 
 def looks(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
     """Of each database what search showed of it when it was last asked for, and when that was."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = '_notion_pipeline' AND table_name = 'looks'"
-    ).fetchall()
-    if not found:  # a catalog that an earlier version wrote
+    if not is_table(connection, ("_notion_pipeline", "looks")):  # a catalog that an earlier version wrote
         return {}
     rows = connection.execute(
         "SELECT database_id, marks, asked_at FROM _notion_pipeline.looks WHERE source = ?", [source]
@@ -121,16 +117,18 @@ def stream_states(
         """
         SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
                s.last_sync_at, s.last_full_sync_at, r.account, r.start_date, r.excluded, r.schema,
-               r.hidden_relations, coalesce(r.next_read_is_full, false),
-               s.last_sync_at IS NOT NULL AND t.table_name IS NOT NULL
+               r.hidden_relations, coalesce(r.next_read_is_full, false)
         FROM _notion_pipeline.streams s
         LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
-        LEFT JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
-             AND lower(t.table_name) = lower(s.table_name)
         WHERE s.source = ? AND (?::VARCHAR[] IS NULL OR list_contains(?, s.data_source_id))
         """,
         [source, wanted, wanted],
     ).fetchall()
+    listed = None if only is not None else tables_in(connection, source)
+
+    def stands(table: str) -> bool:
+        return is_table(connection, (source, table)) if listed is None else table.lower() in listed
+
     return {
         row[1]: StreamState(
             source=source,
@@ -149,7 +147,7 @@ def stream_states(
             snapshot=orjson.loads(row[12]) if row[12] else None,
             hidden_relations=orjson.loads(row[13] or "{}"),
             next_read_is_full=row[14],
-            has_table=row[15],
+            has_table=row[7] is not None and stands(row[2]),
         )
         for row in rows
     }

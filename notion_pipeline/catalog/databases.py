@@ -11,7 +11,7 @@ import duckdb
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.sql import free_name, names_in, quote
+from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote
 from notion_pipeline.config import Source
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
@@ -279,10 +279,4 @@ def _user(raw: dict[str, Any], first: dict[str, Any], key: str) -> str | None:
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
-            "AND table_name = 'databases'",
-            [source],
-        ).fetchall()
-    )
+    return is_table(connection, (source, "databases"))

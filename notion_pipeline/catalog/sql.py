@@ -28,6 +28,26 @@ def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     return {row[0] for row in rows}
 
 
+def is_table(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> bool:
+    """Whether there is a table of this name; looks at no other where there is, as to list them must."""
+    try:
+        # Of all ways to ask for a name, the one that does not end a transaction where it is unknown.
+        if connection.table(quote(*table)).type == "TABLE_RELATION":
+            return True
+    except duckdb.CatalogException:
+        pass  # DuckDB 1.5 does not know a name that holds a quote either
+    return table[1].lower() in tables_in(connection, table[0])
+
+
+def tables_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
+    """Names of the tables of a schema, in lower case."""
+    rows = connection.execute(
+        "SELECT lower(table_name) FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?",
+        [schema],
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def column_types(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> dict[str, str]:
     """The type of each column of a table, in order; looks at no other table, as `columns_of` must."""
     # Not pragma_table_info: on DuckDB 1.5 it takes no name that holds a quote.

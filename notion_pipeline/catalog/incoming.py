@@ -32,6 +32,8 @@ def load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None
         f"{kinds} FROM incoming WHERE id IS NOT NULL"
     )
     connection.unregister("incoming")
+    if not extract.stage.rows:
+        return
     connection.execute(
         f"""
         DELETE FROM staged WHERE {PLACE} IN (

@@ -98,19 +98,31 @@ def table_qualities(
         return []
     connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     states = bookkeeping.stream_states(connection, source)
-    found = []
-    for table in tables:
-        state = states[table.data_source_id]
-        look = values_of is None or table.name in values_of
-        found.append(_quality(connection, source, table, state, look_at_values=look))
-    return found
+    since_full, schema_changes = _since_full_read(connection, source), _last_schema_changes(connection, source)
+    return [
+        _quality(
+            connection,
+            table,
+            states[table.data_source_id],
+            since_full.get(table.data_source_id),
+            schema_changes.get(table.data_source_id, ()),
+            look_at_values=values_of is None or table.name in values_of,
+        )
+        for table in tables
+    ]
 
 
 def _quality(
-    connection: duckdb.DuckDBPyConnection, source: str, table: SyncedTable, state: StreamState, *, look_at_values: bool
+    connection: duckdb.DuckDBPyConnection,
+    table: SyncedTable,
+    state: StreamState,
+    since_full: tuple[int, int, int] | None,
+    schema_changes: tuple[dict[str, Any], ...],
+    *,
+    look_at_values: bool,
 ) -> TableQuality:
-    name = quote(source, table.name)
-    columns = set(column_types(connection, (source, table.name)))
+    name = quote(state.source, table.name)
+    columns = set(column_types(connection, (state.source, table.name)))
     marked = DELETED_AT in columns
     live = f"count(*) FILTER ({DELETED_AT} IS NULL)" if marked else "count(*)"
     ((rows, missing, repeated),) = connection.execute(
@@ -129,41 +141,49 @@ def _quality(
         missing_ids=missing,
         repeated=repeated,
         repeated_ids=tuple(row[0] for row in ids),
-        expected=_expected(connection, state, marked=marked),
-        schema_changes=_last_schema_changes(connection, state),
+        expected=_expected(since_full, state, marked=marked),
+        schema_changes=schema_changes,
         lost=_lost_values(connection, name, state, columns) if look_at_values else (),
     )
 
 
-def _expected(connection: duckdb.DuckDBPyConnection, state: StreamState, *, marked: bool) -> Expected | None:
+def _expected(since_full: tuple[int, int, int] | None, state: StreamState, *, marked: bool) -> Expected | None:
     """Incremental syncs remove nothing, so what the last full read brought is there still, and what was new since."""
-    found = connection.execute(
-        """
-        SELECT any_value(f.rows_read), coalesce(sum(i.rows_inserted), 0)::BIGINT,
-               coalesce(sum(i.rows_updated), 0)::BIGINT
-        FROM _notion_pipeline.syncs f
-        LEFT JOIN _notion_pipeline.syncs i ON i.source = f.source AND i.data_source_id = f.data_source_id
-             AND i.finished_at > f.finished_at
-        WHERE f.source = ? AND f.data_source_id = ? AND f.finished_at = ?
-        HAVING count(*) > 0
-        """,
-        [state.source, state.data_source_id, state.last_full_sync_at],
-    ).fetchall()
-    if not found:
+    if since_full is None:
         return None
-    ((read, inserted, updated),) = found
+    read, inserted, updated = since_full
     least = read + inserted
     most = None if state.start_date is not None else least + (updated if marked else 0)
     return Expected(least, most)
 
 
-def _last_schema_changes(connection: duckdb.DuckDBPyConnection, state: StreamState) -> tuple[dict[str, Any], ...]:
+def _since_full_read(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[int, int, int]]:
+    """Rows that the last full read of each data source brought, and rows inserted and updated since."""
     rows = connection.execute(
-        "SELECT schema_changes FROM _notion_pipeline.syncs WHERE source = ? AND data_source_id = ? "
-        "ORDER BY finished_at DESC LIMIT 1",
-        [state.source, state.data_source_id],
+        """
+        SELECT s.data_source_id, any_value(f.rows_read), coalesce(sum(i.rows_inserted), 0)::BIGINT,
+               coalesce(sum(i.rows_updated), 0)::BIGINT
+        FROM _notion_pipeline.streams s
+        JOIN _notion_pipeline.syncs f ON f.source = s.source AND f.data_source_id = s.data_source_id
+             AND f.finished_at = s.last_full_sync_at
+        LEFT JOIN _notion_pipeline.syncs i ON i.source = f.source AND i.data_source_id = f.data_source_id
+             AND i.finished_at > f.finished_at
+        WHERE s.source = ?
+        GROUP BY s.data_source_id
+        """,
+        [source],
     ).fetchall()
-    return tuple(json.loads(rows[0][0] or "[]")) if rows else ()
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def _last_schema_changes(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[dict[str, Any], ...]]:
+    """What the last sync of each data source met."""
+    rows = connection.execute(
+        "SELECT data_source_id, arg_max(schema_changes, finished_at) FROM _notion_pipeline.syncs WHERE source = ? "
+        "GROUP BY data_source_id",
+        [source],
+    ).fetchall()
+    return {row[0]: tuple(json.loads(row[1] or "[]")) for row in rows}
 
 
 def _lost_values(

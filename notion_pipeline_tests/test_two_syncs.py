@@ -22,10 +22,9 @@ from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences
-from notion_pipeline_tests.whole_way import Pipeline
+from notion_pipeline_tests.whole_way import QUERY, Pipeline
 
 ROOT = Path(__file__).parent.parent
-QUERY = r"POST .*/query$"
 WAITING = "is being synced by another run; waiting for it"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,14 @@ import duckdb
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project
+from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Request, Workspace
+
+#: Of a database of tasks.
+SCHEMA = {"Name": "title", "Effort": "number", "State": {"type": "select", "options": ["Open", "Done"]}}
+#: Requests for rows, and an answer that no client asks for again.
+QUERY = r"POST .*/query$"
+REFUSAL = {"status": 400, "code": "invalid_request", "message": "Not now."}
 
 
 @dataclass
@@ -111,3 +119,22 @@ class Pipeline:
             found = connection.execute("SELECT * FROM _notion_pipeline.syncs ORDER BY finished_at DESC LIMIT 1")
             names = [column[0] for column in found.description or []]
             return dict(zip(names, found.fetchall()[0], strict=True))
+
+
+def tasks_in(workspace: Workspace, rows: int = 5, title: str = "Tasks") -> DataSource:
+    """A data source whose rows are older than any lookback."""
+    source = workspace.add_database(title, SCHEMA).data_source
+    for number in range(rows):
+        source.add_page({"Name": f"Row {number}", "Effort": number, "State": "Open"})
+    later(workspace, hours=1)
+    return source
+
+
+def later(workspace: Workspace, **span: float) -> None:
+    workspace.clock.advance(timedelta(**span))
+
+
+def synced(pipeline: Pipeline, *args: Any, **given: Any) -> Run:
+    run = pipeline.sync(*args, **given)
+    assert run.success, run.log[-4000:]
+    return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from notion_pipeline.config import (
     load_sources,
     parse_sources,
     resolve_token,
-    schema_text,
 )
 from notion_pipeline.config_values import DUCKDB_SCHEMAS
 from notion_pipeline.errors import ConfigError
@@ -516,7 +514,7 @@ def test_streams_of_a_listing_have_their_settings_by_id():
     }
 
 
-# The files that are kept in the repository
+# The file that is kept in the repository
 
 
 def uncommented(text):
@@ -548,26 +546,7 @@ def test_the_sources_yaml_of_the_repository_holds_with_every_comment_switched_on
     assert {key for model in models for key in model.model_fields} <= shown
 
 
-def test_the_schema_of_the_repository_is_that_of_the_models():
-    kept = (REPOSITORY / "notion_pipeline" / "sources.schema.json").read_text("utf-8")
-    assert kept == schema_text(), (
-        "write it again: python -m notion_pipeline.config > notion_pipeline/sources.schema.json"
-    )
-
-
-def test_every_key_of_the_schema_has_a_description():
-    schema = json.loads(schema_text())
-    for model in [schema, *schema["$defs"].values()]:
-        for key, described in model.get("properties", {}).items():
-            # One that only says the same as its model is left out by pydantic.
-            assert described.get("description") or "$ref" in described, key
-
-
-def test_the_module_prints_the_schema():
-    printed = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "notion_pipeline.config"], capture_output=True, text=True, check=True
-    )
-    assert printed.stdout == schema_text()
+# The module
 
 
 def test_reading_the_configuration_imports_no_dagster():

@@ -28,6 +28,7 @@ from notion_pipeline.cli.tally import Tally
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline_tests.holder import held_by_another_process
 from notion_pipeline_tests.patience import PATIENCE
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]
@@ -144,16 +145,8 @@ class TestSync:
 
     def test_wait_for_a_held_catalog_is_told_at_once(self, project: Project, two_databases: Workspace) -> None:
         (project.root / "dagster.yaml").write_text(template("dagster.yaml"), encoding="utf-8")
-        holding = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-        holder = subprocess.Popen(
-            [sys.executable, "-c", holding, str(project.root / "catalog.duckdb")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        with holder:
+        with held_by_another_process(project.root / "catalog.duckdb") as holder:
             assert holder.stdin is not None
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"open\n"
             sync = [*PROGRAM, "sync", "databases"]
             with subprocess.Popen(sync, cwd=project.root, stderr=subprocess.PIPE, text=True) as command:
                 assert command.stderr is not None
@@ -200,13 +193,13 @@ class TestSync:
             "  - {name: support, account: {type: token}, select: [Notes]}\n",
             encoding="utf-8",
         )
-        unknown = run("sync", "Tasks")
-        assert_one_message(unknown)
-        assert "--source" in unknown.stderr
-        assert run("sync", "databases").exit_code == 0
-        result = run("sync", "Notes")
+        result = run("sync", "Notes")  # that no listing has seen yet
         assert result.exit_code == 0, result.output
         assert "support.notes" in result.stdout
+        assert "sales." not in result.stdout
+        unknown = run("sync", "Taks")
+        assert_one_message(unknown)
+        assert 'nearest is "Tasks"' in unknown.stderr
         assert run("sync", "--source", "sales").exit_code == 0
         assert rows(project, "SELECT count(*) FROM sales.tasks") == [(3,)]
         assert_one_message(run("sync", "--source", "slaes"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 from rich.console import Console
@@ -23,6 +23,7 @@ from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.selection import DATABASES_STREAM, matches_database
+from notion_pipeline.wording import nearest
 
 _COUNTS = ("read", "inserted", "updated", "removed")
 
@@ -46,8 +47,8 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     """
     project = find_project()
     sources = load_sources(project)
-    wishes = _wishes(project, sources, streams, full=full, source=source)
     began_at = time.monotonic()
+    wishes = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
     outcomes = run_wishes(project, sources, wishes, verbose=verbose)
     _print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
     raise_failures(outcomes)
@@ -73,9 +74,12 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
 
 
 def _wishes(
-    project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None
+    project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None, verbose: bool
 ) -> list[Wish]:
-    """One wish a source; where streams are named, only for the sources that have them."""
+    """One wish a source; where streams are named, only for the sources that have them.
+
+    A stream that nobody knows may be new: all sources list their databases then.
+    """
     names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
     databases = tuple(entry for entry in dict.fromkeys(streams) if entry != DATABASES_STREAM)
     if not databases:
@@ -83,20 +87,29 @@ def _wishes(
     if len(names) == 1:
         return [Wish(names[0], databases, full)]
     known = {name: _known_titles(project, sources, name) for name in names}
-    owners = {
-        entry: [name for name in names if any(matches_database(entry, *database) for database in known[name])]
-        for entry in databases
-    }
-    if lost := [entry for entry, found in owners.items() if not found]:
-        raise CommandError(
-            f'No source is known to have a database "{lost[0]}". Say which one has it: --source, with '
-            f"{' or '.join(names)}."
-        )
+    owners = {entry: _owners(entry, known) for entry in databases}
+    if not all(owners.values()):
+        listings = run_wishes(project, sources, [Wish(name, listing_only=True) for name in names], verbose=verbose)
+        known = {name: _known_titles(project, sources, name) for name in names}
+        owners = {entry: _owners(entry, known) for entry in databases}
+        if lost := [entry for entry, found in owners.items() if not found]:
+            raise_failures(listings)
+            near = nearest(lost[0], [title for titles in known.values() for _, title in titles])
+            raise CommandError(
+                f'No source has a selected database called "{lost[0]}"'
+                + (f', nearest is "{near}".' if near else ".")
+                + " See `notion-pipeline streams` for what there is."
+            )
     return [
         Wish(name, tuple(entry for entry in databases if name in owners[entry]), full)
         for name in names
         if any(name in found for found in owners.values())
     ]
+
+
+def _owners(entry: str, known: Mapping[str, Sequence[tuple[str, str]]]) -> list[str]:
+    """The sources that have a database which the entry names."""
+    return [name for name, databases in known.items() if any(matches_database(entry, *found) for found in databases)]
 
 
 def _known_titles(project: Project, sources: Sources, source: str) -> list[tuple[str, str]]:

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -18,16 +17,9 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.errors import CatalogBusyError, CatalogError
+from notion_pipeline_tests.holder import held_by_another_process
+from notion_pipeline_tests.patience import PATIENCE
 
-HOLDER = """
-import sys, duckdb
-connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reader")
-print("open", flush=True)
-sys.stdin.readline()
-connection.close()
-print("closed", flush=True)
-sys.stdin.readline()
-"""
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -100,23 +92,9 @@ def kept(catalog: Catalog) -> list[tuple[int]]:
         return connection.execute("FROM kept").fetchall()
 
 
-@contextmanager
-def held_by_another_process(path: Path, how: str) -> Iterator[subprocess.Popen[str]]:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path), how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdin is not None
-        assert holder.stdout.readline() == "open\n"
-        yield holder
-        holder.stdin.close()
-        holder.wait()
-
-
 def run_python(script: str, path: Path) -> str:
     found = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     return found.stdout + found.stderr
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
-from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.holder import held_by_another_process
 
 
 @pytest.fixture
@@ -88,20 +85,5 @@ def test_catalog_that_is_held_is_waited_for_a_moment_only(
 ) -> None:
     commands.ok("sync", "databases")
     monkeypatch.setattr("notion_pipeline.cli.streams.WAIT_SECONDS", 0.2)
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()",
-            str(project.root / "catalog.duckdb"),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("streams")
-    finally:
-        holder.communicate("\n", timeout=PATIENCE)

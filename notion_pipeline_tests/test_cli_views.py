@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import duckdb
 import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
-from notion_pipeline_tests.patience import PATIENCE
+from notion_pipeline_tests.holder import held_by_another_process
 
 
 @pytest.fixture
@@ -101,16 +98,5 @@ def test_one_source_of_several(commands: Commands) -> None:
 def test_catalog_that_is_held_is_told(commands: Commands, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     commands.ok("sync")
     monkeypatch.setattr("notion_pipeline.cli.views.WAIT_SECONDS", 0.2)
-    holding = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", holding, str(project.root / "catalog.duckdb")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert holder.stdout is not None
-        holder.stdout.readline()
+    with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("views")
-    finally:
-        holder.communicate("\n", timeout=PATIENCE)

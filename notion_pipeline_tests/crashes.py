@@ -33,6 +33,7 @@ from notion_pipeline_tests.whole_way import Pipeline
 
 TOKEN = "ntn_sandbox_token"
 CONCURRENT_REQUESTS = 8
+REQUESTS_OF_A_SMALL_ONE = 5
 #: How many requests more a read may make than another of the same rows: its readers meet elsewhere.
 MEETINGS = 6
 ROOT = Path(__file__).parent.parent
@@ -61,16 +62,18 @@ class Toll:
 
 
 class Crashes:
-    """A project over a workspace of one large database and a small one."""
+    """A project over a workspace of one large database and some small ones, which are committed close together."""
 
-    def __init__(self, folder: Path, *, rows: int, seed: int) -> None:
+    def __init__(self, folder: Path, *, rows: int, small: int, seed: int) -> None:
         self.folder = folder
         self.random = random.Random(seed)
+        self.small = small
         self.workspace = Workspace(token=TOKEN, now=datetime(2026, 7, 1, 9, 0, tzinfo=timezone.utc))
         database = self.workspace.add_database("Events", bulk_schema())
         add_rows(database.data_source, rows, start=datetime(2026, 1, 1, tzinfo=timezone.utc), minutes=max(rows // 5, 1))
-        small = self.workspace.add_database("Tasks", bulk_schema())
-        add_rows(small.data_source, 40, start=datetime(2026, 1, 1, tzinfo=timezone.utc), minutes=40)
+        for number in range(small):
+            tasks = self.workspace.add_database(f"Tasks {number}", bulk_schema())
+            add_rows(tasks.data_source, 40, start=datetime(2026, 1, 1, tzinfo=timezone.utc), minutes=40)
         for name in ("workspace.yaml", "dagster.yaml"):
             shutil.copy(ROOT / name, folder / name)
         self.pipeline = Pipeline(find_project(folder, {}), self.workspace)
@@ -108,7 +111,7 @@ class Crashes:
                     after = self.random.randint(1, max(2, self.toll.undisturbed // 3))
                 else:
                     point = aims.pop(self.random.randrange(len(aims)))
-                    times = self.random.randint(1, 3) if "manifest" not in point else self.random.randint(1, 40)
+                    times = self.random.randint(1, 2 + self.small if "manifest" not in point else 40)
             # A sync that died after its commit is over: another full one would begin anew.
             full = [] if self._is_committed_since(began) else ["--full"]
             if self._child(url, after, point, times, *full) == 0:
@@ -128,8 +131,9 @@ class Crashes:
     def _judge(self, killed: int) -> None:
         spent = len(self.workspace.requests)
         self.toll.requests += spent
-        # Of a kill's share a process takes its listing, and the small database where it was done before.
-        budget = self.toll.undisturbed + MEETINGS + killed * 2 * (CONCURRENT_REQUESTS + 1)
+        # Of a kill's share a process takes its listing, and the small databases that were done before.
+        share = 2 * (CONCURRENT_REQUESTS + 1) + REQUESTS_OF_A_SMALL_ONE * (self.small - 1)
+        budget = self.toll.undisturbed + MEETINGS + killed * share
         if spent > budget:
             self.toll.over_budget.append(f"round {self.toll.rounds}: {spent} requests, {killed} kills, budget {budget}")
         for database in self.workspace.databases.values():
@@ -139,13 +143,13 @@ class Crashes:
 
     def _edit(self) -> None:
         self.workspace.clock.advance(timedelta(hours=1))
-        pages = next(iter(self.workspace.databases.values())).data_source.pages
-        for page in self.random.sample(list(pages), 5):
-            self.workspace.edit_page(page, {"Name": f"edited {self.random.random()}"})
-            self.toll.edits += 1
-        gone = self.random.choice(list(pages))
-        self.workspace.trash(gone)
-        self.toll.edits += 1
+        large, *small = self.workspace.databases.values()
+        for database in (large, *self.random.sample(small, min(3, self.small))):
+            pages = list(database.data_source.pages)
+            for page in self.random.sample(pages, 5):
+                self.workspace.edit_page(page, {"Name": f"edited {self.random.random()}"})
+            self.workspace.trash(self.random.choice(pages))
+            self.toll.edits += 6
 
     def _child(self, url: str, after: int | None, point: str, times: int, *args: str) -> int:
         """Runs a process; 0 where it finished, 1 where it was killed."""
@@ -172,12 +176,13 @@ class Crashes:
 @click.command()
 @click.option("--kills", default=200, show_default=True)
 @click.option("--rows", default=25_000, show_default=True)
+@click.option("--small", default=12, show_default=True, help="Databases of 40 rows beside the large one.")
 @click.option("--seed", default=1, show_default=True)
-def command(kills: int, rows: int, seed: int) -> None:
+def command(kills: int, rows: int, small: int, seed: int) -> None:
     """Kills until KILLS, and prints what was survived; exit 1 where anything is not as it should be."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        toll = Crashes(Path(folder), rows=rows, seed=seed).run(kills, say=click.echo)
+        toll = Crashes(Path(folder), rows=rows, small=small, seed=seed).run(kills, say=click.echo)
     click.echo(f"{toll} ({time.monotonic() - began:.0f} s)")
     for line in [*toll.differences[:20], *toll.over_budget[:20]]:
         click.echo(line)

@@ -9,7 +9,7 @@ from notion_pipeline_tests.crashes import Crashes
 
 
 def test_killed_syncs_end_in_tables_equal_to_notion(tmp_path: Path) -> None:
-    toll = Crashes(tmp_path, rows=1_500, seed=3).run(len(POINTS) + 3)
+    toll = Crashes(tmp_path, rows=1_500, small=4, seed=3).run(len(POINTS) + 3)
     assert not toll.differences
     assert not toll.over_budget
     assert toll.kills == len(POINTS) + 3

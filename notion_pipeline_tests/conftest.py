@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -20,6 +21,7 @@ from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline_tests.dagster_runs import Runs
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.whole_way import Pipeline
 
@@ -117,6 +119,13 @@ def notion(sandbox: SandboxServer, tmp_path: Path, lines: list[str]) -> Callable
 def pipeline(project: Project, workspace: Workspace) -> Pipeline:
     """The project run through Dagster in this process, and its catalog."""
     return Pipeline(project, workspace)
+
+
+@pytest.fixture
+def runs(project: Project) -> Iterator[Runs]:
+    """Runs of the project in an instance of its own, one by one, and what their events say."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Runs(project, instance)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -21,12 +20,6 @@ METADATA = {
     *("api_retries", "seconds_rate_limited", "bookmark", "last_full_sync_at", "values_not_computed"),
     *("values_not_converted", "schema_changes"),
 }
-
-
-@pytest.fixture
-def runs(project: Project) -> Iterator[Runs]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Runs(project, instance)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -17,12 +16,6 @@ from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 ALL = {IDS, ROWS, SCHEMA, VALUES}
-
-
-@pytest.fixture
-def runs(project: Project) -> Iterator[Runs]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Runs(project, instance)
 
 
 @pytest.fixture

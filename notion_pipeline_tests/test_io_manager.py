@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -12,18 +11,11 @@ import pyarrow as pa
 import pytest
 
 from notion_pipeline.definitions import build_definitions
-from notion_pipeline.project import Project
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="notion_databases")
-
-
-@pytest.fixture
-def runs(project: Project) -> Iterator[Runs]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Runs(project, instance)
 
 
 @pytest.fixture

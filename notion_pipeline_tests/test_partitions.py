@@ -84,28 +84,26 @@ def test_key_of_a_database_that_is_being_synced_stays(instance: dg.DagsterInstan
     assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], ["b"], [])
 
 
-def test_deselected_database_loses_its_partition_and_keeps_its_table(workspace: Workspace, project: Project) -> None:
+def test_deselected_database_loses_its_partition_and_keeps_its_table(
+    runs: Runs, workspace: Workspace, project: Project
+) -> None:
     for title in ("A", "B"):
         workspace.add_database(title, {"Name": "title"})
-    with dg.DagsterInstance.ephemeral() as instance:
-        runs = Runs(project, instance)
-        runs.job()
-        assert len(runs.partitions()) == 2
-        (project.root / "sources.yaml").write_text("sources: [{name: notion, account: {type: token}, select: [A]}]")
-        result = runs.job()
-        assert len(runs.partitions()) == 1
-        assert runs.materialized(result.run_id) == runs.partitions()
+    runs.job()
+    assert len(runs.partitions()) == 2
+    (project.root / "sources.yaml").write_text("sources: [{name: notion, account: {type: token}, select: [A]}]")
+    result = runs.job()
+    assert len(runs.partitions()) == 1
+    assert runs.materialized(result.run_id) == runs.partitions()
 
 
-def test_run_over_listing_and_a_key_says_why_when_the_key_is_gone(workspace: Workspace, project: Project) -> None:
+def test_run_over_listing_and_a_key_says_why_when_the_key_is_gone(runs: Runs, workspace: Workspace) -> None:
     """The listing must not take away the key that its own run goes on to work on."""
     gone, _ = (workspace.add_database(title, {"Name": "title"}) for title in ("Gone", "Left"))
-    with dg.DagsterInstance.ephemeral() as instance:
-        runs = Runs(project, instance)
-        runs.assets(LISTING)
-        workspace.delete_database(gone)
-        result = runs.assets(LISTING, CONTENT, partition=gone.id)
-        assert "object_not_found" in runs.failure(result.run_id)
-        assert gone.id in runs.partitions()
-        runs.assets(LISTING)
-        assert gone.id not in runs.partitions()
+    runs.assets(LISTING)
+    workspace.delete_database(gone)
+    result = runs.assets(LISTING, CONTENT, partition=gone.id)
+    assert "object_not_found" in runs.failure(result.run_id)
+    assert gone.id in runs.partitions()
+    runs.assets(LISTING)
+    assert gone.id not in runs.partitions()

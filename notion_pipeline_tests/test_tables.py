@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,12 +17,6 @@ from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 TASKS = dg.AssetKey(["notion", "tasks"])
-
-
-@pytest.fixture
-def runs(project: Project) -> Iterator[Runs]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Runs(project, instance)
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from notion_pipeline.config import parse_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import Governor
 from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.memory import few_collections
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sync import Sync
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
 def main() -> None:
@@ -31,16 +31,9 @@ def main() -> None:
     listing = asyncio.run(_list())
     with catalog.writing() as connection:
         write_databases(connection, source, listing, datetime.now(timezone.utc))
-    targets = [
-        DatabaseTarget(
-            database.id,
-            database.title,
-            database.url,
-            tuple(DataSourceTarget(member.id, member.name) for member in database.data_sources),
-        )
-        for database in listing.databases
-    ]
     home = Path(os.environ["NOTION_PIPELINE_HOME"])
+    save_listing(home, source, "run", listing, [database.id for database in listing.databases])
+    targets = list(load_listing(home, source.name, "run").values())
     options = SyncOptions(source=source, account="account", home=home, forced=sys.argv[1])
     with few_collections():
         for (read,) in Sync(_client, catalog, options, LogProgress(_silent), _silent).extracts(targets):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,10 +20,10 @@ from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.extract import DatabaseExtract, Landed
 from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.listing import Listing, list_databases
+from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.sync import Sync
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 TOKEN = "ntn_sandbox_token"
 
@@ -42,6 +42,10 @@ class Bench:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
 
     @property
     def catalog(self) -> Catalog:
@@ -82,30 +86,26 @@ class Bench:
 
     def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:
         """Every selected database read whole, in the order of the listing."""
-        targets = [
-            DatabaseTarget(
-                database.id,
-                database.title,
-                database.url,
-                tuple(DataSourceTarget(member.id, member.name) for member in database.data_sources),
-            )
-            for database in listing.databases
-            if self.source.selects(database.id, database.title)
-        ]
+        found = {read.database_id: read for group in self.extracts(listing, sync_type) for read in group}
+        return [found[key] for key in self.selected(listing)]
+
+    def extracts(self, listing: Listing, sync_type: str | None) -> Iterator[Sequence[DatabaseExtract]]:
+        """The same as they are whole, those together that are so at the same time."""
+        # What is to be read comes by way of the file, as in a run of the two assets.
+        save_listing(self.home, self.source, "run", listing, self.selected(listing))
+        targets = list(load_listing(self.home, self.source.name, "run").values())
         options = SyncOptions(
             source=self.source,
             account="account",
-            home=self.folder / "home",
+            home=self.home,
             forced=sync_type,
             visible=frozenset(member.id for database in listing.databases for member in database.data_sources),
         )
-        progress = LogProgress(self.lines.append)
-        found = {
-            read.database_id: read
-            for group in Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
-            for read in group
-        }
-        return [found[target.id] for target in targets]
+        log = self.lines.append
+        return Sync(self._client, self.catalog, options, LogProgress(log), log).extracts(targets)
+
+    def selected(self, listing: Listing) -> list[str]:
+        return [found.id for found in listing.databases if self.source.selects(found.id, found.title)]
 
     def commit(self, read: DatabaseExtract, run_id: str = "run") -> list[tuple[Any, Landed]]:
         try:

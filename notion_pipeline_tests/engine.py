@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import shutil
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from notion_pipeline.catalog.commit import commit_database
-from notion_pipeline.catalog.databases import accessible_databases, write_databases
 from notion_pipeline.client import BearerAuth, NotionClient
-from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extract import DatabaseExtract, Landed
 from notion_pipeline.governor import Governor, PauseFile
-from notion_pipeline.listing import Listing, list_databases
-from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.workspace import Request
-from notion_pipeline.sync import Sync
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline_tests.bench import TOKEN, Bench
 from notion_pipeline_tests.patience import PATIENCE
 
@@ -86,11 +78,11 @@ class Engine(Bench):
         outcome = Outcome()
         requests, lines, slept = len(self.workspace.requests), len(self.lines), self.time.slept
         try:
-            listing = self._listed()
+            listing, _ = self.list()
         except NotionPipelineError as error:
             outcome.errors[""] = error
         else:
-            for group in self._read(listing, sync_type):
+            for group in self.extracts(listing, sync_type):
                 with self.catalog.kept_open():
                     for read in group:
                         self._land(read, outcome, run_id, dies)
@@ -101,48 +93,12 @@ class Engine(Bench):
 
     def forget_home(self) -> None:
         """As if no sync had ever staged anything here."""
-        shutil.rmtree(self.folder / "home", ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
     @property
     def staged(self) -> list[Path]:
         """Files that reads have left."""
-        return [path for path in (self.folder / "home" / "staging").rglob("*") if path.is_file()]
-
-    def _listed(self) -> Listing:
-        source = self.source
-        with self.catalog.reading() as connection:
-            known = accessible_databases(connection, source.name)
-
-        async def look() -> Listing:
-            async with self._client() as client:
-                return await list_databases(client, named=source.named_ids(), known=known, log=self.lines.append)
-
-        listing = asyncio.run(look())
-        with self.catalog.writing() as connection:
-            write_databases(connection, source, listing, datetime.now(timezone.utc))
-        return listing
-
-    def _read(self, listing: Listing, sync_type: str | None) -> Any:
-        source = self.source
-        targets = [
-            DatabaseTarget(
-                database.id,
-                database.title,
-                database.url,
-                tuple(
-                    DataSourceTarget(member.id, member.name, member.raw, listing.server_time)
-                    for member in database.data_sources
-                ),
-            )
-            for database in listing.databases
-            if source.selects(database.id, database.title)
-        ]
-        visible = frozenset(member.id for database in listing.databases for member in database.data_sources)
-        options = SyncOptions(
-            source=source, account="account", home=self.folder / "home", forced=sync_type, visible=visible
-        )
-        progress = LogProgress(self.lines.append)
-        return Sync(self._client, self.catalog, options, progress, self.lines.append).extracts(targets)
+        return [path for path in (self.home / "staging").rglob("*") if path.is_file()]
 
     def _land(self, read: DatabaseExtract, outcome: Outcome, run_id: str, dies: str) -> None:
         for error in read.failures:
@@ -163,7 +119,7 @@ class Engine(Bench):
         governor = Governor(
             concurrent_requests=source.limits.concurrent_requests,
             requests_per_minute=None,
-            pauses=PauseFile(self.folder / "home", "account", now=self.time.read),
+            pauses=PauseFile(self.home, "account", now=self.time.read),
             log=self.lines.append,
             clock=self.time.read,
             sleep=self.time.sleep,

@@ -25,7 +25,7 @@ FREE_WASTE, WASTE_PER_PAGE = 2.0, 0.06
 WASTE_PER_READER, BELIEVED_PAGES, BELIEVED_TIMES = 0.6, 50.0, 2.0
 DECEIVED_FROM = 1.0
 #: Rows that a window must seem to hold before a second reader joins, and before it is cut for a third.
-WORTH_JOINING, WORTH_CUTTING = 300, 800
+WORTH_JOINING, WORTH_CUTTING = 150, 500
 
 
 @dataclass(eq=False)

@@ -154,6 +154,7 @@ class Sync:
         if target.id not in self._held_elsewhere:
             self._progress.started(target.id, target.title)
         try:
+            self._raise_if_refused()
             if (release := self._lock(target)) is None:
                 return None
             extract.release = release
@@ -179,7 +180,6 @@ class Sync:
             raise AuthorizationError(refused.message, cure=refused.cure, status=refused.status)
 
     async def _read_locked(self, client: NotionClient, target: DatabaseTarget, extract: DatabaseExtract) -> None:
-        self._raise_if_refused()
         if not target.data_sources:
             target = await self._look_up(client, target)
             extract.title, extract.url = target.title, target.url

@@ -24,8 +24,9 @@ FREE_WASTE, WASTE_PER_PAGE = 2.0, 0.06
 #: then on each reader is thought to waste a page, and only pages that came count.
 WASTE_PER_READER, BELIEVED_PAGES, BELIEVED_TIMES = 0.6, 50.0, 2.0
 DECEIVED_FROM = 1.0
-#: Rows that a window must seem to hold before a second reader joins, and before it is cut for a third.
-WORTH_JOINING, WORTH_CUTTING = 150, 500
+#: Rows that a read must seem to hold for anybody to help, and a window before a second reader joins, and before it is
+#: cut for a third.
+WORTH_HELPING, WORTH_JOINING, WORTH_CUTTING = 400, 150, 500
 
 
 @dataclass(eq=False)
@@ -199,7 +200,8 @@ class OpenWindows:
         # Where nobody has met a row yet there may be none.
         met = [window for window in self._open if any(reader.rows for reader in window.readers.values())]
         rows_left = {window: window.rows_left(self._horizon) for window in met}
-        if not self._may_help(rows_read, sum(rows_left.values())):
+        in_all = rows_read + sum(rows_left.values())
+        if in_all < WORTH_HELPING or not self._may_help(rows_read, in_all):
             return None
         for window in sorted(met, key=lambda w: rows_left[w] / len(w.readers), reverse=True):
             reader = self._join(window, rows_left[window]) or self._cut(window, rows_left[window])
@@ -207,10 +209,10 @@ class OpenWindows:
                 return reader
         return None
 
-    def _may_help(self, rows_read: int, rows_left: float) -> bool:
+    def _may_help(self, rows_read: int, rows_in_all: float) -> bool:
         readers = sum(len(window.readers) for window in self._open)
         deceived = self.wasted > DECEIVED_FROM
-        read, promised = rows_read / NOTION_PAGE_SIZE, (rows_read + rows_left) / NOTION_PAGE_SIZE
+        read, promised = rows_read / NOTION_PAGE_SIZE, rows_in_all / NOTION_PAGE_SIZE
         pages = min(promised, max(BELIEVED_PAGES, read if deceived else BELIEVED_TIMES * read))
         to_come = readers * (1.0 if deceived else WASTE_PER_READER) + 1
         return self.wasted + to_come <= FREE_WASTE + WASTE_PER_PAGE * pages

@@ -18,11 +18,11 @@ from notion_pipeline.client import NOTION_PAGE_SIZE
 from notion_pipeline.windows import MINUTE, Side, Window
 
 #: Requests that may be wasted for the sake of speed: these, and this part of the pages.
-FREE_WASTE, WASTE_PER_PAGE = 2.0, 0.06
+FREE_WASTE, WASTE_PER_PAGE = 1.5, 0.06
 #: What a reader at work is thought to waste in the end, and how far it is believed what the density of rows at a few
 #: places promises: up to so many pages, or times the pages read. More waste than so much shows that it deceives; from
 #: then on each reader is thought to waste a page, and only pages that came count.
-WASTE_PER_READER, BELIEVED_PAGES, BELIEVED_TIMES = 0.6, 50.0, 2.0
+WASTE_PER_READER, BELIEVED_PAGES, BELIEVED_TIMES = 0.6, 70.0, 2.0
 DECEIVED_FROM = 1.0
 #: Rows that a read must seem to hold for anybody to help, and a window before a second reader joins, and before it is
 #: cut for a third.

@@ -69,6 +69,16 @@ def test_comments_follow_what_is_renamed_without_changing_rows(workspace: Worksp
     assert bench.query("SELECT * FROM notion.tasks") == rows
 
 
+def test_catalog_of_an_earlier_version_gets_its_comments(workspace: Workspace, bench: Bench) -> None:
+    database = workspace.add_database("Tasks", {"Name": "title"})
+    bench.sync()
+    with bench.catalog.writing() as connection:
+        connection.execute("ALTER TABLE _notion_pipeline.reads DROP COLUMN comments")
+        connection.execute("COMMENT ON TABLE notion.tasks IS 'as it used to be said'")
+    bench.sync()
+    assert table_comment(bench, "tasks") == f"Tasks {database.url}"
+
+
 def test_comments_outlive_a_table_that_is_made_anew(workspace: Workspace, bench: Bench) -> None:
     source = workspace.add_database("Tasks", {"Name": "title"}).data_source
     bench.sync()

@@ -274,21 +274,22 @@ class Sync:
 
 
 def _together(handed: _Handed) -> Iterator[list[DatabaseExtract]]:
-    item: DatabaseExtract | BaseException | None = None
-    while (item := handed.get()) is not None:
-        group: list[DatabaseExtract] = []
-        while isinstance(item, DatabaseExtract):
+    """What was handed over, in groups; their locks are given back when the next group is asked for."""
+    item = handed.get()
+    while isinstance(item, DatabaseExtract):
+        group, rows, is_full = [], 0, False
+        while isinstance(item, DatabaseExtract) and not is_full:
             group.append(item)
-            rows = sum(extract.stage.rows for database in group for extract in database.extracts)
-            if len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty():
-                break
-            item = handed.get()
+            rows += sum(extract.stage.rows for extract in item.extracts)
+            is_full = len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty()
+            if not is_full:
+                item = handed.get()
         try:
             yield group
         finally:
             for database in group:
                 database.release()
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
+        if is_full:
+            item = handed.get()
+    if item is not None:
+        raise item

@@ -30,7 +30,6 @@ LOG_EVERY_SECONDS = 60.0
 MEMORY_LIMIT = "64MB"
 #: The settings of each file that this process keeps open for writing: who opens it with the same comes in beside.
 _KEPT_OPEN: dict[Path, dict[str, Any]] = {}
-_KEPT_OPEN_LOCK = threading.Lock()
 #: A thread at a time opens or closes files. The system's locks on a file are the process's, and end when any thread
 #: closes it: as DuckDB does that looks into a file which another thread is about to close. Another process could write
 #: into the end of a commit then.
@@ -98,8 +97,7 @@ class Catalog:
 
     def _let_go(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._kept = None
-        with _KEPT_OPEN_LOCK:
-            _KEPT_OPEN.pop(self.path, None)
+        _KEPT_OPEN.pop(self.path, None)
         _close(connection)
 
     @contextmanager
@@ -164,8 +162,7 @@ class Catalog:
 
     def _reading_settings(self) -> dict[str, Any]:
         """Read-only; or as this process keeps the file open for writing, since DuckDB lets in nobody else then."""
-        with _KEPT_OPEN_LOCK:
-            return _KEPT_OPEN.get(self.path) or {"read_only": True, "config": self._config}
+        return _KEPT_OPEN.get(self.path) or {"read_only": True, "config": self._config}
 
     def _open_for_writing(self) -> duckdb.DuckDBPyConnection:
         # Two writers of one process would share DuckDB's instance and meet in a conflict at commit; where their
@@ -174,8 +171,7 @@ class Catalog:
         connection = self._connect(lambda: settings, "written")
         if self._keeps_open:
             self._kept = connection
-            with _KEPT_OPEN_LOCK:
-                _KEPT_OPEN[self.path] = settings
+            _KEPT_OPEN[self.path] = settings
         return connection
 
     def _connect(self, settings: Callable[[], dict[str, Any]], purpose: str) -> duckdb.DuckDBPyConnection:

@@ -16,13 +16,10 @@ from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.landing import land
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extract import Extract, Landed
-from notion_pipeline.extraction import ReadCounts
-from notion_pipeline.properties import Property, fingerprint, schema_snapshot
-from notion_pipeline.rows import RowSchema, to_batch
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Raw, Workspace
-from notion_pipeline.staging import StageKey, open_stage
 from notion_pipeline_tests.bench import Bench
+from notion_pipeline_tests.staged import made_page, staged_extract
 
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
 DATE = f'STRUCT("start" {TIMESTAMP}, "end" {TIMESTAMP}, is_datetime BOOLEAN, time_zone VARCHAR)'
@@ -590,51 +587,6 @@ def test_table_made_between_listing_and_first_sync_is_not_taken_for_ours(workspa
 # What no workspace gives on request is staged by hand.
 
 
-def staged_extract(tmp_path: Path, answers: list[list[dict[str, Any]]], **changes: Any) -> Extract:
-    properties = (Property("title", "Name", "title"),)
-    schema = RowSchema(properties)
-    began = datetime(2026, 7, 1, 9, tzinfo=timezone.utc)
-    stage = open_stage(
-        tmp_path / "stage",
-        StageKey("ds", "FULL_TABLE", None, None, "account", (), fingerprint(properties)),
-        bookmark=began,
-        is_committed=lambda _: False,
-        log=lambda _: None,
-        now=began,
-    )
-    for pages in answers:
-        stage.add(stage.write(to_batch(pages, schema)))
-    entries: dict[str, Any] = {
-        "source": "notion",
-        "database_id": "db",
-        "data_source_id": "ds",
-        "data_source_name": "Tasks",
-        "title": "Tasks",
-        "url": "https://app.notion.com/p/tasks",
-        "stage": stage,
-        "schema": schema,
-        "sync_type": "INCREMENTAL",
-        "full": True,
-        "deleted_rows": "remove",
-        "account": "account",
-        "start_date": None,
-        "excluded": (),
-        "snapshot": schema_snapshot(properties),
-        "fingerprint": fingerprint(properties),
-        "schema_changes": (),
-        "hidden_relations": {},
-        "table_name": "tasks",
-        "counts": ReadCounts(),
-        **changes,
-    }
-    return Extract(**entries)
-
-
-def page(page_id: str | None, name: str, edited: str = "2026-07-01T08:00:00.000Z") -> dict[str, Any]:
-    title = {"id": "title", "type": "title", "title": [{"plain_text": name}]}
-    return {"id": page_id, "last_edited_time": edited, "properties": {"Name": title}}
-
-
 def landed(bench: Bench, extract: Extract) -> Landed:
     with bench.catalog.writing() as connection:
         bookkeeping.create_tables(connection)
@@ -647,12 +599,16 @@ def landed(bench: Bench, extract: Extract) -> Landed:
 def test_of_a_row_that_came_twice_the_later_version_wins(bench: Bench, tmp_path: Path) -> None:
     answers = [
         [
-            page("a", "a, new stamp", "2026-07-01T08:01:00.000Z"),
-            page("b", "b, first"),
-            page("c", "c, first of one answer"),
+            made_page("a", "a, new stamp", "2026-07-01T08:01:00.000Z"),
+            made_page("b", "b, first"),
+            made_page("c", "c, first of one answer"),
         ],
-        [page("a", "a, old stamp, read later"), page("b", "b, read later"), page("c", "c, second answer")],
-        [page("c", "c, third answer"), page("c", "c, last of one answer")],
+        [
+            made_page("a", "a, old stamp, read later"),
+            made_page("b", "b, read later"),
+            made_page("c", "c, second answer"),
+        ],
+        [made_page("c", "c, third answer"), made_page("c", "c, last of one answer")],
     ]
     found = landed(bench, staged_extract(tmp_path, answers))
     assert (found.rows_read, found.row_count) == (3, 3)
@@ -664,8 +620,8 @@ def test_of_a_row_that_came_twice_the_later_version_wins(bench: Bench, tmp_path:
 
 
 def test_page_without_an_id_stops_neither_merge_nor_removal(bench: Bench, tmp_path: Path) -> None:
-    landed(bench, staged_extract(tmp_path, [[page("a", "a"), page("b", "b")]]))
-    found = landed(bench, staged_extract(tmp_path / "next", [[page("a", "a"), page(None, "nobody")]]))
+    landed(bench, staged_extract(tmp_path, [[made_page("a", "a"), made_page("b", "b")]]))
+    found = landed(bench, staged_extract(tmp_path / "next", [[made_page("a", "a"), made_page(None, "nobody")]]))
     assert (found.rows_removed, found.rows_inserted) == (1, 0)
     assert bench.query("SELECT id FROM notion.tasks") == [("a",)]
 

@@ -13,7 +13,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config import parse_sources
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extract import DatabaseExtract
-from notion_pipeline_tests.test_catalog_landing import page, staged_extract
+from notion_pipeline_tests.staged import made_page, staged_extract
 
 MEGABYTE = 1_000_000
 
@@ -23,7 +23,7 @@ def catalog_in(folder: Path) -> Catalog:
 
 
 def test_rows_of_many_megabytes_each_get_the_memory_they_need(tmp_path: Path) -> None:
-    answers = [[page(f"{number}", chr(97 + number) * 40 * MEGABYTE)] for number in range(4)]
+    answers = [[made_page(f"{number}", chr(97 + number) * 40 * MEGABYTE)] for number in range(4)]
     extract = staged_extract(tmp_path, answers)
     source = parse_sources({"sources": [{"name": "notion", "account": {"type": "token"}}]}).sources[0]
     database = DatabaseExtract("db", "Tasks", "https://app.notion.com/p/tasks", "database_db", [extract])
@@ -50,7 +50,7 @@ def test_too_little_memory_at_commit_is_told_as_well(tmp_path: Path) -> None:
 
 
 def test_raw_properties_are_kept_small(tmp_path: Path) -> None:
-    extract = staged_extract(tmp_path, [[page(f"{number}", f"Row {number} " * 40) for number in range(3_000)]])
+    extract = staged_extract(tmp_path, [[made_page(f"{number}", f"Row {number} " * 40) for number in range(3_000)]])
     source = parse_sources({"sources": [{"name": "notion", "account": {"type": "token"}}]}).sources[0]
     database = DatabaseExtract("db", "Tasks", "https://app.notion.com/p/tasks", "database_db", [extract])
     catalog = catalog_in(tmp_path)

@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -273,7 +273,7 @@ class Sync:
         return [first, second]
 
 
-def _together(handed: _Handed) -> Iterator[list[DatabaseExtract]]:
+def _together(handed: _Handed) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups; their locks are given back when the next group is asked for."""
     item = handed.get()
     while isinstance(item, DatabaseExtract):

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from notion_pipeline.catalog.sql import is_table
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.server import SandboxServer
@@ -108,3 +109,15 @@ def test_copy_that_cannot_be_published_is_one_catalog_error(workspace: Workspace
     with pytest.raises(CatalogError, match="could not be published"):
         publish(bench.catalog, tmp_path / "folder")
     assert not list(tmp_path.glob(".*.publishing"))
+
+
+def test_name_of_no_table_is_found_out_without_ending_the_transaction(bench: Bench) -> None:
+    with bench.catalog.writing() as connection:
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.kept (a INTEGER); CREATE VIEW s.seen AS SELECT 1 AS a")
+        connection.execute("""CREATE TABLE s."we""ird.name" (a INTEGER)""")
+        known = [
+            name for name in ("kept", "KEPT", "seen", 'we"ird.name', "nowhere") if is_table(connection, ("s", name))
+        ]
+        assert known == ["kept", "KEPT", 'we"ird.name']
+        assert not is_table(connection, ("nowhere", "kept"))
+    assert bench.query("FROM s.kept") == []

@@ -1,4 +1,4 @@
-"""The readers of one data source as tasks: one of its own, and spare ones of the run while there is work for them."""
+"""The workers of one read as tasks: one of its own, and spare ones of the run while there is work for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass
-class SpareReaders:
-    """Readers that no database of the run needs now: a large one reads in several places with them."""
+class SpareWorkers:
+    """Workers that no database of the run needs now: a large one reads several windows with them."""
 
     free: int = 0
 
@@ -24,31 +24,31 @@ class SpareReaders:
         self.free += 1
 
 
-class Crew:
+class WorkerPool:
     """Runs pieces of work side by side.
 
     Args:
         find_work: Gives the next piece, or None where there is none now.
     """
 
-    def __init__(self, spare: SpareReaders, find_work: Callable[[], Coroutine[None, None, None] | None]) -> None:
+    def __init__(self, spare: SpareWorkers, find_work: Callable[[], Coroutine[None, None, None] | None]) -> None:
         self._spare = spare
         self._find_work = find_work
         self._own: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Queue[asyncio.Task[None]] = asyncio.Queue()
 
-    def staff(self) -> None:
-        """Gives work to every reader that is free."""
+    def start(self) -> None:
+        """Gives work to every worker that is free."""
         if self._own is None or self._own.done():
             if (work := self._find_work()) is None:
                 return
-            self._own = self._start(work)
+            self._own = self._run(work)
         while self._spare.take():
             if (work := self._find_work()) is None:
                 self._spare.give()
                 return
-            self._start(work).add_done_callback(lambda _: self._spare.give())
+            self._run(work).add_done_callback(lambda _: self._spare.give())
 
     async def next_end(self) -> None:
         """Comes back when a piece of work is done; raises what it raised."""
@@ -56,13 +56,13 @@ class Crew:
         self._tasks.discard(task)
         task.result()
 
-    async def dismiss(self) -> None:
+    async def cancel(self) -> None:
         """Ends what is still under way; comes back when all of it has ended."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended.put_nowait)

@@ -12,7 +12,7 @@ from pathlib import Path
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import Source
-from notion_pipeline.crew import SpareReaders
+from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.errors import AuthorizationError, NotionError, NotionNotFoundError, NotionRequestError
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
@@ -58,7 +58,7 @@ class RunContext:
     log: Callable[[str], None]
     is_committed: Callable[[str], bool]
     archived: ArchivedSupport = field(default_factory=ArchivedSupport)
-    spare_readers: SpareReaders = field(default_factory=SpareReaders)
+    spare_workers: SpareWorkers = field(default_factory=SpareWorkers)
     refused: AuthorizationError | None = None
     visible: dict[str, bool] = field(default_factory=dict)
 
@@ -222,7 +222,7 @@ class DataSourceRead:
             ),
             stage,
             self._context.archived,
-            self._context.spare_readers,
+            self._context.spare_workers,
             log=self._say,
             on_rows=on_rows,
         )

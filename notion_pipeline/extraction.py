@@ -1,4 +1,4 @@
-"""Reads one data source whole into its stage: steps, readers side by side, archived rows, catch-up.
+"""Reads one data source whole into its stage: steps, workers side by side, archived rows, catch-up.
 
 A full read asks for the archived rows, the live ones, and then what was edited since the read began and the archived
 rows again: a row that moves between the two states while it is read shows in one of them, whether or not the move
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from notion_pipeline.client import NotionClient
-from notion_pipeline.crew import Crew, SpareReaders
+from notion_pipeline.crew import SpareWorkers, WorkerPool
 from notion_pipeline.errors import (
     IncompleteExtractError,
     InvalidCursorError,
@@ -22,7 +22,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
-from notion_pipeline.open_windows import OpenWindows, Reader
+from notion_pipeline.open_windows import OpenWindow, OpenWindows
 from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
 from notion_pipeline.splitting import split_minute
@@ -113,7 +113,7 @@ class Extraction:
         plan: ReadPlan,
         stage: Stage,
         archived: ArchivedSupport,
-        spare: SpareReaders,
+        spare: SpareWorkers,
         *,
         log: Callable[[str], None],
         on_rows: Callable[[int], None],
@@ -127,7 +127,7 @@ class Extraction:
         self._on_rows = on_rows
         self._progress = _Progress.from_json(stage.manifest.progress)
         self._windows: OpenWindows | None = None
-        self._staff: Callable[[], None] = lambda: None
+        self._start_workers: Callable[[], None] = lambda: None
         self._saving = asyncio.Lock()
         self._changes = self._saved = 0
         self.counts = ReadCounts(**stage.manifest.counts)
@@ -159,43 +159,42 @@ class Extraction:
         windows = self._windows = OpenWindows(left, wasted=self._progress.wasted, horizon=self._stage.bookmark)
 
         def find_work() -> Coroutine[None, None, None] | None:
-            reader = windows.take(self._stage.rows)
-            return self._work(windows, reader) if reader is not None else None
+            window = windows.take(self._stage.rows)
+            return self._work(windows, window) if window is not None else None
 
-        crew = Crew(self._spare, find_work)
-        self._staff = crew.staff
+        pool = WorkerPool(self._spare, find_work)
+        self._start_workers = pool.start
         try:
             while windows:
-                crew.staff()
-                await crew.next_end()
+                pool.start()
+                await pool.next_end()
         finally:
-            await crew.dismiss()
+            await pool.cancel()
 
-    async def _work(self, windows: OpenWindows, reader: Reader) -> None:
-        """Reads a window from one side until it is read, or somebody else will read what is left of it."""
+    async def _work(self, windows: OpenWindows, window: OpenWindow) -> None:
+        """Reads a window to its end; where Notion has no archived rows to give, its phase ends."""
         try:
-            await self._read_window(windows, reader)
+            await self._read_window(windows, window)
         except NotionError as error:
-            if not windows.is_open(reader.at):
-                return  # another reader has met all of the window meanwhile: what was refused here is not needed
-            phase = reader.at.phase
-            if not (phase in ARCHIVED and _refuses_archived(error)):
+            if not windows.is_open(window):
+                return  # its end was met meanwhile: what was refused here is not needed
+            if not (window.phase in ARCHIVED and _refuses_archived(error)):
                 raise
             if self._archived.supported:  # else another database of this run has said so
                 self._log(
                     f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
                 )
             self._archived.supported = False
-            windows.close_phase(phase)
+            windows.close_phase(window.phase)
 
-    async def _read_window(self, windows: OpenWindows, reader: Reader) -> None:
+    async def _read_window(self, windows: OpenWindows, window: OpenWindow) -> None:
         restarts = 0
-        while windows.is_open(reader.at):
-            before = reader.edge
+        while windows.is_open(window):
+            before = window.window.start
             try:
-                end = await self._read_query(windows, reader)
+                end = await self._read_query(windows, window)
             except InvalidCursorError as error:
-                restarts = 0 if reader.edge != before else restarts + 1
+                restarts = 0 if window.window.start != before else restarts + 1
                 if restarts > CURSOR_RESTARTS:
                     raise RetryableNotionError(
                         f"Notion's page cursors broke {restarts} times in a row: {error.message}",
@@ -204,54 +203,40 @@ class Extraction:
                         code=error.code,
                         request_id=error.request_id,
                     ) from error
-                self._log(f"A page cursor was refused; the window is read again from {reader.edge}.")
+                self._log(f"A page cursor was refused; the window is read again from {window.window.start}.")
                 continue
-            if end is None:
-                windows.leave(reader)
-                return
-            if end is End.WHOLE or (end is End.AT_THE_CAP and reader.edge == before):
-                windows.close(reader.at)
+            if end is End.WHOLE or (end is End.AT_THE_CAP and window.window.start == before):
+                windows.close(window)
                 await self._save()
                 return
-            if reader.edge == before:
-                await self._split(windows, reader)
+            if window.window.start == before:
+                await self._split(windows, window)
                 return
 
-    async def _read_query(self, windows: OpenWindows, reader: Reader) -> End | None:
-        """Reads one query, each page staged before the next is asked for, or the next but one; how it ended.
-
-        None where another reader reads what is left of the window.
-        """
+    async def _read_query(self, windows: OpenWindows, window: OpenWindow) -> End:
+        """Reads one query, each page staged before the next is asked for, or the next but one; how it ended."""
         query = WindowQuery(
             self._client,
             self._plan.data_source_id,
-            reader.at.window,
-            reader.side,
-            self._base_filter(reader.at.phase),
-            archived=reader.at.phase in ARCHIVED,
+            window.window,
+            self._base_filter(window.phase),
+            archived=window.phase in ARCHIVED,
         )
         try:
             while True:
-                reader.pages_coming = 1
                 answer = await query.answer()
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
-                if answer.end is None and windows.is_alone(reader) and not windows.is_passed(reader, answer.minutes):
-                    # The next answer travels while this one is kept. Where there are other readers, theirs do.
-                    query.ask()
-                    reader.pages_coming = 2
-                await self._keep(windows, reader, answer)
-                self._staff()
-                if not reader.pages_coming and answer.end is None:
-                    await windows.let_the_other_finish(reader)
-                if not windows.is_open(reader.at):
+                ends_here = bool(answer.minutes) and window.window.is_passed(answer.minutes[-1])
+                if answer.end is None and not ends_here and windows.is_alone(window):
+                    query.ask()  # the next answer travels while this one is kept; else those of other workers do
+                await self._keep(windows, window, answer)
+                self._start_workers()
+                if not windows.is_open(window):
                     return End.WHOLE
                 if answer.end is not None:
                     return answer.end
-                if windows.is_left_to_the_other(reader):
-                    return None
         finally:
-            windows.gave_up(reader)
             await query.close()
 
     def _base_filter(self, phase: str) -> list[Leaf]:
@@ -262,8 +247,8 @@ class Extraction:
             bound = max(bound, began) if bound else began
         return [edited_since(bound)] if bound else []
 
-    async def _keep(self, windows: OpenWindows, reader: Reader, answer: Answer) -> None:
-        """Completes, converts and stages one answer, and moves the window's bound to its last row's minute."""
+    async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: Answer) -> None:
+        """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
         kept = await complete_references(self._client, pages, self._plan.schema.properties)
@@ -277,7 +262,7 @@ class Extraction:
         self._progress.children.update(str(child.get("id")) for child in children)
         self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)
-        windows.advance(reader, answer.minutes)
+        windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
 
@@ -309,9 +294,9 @@ class Extraction:
         self.counts.seconds_rate_limited = before.seconds_rate_limited + stats.seconds_rate_limited
         return asdict(self.counts)
 
-    async def _split(self, windows: OpenWindows, reader: Reader) -> None:
+    async def _split(self, windows: OpenWindows, window: OpenWindow) -> None:
         """Puts parts in the place of a minute that is more than a query gives."""
-        minute, phase = reader.at.window.minute_at(reader.side), reader.at.phase
+        minute, phase = window.window.first_minute, window.phase
         if minute is None:
             raise RetryableNotionError(
                 "Notion said that it will not give all rows of a query, and gave none that tells where to go on.",
@@ -332,7 +317,7 @@ class Extraction:
                 cure="Add a unique ID property to it in Notion, or move its start_date past that minute.",
             )
         self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
-        windows.set_aside(reader, parts)
+        windows.split_first_minute(window, parts)
         await self._save()
 
 

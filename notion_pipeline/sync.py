@@ -24,7 +24,7 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
-from notion_pipeline.crew import SpareReaders
+from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about
 from notion_pipeline.extract import DatabaseExtract, Extract
@@ -120,7 +120,7 @@ class Sync:
         most = self._options.source.limits.concurrent_requests
         readers_at_once = max(1, min(len(targets), most))
         # One more than there may be requests: while it keeps an answer the others are asking.
-        spare = self._context.spare_readers = SpareReaders(most + 1 - readers_at_once if most > 1 else 0)
+        spare = self._context.spare_workers = SpareWorkers(most + 1 - readers_at_once if most > 1 else 0)
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         async with self._make_client() as client:

@@ -11,7 +11,7 @@ from typing import Any
 
 from notion_pipeline.client import NOTION_PAGE_SIZE, NotionClient
 from notion_pipeline.errors import InvalidCursorError
-from notion_pipeline.windows import Leaf, Side, Window
+from notion_pipeline.windows import OLDEST_FIRST, Leaf, Window
 
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000
@@ -30,7 +30,7 @@ class Answer:
     """One page of rows.
 
     Attributes:
-        minutes: When its rows were made, in the order asked for; rows that do not tell are left out.
+        minutes: When its rows were made, oldest first; rows that do not tell are left out.
         end: How the query ended with it; None where more follows.
     """
 
@@ -47,16 +47,14 @@ class WindowQuery:
         client: NotionClient,
         data_source_id: str,
         window: Window,
-        side: Side,
         base: Sequence[Leaf],
         *,
         archived: bool,
     ) -> None:
-        self.window = replace(window)  # as it is asked for; readers move the other one
+        self.window = replace(window)  # as it is asked for; the read moves the other one
         self._client = client
         self._data_source_id = data_source_id
-        self._side = side
-        self._body: dict[str, Any] = {"sorts": side.sorts, "page_size": NOTION_PAGE_SIZE}
+        self._body: dict[str, Any] = {"sorts": OLDEST_FIRST, "page_size": NOTION_PAGE_SIZE}
         if (wanted := window.filter(base)) is not None:
             self._body["filter"] = wanted
         if archived:
@@ -99,7 +97,7 @@ class WindowQuery:
         self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"
         cursor = raw.get("next_cursor")
         self._next = cursor if isinstance(cursor, str) else ""
-        return Answer(results, _minutes(results, self._side), None if raw.get("has_more") else self._end())
+        return Answer(results, _minutes(results), None if raw.get("has_more") else self._end())
 
     @property
     def is_overfull_minute(self) -> bool:
@@ -121,8 +119,8 @@ class WindowQuery:
         return (await self._client.query(self._data_source_id, body)).body
 
 
-def _minutes(results: Sequence[dict[str, Any]], side: Side) -> list[datetime]:
-    """When the rows of an answer were made, in its order; children of a wiki that are data sources count."""
+def _minutes(results: Sequence[dict[str, Any]]) -> list[datetime]:
+    """When the rows of an answer were made, oldest first; children of a wiki that are data sources count."""
     minutes = []
     for result in results:
         try:
@@ -131,4 +129,4 @@ def _minutes(results: Sequence[dict[str, Any]], side: Side) -> list[datetime]:
             continue
         if moment.tzinfo is not None:
             minutes.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
-    return sorted(minutes, reverse=side is Side.NEWEST)
+    return sorted(minutes)

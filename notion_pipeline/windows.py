@@ -9,23 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 Leaf = dict[str, Any]
 
 MINUTE = timedelta(minutes=1)
-
-
-class Side(Enum):
-    """The end of a window that a reader comes from; the value is the direction it sorts by."""
-
-    OLDEST = "ascending"
-    NEWEST = "descending"
-
-    @property
-    def sorts(self) -> list[dict[str, str]]:
-        return [{"timestamp": "created_time", "direction": self.value}]
+OLDEST_FIRST = [{"timestamp": "created_time", "direction": "ascending"}]
 
 
 def iso(moment: datetime) -> str:
@@ -57,35 +46,23 @@ class Window:
     def holds(self, minute: datetime) -> bool:
         return (self.start is None or minute >= self.start) and (self.end is None or minute < self.end)
 
-    def edge(self, side: Side) -> datetime | None:
-        """The bound that a reader from this side moves."""
-        return self.start if side is Side.OLDEST else self.end
+    def is_passed(self, minute: datetime) -> bool:
+        """Whether who came to `minute` has met all that the window holds."""
+        return self.end is not None and minute >= self.end
 
-    def is_passed(self, side: Side, minute: datetime) -> bool:
-        """Whether a reader from this side that came to `minute` has met all that the window holds."""
-        if side is Side.OLDEST:
-            return self.end is not None and minute >= self.end
-        return self.start is not None and minute < self.start
+    def advance(self, minute: datetime) -> None:
+        """Moves the start to the last minute met; it stays in, as it may hold rows still unread."""
+        self.start = minute if self.start is None else max(self.start, minute)
 
-    def advance(self, side: Side, minute: datetime) -> None:
-        """Moves one bound to the last minute met from that side; it stays in, as it may hold rows still unread."""
-        if side is Side.OLDEST:
-            self.start = minute if self.start is None else max(self.start, minute)
-        else:
-            self.end = minute + MINUTE if self.end is None else min(self.end, minute + MINUTE)
+    @property
+    def first_minute(self) -> Window | None:
+        """The minute it starts with; None where it is unbounded."""
+        return Window(self.start, self.start + MINUTE, self.split) if self.start is not None else None
 
-    def minute_at(self, side: Side) -> Window | None:
-        """The minute at this end; None where it is unbounded."""
-        if side is Side.OLDEST:
-            return Window(self.start, self.start + MINUTE, self.split) if self.start is not None else None
-        return Window(self.end - MINUTE, self.end, self.split) if self.end is not None else None
-
-    def skip_minute(self, side: Side) -> bool:
-        """Leaves out the minute at this end; whether nothing is left then."""
-        if side is Side.OLDEST and self.start is not None:
+    def skip_minute(self) -> bool:
+        """Leaves out the minute it starts with; whether nothing is left then."""
+        if self.start is not None:
             self.start += MINUTE
-        elif side is Side.NEWEST and self.end is not None:
-            self.end -= MINUTE
         return self.start is not None and self.end is not None and self.start >= self.end
 
     def filter(self, base: Sequence[Leaf]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from notion_pipeline.client import NotionClient
-from notion_pipeline.crew import SpareReaders
+from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.properties import fingerprint, parse_properties
 from notion_pipeline.rows import RowSchema
@@ -76,7 +76,7 @@ class Reader:
                     ReadPlan(source.id, schema, full=full, edited_since=since, lookback=lookback),
                     stage,
                     self.archived,
-                    SpareReaders(self.spare),
+                    SpareWorkers(self.spare),
                     log=self.lines.append,
                     on_rows=lambda _: None,
                 )

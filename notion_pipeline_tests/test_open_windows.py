@@ -1,4 +1,4 @@
-"""Who reads which window: helpers where rows are, none where they would cost more than they bring."""
+"""Which window a worker takes: help where rows are, none where it would cost more than it brings."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from notion_pipeline.open_windows import OpenWindows
+from notion_pipeline.open_windows import OpenWindow, OpenWindows
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.windows import MINUTE, Side, Window
+from notion_pipeline.windows import MINUTE, Window
 from notion_pipeline_tests.reader import Reader
 
 DAY = datetime(2026, 6, 1, tzinfo=timezone.utc)
@@ -22,55 +22,49 @@ def minutes(first: int, last: int, rows: int = 100) -> list[datetime]:
     return [DAY + (first + (last - first) * row // max(1, rows - 1)) * MINUTE for row in range(rows)]
 
 
-def one_window() -> OpenWindows:
-    return OpenWindows({"live": [Window()]}, wasted=0.0, horizon=HORIZON)
+def one_window(wasted: float = 0.0) -> OpenWindows:
+    return OpenWindows({"live": [Window()]}, wasted=wasted, horizon=HORIZON)
 
 
-def test_window_that_nobody_reads_is_read_from_its_oldest_row() -> None:
+def taken(windows: OpenWindows, rows_read: int = 0) -> OpenWindow:
+    window = windows.take(rows_read)
+    assert window is not None
+    return window
+
+
+def test_nobody_helps_before_a_row_was_met() -> None:
     windows = OpenWindows({"live": [Window(), Window(DAY)]}, wasted=0.0, horizon=HORIZON)
-    readers = [windows.take(0), windows.take(0)]
-    assert [reader.side for reader in readers if reader] == [Side.OLDEST, Side.OLDEST]
-    assert windows.take(0) is None  # nobody has met a row, so nobody needs help
+    assert [taken(windows).window, taken(windows).window] == [Window(), Window(DAY)]
+    assert windows.take(0) is None
 
 
-def test_second_reader_comes_from_the_other_end_and_the_next_from_the_middle() -> None:
+def test_idle_worker_gets_the_newer_half_of_the_window_with_the_most_rows() -> None:
     windows = one_window()
-    oldest = windows.take(0)
-    assert oldest is not None
-    windows.advance(oldest, minutes(0, 100))
-    newest = windows.take(100)
-    assert newest is not None
-    assert newest.side is Side.NEWEST
-    windows.advance(newest, minutes(20_100, 20_000))
-    middle = windows.take(200)
-    assert middle is not None
-    assert middle.side is Side.OLDEST
-    assert middle.at.window.start == DAY + 10_050 * MINUTE
-    assert newest.at is middle.at
-    assert oldest.at.window.end == middle.at.window.start
+    first = taken(windows)
+    windows.advance(first, minutes(0, 1_000))
+    second = taken(windows, 100)
+    assert second.window == Window(first.window.end)
+    assert first.window.end == DAY + (1_000 + (144_000 - 1_000) // 2) * MINUTE
+    windows.advance(second, minutes(72_500, 72_510))  # ten rows a minute where the others are a hundredth of that
+    third = taken(windows, 200)
+    assert second.window.end == third.window.start
 
 
 def test_few_rows_left_are_left_to_who_reads_them() -> None:
     windows = one_window()
-    oldest = windows.take(0)
-    assert oldest is not None
-    windows.advance(oldest, minutes(0, 70_000))
+    windows.advance(taken(windows), minutes(0, 70_000))
     assert windows.take(100) is None
 
 
 def test_answers_that_brought_nothing_end_the_help() -> None:
-    windows = OpenWindows({"live": [Window()]}, wasted=5.0, horizon=HORIZON)
-    oldest = windows.take(0)
-    assert oldest is not None
-    windows.advance(oldest, minutes(0, 10))
+    windows = one_window(wasted=5.0)
+    windows.advance(taken(windows), minutes(0, 10))
     assert windows.take(100) is None
 
 
-def test_reader_that_meets_a_row_beyond_the_window_has_read_it_all() -> None:
+def test_worker_that_meets_a_row_beyond_its_window_has_read_it_all() -> None:
     windows = OpenWindows({"live": [Window(DAY, DAY + 10 * MINUTE)]}, wasted=0.0, horizon=HORIZON)
-    reader = windows.take(0)
-    assert reader is not None
-    windows.advance(reader, minutes(0, 20))
+    windows.advance(taken(windows), minutes(0, 20))
     assert not windows
     assert 0.4 < windows.wasted < 0.6  # half of the answer was of another window
 
@@ -90,6 +84,18 @@ def two_bursts(rows: int) -> list[timedelta]:
     return [timedelta(days=700 * (row % 2), minutes=row // 10) for row in range(rows)]
 
 
+def ten_bursts(rows: int) -> list[timedelta]:
+    return [timedelta(days=70 * (row * 10 // rows), minutes=row % (rows // 10) // 5) for row in range(rows)]
+
+
+def burst_then_steady(rows: int) -> list[timedelta]:
+    return [timedelta(minutes=row / 20) if row < rows // 2 else timedelta(days=700) * row / rows for row in range(rows)]
+
+
+def office_hours(rows: int) -> list[timedelta]:
+    return [timedelta(days=row * 7 // rows * 100 // 7, minutes=540 + row * 61 % 480) for row in range(rows)]
+
+
 def growing(rows: int) -> list[timedelta]:
     return [timedelta(days=700) * math.log(1 + 99 * row / rows) / math.log(100) for row in range(rows)]
 
@@ -102,8 +108,10 @@ def one_minute(rows: int) -> list[timedelta]:
     return [timedelta(0)] * rows
 
 
-@pytest.mark.parametrize("made", [even, two_bursts, growing, long_ago, one_minute])
-@pytest.mark.parametrize("reader", [1, 8], indirect=True, ids="by{}".format)
+@pytest.mark.parametrize(
+    "made", [even, two_bursts, ten_bursts, burst_then_steady, office_hours, growing, long_ago, one_minute]
+)
+@pytest.mark.parametrize("reader", [1, 8, 32], indirect=True, ids="by{}".format)
 def test_full_read_of_5000_rows_stays_near_the_fewest_requests(
     workspace: Workspace, reader: Reader, made: Callable[[int], Sequence[timedelta]]
 ) -> None:

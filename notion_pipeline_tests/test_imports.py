@@ -43,7 +43,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "open_windows": ("client", "windows"),
     "window_query": ("client", "windows"),
     "crew": (),
-    "references": ("client", "properties", "together"),
+    "formula_inputs": ("properties",),
+    "reference_merge": ("json_text", "properties"),
+    "references": ("client", "formula_inputs", "properties", "reference_merge", "together"),
     "extraction": (
         *("client", "crew", "open_windows", "properties", "references", "rows", "splitting", "staging"),
         *("window_query", "windows"),

@@ -16,6 +16,10 @@ from notion_pipeline.catalog.sql import quote, text
 SEPARATOR = ", "
 #: Parts of a date struct, and of a place, with the types they have in a view.
 _DATE_PARTS = ("start", "end", "is_datetime", "time_zone")
+#: Days beside them, by what follows the column's name, with the part whose day they are.
+_DAYS = (("_date", "start"), ("_end_date", "end"))
+#: Names of the time zones that DuckDB knows; looked up once a query.
+_ZONES = "(SELECT list(name) FROM pg_timezone_names())"
 _PLACE_PARTS = (("name", "VARCHAR"), ("address", "VARCHAR"), ("lat", "DOUBLE"), ("lon", "DOUBLE"))
 _USER = ("created_by", "last_edited_by")
 #: Of a list while it is gone through; no column is called so, since DuckDB would take that one.
@@ -102,6 +106,19 @@ def joined(values: str) -> str:
 
 def _of_date(value: str) -> Iterator[Part]:
     yield from (Part(f"_{part}", f"{value}.{quote(part)}") for part in _DATE_PARTS)
+    zone = f"CASE WHEN {value}.is_datetime THEN {value}.time_zone END"
+    for suffix, part in _DAYS:
+        yield Part(suffix, _day(f"{value}.{quote(part)}", zone))
+
+
+def _day(moment: str, zone: str) -> str:
+    """SQL of the day of an instant, the same in every session time zone: in the zone given, else in UTC."""
+    return f"CAST({_local(moment, zone)} AS DATE)"
+
+
+def _local(moment: str, zone: str) -> str:
+    # DuckDB raises for a zone that it does not know, also within TRY.
+    return f"({moment} AT TIME ZONE CASE WHEN list_contains({_ZONES}, {zone}) THEN {zone} ELSE 'UTC' END)"
 
 
 def _of_structs(value: str, column: Column) -> Iterator[Part]:
@@ -123,10 +140,22 @@ def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighb
             yield Part(f"_{part}", f"TRY_CAST({value} ->> {text(part)} AS {kind})")
     elif column.property_type == "verification":
         yield Part("_state", f"{value} ->> 'state'")
-        for part in ("start", "end"):
-            yield Part(f"_{part}", f"TRY_CAST({value} -> 'date' ->> {text(part)} AS TIMESTAMPTZ)")
+        zone = f"({value} -> 'date' ->> 'time_zone')"
+        found = {part: f"({value} -> 'date' ->> {text(part)})" for part in ("start", "end")}
+        for part, written in found.items():
+            yield Part(f"_{part}", _instant(written, zone))
+        for suffix, part in _DAYS:
+            in_zone = f"CASE WHEN {found[part]} LIKE '%:%' THEN {zone} END"
+            yield Part(suffix, _day(_instant(found[part], zone), in_zone))
     else:
         yield Part("", f"{value}::VARCHAR")
+
+
+def _instant(written: str, zone: str) -> str:
+    """SQL of the instant of an ISO text; one without an offset is no time of the session's zone."""
+    local = _local(f"TRY_CAST({written} AS TIMESTAMP)", zone)
+    has_offset = f"regexp_matches({written}, '(Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$') AND {written} LIKE '%:%'"
+    return f"CASE WHEN {has_offset} THEN TRY_CAST({written} AS TIMESTAMPTZ) ELSE {local} END"
 
 
 def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Part:

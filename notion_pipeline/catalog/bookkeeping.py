@@ -58,7 +58,7 @@ class StreamState:
         snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
         account, start_date, excluded: What the last read was made under; marks, not names, of the excluded.
         hidden_relations: Data source id a relation points to that the connection could not see, by property id.
-        next_read_is_full: A database that went and came back is read in full.
+        next_read_is_full: A database that went and came back is read in full, a data source that moved too.
         has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync
             is somebody else's.
     """
@@ -193,6 +193,15 @@ def rename_stream(connection: duckdb.DuckDBPyConnection, source: str, data_sourc
         "UPDATE _notion_pipeline.streams SET table_name = ? WHERE source = ? AND data_source_id = ?",
         [table_name, source, data_source_id],
     )
+
+
+def move_stream(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str, database_id: str) -> None:
+    """Gives a data source another database; its rows are read in full, since each names the database as its parent."""
+    connection.execute(
+        "UPDATE _notion_pipeline.streams SET database_id = ? WHERE source = ? AND data_source_id = ?",
+        [database_id, source, data_source_id],
+    )
+    require_full_read(connection, source, [data_source_id])
 
 
 def require_full_read(connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Sequence[str]) -> None:

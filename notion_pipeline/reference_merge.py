@@ -179,7 +179,7 @@ def _key(kind: str, value: Any) -> Hashable:
         return kind, _id(value)
     if kind in ("title", "rich_text") and isinstance(value, dict):
         if not _is_mention(value):
-            return "text", value.get("type"), value.get("plain_text")
+            return "text", dump_json([value.get("type"), value.get("plain_text")])
         mention = value["mention"]
         target = mention.get(mention.get("type")) if isinstance(mention.get("type"), str) else None
         return "mention", _id(target) or dump_json(mention)

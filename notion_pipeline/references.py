@@ -69,10 +69,11 @@ async def _is_there(client: NotionClient, page_id: str) -> bool:
 def _may_need_a_look(page: dict[str, Any]) -> bool:
     """Whether any value could be cut, told quickly: nearly all pages hold none."""
     values = page.get("properties")
-    for value in values.values() if isinstance(values, dict) else ():
-        if not isinstance(value, dict):
+    for value in values.values() if isinstance(values, dict) and isinstance(page.get("id"), str) else ():
+        kind = value.get("type") if type(value) is dict else None
+        if type(kind) is not str:
             continue
-        content = value.get(value.get("type"))
+        content = value.get(kind)
         if type(content) is dict:
             if content.get("type") == "incomplete":
                 return True

@@ -35,6 +35,7 @@ ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS comments VARCHAR;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
 );
+CREATE TABLE IF NOT EXISTS _notion_pipeline.content_tables (source VARCHAR, content VARCHAR, table_name VARCHAR);
 """
 
 
@@ -106,6 +107,24 @@ def note_look(
     """Remembers when a database was asked for, and what search showed of it then."""
     connection.execute("DELETE FROM _notion_pipeline.looks WHERE source = ? AND database_id = ?", [source, database_id])
     connection.execute("INSERT INTO _notion_pipeline.looks VALUES (?, ?, ?, ?)", [source, database_id, marks, at])
+
+
+def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str) -> str | None:
+    """Name of the table that holds a kind of content of a source, such as its users; None before the first."""
+    if not is_table(connection, ("_notion_pipeline", "content_tables")):  # a catalog that an earlier version wrote
+        return None
+    rows = connection.execute(
+        "SELECT table_name FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
+def note_content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str, name: str) -> None:
+    """Remembers the name of a table that was made for a kind of content."""
+    connection.execute(
+        "DELETE FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
+    )
+    connection.execute("INSERT INTO _notion_pipeline.content_tables VALUES (?, ?, ?)", [source, content, name])
 
 
 def stream_states(

@@ -21,6 +21,7 @@ from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolv
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
+from notion_pipeline.catalog.users import merge_users
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -51,6 +52,7 @@ def land(
     counts["rows_removed"] += forgotten
     if set(exclusion_marks(extract.excluded)) - set(state.excluded):
         forget_excluded(connection, table, Exclusion(extract.excluded))
+    merge_users(connection, extract, finished_at)
     kinds = column_types(connection, table)
     on_table, known_comments = comments_of(extract, planned)
     comments = {column: known_comments[column] for column in kinds}

@@ -95,8 +95,9 @@ class _Names:
         self._taken = {name.lower() for name in taken}
 
     def take(self, wish: str, owner_id: str, *, kept: Collection[str] = ()) -> str:
-        """The wish, or where it is taken or kept for others, with as many digits of its owner's id as make it unique."""
-        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in self._taken and name.lower() not in kept)
+        """The wish, or where it is taken or kept, with as many hex digits of its owner's id as make it unique."""
+        taken = self._taken.union(kept)
+        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in taken)
         self._taken.add(found.lower())
         return found
 

@@ -1,8 +1,9 @@
 """Pages of one data source -> a batch of typed rows, as it is staged.
 
 First the page's own columns (contract section 4), then `p0`, `p1`, ... for the properties in their order, then per row
-how many values Notion did not compute and how many do not fit their column, and the users that it shows. Names and DuckDB types of the property
-columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it lacks is NULL.
+how many values Notion did not compute and how many do not fit their column, and the users that it shows. Names and
+DuckDB types of the property columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it
+lacks is NULL.
 """
 
 from __future__ import annotations

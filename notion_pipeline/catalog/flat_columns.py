@@ -42,11 +42,15 @@ class Part:
         suffix: What follows the name of the table's column; empty where the one stands for the other.
         expression: SQL over the table, alias t.
         titles: Where set, `expression` is a list of page ids, to be given by their titles.
+        people: Where set, a list of people to be given by the names they have today, and `expression` what is shown
+            where these are not known: structs of id, name and email, or ids.
     """
 
     suffix: str
     expression: str
     titles: Titles | None = None
+    people: str = ""
+    people_are_ids: bool = False
 
 
 class Neighbours:
@@ -55,11 +59,18 @@ class Neighbours:
     Args:
         snapshots: Schema of each data source, as `properties.schema_snapshot` gives it, by data source id.
         titles: Where the titles of each synced data source stand, by data source id.
+        users: The table of users; None where there is none.
     """
 
-    def __init__(self, snapshots: Mapping[str, Mapping[str, Any]], titles: Mapping[str, Titles]) -> None:
+    def __init__(
+        self,
+        snapshots: Mapping[str, Mapping[str, Any]],
+        titles: Mapping[str, Titles],
+        users: tuple[str, str] | None = None,
+    ) -> None:
         self._snapshots = snapshots
         self._titles = titles
+        self.users = users
 
     def titles(self, data_source_id: str, property_id: str) -> Titles | None:
         """Where the titles stand that a relation points to, or a rollup of a relation; None where they are not here."""
@@ -94,8 +105,11 @@ def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours
     if kind == "JSON":
         return list(_of_json(value, data_source_id, column, neighbours))
     if column.property_type in _USER:
-        name = f"{_raw(column, column.property_type)} ->> 'name'"
-        return [Part("", f"coalesce(nullif({name}, ''), {value})")]
+        names = [f"nullif({_raw(column, column.property_type)} ->> 'name', '')", value]
+        if neighbours.users:
+            users = quote(*neighbours.users)
+            names.insert(0, f"(SELECT any_value(nullif(u.name, '')) FROM {users} u WHERE u.id = {value})")
+        return [Part("", f"coalesce({', '.join(names)})")]
     return [Part("", value)]
 
 
@@ -127,7 +141,7 @@ def _of_structs(value: str, column: Column) -> Iterator[Part]:
         yield Part("_url", joined(f"[{_ITEM}.url for {_ITEM} in {value}]"))
     else:
         shown = f"coalesce(nullif({_ITEM}.name, ''), {_ITEM}.email, {_ITEM}.id)"
-        yield Part("", joined(f"[{shown} for {_ITEM} in {value}]"))
+        yield Part("", joined(f"[{shown} for {_ITEM} in {value}]"), people=value)
 
 
 def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Iterator[Part]:
@@ -168,7 +182,7 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
         found = _raw(column, "rollup/array")
         names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *_USER)]
         everybody = f"flatten([{', '.join(names)}])"
-        return Part("", f"coalesce({joined(everybody)}, {joined(items)})")
+        return Part("", f"coalesce({joined(everybody)}, {joined(items)})", people=items, people_are_ids=True)
     return Part("", joined(f"[{_ITEM} for {_ITEM} in {items} if {_ITEM} <> '']"))
 
 

@@ -37,7 +37,11 @@ class Inputs:
 
     def relations(self, property_id: str) -> frozenset[str] | None:
         """Ids of the relations behind a property, by way of others too; None where it may be any of them."""
-        found: set[str] = set()
+        behind = self.behind(property_id)
+        return None if behind is None else frozenset(key for key in behind if self._types.get(key) == "relation")
+
+    def behind(self, property_id: str) -> frozenset[str] | None:
+        """Ids of all properties behind one, itself among them; None where that cannot be told."""
         seen: set[str] = set()
         stack = [property_id]
         while stack:
@@ -45,15 +49,12 @@ class Inputs:
             if key in seen:
                 continue
             seen.add(key)
-            prop, kind = self._known.get(key), self._types.get(key)
-            if kind == "relation":
-                found.add(key)
-            elif kind in COMPUTED:
-                direct = self._direct(prop) if prop is not None else None
+            if self._types.get(key) in COMPUTED:
+                direct = self._direct(self._known[key]) if key in self._known else None
                 if direct is None:
                     return None
                 stack += direct
-        return frozenset(found)
+        return frozenset(seen)
 
     def _direct(self, prop: Property) -> set[str] | None:
         """Ids of the properties that one refers to; None where that cannot be told."""

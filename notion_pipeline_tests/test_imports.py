@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "computed_values",
             "config",
             "extract",
+            "formula_inputs",
             "instants",
             "json_text",
             "listing",

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     hidden_relations JSON, next_read_is_full BOOLEAN
 );
 ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS comments VARCHAR;
+ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS limits JSON;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
 );
@@ -181,6 +182,17 @@ def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -
     return rows[0][0] if rows else None
 
 
+def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """What the last sync of each data source noted of its limits, by data source id; see `limits.Limits`."""
+    try:
+        rows = connection.execute(
+            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL", [source]
+        ).fetchall()
+    except duckdb.Error:  # a catalog that an earlier version wrote
+        return {}
+    return dict(rows)
+
+
 def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:
     return bool(
         connection.execute("SELECT 1 FROM _notion_pipeline.syncs WHERE stage_id = ? LIMIT 1", [stage_id]).fetchall()
@@ -247,6 +259,7 @@ def record_read(
     snapshot: dict[str, Any],
     hidden_relations: dict[str, str],
     comments: str,
+    limits: str,
 ) -> None:
     """Moves the bookmark and what goes with it, in the transaction of the rows."""
     connection.execute(
@@ -265,11 +278,12 @@ def record_read(
         [state.source, state.data_source_id],
     )
     connection.execute(
-        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, ?, false, ?)",
+        "INSERT INTO _notion_pipeline.reads (source, data_source_id, account, start_date, excluded, schema, "
+        "hidden_relations, comments, limits, next_read_is_full) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
         [
             *(state.source, state.data_source_id, account, start_date),
             *(json.dumps(list(excluded), ensure_ascii=False), json.dumps(snapshot, ensure_ascii=False)),
-            *(json.dumps(hidden_relations, ensure_ascii=False), comments),
+            *(json.dumps(hidden_relations, ensure_ascii=False), comments, limits),
         ],
     )
 

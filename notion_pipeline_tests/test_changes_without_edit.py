@@ -31,7 +31,6 @@ def tasks(workspace: Workspace) -> DataSource:
     return source.data_source
 
 
-
 def id_column(bench: Bench) -> str:
     ((columns,),) = bench.query("SELECT columns FROM _notion_pipeline.streams")
     return next(str(column["column"]) for column in json.loads(columns) if column["property_type"] == "unique_id")

@@ -67,7 +67,7 @@ def day(text: str | None) -> datetime.date | None:
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_days_are_right_in_every_session_time_zone(workspace: Workspace, bench: Bench, zone: str) -> None:
-    formula = {"type": "formula", "expression": "?", "compute": lambda page: page_date(page), "result_type": "date"}
+    formula = {"type": "formula", "expression": "?", "compute": page_date, "result_type": "date"}
     schema = {"Name": "title", "Due": "date", "Computed": formula, "Checked": "verification"}
     source = workspace.add_database("Tasks", schema).data_source
     for name, (given, _, _) in DATES.items():

@@ -186,7 +186,8 @@ def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     """What the last sync of each data source noted of its limits, by data source id; see `limits.Limits`."""
     try:
         rows = connection.execute(
-            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL", [source]
+            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL",
+            [source],
         ).fetchall()
     except duckdb.Error:  # a catalog that an earlier version wrote
         return {}

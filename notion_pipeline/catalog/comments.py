@@ -33,9 +33,7 @@ _PAGE_COMMENTS = {
 }
 
 
-def comments_of(
-    extract: Extract, planned: Sequence[PlannedColumn], limits: Limits
-) -> tuple[str, dict[str, str]]:
+def comments_of(extract: Extract, planned: Sequence[PlannedColumn], limits: Limits) -> tuple[str, dict[str, str]]:
     """What a table says of itself, and what its columns say by name."""
     on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract, limits) for plan in planned}}
     return _table_comment(extract), on_columns

@@ -19,7 +19,7 @@ from notion_pipeline.catalog.comments import comment_on, comments_of, digest
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
-from notion_pipeline.catalog.limits import Limits, limits_of
+from notion_pipeline.catalog.limits import limits_of
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.catalog.users import merge_users
@@ -55,8 +55,7 @@ def land(
         forget_excluded(connection, table, Exclusion(extract.excluded))
     merge_users(connection, extract, finished_at)
     kinds = column_types(connection, table)
-    before = Limits.from_json(bookkeeping.noted_limits(connection, extract.source).get(extract.data_source_id))
-    limits = limits_of(connection, extract, table, planned, before, counts["values_not_computed"])
+    limits = limits_of(connection, extract, table, planned, values_not_computed=counts["values_not_computed"])
     on_table, known_comments = comments_of(extract, planned, limits)
     comments = {column: known_comments[column] for column in kinds}
     commented = digest(on_table, comments)

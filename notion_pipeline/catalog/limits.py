@@ -58,10 +58,11 @@ def limits_of(
     extract: Extract,
     table: tuple[str, str],
     planned: Sequence[PlannedColumn],
-    before: Limits | None,
+    *,
     values_not_computed: int,
 ) -> Limits:
     """The limits after this extract is merged. A sync that met nothing new leaves them as they are."""
+    before = Limits.from_json(bookkeeping.noted_limits(connection, extract.source).get(extract.data_source_id))
     present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
     if before is None or extract.full or extract.schema_changes:
         layers = tuple(sorted(_in_layers(connection, extract)))

@@ -71,6 +71,20 @@ def test_users_of_excluded_properties_do_not_land(workspace: Workspace, bench: B
     assert list(users(bench)) == [ada.id]
 
 
+def test_users_of_a_property_that_is_excluded_later_go(workspace: Workspace, bench: Bench, ada: User) -> None:
+    """But for those whom another property shows, here or in another table."""
+    boss, bob, cy = (workspace.add_user(name) for name in ("Boss", "Bob", "Cy"))
+    source = workspace.add_database("Reviews", {"Name": "title", "Who": "people", "Judge": "people"}).data_source
+    source.add_page({"Who": [ada.id, cy.id], "Judge": [boss.id, ada.id, bob.id]})
+    others = workspace.add_database("Tasks", {"Name": "title", "Made by": "created_by"}).data_source
+    others.add_page({"Name": "x"}, created_by=bob)
+    bench.sync()
+    assert set(users(bench)) == {ada.id, cy.id, boss.id, bob.id}
+    bench.settings = {"streams": {"Reviews": {"exclude_properties": ["Judge"]}}}
+    bench.sync()
+    assert set(users(bench)) == {ada.id, cy.id, bob.id}
+
+
 def test_second_sync_writes_no_user(bench: Bench, tasks: DataSource) -> None:
     bench.sync()
     before = bench.query("SELECT * FROM notion.users ORDER BY id")

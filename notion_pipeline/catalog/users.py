@@ -5,13 +5,15 @@ Each commit merges what its rows show, and never takes anything away: a partial 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.sql import is_table, names_in, quote
+from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
 from notion_pipeline.extract import Extract
 from notion_pipeline.rows import USERS
 from notion_pipeline.staging import PLACE
@@ -50,6 +52,56 @@ def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: da
     if connection.execute("SELECT 1 FROM users_seen LIMIT 1").fetchall():
         _merge(connection, users_table(connection, extract.source) or _make(connection, extract.source), now)
     connection.execute("DROP TABLE users_seen")
+
+
+def note_users_of(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], columns: Sequence[Column]) -> None:
+    """Makes `users_excluded`: ids of the users in columns that are about to go since their properties are excluded."""
+    selects = [select for column in columns for select in _ids_in(table, column)]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE users_excluded AS {' UNION '.join(selects) or 'SELECT NULL AS id WHERE false'}"
+    )
+
+
+def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Takes out the users of `users_excluded` whom no column shows any more."""
+    users = users_table(connection, source)
+    if users is not None and connection.execute("SELECT 1 FROM users_excluded LIMIT 1").fetchall():
+        shown = [
+            select
+            for state in bookkeeping.stream_states(connection, source).values()
+            if state.has_table
+            for select in _ids_in_standing(connection, (source, state.table_name), state.columns)
+        ]
+        elsewhere = f"AND id NOT IN ({' UNION '.join(shown)})" if shown else ""
+        connection.execute(
+            f"DELETE FROM {quote(*users)} WHERE id IN (SELECT id FROM users_excluded WHERE id IS NOT NULL) {elsewhere}"
+        )
+    connection.execute("DROP TABLE users_excluded")
+
+
+def _ids_in_standing(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], columns: Sequence[Column]
+) -> Iterator[str]:
+    standing = column_types(connection, table)
+    for column in columns:
+        if standing.get(column.column) == column.duckdb_type:
+            yield from _ids_in(table, column)
+
+
+def _ids_in(table: tuple[str, str], column: Column) -> Iterator[str]:
+    """SQL of the ids of users that a column shows, without NULL."""
+    value = f"t.{quote(column.column)}"
+    if column.property_type == "people":
+        ids = f"unnest(list_transform({value}, lambda person: person.id))"
+    elif column.property_type in ("created_by", "last_edited_by"):
+        ids = value
+    elif column.property_type == "verification":
+        ids = f"{value} -> 'verified_by' ->> 'id'"
+    elif column.property_type == "rollup" and column.duckdb_type == "JSON":
+        ids = f"unnest(TRY_CAST({value} AS VARCHAR[]))"
+    else:
+        return
+    yield f"SELECT id FROM (SELECT {ids} AS id FROM {quote(*table)} t) WHERE id IS NOT NULL"
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], now: datetime) -> None:

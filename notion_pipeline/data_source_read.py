@@ -174,6 +174,7 @@ class DataSourceRead:
             excluded=self._excluded,
             lookback_minutes=self._source.lookback_minutes,
             full_sync_every=self._source.full_sync_every,
+            database_id=self._target.id,
         )
         if decision.reason and sync_type != "FULL_TABLE":
             self._say(f"read in full, since {decision.reason}.")
@@ -313,6 +314,7 @@ def as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
     )
     return replace(
         base,
+        database_id=extract.database_id,
         bookmark=extract.stage.bookmark,
         snapshot=extract.snapshot,
         fingerprint=extract.fingerprint,

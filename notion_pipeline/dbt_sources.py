@@ -16,6 +16,8 @@ _HEADER = (
     "# Written by `notion-pipeline dbt` from the catalog; written again with -o and --force after a change in Notion.\n"
     "# For dbt 1.10 and later.\n"
 )
+#: Of the tables that are none of a data source, when a sync last wrote a row.
+SEEN_AT = "last_seen_at"
 _OPENINGS = ("{{", "{%", "{#")
 
 
@@ -68,7 +70,10 @@ def _table(table: DocumentedTable, synced_every: timedelta | None) -> dict[str, 
 def _config(table: DocumentedTable, synced_every: timedelta | None) -> dict[str, Any]:
     if table.name == "databases" and not table.data_source_id:
         freshness = _freshness(synced_every) if synced_every else None
-        return {"loaded_at_field": "last_seen_at", **({"freshness": freshness} if freshness else {})}
+        return {"loaded_at_field": SEEN_AT, **({"freshness": freshness} if freshness else {})}
+    columns = {column[0] for column in table.columns}
+    if SYNCED_AT not in columns and SEEN_AT in columns:
+        return {"loaded_at_field": SEEN_AT}
     ids = {"notion_database_id": table.database_id, "notion_data_source_id": table.data_source_id}
     return {"meta": ids} if table.database_id else {}
 

@@ -50,6 +50,7 @@ class ReadCounts:
     seconds_rate_limited: float = 0.0
     child_data_sources: int = 0
     vanished_rows: int = 0
+    values_disagreeing: int = 0
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class Extraction:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
-        kept = await complete_references(self._client, pages, self._plan.schema.properties)
+        kept, disagreements = await complete_references(self._client, pages, self._plan.schema.properties)
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
             await self._client.data_source(self._plan.data_source_id)
@@ -262,6 +263,7 @@ class Extraction:
         self._progress.children.update(str(child.get("id")) for child in children)
         self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)
+        self.counts.values_disagreeing += disagreements
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))

@@ -16,6 +16,8 @@ from notion_pipeline.properties import Property
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
 RESERVED_TABLES = frozenset({"database", "databases"})
+#: Kept for tables of content; sources.yaml may give one of them to a database, a title does not.
+CONTENT_TABLES = frozenset({"users"})
 PAGE_COLUMN_NAMES = frozenset({*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT})
 _ID_DIGITS = 8
 
@@ -92,9 +94,10 @@ class _Names:
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = {name.lower() for name in taken}
 
-    def take(self, wish: str, owner_id: str) -> str:
-        """The wish, or where it is taken, with as many hex digits of its owner's id as make it unique."""
-        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in self._taken)
+    def take(self, wish: str, owner_id: str, *, kept: Collection[str] = ()) -> str:
+        """The wish, or where it is taken or kept, with as many hex digits of its owner's id as make it unique."""
+        taken = self._taken.union(kept)
+        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in taken)
         self._taken.add(found.lower())
         return found
 
@@ -149,7 +152,9 @@ def _newcomers(database: NamedDatabase, tables: Mapping[str, str], prefix: str, 
         if key in tables or key in given:
             continue
         if table is None:
-            table = given[key] = names.take(database.table or prefix + slug(database.title), database.database_id)
+            wish = database.table or prefix + slug(database.title)
+            kept = () if database.table else CONTENT_TABLES
+            table = given[key] = names.take(wish, database.database_id, kept=kept)
         else:
             given[key] = names.take(f"{table}__{slug(name)}", key)
     return given

@@ -16,8 +16,8 @@ from typing import Any
 from notion_pipeline.json_text import dump_json, valid_text
 
 COMPUTED = frozenset({"formula", "rollup"})
-# Relations are not computed, but the other side of a two-way one changes them without an edit here.
-_CHANGE_WITHOUT_EDIT = COMPUTED | {"relation"}
+# Not computed, but the other side of a two-way relation changes it without an edit here, and a verification expires.
+_CHANGE_WITHOUT_EDIT = COMPUTED | {"relation", "verification"}
 _WITH_OPTIONS = frozenset({"select", "multi_select", "status"})
 
 # Spelled as duckdb_columns() of DuckDB 1.5 and 2.0 prints them.
@@ -205,6 +205,8 @@ def _details(prop: Property) -> dict[str, Any]:
         return {"rollup": {"function": _text(config.get("function")), **ids}}
     if prop.type == "relation":
         return {"target": _text(config.get("data_source_id")) or _text(config.get("database_id"))}
+    if prop.type == "unique_id":
+        return {"prefix": _text(config.get("prefix"))}
     if prop.type in _WITH_OPTIONS:
         return {"options": _options(config.get("options"))}
     return {}

@@ -38,6 +38,7 @@ def decide(
     excluded: Sequence[str],
     lookback_minutes: int,
     full_sync_every: timedelta | None,
+    database_id: str | None = None,
     now: datetime | None = None,
 ) -> Decision:
     """How to read, by what the catalog knows of the stream.
@@ -45,15 +46,18 @@ def decide(
     Args:
         state: None where the stream was never synced.
         excluded: Sorted names or ids of the properties left out.
+        database_id: That the data source stands in now; None where it did not move.
         now: Local time, for the age of the last full read.
     """
     snapshot: dict[str, Any] = schema_snapshot(properties)
     before = _without_excluded(state.snapshot, excluded) if state and state.snapshot is not None else None
     changes = tuple(schema_changes(before, snapshot)) if before is not None else ()
+    moved = state is not None and database_id is not None and state.database_id != database_id
     reason = _reason(
         state,
         properties,
         changes,
+        moved=moved,
         start_date=start_date,
         excluded=excluded,
         full_sync_every=full_sync_every,
@@ -80,6 +84,7 @@ def _reason(
     properties: Sequence[Property],
     changes: Sequence[SchemaChange],
     *,
+    moved: bool,
     start_date: datetime | None,
     excluded: Sequence[str],
     full_sync_every: timedelta | None,
@@ -89,8 +94,10 @@ def _reason(
         return "it was not synced before"
     if not state.has_table:
         return f"its table {state.source}.{state.table_name} is gone"
+    if moved:
+        return "it moved to another database"
     if state.next_read_is_full:
-        return "it was out of sight for a while"
+        return "it was out of sight for a while, or moved to another database"
     if state.start_date is not None and (start_date is None or start_date < state.start_date):
         return "its start date moved back"
     if exclusion_marks(excluded) != state.excluded:

@@ -1,50 +1,61 @@
-"""References beyond the 25 that an answer shows, filled in through the property item endpoint.
+"""Values that an answer shows in part, filled in through the property item endpoint: once a value and read.
 
 notion-api.md section 7: a relation says so by `has_more`, people and mentions only by their number, a rollup by its
-length or by the relation it runs over.
+length or by the relation it runs over, a formula by nothing but the relations in its expression. What is `unsupported`
+is final, and asking again does not help.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
+from typing import Any, NamedTuple
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
-from notion_pipeline.properties import Property, decode_id, property_value
+from notion_pipeline.formula_inputs import Inputs, excluded_inputs
+from notion_pipeline.properties import COMPUTED, Property, decode_id, property_value
+from notion_pipeline.reference_merge import merged_list, merged_rollup
 from notion_pipeline.together import all_or_first_error
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3
-#: Rollup functions that give the items themselves; for the rest the last page's aggregate is the value.
-_ITEMS_ARE_THE_VALUE = {"show_original", "show_unique"}
+
+
+class Completed(NamedTuple):
+    """Pages without those that vanished meanwhile: they are in the trash or not shared any more.
+
+    Attributes:
+        disagreements: Values of which the items lacked something that the page showed.
+    """
+
+    pages: list[dict[str, Any]]
+    disagreements: int
 
 
 async def complete_references(
     client: NotionClient, pages: Sequence[dict[str, Any]], properties: Sequence[Property]
-) -> list[dict[str, Any]]:
-    """Fills in, in place, every value of the pages that was cut; a request each for 100 references.
-
-    Returns:
-        The pages without those that vanished meanwhile: they are in the trash or not shared any more.
-    """
-    suspects = [prop for prop in properties if prop.type in _SUSPECTS]
-    cut = [(place, props) for place, page in enumerate(pages) if (props := [p for p in suspects if is_cut(page, p)])]
-    still_there = await all_or_first_error(_complete_page(client, pages[place], props) for place, props in cut)
-    gone = {place for (place, _), is_there in zip(cut, still_there, strict=True) if not is_there}
-    return [page for place, page in enumerate(pages) if place not in gone]
+) -> Completed:
+    """Fills in, in place, every value of the pages that was cut; a request each for 100 references."""
+    looked_at = {place: _Page(page, properties) for place, page in enumerate(pages) if _may_need_a_look(page)}
+    cut = {place: page for place, page in looked_at.items() if page.is_cut}
+    done = await all_or_first_error(_complete_page(client, page) for page in cut.values())
+    gone = {place for place, disagreements in zip(cut, done, strict=True) if disagreements is None}
+    return Completed(
+        [page for place, page in enumerate(pages) if place not in gone], sum(number or 0 for number in done)
+    )
 
 
-async def _complete_page(client: NotionClient, page: dict[str, Any], cut: Sequence[Property]) -> bool:
+async def _complete_page(client: NotionClient, page: _Page) -> int | None:
+    """How many values disagreed; None where the page is gone."""
     try:
-        await all_or_first_error(_complete(client, page, prop) for prop in cut)
+        # Only their items tell whether relations without the flag are cut, and what is computed over them with them.
+        first = await all_or_first_error(_complete(client, page, prop) for prop in page.doubtful)
+        then = await all_or_first_error(_complete(client, page, prop) for prop in page.cut())
     except NotionNotFoundError:
-        if await _is_there(client, page["id"]):
+        if await _is_there(client, page.id):
             raise  # the property is what is gone: the schema changed during the read
-        return False
-    return True
+        return None
+    return sum(first) + sum(then)
 
 
 async def _is_there(client: NotionClient, page_id: str) -> bool:
@@ -55,54 +66,135 @@ async def _is_there(client: NotionClient, page_id: str) -> bool:
     return True
 
 
-def is_cut(page: dict[str, Any], prop: Property) -> bool:
-    """Whether a value may show only a part of its references."""
-    if prop.type not in _SUSPECTS:
+def _may_need_a_look(page: dict[str, Any]) -> bool:
+    """Whether any value could be cut, told quickly: nearly all pages hold none."""
+    values = page.get("properties")
+    for value in values.values() if isinstance(values, dict) and isinstance(page.get("id"), str) else ():
+        kind = value.get("type") if type(value) is dict else None
+        if type(kind) is not str:
+            continue
+        content = value.get(kind)
+        if type(content) is dict:
+            if content.get("type") == "incomplete":
+                return True
+            content = content.get("array")
+        if value.get("has_more") is True or (type(content) is list and len(content) >= SHOWN_REFERENCES):
+            return True
+    return False
+
+
+class _Page:
+    """A page of an answer, and which of its values show a part only.
+
+    Attributes:
+        doubtful: Relations that may be cut and do not say.
+        cut_relations: Ids of those that are, of excluded ones too: rollups and formulas run over them.
+    """
+
+    def __init__(self, page: dict[str, Any], properties: Sequence[Property]) -> None:
+        self.id = page["id"]
+        self._all = properties
+        values = page.get("properties")
+        self._properties: dict[str, Any] = values if isinstance(values, dict) else {}
+        relations = {
+            decode_id(str(value.get("id"))): value
+            for value in self._properties.values()
+            if isinstance(value, dict) and value.get("type") == "relation"
+        }
+        doubtful = {key for key, value in relations.items() if _may_be_cut(value)}
+        self.cut_relations = {key for key, value in relations.items() if value.get("has_more") is True}
+        self.doubtful = [prop for prop in properties if prop.id in doubtful and prop.type == "relation"]
+        self.cut_relations |= doubtful - {prop.id for prop in self.doubtful}
+        self._shows_relations = relations.keys()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether anything is to be asked for."""
+        return bool(self.doubtful or self.cut())
+
+    def cut(self) -> list[Property]:
+        """The properties to ask for beside the doubtful relations, as far as is known of these."""
+        found = [prop for prop in self._all if prop not in self.doubtful and self._is_cut(prop)]
+        if not self.cut_relations:
+            return found
+        inputs: Inputs | None = None
+        for prop in self._all:
+            if prop.type == "formula" and prop not in found and _is_computed(self.value(prop), "formula"):
+                inputs = inputs or Inputs(self._all, excluded_inputs(self._properties, self._all))
+                behind = inputs.relations(prop.id)
+                if behind is None or behind & self.cut_relations:
+                    found.append(prop)
+        return found
+
+    def value(self, prop: Property) -> dict[str, Any]:
+        """The whole value; empty where there is none."""
+        value = property_value(self._properties, prop)
+        return value if isinstance(value, dict) else {}
+
+    def relation_is_cut(self, rollup: Property) -> bool:
+        """Whether a rollup runs over a relation that is cut, or that the page does not show."""
+        relation = decode_id(str(rollup.config.get("relation_property_id", "")))
+        return relation in self.cut_relations or relation not in self._shows_relations
+
+    def _is_cut(self, prop: Property) -> bool:
+        value = self.value(prop)
+        content = value.get(prop.type)
+        if prop.type in COMPUTED:
+            return self._computed_is_cut(prop, content)
+        if value.get("has_more") is True:
+            return True
+        if not isinstance(content, list):
+            return False
+        if prop.type == "people":
+            return len(content) >= SHOWN_REFERENCES
+        mentions = sum(1 for item in content if isinstance(item, dict) and item.get("type") == "mention")
+        return prop.type in ("title", "rich_text") and mentions >= SHOWN_REFERENCES
+
+    def _computed_is_cut(self, prop: Property, content: Any) -> bool:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind is None or kind == "unsupported":
+            return False
+        if kind == "incomplete" or prop.type == "formula":
+            return bool(kind == "incomplete")
+        items = content.get("array")
+        many = isinstance(items, list) and len(items) >= SHOWN_REFERENCES
+        relation = decode_id(str(prop.config.get("relation_property_id", "")))
+        return many or relation in self.cut_relations
+
+
+def _may_be_cut(value: dict[str, Any]) -> bool:
+    related = value.get("relation")
+    has_flag = isinstance(value.get("has_more"), bool)
+    return not has_flag and isinstance(related, list) and len(related) >= SHOWN_REFERENCES
+
+
+def _is_computed(value: dict[str, Any], kind: str) -> bool:
+    content = value.get(kind)
+    return isinstance(content, dict) and content.get("type") not in ("unsupported", None)
+
+
+async def _complete(client: NotionClient, page: _Page, prop: Property) -> bool:
+    """Puts the whole value in place of the one shown; whether the items lacked something of that."""
+    value = page.value(prop)
+    items, last = await _read_items(client, page.id, prop)
+    shown = value.get(prop.type)
+    if prop.type == "formula":
+        result = last.get("formula")
+        if not isinstance(result, dict):
+            return True
+        value["formula"] = result
         return False
-    value = property_value(page.get("properties"), prop)
-    if not isinstance(value, dict):
-        return False
-    content = value.get(prop.type)
-    if prop.type == "relation":
-        return value.get("has_more") is True
     if prop.type == "rollup":
-        return _rollup_is_cut(page, prop, content)
-    if not isinstance(content, list):
-        return False
-    if prop.type == "people":
-        return len(content) >= SHOWN_REFERENCES
-    mentions = sum(1 for item in content if isinstance(item, dict) and item.get("type") == "mention")
-    return mentions >= SHOWN_REFERENCES
-
-
-_SUSPECTS = {"relation", "rollup", "people", "title", "rich_text"}
-
-
-def _rollup_is_cut(page: dict[str, Any], prop: Property, content: Any) -> bool:
-    if not isinstance(content, dict):
-        return False
-    items = content.get("array")
-    if content.get("type") == "incomplete" or (isinstance(items, list) and len(items) >= SHOWN_REFERENCES):
-        return True
-    # Among all values of the page: the relation may be one that sources.yaml excludes.
-    relation_id = decode_id(str(prop.config.get("relation_property_id", "")))
-    return any(
-        isinstance(value, dict) and value.get("has_more") is True and decode_id(str(value.get("id"))) == relation_id
-        for value in page["properties"].values()
-    )
-
-
-async def _complete(client: NotionClient, page: dict[str, Any], prop: Property) -> None:
-    items, last = await _read_items(client, page["id"], prop)
-    value = property_value(page["properties"], prop)
-    if not isinstance(value, dict):
-        return
-    if prop.type == "rollup":
-        value["rollup"] = _rollup_value(items, last, prop)
-        return
-    value[prop.type] = [item[prop.type] for item in items if prop.type in item]
+        value["rollup"], disagrees = merged_rollup(
+            shown, items, last.get("rollup"), prop.config, relation_is_cut=page.relation_is_cut(prop)
+        )
+        return disagrees
+    value[prop.type], disagrees = merged_list(prop.type, shown, items)
+    if prop.type == "relation" and prop in page.doubtful and len(value["relation"]) > len(shown or ()):
+        page.cut_relations.add(prop.id)
     if "has_more" in value:
         value["has_more"] = False
+    return disagrees
 
 
 async def _read_items(
@@ -131,27 +223,3 @@ async def _read_items(
         f'Notion did not give all of property "{prop.name}" of page {page_id}: its page cursors lead nowhere.',
         cure="Sync again later.",
     )
-
-
-def _rollup_value(items: list[dict[str, Any]], last: dict[str, Any], prop: Property) -> dict[str, Any]:
-    """The aggregate of the last page, with the items where they are the value."""
-    aggregate = last.get("rollup")
-    aggregate = dict(aggregate) if isinstance(aggregate, dict) else {"type": "incomplete", "incomplete": {}}
-    function = aggregate.get("function") or prop.config.get("function")
-    if function not in _ITEMS_ARE_THE_VALUE:
-        # Also where it is an empty array, as for median: what the items hold is not what was asked for.
-        return aggregate
-    array = [_array_item(item) for item in items]
-    if function == "show_unique":
-        array = list({orjson.dumps(item, option=orjson.OPT_SORT_KEYS): item for item in array}.values())
-    return {"type": "array", "array": array, **({"function": function} if function else {})}
-
-
-_SINGLE_IN_ITEM = {"title", "rich_text", "people", "relation"}
-
-
-def _array_item(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as a rollup array holds it: list types hold a list of the one value."""
-    kind = str(item.get("type"))
-    value = item.get(kind)
-    return {"type": kind, kind: [value] if kind in _SINGLE_IN_ITEM and not isinstance(value, list) else value}

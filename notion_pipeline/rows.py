@@ -1,8 +1,9 @@
 """Pages of one data source -> a batch of typed rows, as it is staged.
 
 First the page's own columns (contract section 4), then `p0`, `p1`, ... for the properties in their order, then per row
-how many values Notion did not compute and how many do not fit their column. Names and DuckDB types of the property
-columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it lacks is NULL.
+how many values Notion did not compute and how many do not fit their column, and the users that it shows. Names and
+DuckDB types of the property columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it
+lacks is NULL.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from notion_pipeline.property_values import (
     value_column,
     value_type,
 )
+from notion_pipeline.users_seen import USERS_TYPE, UsersSeen
 
 #: The page's own columns, with their DuckDB types, in the order of the table.
 PAGE_COLUMNS: tuple[tuple[str, str], ...] = (
@@ -54,6 +56,8 @@ DELETED_AT = "_deleted_at"
 #: Per row of a staged batch.
 NOT_COMPUTED = "_not_computed"
 NOT_CONVERTED = "_not_converted"
+#: Users that the row shows, those left out that rows before it in its batch showed alike.
+USERS = "_users"
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class RowSchema:
             for position, prop in enumerate(self.properties)
         ]
         counts = [(NOT_COMPUTED, pa.int32()), (NOT_CONVERTED, pa.int32())]
-        object.__setattr__(self, "arrow", pa.schema([*own, *theirs, *counts]))
+        object.__setattr__(self, "arrow", pa.schema([*own, *theirs, *counts, (USERS, USERS_TYPE)]))
 
 
 _PAGE_TYPES = {"VARCHAR": pa.string(), "JSON": pa.string(), "BOOLEAN": pa.bool_(), TIMESTAMP: TIMESTAMP_TYPE}
@@ -98,9 +102,13 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
     values = [page.get("properties") for page in pages]
     kept = _without_excluded(values, Exclusion(schema.exclude))
     arrays.append(counts.checked(converted(kept, json_value, pa.string())))
+    users = UsersSeen(len(pages))
     for prop in schema.properties:
-        arrays.append(_property_array(prop, values, counts))
+        found = contents(prop, values)
+        arrays.append(_property_array(prop, found, counts))
+        users.look(prop.type, found)
     arrays += [arrow_array(counts.not_computed, pa.int32()), arrow_array(counts.not_converted, pa.int32())]
+    arrays.append(arrow_array(users.by_row, USERS_TYPE))
     return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
 
 
@@ -119,8 +127,7 @@ class _Counts:
         return array
 
 
-def _property_array(prop: Property, values: Sequence[Any], counts: _Counts) -> pa.Array:
-    found = contents(prop, values)
+def _property_array(prop: Property, found: Sequence[Any], counts: _Counts) -> pa.Array:
     if prop.type not in COMPUTED:
         return counts.checked(value_column(prop, found))
     column = computed_column(prop, found)

@@ -19,6 +19,7 @@ _WORDS = {
     "formula_changed": 'the formula of "{name}" changed',
     "rollup_changed": 'the rollup "{name}" changed: {after}, was {before}',
     "relation_changed": 'the relation "{name}" points to data source {after}, pointed to {before}',
+    "prefix_changed": 'the prefix of "{name}" is "{after}", was "{before}"',
     "option_added": 'option "{after}" was added to "{name}"',
     "option_renamed": 'option "{before}" of "{name}" was renamed to "{after}"',
     "option_removed": 'option "{before}" of "{name}" was removed',
@@ -30,8 +31,8 @@ class SchemaChange:
     """One change of one property.
 
     Attributes:
-        kind: added, removed, renamed, retyped, formula_changed, rollup_changed, relation_changed, option_added,
-            option_renamed or option_removed.
+        kind: added, removed, renamed, retyped, formula_changed, rollup_changed, relation_changed,
+            prefix_changed, option_added, option_renamed or option_removed.
         property_id: Decoded.
         name: Of the property, as it is now; as it was where it is gone.
         before: What changed, in a word: a name, type, formula, target or option; None where there was none.
@@ -99,7 +100,12 @@ def _changes_of(property_id: str, old: Mapping[str, Any], new: Mapping[str, Any]
         yield from _option_changes(property_id, name, old["options"], new["options"])
 
 
-_DETAIL_KINDS = {"expression": "formula_changed", "rollup": "rollup_changed", "target": "relation_changed"}
+_DETAIL_KINDS = {
+    "expression": "formula_changed",
+    "rollup": "rollup_changed",
+    "target": "relation_changed",
+    "prefix": "prefix_changed",
+}
 
 
 def _in_words(detail: str | Mapping[str, str]) -> str:

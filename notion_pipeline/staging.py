@@ -28,7 +28,7 @@ from notion_pipeline.private_files import private_directory, write_private
 MANIFEST = "manifest.json"
 #: Of a row in its read: later answers have higher places.
 PLACE = "_place"
-FORMAT = 3
+FORMAT = 4
 #: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
 MAX_AGE = timedelta(hours=20)
 #: Name, rows, bytes and checksum.

@@ -44,11 +44,11 @@ class Project:
         return next(database.id for database in self.workspace.databases.values() if database.title == title)
 
     def tables(self) -> set[str]:
-        """The tables of the catalog; none where it is not there yet or somebody writes it."""
+        """The tables of databases and their list; none where the catalog is not there yet or somebody writes it."""
         try:
             with duckdb.connect(str(self.folder / "catalog.duckdb"), read_only=True) as connection:
                 found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'notion'")
-                return {row[0] for row in found.fetchall()}
+                return {row[0] for row in found.fetchall()} - {"users"}
         except duckdb.Error:
             return set()
 

@@ -90,7 +90,7 @@ def test_every_value_is_plain(bench: Bench, tasks: DataSource, projects: DataSou
     bench.sync()
     assert make(bench) == {"projects": "created", "tasks": "created"}
     kinds = bench.query(f"SELECT DISTINCT data_type FROM duckdb_columns() WHERE schema_name = '{SCHEMA}'")
-    assert {kind for (kind,) in kinds} <= {"VARCHAR", "DOUBLE", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"}
+    assert {kind for (kind,) in kinds} <= {"VARCHAR", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP WITH TIME ZONE"}
     one = row(bench, "tasks", "task = 'one'")
     assert list(one)[:2] == ["id", "task"]
     assert (str(one["due_end"]), one["due_is_datetime"]) == ("2026-03-04 00:00:00+00:00", False)

@@ -144,7 +144,8 @@ def test_computed_column_is_typed_by_its_results(kind: str, kinds: set[str], exp
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("formula", True), ("rollup", True), ("relation", True), ("date", False)]
+    ("kind", "expected"),
+    [("formula", True), ("rollup", True), ("relation", True), ("verification", True), ("date", False)],
 )
 def test_values_that_change_without_an_edit(kind: str, expected: bool) -> None:
     assert has_computed([prop("title"), prop(kind)]) is expected
@@ -173,6 +174,7 @@ ROLLUP = entry(
         "rollup_property_name": "N",
     },
 )
+UNIQUE_ID = entry("i", "unique_id", {"prefix": "TASK"})
 RELATION = entry("l", "relation", {"database_id": "d1", "data_source_id": "s1", "type": "single_property"})
 
 
@@ -193,6 +195,8 @@ def with_config(found: dict[str, Any], **config: Any) -> dict[str, Any]:
         ({"R": ROLLUP}, {"R": with_config(ROLLUP, function="max")}, ["rollup_changed"]),
         ({"R": ROLLUP}, {"R": with_config(ROLLUP, rollup_property_id="c")}, ["rollup_changed"]),
         ({"L": RELATION}, {"L": with_config(RELATION, data_source_id="s2")}, ["relation_changed"]),
+        ({"I": UNIQUE_ID}, {"I": with_config(UNIQUE_ID, prefix="BUG")}, ["prefix_changed"]),
+        ({"I": UNIQUE_ID}, {"I": with_config(UNIQUE_ID, prefix=None)}, ["prefix_changed"]),
         ({"S": options("select", ("1", "x"))}, {"S": options("select", ("1", "x"), ("2", "y"))}, ["option_added"]),
         ({"S": options("status", ("1", "x"))}, {"S": options("status", ("1", "y"))}, ["option_renamed"]),
         ({"S": options("multi_select", ("1", "x"))}, {"S": options("multi_select")}, ["option_removed"]),
@@ -248,3 +252,5 @@ def test_description_of_a_change() -> None:
 def test_details_that_the_older_snapshot_lacks_are_not_compared() -> None:
     (after,) = parse_properties(data_source(F=FORMULA))
     assert schema_changes({"f": {"name": "F", "type": "formula"}}, schema_snapshot([after])) == []
+    (numbered,) = parse_properties(data_source(I=UNIQUE_ID))
+    assert schema_changes({"i": {"name": "I", "type": "unique_id"}}, schema_snapshot([numbered])) == []

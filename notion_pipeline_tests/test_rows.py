@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from notion_pipeline.computed_values import computed_values
 from notion_pipeline.json_text import dump_json, load_json
 from notion_pipeline.properties import Property, computed_type, duckdb_type, property_value
-from notion_pipeline.rows import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, RowSchema, to_batch
+from notion_pipeline.rows import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, USERS, RowSchema, to_batch
 
 UTC = timezone.utc
 PAGE_ID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -390,7 +390,7 @@ def test_stored_properties_give_the_same_computed_column(kind: str) -> None:
 
 def test_page_columns_come_first_and_are_typed() -> None:
     batch = to_batch([PAGE], RowSchema(()))
-    assert batch.schema.names == [*(name for name, _ in PAGE_COLUMNS), NOT_COMPUTED, NOT_CONVERTED]
+    assert batch.schema.names == [*(name for name, _ in PAGE_COLUMNS), NOT_COMPUTED, NOT_CONVERTED, USERS]
     assert batch.to_pylist() == [
         {
             "id": PAGE_ID,
@@ -408,6 +408,7 @@ def test_page_columns_come_first_and_are_typed() -> None:
             "properties": "{}",
             NOT_COMPUTED: 0,
             NOT_CONVERTED: 0,
+            USERS: None,
         }
     ]
 
@@ -482,7 +483,7 @@ def test_batch_lands_in_duckdb_as_the_types_of_the_contract() -> None:
     columns = [*PAGE_COLUMNS, *((f"p{place}", duckdb_type(prop)) for place, prop in enumerate(properties))]
     connection.execute("CREATE TABLE t (" + ", ".join(f'"{name}" {kind}' for name, kind in columns) + ")")
     connection.from_arrow(batch).create_view("staged")
-    connection.execute("INSERT INTO t BY NAME SELECT * EXCLUDE (_not_computed, _not_converted) FROM staged")
+    connection.execute("INSERT INTO t BY NAME SELECT * EXCLUDE (_not_computed, _not_converted, _users) FROM staged")
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
     staged = dict(connection.execute("SELECT column_name, data_type FROM duckdb_columns()").fetchall())
     for name, kind in columns:

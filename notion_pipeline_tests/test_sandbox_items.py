@@ -147,11 +147,45 @@ def test_shown_originals_are_flattened_values(page: Page, notion: Client) -> Non
 
 
 @pytest.mark.parametrize("name", ["Unique", "Median", "Shown"])
-def test_some_aggregates_are_not_computed(page: Page, notion: Client, name: str) -> None:
+def test_some_aggregates_are_not_computed(ws: Workspace, page: Page, notion: Client, name: str) -> None:
     shown = notion.pages.retrieve(page.id)["properties"][name]
     results, lists = all_items(notion, page, shown["id"])
-    assert len(results) == 60
-    assert lists[-1]["rollup"]["array"] == []
+    assert [item["type"] for item in results] == ["relation"] * 60
+    assert {item["id"] for item in results} == {notion.pages.retrieve(page.id)["properties"]["Rel"]["id"]}
+    function = {"Unique": "unique", "Median": "median", "Shown": "show_unique"}[name]
+    assert lists[-1]["rollup"] == {"type": "unsupported", "unsupported": {}, "function": function}
+    ws.switches.uncomputed_items = "values"
+    values, _ = all_items(notion, page, shown["id"])
+    assert {item["type"] for item in values} == {"title" if name == "Shown" else "number"}
+
+
+def test_items_of_people_hold_no_groups_and_may_be_partial(ws: Workspace, notion: Client) -> None:
+    group = {"object": "group", "id": "0f1e2d3c-0000-4000-8000-000000000001", "name": "Crew"}
+    source = ws.add_database("Teams", {"Name": "title", "Who": "people"}).data_source
+    row = source.add_page({"Who": [group, ws.owner]})
+    shown = notion.pages.retrieve(row.id)["properties"]["Who"]
+    assert [entry["object"] for entry in shown["people"]] == ["group", "user"]
+    items, _ = all_items(notion, row, shown["id"])
+    assert [item["people"]["name"] for item in items] == ["Ada Owner"]
+    ws.switches.partial_item_users = True
+    items, _ = all_items(notion, row, shown["id"])
+    assert [item["people"] for item in items] == [{"object": "user", "id": ws.owner.id}]
+
+
+def test_formulas_in_rows_see_the_first_25_of_a_relation(ws: Workspace, projects: DataSource, notion: Client) -> None:
+    schema = {
+        "Name": "title",
+        "Rel": {"type": "relation", "target": projects},
+        "Sum": rollup("sum"),
+        "Count": {"type": "formula", "compute": lambda page: len(page["Rel"]), "result_type": "number"},
+        "Twice": {"type": "formula", "compute": lambda page: page["Count"] * 2, "result_type": "number"},
+        "Double": {"type": "formula", "compute": lambda page: page["Sum"] * 2, "result_type": "number"},
+    }
+    row = ws.add_database("Tasks", schema).data_source.add_page({"Name": "x", "Rel": projects.pages})
+    shown = notion.pages.retrieve(row.id)["properties"]
+    assert [shown[name]["formula"]["number"] for name in ("Count", "Twice", "Double")] == [25, 50, 2 * sum(range(25))]
+    whole = [notion.pages.properties.retrieve(row.id, shown[name]["id"]) for name in ("Count", "Twice", "Double")]
+    assert [item["formula"]["number"] for item in whole] == [60, 120, 2 * sum(range(60))]
 
 
 @pytest.mark.parametrize("answer", ["incomplete", "unsupported", "full"])

@@ -19,8 +19,8 @@ from notion_pipeline.sandbox.workspace import Workspace
 
 PAGE_FIELDS = ("url", "public_url", "in_trash", "is_archived")
 PAGE_JSON = ("parent", "icon", "cover", "properties")
-#: Of rollups over more than 25 references Notion gives no aggregate for these (notion-api.md section 7).
-NEVER_AGGREGATED = ("unique", "median")
+#: Of rollups over more than 25 references Notion gives no result for these (notion-api.md section 7).
+NEVER_AGGREGATED = ("show_unique", "unique", "median", "count_per_group", "percent_per_group")
 #: References a value shows at most.
 SHOWN = 25
 #: List kinds come an item a reference from the property endpoint.
@@ -91,11 +91,15 @@ def without(page: dict[str, Any], excluded: Iterable[str]) -> dict[str, Any]:
 def as_served(page: dict[str, Any], ws: Workspace, source: DataSource) -> dict[str, Any]:
     """The page as the API can give it in full: over many references rollups come an item a reference.
 
-    Over few they are what the row shows, also where a rollup below them was cut: nothing in the row tells.
+    Over few they and formulas are what the row shows, also where a value below them was cut: nothing in the row tells.
     """
     shown = Renderer(ws, ws.token)
     values = dict(page["properties"])
+    relations = [len(value["relation"]) for value in values.values() if value["type"] == "relation"]
     for prop in source.properties.values():
+        if prop.type == "formula" and max(relations, default=0) <= SHOWN:
+            row = ws.page(page["id"])
+            values[prop.name] = shown.property_value(prop, row, row.values)
         if prop.type != "rollup":
             continue
         related = value_of(page, prop.relation_id)
@@ -105,13 +109,9 @@ def as_served(page: dict[str, Any], ws: Workspace, source: DataSource) -> dict[s
             row = ws.page(page["id"])
             value = shown.property_value(prop, row, row.values)
         if prop.function in NEVER_AGGREGATED and references > SHOWN:
-            value = {**value, "rollup": {"type": "array", "array": [], "function": prop.function}}
-        elif value["rollup"]["type"] == "array" and references >= SHOWN:
+            value = {**value, "rollup": {"type": "unsupported", "unsupported": {}, "function": prop.function}}
+        elif value["rollup"]["type"] == "array" and references >= SHOWN and prop.function == "show_original":
             value = raw_value(value)
-            if prop.function == "show_unique":
-                array = value["rollup"]["array"]
-                once = [item for place, item in enumerate(array) if item not in array[:place]]
-                value = {**value, "rollup": {**value["rollup"], "array": once}}
         values[prop.name] = value
     return {**page, "properties": values}
 
@@ -232,8 +232,6 @@ def kinds_of(column: dict[str, Any], pages: Iterable[dict[str, Any]]) -> set[str
 def is_result(result: dict[str, Any]) -> bool:
     """Whether Notion computed it, and it is not empty."""
     kind = result["type"]
-    if kind == "array" and result.get("function") in NEVER_AGGREGATED:
-        return False
     return kind not in ("unsupported", "incomplete") and result[kind] is not None
 
 

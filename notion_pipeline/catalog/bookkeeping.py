@@ -32,9 +32,11 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     hidden_relations JSON, next_read_is_full BOOLEAN
 );
 ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS comments VARCHAR;
+ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS limits JSON;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
 );
+CREATE TABLE IF NOT EXISTS _notion_pipeline.content_tables (source VARCHAR, content VARCHAR, table_name VARCHAR);
 """
 
 
@@ -58,7 +60,7 @@ class StreamState:
         snapshot: The schema of the last sync, as `properties.schema_snapshot` gives it.
         account, start_date, excluded: What the last read was made under; marks, not names, of the excluded.
         hidden_relations: Data source id a relation points to that the connection could not see, by property id.
-        next_read_is_full: A database that went and came back is read in full.
+        next_read_is_full: A database that went and came back is read in full, a data source that moved too.
         has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync
             is somebody else's.
     """
@@ -106,6 +108,24 @@ def note_look(
     """Remembers when a database was asked for, and what search showed of it then."""
     connection.execute("DELETE FROM _notion_pipeline.looks WHERE source = ? AND database_id = ?", [source, database_id])
     connection.execute("INSERT INTO _notion_pipeline.looks VALUES (?, ?, ?, ?)", [source, database_id, marks, at])
+
+
+def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str) -> str | None:
+    """Name of the table that holds a kind of content of a source, such as its users; None before the first."""
+    if not is_table(connection, ("_notion_pipeline", "content_tables")):  # a catalog that an earlier version wrote
+        return None
+    rows = connection.execute(
+        "SELECT table_name FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
+def note_content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str, name: str) -> None:
+    """Remembers the name of a table that was made for a kind of content."""
+    connection.execute(
+        "DELETE FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
+    )
+    connection.execute("INSERT INTO _notion_pipeline.content_tables VALUES (?, ?, ?)", [source, content, name])
 
 
 def stream_states(
@@ -162,6 +182,18 @@ def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -
     return rows[0][0] if rows else None
 
 
+def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """What the last sync of each data source noted of its limits, by data source id; see `limits.Limits`."""
+    try:
+        rows = connection.execute(
+            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL",
+            [source],
+        ).fetchall()
+    except duckdb.Error:  # a catalog that an earlier version wrote
+        return {}
+    return dict(rows)
+
+
 def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:
     return bool(
         connection.execute("SELECT 1 FROM _notion_pipeline.syncs WHERE stage_id = ? LIMIT 1", [stage_id]).fetchall()
@@ -195,6 +227,15 @@ def rename_stream(connection: duckdb.DuckDBPyConnection, source: str, data_sourc
     )
 
 
+def move_stream(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str, database_id: str) -> None:
+    """Gives a data source another database; its rows are read in full, since each names the database as its parent."""
+    connection.execute(
+        "UPDATE _notion_pipeline.streams SET database_id = ? WHERE source = ? AND data_source_id = ?",
+        [database_id, source, data_source_id],
+    )
+    require_full_read(connection, source, [data_source_id])
+
+
 def require_full_read(connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Sequence[str]) -> None:
     connection.execute(
         "UPDATE _notion_pipeline.reads SET next_read_is_full = true "
@@ -219,6 +260,7 @@ def record_read(
     snapshot: dict[str, Any],
     hidden_relations: dict[str, str],
     comments: str,
+    limits: str,
 ) -> None:
     """Moves the bookmark and what goes with it, in the transaction of the rows."""
     connection.execute(
@@ -237,11 +279,12 @@ def record_read(
         [state.source, state.data_source_id],
     )
     connection.execute(
-        "INSERT INTO _notion_pipeline.reads VALUES (?, ?, ?, ?, ?, ?, ?, false, ?)",
+        "INSERT INTO _notion_pipeline.reads (source, data_source_id, account, start_date, excluded, schema, "
+        "hidden_relations, comments, limits, next_read_is_full) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, false)",
         [
             *(state.source, state.data_source_id, account, start_date),
             *(json.dumps(list(excluded), ensure_ascii=False), json.dumps(snapshot, ensure_ascii=False)),
-            *(json.dumps(hidden_relations, ensure_ascii=False), comments),
+            *(json.dumps(hidden_relations, ensure_ascii=False), comments, limits),
         ],
     )
 

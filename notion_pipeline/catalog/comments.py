@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from notion_pipeline.catalog.evolution import PlannedColumn
+from notion_pipeline.catalog.limits import Limits
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.extract import Extract
 from notion_pipeline.json_text import dump_json
@@ -32,9 +33,9 @@ _PAGE_COMMENTS = {
 }
 
 
-def comments_of(extract: Extract, planned: Sequence[PlannedColumn]) -> tuple[str, dict[str, str]]:
+def comments_of(extract: Extract, planned: Sequence[PlannedColumn], limits: Limits) -> tuple[str, dict[str, str]]:
     """What a table says of itself, and what its columns say by name."""
-    on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract) for plan in planned}}
+    on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract, limits) for plan in planned}}
     return _table_comment(extract), on_columns
 
 
@@ -60,7 +61,7 @@ def _table_comment(extract: Extract) -> str:
     return f"{title} {extract.url}".strip()
 
 
-def _column_comment(plan: PlannedColumn, extract: Extract) -> str:
+def _column_comment(plan: PlannedColumn, extract: Extract, limits: Limits) -> str:
     parts = [f"{plan.property_name} ({plan.property_type})"]
     if plan.prop is None:
         parts.append("removed in Notion, last values kept")
@@ -68,6 +69,7 @@ def _column_comment(plan: PlannedColumn, extract: Extract) -> str:
         parts.append(plan.prop.description)
     if plan.property_type in COMPUTED:
         parts.append("refreshed by full sync")
+        parts += limits.told(plan.property_id)
     if plan.property_id in extract.hidden_relations:
         parts.append("its target is not shared with the connection, so Notion shows it as empty")
     return "; ".join(parts)

@@ -55,7 +55,8 @@ def _state(
 ) -> StreamState:
     """What the catalog knows of the data source now, its table named if no listing did so."""
     states = bookkeeping.stream_states(connection, source.name, [extract.data_source_id])
-    if extract.data_source_id not in states:
+    known = states.get(extract.data_source_id)
+    if known is None or known.database_id != database.database_id:
         members = [(other.data_source_id, other.data_source_name) for other in database.extracts]
         name_unlisted(connection, source, database.database_id, database.title, members)
         states = bookkeeping.stream_states(connection, source.name, [extract.data_source_id])

@@ -213,6 +213,8 @@ def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list
             bookkeeping.add_stream(connection, source.name, owners[key], key, name)
         elif name != states[key].table_name:
             bookkeeping.rename_stream(connection, source.name, key, name)
+        if key in states and owners[key] != states[key].database_id:
+            bookkeeping.move_stream(connection, source.name, key, owners[key])
     return names
 
 

@@ -8,6 +8,7 @@ import duckdb
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table
+from notion_pipeline.catalog.users import CONTENT
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class DocumentedTable:
 
     Attributes:
         columns: Name, DuckDB type and comment of each, in order.
-        database_id: In Notion; empty for the list of databases, and for views.
+        database_id: In Notion; empty for the list of databases, for users, and for views.
     """
 
     name: str
@@ -27,14 +28,15 @@ class DocumentedTable:
 
 
 def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> list[DocumentedTable]:
-    """The list of databases, then every table of a source that a sync has filled, by name."""
+    """The list of databases, the users, then every table of a source that a sync has filled, by name."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
     standing = {
         state.table_name: state for state in bookkeeping.stream_states(connection, source).values() if state.has_table
     }
     here = _documented(connection, source)
-    listed = [here["databases"]] if "databases" in here else []
+    users = bookkeeping.content_table(connection, source, CONTENT)
+    listed = [here[name] for name in ("databases", users or "") if name in here]
     return listed + [
         replace(here[name], database_id=state.database_id, data_source_id=state.data_source_id)
         for name, state in sorted(standing.items())

@@ -16,6 +16,10 @@ from notion_pipeline.catalog.sql import quote, text
 SEPARATOR = ", "
 #: Parts of a date struct, and of a place, with the types they have in a view.
 _DATE_PARTS = ("start", "end", "is_datetime", "time_zone")
+#: Days beside them, by what follows the column's name, with the part whose day they are.
+_DAYS = (("_date", "start"), ("_end_date", "end"))
+#: Names of the time zones that DuckDB knows; looked up once a query.
+_ZONES = "(SELECT list(name) FROM pg_timezone_names())"
 _PLACE_PARTS = (("name", "VARCHAR"), ("address", "VARCHAR"), ("lat", "DOUBLE"), ("lon", "DOUBLE"))
 _USER = ("created_by", "last_edited_by")
 #: Of a list while it is gone through; no column is called so, since DuckDB would take that one.
@@ -38,11 +42,15 @@ class Part:
         suffix: What follows the name of the table's column; empty where the one stands for the other.
         expression: SQL over the table, alias t.
         titles: Where set, `expression` is a list of page ids, to be given by their titles.
+        people: Where set, a list of people to be given by the names they have today, and `expression` what is shown
+            where these are not known: structs of id, name and email, or ids.
     """
 
     suffix: str
     expression: str
     titles: Titles | None = None
+    people: str = ""
+    people_are_ids: bool = False
 
 
 class Neighbours:
@@ -51,11 +59,18 @@ class Neighbours:
     Args:
         snapshots: Schema of each data source, as `properties.schema_snapshot` gives it, by data source id.
         titles: Where the titles of each synced data source stand, by data source id.
+        users: The table of users; None where there is none.
     """
 
-    def __init__(self, snapshots: Mapping[str, Mapping[str, Any]], titles: Mapping[str, Titles]) -> None:
+    def __init__(
+        self,
+        snapshots: Mapping[str, Mapping[str, Any]],
+        titles: Mapping[str, Titles],
+        users: tuple[str, str] | None = None,
+    ) -> None:
         self._snapshots = snapshots
         self._titles = titles
+        self.users = users
 
     def titles(self, data_source_id: str, property_id: str) -> Titles | None:
         """Where the titles stand that a relation points to, or a rollup of a relation; None where they are not here."""
@@ -90,8 +105,11 @@ def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours
     if kind == "JSON":
         return list(_of_json(value, data_source_id, column, neighbours))
     if column.property_type in _USER:
-        name = f"{_raw(column, column.property_type)} ->> 'name'"
-        return [Part("", f"coalesce(nullif({name}, ''), {value})")]
+        names = [f"nullif({_raw(column, column.property_type)} ->> 'name', '')", value]
+        if neighbours.users:
+            users = quote(*neighbours.users)
+            names.insert(0, f"(SELECT any_value(nullif(u.name, '')) FROM {users} u WHERE u.id = {value})")
+        return [Part("", f"coalesce({', '.join(names)})")]
     return [Part("", value)]
 
 
@@ -102,6 +120,19 @@ def joined(values: str) -> str:
 
 def _of_date(value: str) -> Iterator[Part]:
     yield from (Part(f"_{part}", f"{value}.{quote(part)}") for part in _DATE_PARTS)
+    zone = f"CASE WHEN {value}.is_datetime THEN {value}.time_zone END"
+    for suffix, part in _DAYS:
+        yield Part(suffix, _day(f"{value}.{quote(part)}", zone))
+
+
+def _day(moment: str, zone: str) -> str:
+    """SQL of the day of an instant, the same in every session time zone: in the zone given, else in UTC."""
+    return f"CAST({_local(moment, zone)} AS DATE)"
+
+
+def _local(moment: str, zone: str) -> str:
+    # DuckDB raises for a zone that it does not know, also within TRY.
+    return f"({moment} AT TIME ZONE CASE WHEN list_contains({_ZONES}, {zone}) THEN {zone} ELSE 'UTC' END)"
 
 
 def _of_structs(value: str, column: Column) -> Iterator[Part]:
@@ -110,7 +141,7 @@ def _of_structs(value: str, column: Column) -> Iterator[Part]:
         yield Part("_url", joined(f"[{_ITEM}.url for {_ITEM} in {value}]"))
     else:
         shown = f"coalesce(nullif({_ITEM}.name, ''), {_ITEM}.email, {_ITEM}.id)"
-        yield Part("", joined(f"[{shown} for {_ITEM} in {value}]"))
+        yield Part("", joined(f"[{shown} for {_ITEM} in {value}]"), people=value)
 
 
 def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Iterator[Part]:
@@ -123,10 +154,22 @@ def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighb
             yield Part(f"_{part}", f"TRY_CAST({value} ->> {text(part)} AS {kind})")
     elif column.property_type == "verification":
         yield Part("_state", f"{value} ->> 'state'")
-        for part in ("start", "end"):
-            yield Part(f"_{part}", f"TRY_CAST({value} -> 'date' ->> {text(part)} AS TIMESTAMPTZ)")
+        zone = f"({value} -> 'date' ->> 'time_zone')"
+        found = {part: f"({value} -> 'date' ->> {text(part)})" for part in ("start", "end")}
+        for part, written in found.items():
+            yield Part(f"_{part}", _instant(written, zone))
+        for suffix, part in _DAYS:
+            in_zone = f"CASE WHEN {found[part]} LIKE '%:%' THEN {zone} END"
+            yield Part(suffix, _day(_instant(found[part], zone), in_zone))
     else:
         yield Part("", f"{value}::VARCHAR")
+
+
+def _instant(written: str, zone: str) -> str:
+    """SQL of the instant of an ISO text; one without an offset is no time of the session's zone."""
+    local = _local(f"TRY_CAST({written} AS TIMESTAMP)", zone)
+    has_offset = f"regexp_matches({written}, '(Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$') AND {written} LIKE '%:%'"
+    return f"CASE WHEN {has_offset} THEN TRY_CAST({written} AS TIMESTAMPTZ) ELSE {local} END"
 
 
 def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neighbours) -> Part:
@@ -139,7 +182,7 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
         found = _raw(column, "rollup/array")
         names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *_USER)]
         everybody = f"flatten([{', '.join(names)}])"
-        return Part("", f"coalesce({joined(everybody)}, {joined(items)})")
+        return Part("", f"coalesce({joined(everybody)}, {joined(items)})", people=items, people_are_ids=True)
     return Part("", joined(f"[{_ITEM} for {_ITEM} in {items} if {_ITEM} <> '']"))
 
 

@@ -22,6 +22,7 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
+from notion_pipeline.catalog.users import users_table
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
@@ -198,6 +199,7 @@ def _flat_views(
     neighbours = Neighbours(
         {key: state.snapshot or {} for key, state in states.items()},
         {key: titles for key, state in states.items() if (titles := _titles(state, kinds[key]))},
+        users_table(connection, source),
     )
     comments = _table_comments(connection, source)
     names = set(foreign) | {state.table_name.lower() for state in states.values()}
@@ -247,6 +249,10 @@ def _columns(
     joins: list[str] = []
     for (column, part), name in zip(found, names, strict=True):
         expression = part.expression
+        if part.people and neighbours.users:
+            alias = f"r{len(joins) + 1}"
+            joins.append(_people_join(part, (state.source, state.table_name), neighbours.users, alias))
+            expression = f"coalesce({alias}.people, {expression})"
         if part.titles:
             alias = f"r{len(joins) + 1}"
             joins.append(_titles_join(part, (state.source, state.table_name), part.titles, alias))
@@ -278,6 +284,24 @@ def _titles_join(part: Part, table: tuple[str, str], titles: Titles, alias: str)
         f"  FROM (SELECT t.id, unnest({part.expression}) AS page, generate_subscripts({part.expression}, 1) AS place\n"
         f"        FROM {quote(*table)} t) l\n"
         f"  LEFT JOIN {quote(*titles.table)} p ON p.id = l.page\n"
+        f"  GROUP BY l.id\n"
+        f") {alias} ON {alias}.id = t.id"
+    )
+
+
+def _people_join(part: Part, table: tuple[str, str], users: tuple[str, str], alias: str) -> str:
+    """The people of each row as they are called today; of ids NULL where nothing is known of one of them."""
+    person, own, known = "l.person.id", "nullif(l.person.name, ''), l.person.email", "true"
+    if part.people_are_ids:
+        person, own, known = "l.person", "NULL", "bool_and(u.id IS NOT NULL)"
+    shown = f"coalesce(nullif(u.name, ''), {own}, u.email, {person})"
+    return (
+        f"LEFT JOIN (\n"
+        f"  SELECT l.id, CASE WHEN {known} THEN string_agg({shown}, {text(SEPARATOR)} ORDER BY l.place) END AS people\n"
+        f"  FROM (SELECT t.id, unnest({part.people}) AS person, generate_subscripts({part.people}, 1) AS place\n"
+        f"        FROM {quote(*table)} t) l\n"
+        f"  LEFT JOIN {quote(*users)} u ON u.id = {person}\n"
+        f"  WHERE l.person IS NOT NULL\n"
         f"  GROUP BY l.id\n"
         f") {alias} ON {alias}.id = t.id"
     )

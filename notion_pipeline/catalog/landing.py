@@ -19,8 +19,10 @@ from notion_pipeline.catalog.comments import comment_on, comments_of, digest
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
+from notion_pipeline.catalog.limits import limits_of
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
+from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -46,13 +48,20 @@ def land(
     table = (extract.source, state.table_name)
     mark = extract.deleted_rows == "mark"
     forgotten = 0 if mark or not state.has_table else _forget_marked(connection, table)
+    excludes_more = bool(set(exclusion_marks(extract.excluded)) - set(state.excluded))
+    if excludes_more:
+        exclusion, columns = Exclusion(extract.excluded), state.columns if state.has_table else ()
+        gone = [column for column in columns if exclusion.covers(column.property_name, column.property_id)]
+        note_users_of(connection, table, gone)
     planned, is_made_anew = _prepare_table(connection, extract, state, table, mark=mark)
     counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
     counts["rows_removed"] += forgotten
-    if set(exclusion_marks(extract.excluded)) - set(state.excluded):
+    if excludes_more:
         forget_excluded(connection, table, Exclusion(extract.excluded))
+    merge_users(connection, extract, finished_at)
     kinds = column_types(connection, table)
-    on_table, known_comments = comments_of(extract, planned)
+    limits = limits_of(connection, extract, table, planned, values_not_computed=counts["values_not_computed"])
+    on_table, known_comments = comments_of(extract, planned, limits)
     comments = {column: known_comments[column] for column in kinds}
     commented = digest(on_table, comments)
     if is_made_anew or commented != bookkeeping.comments_digest(connection, state):
@@ -72,7 +81,10 @@ def land(
         snapshot=extract.snapshot,
         hidden_relations=extract.hidden_relations,
         comments=commented,
+        limits=limits.as_json(),
     )
+    if excludes_more:
+        forget_users(connection, extract.source)
     bookkeeping.record_sync(
         connection,
         {

@@ -17,6 +17,7 @@ from rich.text import Text
 from notion_pipeline.access import account_text, findings, identity, look
 from notion_pipeline.catalog.connection import Catalog, check_file_name
 from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.limits import limits_told
 from notion_pipeline.catalog.overview import catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
@@ -159,6 +160,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
                         for table in synced
                         if table.rows is None
                     ]
+                line.notes += limits_told(connection, source.name)
         line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
     return line, known
 

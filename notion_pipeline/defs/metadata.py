@@ -69,6 +69,8 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
         found["relations_not_shared"] = hidden
     if children := sum(extract.counts.child_data_sources for extract, _ in landed):
         found["child_data_sources"] = children
+    if disagreeing := sum(extract.counts.values_disagreeing for extract, _ in landed):
+        found["values_disagreeing"] = disagreeing
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .clock import as_instant
+from .plain import plain_json
 from .richtext import plain_text
 from .schema import Property
 from .values import UNSUPPORTED, date_object
@@ -23,9 +24,13 @@ REFERENCES = 25
 _DEPTH = 6
 
 
-def formula(prop: Property, page: Page) -> dict[str, Any]:
-    """The result as its type says; None is an empty result of the declared type."""
-    result = prop.compute(page) if prop.compute else None
+def formula(renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
+    """The result as its type says; None is an empty result of the declared type.
+
+    Pages and rows show it over the first 25 pages of each relation, property items over all (section 7).
+    """
+    inputs = cast("Page", _FirstReferences(renderer, page)) if _is_cut(renderer, page) else page
+    result = prop.compute(inputs) if prop.compute else None
     if result is UNSUPPORTED:
         return {"type": "unsupported", "unsupported": {}}
     if result is None:
@@ -38,6 +43,41 @@ def formula(prop: Property, page: Page) -> dict[str, Any]:
         return {"type": "date", "date": date_object(result)}
     text = ", ".join(map(str, result)) if isinstance(result, (list, tuple)) else str(result)
     return {"type": "string", "string": text}
+
+
+def _is_cut(renderer: Renderer, page: Page) -> bool:
+    if not renderer.truncate or page.data_source is None:
+        return False
+    relations = (prop for prop in page.data_source.properties.values() if prop.type == "relation")
+    return any(len(renderer.related(prop, page)) > REFERENCES for prop in relations)
+
+
+class _FirstReferences:
+    """A page as a formula in it sees it while a relation of it is cut."""
+
+    def __init__(self, renderer: Renderer, page: Page) -> None:
+        self._renderer, self._page = renderer, page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._page, name)
+
+    def __getitem__(self, name: str) -> Any:
+        prop = self._page.data_source.properties[name] if self._page.data_source else None
+        if prop is None or prop.type not in ("relation", "rollup", "formula"):
+            return self._page[name]
+        if prop.type == "relation":
+            return self._renderer.related(prop, self._page)[:REFERENCES]
+        if prop.type == "formula":
+            return plain_json("formula", formula(self._renderer, prop, self._page))
+        return plain_json("rollup", _over_the_first(self._renderer, prop, self._page))
+
+
+def _over_the_first(renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
+    through = page.data_source.property_by_id(prop.relation_id) if page.data_source else None
+    if through is None:
+        return {"type": "unsupported", "unsupported": {}, "function": prop.function}
+    related = renderer.related(through, page)[:REFERENCES]
+    return aggregate(prop.function, rolled_values(renderer, prop, through, related))
 
 
 def rollup(renderer: Renderer, prop: Property, page: Page, depth: int = 0) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from .schema import Property
 
 LISTED = ("title", "rich_text", "people", "relation")
 #: Rollups that are not computed here: only the items are given.
-NOT_COMPUTED = ("show_original", "show_unique", "unique", "median")
-_SHOWN = ("show_original", "show_unique")
+NOT_COMPUTED = ("show_unique", "unique", "median", "count_per_group", "percent_per_group")
 #: Of what a list holds the entries of in a rollup's flattened values.
 _FLATTENED = ("title", "rich_text", "people", "relation")
 
@@ -25,7 +24,7 @@ def property_item(call: Call) -> dict[str, Any]:
     prop = _property(call, page)
     renderer = Renderer(call.ws, call.token, call.version, truncate=False)
     if prop.type in LISTED:
-        return _list_answer(call, prop, _items(prop, prop.type, renderer.value(prop, page)), {})
+        return _list_answer(call, prop, _items(call, prop, prop.type, renderer.value(prop, page)), {})
     if prop.type == "rollup":
         return _rollup_answer(call, renderer, prop, page)
     return _item(prop, prop.type, renderer.value(prop, page))
@@ -47,8 +46,16 @@ def _item(prop: Property, type_: str, value: Any) -> dict[str, Any]:
     return {"object": "property_item", "id": prop.encoded_id, "type": type_, type_: value}
 
 
-def _items(prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
-    return [_item(prop, type_, entry) for entry in value] if isinstance(value, list) else []
+def _items(call: Call, prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
+    entries = value if isinstance(value, list) else []
+    return [_item(prop, type_, entry) for entry in (_users(call, entries) if type_ == "people" else entries)]
+
+
+def _users(call: Call, entries: list[Any]) -> list[Any]:
+    """Items hold users and no groups; users may be partial."""
+    users = [entry for entry in entries if not (isinstance(entry, dict) and entry.get("object") == "group")]
+    partial = call.ws.switches.partial_item_users
+    return [{"object": "user", "id": entry["id"]} for entry in users] if partial else users
 
 
 def _list_answer(call: Call, prop: Property, items: list[dict[str, Any]], inner: dict[str, Any]) -> dict[str, Any]:
@@ -81,23 +88,26 @@ def _rollup_answer(call: Call, renderer: Renderer, prop: Property, page: Page) -
     through = page.data_source.property_by_id(prop.relation_id) if page.data_source else None
     related = renderer.related(through, page) if through else []
     values = computed.rolled_values(renderer, prop, through, related) if through else []
-    if prop.function in _SHOWN:
-        items = [item for type_, value in values for item in _flattened(prop, type_, value)]
+    shows_values = prop.function in NOT_COMPUTED and call.ws.switches.uncomputed_items == "values"
+    if prop.function == "show_original" or shows_values:
+        items = [item for type_, value in values for item in _flattened(call, prop, type_, value)]
     else:
-        items = [_item(prop, "relation", {"id": other}) for other in related]
+        items = [_item(through or prop, "relation", {"id": other}) for other in related]
     answer = _list_answer(call, prop, items, {})
     answer["property_item"]["rollup"] = _aggregate(call, prop, values, answer)
     return answer
 
 
-def _flattened(prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
-    return _items(prop, type_, value) if type_ in _FLATTENED else [_item(prop, type_, value)]
+def _flattened(call: Call, prop: Property, type_: str, value: Any) -> list[dict[str, Any]]:
+    return _items(call, prop, type_, value) if type_ in _FLATTENED else [_item(prop, type_, value)]
 
 
 def _aggregate(call: Call, prop: Property, values: list[computed.Value], answer: dict[str, Any]) -> dict[str, Any]:
     if answer["has_more"] and call.ws.switches.rollup_progress == "incomplete":
         return {"type": "incomplete", "incomplete": {}, "function": prop.function}
     if prop.function in NOT_COMPUTED:
+        return {"type": "unsupported", "unsupported": {}, "function": prop.function}
+    if prop.function == "show_original":
         return {"type": "array", "array": [], "function": prop.function}
     if answer["has_more"]:
         values = values[: _seen_so_far(call, len(answer["results"]))]

@@ -260,7 +260,7 @@ class Renderer:
         return [{"id": other} for other in self.related(prop, page)]
 
     def formula(self, prop: Property, page: Page) -> dict[str, Any]:
-        return computed.formula(prop, page)
+        return computed.formula(self, prop, page)
 
     def rollup(self, prop: Property, page: Page) -> dict[str, Any]:
         return computed.rollup(self, prop, page)

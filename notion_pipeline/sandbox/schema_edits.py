@@ -161,6 +161,21 @@ def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:
     return None
 
 
+def set_prefix(ws: Workspace, source: DataSource, name: str, prefix: str | None, now: datetime) -> None:
+    """Every row shows its number with the new prefix."""
+    source.properties[name].prefix = prefix
+    _edited(ws, source, now)
+
+
+def move(ws: Workspace, source: DataSource, database: Database, now: datetime) -> None:
+    """The data source, with its id and its rows, stands in another database."""
+    source.database.data_sources.remove(source)
+    source.database.last_edited_time = database.last_edited_time = now
+    database.data_sources.append(source)
+    source.database = database
+    _edited(ws, source, now)
+
+
 def add_option(ws: Workspace, source: DataSource, name: str, option: str, now: datetime) -> None:
     source.properties[name].options.append(Option(ws.ids.option_id(), option, group=1))
     _edited(ws, source, now)

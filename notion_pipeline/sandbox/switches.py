@@ -30,6 +30,9 @@ class Switches:
         search_lists_trashed: Trashed data sources are listed without asking for trash (section 8).
         rollup_over_25: What rows show for rollups over more than 25 references (section 7).
         rollup_progress: The aggregate of property item pages before the last (section 7).
+        uncomputed_items: What the items of rollups are that property items do not compute: references to the related
+            pages, or the values themselves (section 7: the "underlying property items").
+        partial_item_users: People in property items are ids alone (section 6: users may be partial).
         trashed_relations_hidden: Relations leave out pages in the trash (not documented).
         raw_property_ids: Schemas show property ids decoded (section 2: samples mix both forms).
     """
@@ -53,6 +56,8 @@ class Switches:
     search_lists_trashed: bool = True
     rollup_over_25: Literal["first_25", "full", "incomplete", "unsupported"] = "first_25"
     rollup_progress: Literal["incomplete", "value_so_far"] = "incomplete"
+    uncomputed_items: Literal["relations", "values"] = "relations"
+    partial_item_users: bool = False
     trashed_relations_hidden: bool = True
     raw_property_ids: bool = False
 

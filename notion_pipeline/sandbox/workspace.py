@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -139,6 +139,14 @@ class Workspace:
             user = User(self.ids.uuid(), name, email, kind)
             self.users[user.id] = user
             return user
+
+    def rename_user(self, user: User, name: str) -> User:
+        """No page is edited by it; what shows the user shows the new name from now on."""
+        with self.changing():
+            renamed = self.users[user.id] = replace(user, name=name)
+            for source in self.data_sources.values():
+                source.revision += 1
+            return renamed
 
     def add_token(
         self,
@@ -292,6 +300,14 @@ class Workspace:
     def retype_property(self, source: DataSource, name: str, spec: Any) -> None:
         with self.changing() as now:
             schema_edits.retype(self, source, name, spec, now)
+
+    def set_prefix(self, source: DataSource, name: str, prefix: str | None) -> None:
+        with self.changing() as now:
+            schema_edits.set_prefix(self, source, name, prefix, now)
+
+    def move_data_source(self, source: DataSource, database: Database) -> None:
+        with self.changing() as now:
+            schema_edits.move(self, source, database, now)
 
     def add_option(self, source: DataSource, name: str, option: str) -> None:
         with self.changing() as now:

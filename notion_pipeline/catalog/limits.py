@@ -1,0 +1,147 @@
+"""What of a data source Notion does not compute, or may compute over a part of the related pages only.
+
+Neither can be had by asking again; so it is counted and named, in the comments of the columns and by `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import duckdb
+import orjson
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.evolution import PlannedColumn
+from notion_pipeline.catalog.sql import is_table, quote, text
+from notion_pipeline.extract import Extract
+from notion_pipeline.formula_inputs import Inputs
+from notion_pipeline.properties import COMPUTED, Property, decode_id, parse_properties
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one table.
+
+    Attributes:
+        not_computed: Rows of which Notion gave no result, by property id, where there are any.
+        in_layers: Ids of properties that are computed over formulas and rollups of other pages, of which Notion may
+            have looked at 25 references each.
+    """
+
+    not_computed: dict[str, int] = field(default_factory=dict)
+    in_layers: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def from_json(cls, raw: str | None) -> Limits | None:
+        if not raw:
+            return None
+        found = orjson.loads(raw)
+        return cls(found["not_computed"], tuple(found["in_layers"]))
+
+    def told(self, property_id: str) -> list[str]:
+        """What is to be known of a column, in words."""
+        lines = []
+        if rows := self.not_computed.get(property_id, 0):
+            lines.append(f"not computed by Notion in {rows:,} row{'' if rows == 1 else 's'}")
+        if property_id in self.in_layers:
+            lines.append("computed over other formulas or rollups, maybe over 25 of their references only")
+        return lines
+
+
+def limits_of(
+    connection: duckdb.DuckDBPyConnection,
+    extract: Extract,
+    table: tuple[str, str],
+    planned: Sequence[PlannedColumn],
+    *,
+    values_not_computed: int,
+) -> Limits:
+    """The limits after this extract is merged. A sync that met nothing new leaves them as they are."""
+    before = Limits.from_json(bookkeeping.noted_limits(connection, extract.source).get(extract.data_source_id))
+    present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
+    if before is None or extract.full or extract.schema_changes:
+        layers = tuple(sorted(_in_layers(connection, extract)))
+    else:
+        layers = tuple(key for key in before.in_layers if key in present)
+    known = before.not_computed if before is not None else {}
+    if values_not_computed or (known and extract.full):
+        return Limits(_not_computed(connection, table, planned), layers)
+    return Limits({key: rows for key, rows in known.items() if key in present}, layers)
+
+
+def _not_computed(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], planned: Sequence[PlannedColumn]
+) -> dict[str, int]:
+    computed = [plan for plan in planned if plan.prop is not None and plan.property_type in COMPUTED]
+    counts = ", ".join(f"count(*) FILTER ({quote(plan.column)} IS NULL AND {_gave_up(plan)})" for plan in computed)
+    if not counts:
+        return {}
+    row = connection.execute(f"SELECT {counts} FROM {quote(*table)}").fetchall()[0]
+    return {plan.property_id: rows for plan, rows in zip(computed, row, strict=True) if rows}
+
+
+def _gave_up(plan: PlannedColumn) -> str:
+    name = plan.property_name.replace("~", "~0").replace("/", "~1")
+    kind = f"json_extract_string(properties, {text(f'/{name}/{plan.property_type}/type')})"
+    return f"{kind} IN ('unsupported', 'incomplete')"
+
+
+def _in_layers(connection: duckdb.DuckDBPyConnection, extract: Extract) -> set[str]:
+    properties = extract.schema.properties
+    targets = {prop.id: prop.config.get("data_source_id") for prop in properties if prop.type == "relation"}
+    schemas: dict[str, tuple[Property, ...]] = {extract.data_source_id: properties}
+    deep = set()
+    for prop in properties:
+        target = targets.get(decode_id(str(prop.config.get("relation_property_id")))) if prop.type == "rollup" else None
+        if isinstance(target, str):
+            if target not in schemas:
+                schemas[target] = _schema(connection, extract.source, target)
+            if _is_over_relations(schemas[target], decode_id(str(prop.config.get("rollup_property_id")))):
+                deep.add(prop.id)
+    inputs = Inputs(properties)
+    over = {p.id for p in properties if p.type == "formula" and deep & (inputs.behind(p.id) or frozenset())}
+    return deep | over
+
+
+def _is_over_relations(properties: Sequence[Property], property_id: str) -> bool:
+    kinds = {prop.id: prop.type for prop in properties}
+    if kinds.get(property_id) not in COMPUTED:
+        return False
+    relations = Inputs(properties).relations(property_id)
+    return bool(relations) or (relations is None and bool({"relation", "rollup"} & set(kinds.values())))
+
+
+def _schema(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str) -> tuple[Property, ...]:
+    """The properties of another data source, as the last listing saw it; none where it did not."""
+    if not is_table(connection, (source, "databases")):
+        return ()
+    rows = connection.execute(
+        f"SELECT json_extract(properties, ?) FROM {quote(source, 'databases')} "
+        "WHERE list_contains(list_transform(data_sources, lambda member: member.id), ?)",
+        [f"/{data_source_id}", data_source_id],
+    ).fetchall()
+    found: Mapping[str, Any] = orjson.loads(rows[0][0]) if rows and rows[0][0] else {}
+    return parse_properties({"properties": found})
+
+
+def limits_told(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    """What the syncs of a source noted, a line a column, by table."""
+    if not bookkeeping.has_bookkeeping(connection):
+        return []
+    noted = bookkeeping.noted_limits(connection, source)
+    return [
+        f'"{column.property_name}" of {source}.{state.table_name} is {line}.'
+        for key, state in sorted(bookkeeping.stream_states(connection, source).items(), key=_by_table)
+        if state.has_table and (limits := Limits.from_json(noted.get(key))) is not None
+        for column in state.columns
+        for line in limits.told(column.property_id)
+    ]
+
+
+def _by_table(entry: tuple[str, bookkeeping.StreamState]) -> str:
+    return entry[1].table_name

@@ -162,6 +162,27 @@ def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -
     return rows[0][0] if rows else None
 
 
+def committed_bookmarks(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, datetime]:
+    """Up to which server minute each data source of a source is complete in the catalog, by its id.
+
+    One whose table is gone, or that must be read in full for what no edit shows, is not among them.
+    """
+    if connection is None or not has_bookkeeping(connection):
+        return {}
+    rows = connection.execute(
+        """
+        SELECT s.data_source_id, s.bookmark
+        FROM _notion_pipeline.streams s
+        JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
+             AND lower(t.table_name) = lower(s.table_name)
+        LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
+        WHERE s.source = ? AND s.bookmark IS NOT NULL AND NOT coalesce(r.next_read_is_full, false)
+        """,
+        [source],
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:
     return bool(
         connection.execute("SELECT 1 FROM _notion_pipeline.syncs WHERE stage_id = ? LIMIT 1", [stage_id]).fetchall()

@@ -13,9 +13,11 @@ from typing import Any, Union
 import dagster as dg
 from filelock import FileLock
 
+from notion_pipeline.catalog.bookkeeping import committed_bookmarks
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.standing import standing_tables
+from notion_pipeline.committed_file import save_committed
 from notion_pipeline.config import Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
@@ -123,7 +125,9 @@ def note_tables(
         with FileLock(private_directory(home / "tables") / f"{source}.lock", mode=0o600):
             with catalog.reading() as connection:
                 now = synced_tables(connection, source)
+                committed = committed_bookmarks(connection, source)
             save_tables(home, source, now)
+            save_committed(home, source, catalog.path, committed)
     except (NotionPipelineError, OSError) as error:
         context.log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before

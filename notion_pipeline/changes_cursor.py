@@ -123,9 +123,7 @@ class ChangesCursor:
                 return cls._of_pages(content)
             asks, asked_at, asked_at_server = content.pop("everything", (0, 0, 0))
             pending = {
-                database_id: Pending(*key)
-                for *key, ids in content.pop("pending", ())
-                for database_id in _unpacked(ids)
+                database_id: Pending(*key) for *key, ids in content.pop("pending", ()) for database_id in _unpacked(ids)
             }
             seen = {digest: int(stamp) for stamp, row in content.pop("seen", {}).items() for digest in _digests(row)}
             for database_id, entry in pending.items():

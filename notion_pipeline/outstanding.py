@@ -19,7 +19,7 @@ from notion_pipeline.listing_file import LastListing, SeenDatabase
 FIRST_DELAY_SECONDS = 60
 LONGEST_DELAY_SECONDS = 3600
 #: What sources.yaml says of how a database is read; the catalog follows when it changes, though nobody edits a row.
-_SETTINGS = {"account", "start_date", "streams", "table_prefix"}
+_SETTINGS = ("account", "start_date", "streams", "table_prefix")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Outstanding:
     def update(self, now: datetime, *, is_first: bool) -> None:
         """Adds what is lacking though no look saw an edit, and drops what is committed."""
         cursor = self._cursor
-        settings = hashlib.sha256(self._source.model_dump_json(include=_SETTINGS).encode()).hexdigest()[:16]
+        read_by = repr([getattr(self._source, name) for name in _SETTINGS])
+        settings = hashlib.sha256(read_by.encode()).hexdigest()[:16]
         if is_first or (cursor.settings is not None and cursor.settings != settings):
             cursor.begun_at = minutes(now)
         cursor.settings = settings
@@ -131,7 +132,7 @@ class Outstanding:
         )
 
     def _is_settled(self, database_id: str, entry: Pending) -> bool:
-        if database_id in self.ignored or (found := self._seen(database_id)) is not None and not found.data_sources:
+        if database_id in self.ignored or ((found := self._seen(database_id)) is not None and not found.data_sources):
             return True
         if entry.asks == UNSEEN and (entry.stamp == NEVER or object_digest(database_id) not in self._cursor.seen):
             # No look goes back to its edits any more, so that none takes them for new.

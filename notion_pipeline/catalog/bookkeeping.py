@@ -25,8 +25,10 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.syncs (
     started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
     rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_unchanged BIGINT, rows_removed BIGINT,
     api_requests BIGINT, api_retries BIGINT, bookmark_before TIMESTAMPTZ, bookmark_after TIMESTAMPTZ,
-    schema_changes JSON
+    schema_changes JSON, read VARCHAR, reason VARCHAR
 );
+ALTER TABLE _notion_pipeline.syncs ADD COLUMN IF NOT EXISTS read VARCHAR;
+ALTER TABLE _notion_pipeline.syncs ADD COLUMN IF NOT EXISTS reason VARCHAR;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
     hidden_relations JSON, next_read_is_full BOOLEAN
@@ -34,6 +36,9 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
 ALTER TABLE _notion_pipeline.reads ADD COLUMN IF NOT EXISTS comments VARCHAR;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
+);
+CREATE TABLE IF NOT EXISTS _notion_pipeline.acknowledgements (
+    source VARCHAR, data_source_id VARCHAR, acknowledged_at TIMESTAMPTZ
 );
 """
 
@@ -160,6 +165,32 @@ def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -
         [state.source, state.data_source_id],
     ).fetchall()
     return rows[0][0] if rows else None
+
+
+def acknowledgements(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, datetime]:
+    """When somebody last acknowledged the schema changes of a data source, by its id."""
+    if not is_table(connection, ("_notion_pipeline", "acknowledgements")):  # a catalog that an earlier version wrote
+        return {}
+    rows = connection.execute(
+        "SELECT data_source_id, max(acknowledged_at) FROM _notion_pipeline.acknowledgements WHERE source = ? "
+        "GROUP BY data_source_id",
+        [source],
+    ).fetchall()
+    return dict(rows)
+
+
+def acknowledge(
+    connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Collection[str], at: datetime
+) -> None:
+    """Takes down that the schema changes of these data sources up to a local time are known."""
+    create_tables(connection)
+    keys = list(data_source_ids)
+    connection.execute(
+        "DELETE FROM _notion_pipeline.acknowledgements WHERE source = ? AND list_contains(?, data_source_id)",
+        [source, keys],
+    )
+    for key in keys:
+        connection.execute("INSERT INTO _notion_pipeline.acknowledgements VALUES (?, ?, ?)", [source, key, at])
 
 
 def committed_bookmarks(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, datetime]:

@@ -108,12 +108,9 @@ async def _read(
             looking.welcome(results)
             return True
         first = False
-        if (
-            reached_horizon
-            or not has_more
-            or not isinstance(position, str)
-            or (stop_at_known and not news and not looking.is_sweep)
-        ):
+        if reached_horizon or not has_more or not isinstance(position, str):
+            return False
+        if stop_at_known and not news and not looking.is_sweep:
             return False
         if time.monotonic() >= give_up_at:
             looking.cursor.deeper = position

@@ -144,7 +144,7 @@ async def list_databases(
     unchanged = _unchanged(members, known)
     reasons: dict[str, str] = {}
     found = await all_or_first_error(
-        _database(client, database_id, frozenset(by), search.data_sources, reasons, log)
+        _database(client, database_id, frozenset(by), search.data_sources, log, reasons=reasons)
         for database_id, by in ways.items()
         if database_id not in unchanged
     )
@@ -288,8 +288,9 @@ async def _database(
     database_id: str,
     found_by: frozenset[str],
     data_sources: dict[str, dict[str, Any]],
-    reasons: dict[str, str],
     log: Callable[[str], None],
+    *,
+    reasons: dict[str, str],
 ) -> ListedDatabase | None:
     """The database; None where it is gone, and why goes into `reasons`."""
     try:

@@ -48,7 +48,7 @@ class Outstanding:
         self, source: Source, cursor: ChangesCursor, listing: LastListing | None, committed: Mapping[str, datetime]
     ) -> None:
         self._source = source
-        self._cursor = cursor
+        self.cursor = cursor
         self.listing = listing
         self._committed = committed
         databases = listing.databases if listing is not None else {}
@@ -60,7 +60,7 @@ class Outstanding:
 
     def update(self, now: datetime, *, is_first: bool) -> None:
         """Adds what is lacking though no look saw an edit, and drops what is committed."""
-        cursor = self._cursor
+        cursor = self.cursor
         read_by = repr([getattr(self._source, name) for name in _SETTINGS])
         settings = hashlib.sha256(read_by.encode()).hexdigest()[:16]
         if is_first or (cursor.settings is not None and cursor.settings != settings):
@@ -87,17 +87,17 @@ class Outstanding:
 
     def due(self, moment: Moment) -> list[str]:
         """The pending databases for which a run is asked for now."""
-        return [key for key, entry in self._cursor.pending.items() if self._is_due(entry, moment)]
+        return [key for key, entry in self.cursor.pending.items() if self._is_due(entry, moment)]
 
     def everything_is_due(self, moment: Moment) -> bool:
         """Whether there is no listing yet to tell what is lacking, and it is time to ask for one."""
-        return self.listing is None and self._waited(self._cursor.everything, moment)
+        return self.listing is None and self._waited(self.cursor.everything, moment)
 
     def asked(self, databases: list[str], moment: Moment, *, everything: bool) -> None:
         """Takes down that a run was asked for."""
-        pending = self._cursor.pending
+        pending = self.cursor.pending
         entries = list(pending.values()) if everything else [pending[database_id] for database_id in databases]
-        for entry in [*entries, self._cursor.everything] if everything else entries:
+        for entry in [*entries, self.cursor.everything] if everything else entries:
             entry.asks = 1 if entry.succeeded else max(entry.asks, 0) + 1
             entry.asked_at, entry.asked_at_server = moment.local, moment.server.timestamp()
             entry.succeeded = False
@@ -134,7 +134,7 @@ class Outstanding:
     def _is_settled(self, database_id: str, entry: Pending) -> bool:
         if database_id in self.ignored or ((found := self._seen(database_id)) is not None and not found.data_sources):
             return True
-        if entry.asks == UNSEEN and (entry.stamp == NEVER or object_digest(database_id) not in self._cursor.seen):
+        if entry.asks == UNSEEN and (entry.stamp == NEVER or object_digest(database_id) not in self.cursor.seen):
             # No look goes back to its edits any more, so that none takes them for new.
             return True
         bookmark = self._bookmark(database_id)

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from dagster import AssetRecordsFilter
 
+from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Workspace
@@ -91,7 +92,8 @@ def test_data_source_that_goes_alone_is_observed_on_its_table(
     second = workspace.add_data_source(tasks, "Second", {"Name": "title"})
     second.add_page({"Name": "one"})
     runs.job()
-    second.in_trash = True
+    tasks.data_sources.remove(second)
+    del workspace.data_sources[second.id]
     assert runs.job().success
     (observation,) = observed(runs, "tasks__second")
     assert "no longer among the data sources" in str(observation.metadata["reason"].value)
@@ -189,7 +191,6 @@ def test_id_that_was_never_seen_fails(commands: Commands, tasks: Database, works
 
 
 def test_description_of_its_asset_says_why(runs: Runs, tasks: Database, workspace: Workspace) -> None:
-    from notion_pipeline.definitions import build_definitions
 
     runs.job()
     workspace.trash_database(tasks)

@@ -201,8 +201,8 @@ def _left_over(found: SourceInCatalog) -> str:
     ]
     return (
         f"Source {name} is not in sources.yaml any more, and has left {', '.join(filter(None, parts))}: "
-        f"`notion-pipeline remove-source {name}` removes it, `notion-pipeline rename-source {name} NEW` gives it to the "
-        "source's new name."
+        f"`notion-pipeline remove-source {name}` removes it, `notion-pipeline rename-source {name} NEW` gives it to "
+        "the source's new name."
     )
 
 

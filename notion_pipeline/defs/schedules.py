@@ -35,7 +35,8 @@ def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path)
         job_name=job,
         cron_schedule=crons if len(crons) > 1 else crons[0],
         execution_timezone=source.timezone,
-        description=f"{described}runs {job} when sources.yaml says; skips a tick while the run before works; one of single databases does not count.",
+        description=f"{described}runs {job} when sources.yaml says; skips a tick while the run before works. A run of "
+        "single databases holds no tick back.",
         owners=list(source.owners),
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

@@ -59,7 +59,7 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
         if isinstance(now, str):
             return dg.SensorResult(skip_reason=now, cursor=cursor.dump())
         outstanding.update(now, is_first=is_first)
-        return _request(context, source.name, cursor, outstanding, now, home, is_first=is_first)
+        return _request(context, source.name, outstanding, now, home, is_first=is_first)
 
     return changes
 
@@ -95,7 +95,6 @@ def _look(
 def _request(
     context: dg.SensorEvaluationContext,
     source: str,
-    cursor: ChangesCursor,
     outstanding: Outstanding,
     now: datetime,
     home: Path,
@@ -103,7 +102,7 @@ def _request(
     is_first: bool,
 ) -> dg.SensorResult:
     """One run for all that is due; none while one works, so that a burst of edits becomes one run."""
-    job = f"{source}_sync"
+    cursor, job = outstanding.cursor, f"{source}_sync"
     running = None if is_first else unfinished_run(context.instance, job, home)
     moment = Moment(time.time(), now, _last_end(context.instance, job))
     everything = is_first or outstanding.everything_is_due(moment)

@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "changes": ("changes_cursor", "client", "instants", "listing_file", "selection"),
     "changes_cursor": ("instants",),
     "committed_file": ("private_files",),
+    "source_files": ("config_values",),
     "outstanding": ("changes_cursor", "config", "listing_file"),
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (

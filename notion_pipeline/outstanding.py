@@ -85,9 +85,17 @@ class Outstanding:
             if self._is_settled(database_id, entry):
                 del cursor.pending[database_id]
 
-    def due(self, moment: Moment) -> list[str]:
-        """The pending databases for which a run is asked for now."""
-        return [key for key, entry in self.cursor.pending.items() if self._is_due(entry, moment)]
+    def due(self, moment: Moment, *, edited_only: bool = False) -> list[str]:
+        """The pending databases for which a run is asked for now.
+
+        Args:
+            edited_only: Leaves out those that were never committed: a run that reads everything is at it.
+        """
+        return [
+            key
+            for key, entry in self.cursor.pending.items()
+            if self._is_due(entry, moment) and not (edited_only and entry.stamp == NEVER)
+        ]
 
     def everything_is_due(self, moment: Moment) -> bool:
         """Whether there is no listing yet to tell what is lacking, and it is time to ask for one."""

@@ -286,3 +286,16 @@ def test_listing_and_bookmarks_are_private_files(watched: Ticks, project: Projec
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600", "0o600"]
     content: dict[str, Any] = json.loads(files[1].read_bytes())
     assert len(content["bookmarks"]) == 2
+
+
+def test_what_a_full_sync_is_about_to_read_is_not_asked_for_beside_it(
+    watched: Ticks, tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
+) -> None:
+    run = pipeline.instance.create_run_for_job(watched.definitions.resolve_job_def("notion_full_sync"))
+    (project.root / "catalog.duckdb").unlink()
+    assert watched.due() is None
+    workspace.edit_page(tasks.data_source.pages[0], {"Name": "edited"})
+    # Its tables are made by the full sync; what was edited since is asked for as ever.
+    assert watched.due() == [tasks.id]
+    pipeline.instance.report_run_failed(run)
+    assert watched.due() == [notes.id]

@@ -46,4 +46,14 @@ def gone_databases(connection: duckdb.DuckDBPyConnection | None, source: str) ->
     tables: dict[str, list[str]] = {}
     for table in synced_tables(connection, source) if rows else ():
         tables.setdefault(table.database_id, []).append(f"{source}.{table.name}")
-    return [GoneDatabase(*row, tuple(tables.get(row[0], ()))) for row in rows]
+    return [
+        GoneDatabase(
+            id=row[0],
+            title=row[1],
+            url=row[2],
+            reason=row[3],
+            last_seen_at=row[4],
+            tables=tuple(tables.get(row[0], ())),
+        )
+        for row in rows
+    ]

@@ -101,26 +101,36 @@ def remove_source(connection: duckdb.DuckDBPyConnection, source: str) -> SourceI
     return found
 
 
-def rename_source(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> SourceInCatalog:
-    """Moves what is ours of a source to another name, in the caller's transaction; what it was.
-
-    DuckDB can rename no schema and move no table, so that the tables are copied with their comments.
+def check_rename(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
+    """Makes sure that the tables of a source can be given to another name.
 
     Raises:
-        CatalogError: The new name has tables already, or somebody made an index or a constraint on one of ours.
+        CatalogError: It has tables already, or somebody made an index or a constraint on one of ours.
     """
     found = source_in(connection, old)
-    taken = {name.lower() for name in names_in(connection, new)}
     tables = [*found.tables, *found.shared]
+    taken = {name.lower() for name in names_in(connection, new)}
     if new in sources_in(connection) or (taken & {name.lower() for name in tables}):
         raise CatalogError(
             f"The catalog has tables of source {new} already, so that those of {old} cannot be given to it.",
             cure=f"If a sync has made them anew, what {old} left is not needed: `notion-pipeline remove-source {old}`.",
         )
     _raise_for_additions(connection, old, tables)
+
+
+def rename_source(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> SourceInCatalog:
+    """Moves what is ours of a source to another name, in the caller's transaction; what it was.
+
+    DuckDB can rename no schema and move no table, so that the tables are copied with their comments.
+
+    Raises:
+        CatalogError: As `check_rename`.
+    """
+    check_rename(connection, old, new)
+    found = source_in(connection, old)
     drop_views(connection, old)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(new)}")
-    for table in tables:
+    for table in (*found.tables, *found.shared):
         _move(connection, table, old, new)
     for table in _bookkeeping_tables(connection):
         connection.execute(f"UPDATE {table} SET source = ? WHERE source = ?", [new, old])

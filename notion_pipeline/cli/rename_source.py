@@ -7,6 +7,7 @@ import click
 from notion_pipeline.catalog.bookkeeping import committed_bookmarks
 from notion_pipeline.catalog.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.leftovers import check_rename
 from notion_pipeline.catalog.leftovers import rename_source as rename_in_catalog
 from notion_pipeline.catalog.tables import publish
 from notion_pipeline.cli import CommandError
@@ -46,14 +47,12 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
     catalog = catalog_of(project, sources)
     with instance_of(project) as instance:
         state = state_of(project, catalog, instance, before)
-        there = state_of(project, catalog, instance, after)
+        state_of(project, catalog, instance, after)  # no run may be at work on the new name either
         if state.is_empty and not in_file:
             raise CommandError(f"Nothing is left of a source called {before}.")
-        if not there.catalog.is_empty:
-            raise CommandError(
-                f"The catalog has tables of source {after} already. If a sync has made them anew, what {before} left "
-                f"is not needed: `notion-pipeline remove-source {before}`."
-            )
+        with catalog.reading() as connection:
+            if connection is not None:
+                check_rename(connection, before, after)
         click.echo(f"Source {before} becomes {after}:")
         for line in state.describe():
             click.echo(line)

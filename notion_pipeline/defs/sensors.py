@@ -106,7 +106,8 @@ def _request(
     running = None if is_first else unfinished_run(context.instance, job, home)
     moment = Moment(time.time(), now, _last_end(context.instance, job))
     everything = is_first or outstanding.everything_is_due(moment)
-    due = outstanding.due(moment)
+    full = unfinished_run(context.instance, f"{source}_full_sync", home)
+    due = outstanding.due(moment, edited_only=full is not None)
     if not everything and not due:
         reason = "Nothing was edited since the last look."
         if cursor.pending:

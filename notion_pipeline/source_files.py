@@ -36,6 +36,11 @@ def files_of(home: Path, source: str) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
+def lock_files(home: Path, source: str) -> list[Path]:
+    """The locks of its databases, held or not."""
+    return [path for path in _entries(home / "locks" / source) if path.suffix == ".lock"]
+
+
 def remove_files(home: Path, source: str) -> None:
     """Takes away what is kept for a source."""
     for path in files_of(home, source):

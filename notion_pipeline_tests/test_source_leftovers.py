@@ -14,6 +14,7 @@ from dagster import AssetKey, DagsterInstance
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
 from notion_pipeline.definitions import build_definitions
+from notion_pipeline.locks import database_lock
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.source_files import files_of, sources_with_files
@@ -240,4 +241,14 @@ def test_run_that_works_stops_both(commands: Commands, project: Project) -> None
     assert run.run_id in commands.fails("rename-source", "old", "new", "--yes")
     commands.configure(configured("other"))
     assert run.run_id in commands.fails("remove-source", "old", "--yes")
+    assert relations(project, "old") == OLD
+
+
+def test_database_that_is_being_synced_stops_both(commands: Commands, project: Project) -> None:
+    """As by a run of one partition, which is none of the source's jobs."""
+    ((key,),) = query(project, "SELECT id FROM old.databases WHERE title = 'Tasks'")
+    with database_lock(project.home, "old", key):
+        assert "is being synced" in commands.fails("rename-source", "old", "new", "--yes")
+        commands.configure(configured("other"))
+        assert "is being synced" in commands.fails("remove-source", "old", "--yes")
     assert relations(project, "old") == OLD

@@ -74,7 +74,7 @@ def _raise_for_unknown(streams: Sequence[str], tables: Mapping[str, Sequence[Syn
     known = [table for of_source in tables.values() for table in of_source]
     for entry in streams:
         if not any(_names(entry, table) for table in known):
-            near = nearest(entry, [name for table in known for name in (table.title, table.name)])
+            near = nearest(entry, [*(table.name for table in known), *(table.title for table in known)])
             hint = f', nearest is "{near}".' if near else "."
             raise CommandError(f'No synced table or database is called "{entry}"{hint}')
 

@@ -18,8 +18,9 @@ from notion_pipeline.cli.places import environment, working_in
 from notion_pipeline.config import Sources
 from notion_pipeline.config_values import check_source_name
 from notion_pipeline.defs.source_state import partitions_of, working_run
+from notion_pipeline.locks import is_locked
 from notion_pipeline.project import Project
-from notion_pipeline.source_files import files_of
+from notion_pipeline.source_files import files_of, lock_files
 from notion_pipeline.synced_tables import load_tables
 
 #: How long a sync that commits just now is waited for.
@@ -92,6 +93,8 @@ def state_of(project: Project, catalog: Catalog, instance: DagsterInstance, sour
         raise CommandError(
             f"Run {run.run_id} of {run.job_name} is not finished yet. Let it end, or end it in Dagster, and try again."
         )
+    if busy := [path.stem for path in lock_files(project.home, source) if is_locked(project.home, source, path.stem)]:
+        raise CommandError(f"Database {busy[0]} of source {source} is being synced. Try again when that has ended.")
     with catalog.reading() as connection:
         found = source_in(connection, source)
     tables = [*found.tables, *found.shared, *(table.name for table in load_tables(project.home, source))]

@@ -2,7 +2,7 @@
 
 A run that was asked for proves nothing; only what it committed does. So a database stays pending until a sync that
 began after the minute of its newest edit is committed. What fails is asked for again: at once when the first run for it
-has ended, then after a minute or two, four, eight, and so on, up to an hour.
+has ended, then after two minutes, four, eight, and so on, up to an hour.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
         job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
-        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared ones "
-        "included.",
+        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared and "
+        "newly selected ones included; asks again until they are committed.",
         owners=list(source.owners),
     )
     def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, list_databases
 from notion_pipeline.project import Project
+from notion_pipeline.selection import matches_database, names_database
 from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.
@@ -140,11 +142,49 @@ async def _sees(client: NotionClient, data_source_id: str) -> bool:
     return True
 
 
-def findings(source: Source, sight: Sight, known: Mapping[str, KnownDatabase]) -> list[str]:
+def unseen(
+    sight: Sight, known: Mapping[str, KnownDatabase], gone: Iterable[GoneDatabase], named: Iterable[str] = ()
+) -> list[GoneDatabase]:
+    """The databases that are not seen any more: retired by listings before, gone since, or named and not to be had.
+
+    Args:
+        known: The databases that were accessible at the last listing, by id.
+        gone: Those that the catalog has as gone.
+        named: Ids that sources.yaml names.
+    """
+    listing = sight.listing
+    seen = {database.id for database in listing.databases}
+    # What Notion says now is newer than what the catalog has.
+    found = {d.id: replace(d, reason=listing.gone.get(d.id, d.reason)) for d in gone if d.id not in seen}
+    for database_id in (*listing.retired, *(key for key in named if key in listing.gone)):
+        before = known.get(database_id)
+        title, url = (before.title, before.url) if before else (database_id, "")
+        found.setdefault(database_id, GoneDatabase(database_id, title, url, listing.gone[database_id], None, ()))
+    return list(found.values())
+
+
+def named_in_vain(source: Source, sight: Sight, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
+    """Those of the gone databases that sources.yaml names, by id or by a title that no database bears now."""
+    listed = [(database.id, database.title) for database in sight.listing.databases]
+    entries = [
+        entry for entry in (*source.select, *source.streams) if not any(names_database(entry, *d) for d in listed)
+    ]
+    return [
+        database
+        for database in gone
+        if any(names_database(entry, database.id, database.title) for entry in entries)
+        and not any(matches_database(entry, database.id, database.title) for entry in source.deselect)
+    ]
+
+
+def findings(
+    source: Source, sight: Sight, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()
+) -> list[str]:
     """What a person should know of a listing, a line each.
 
     Args:
         known: The databases that were accessible at the last listing, by id.
+        gone: Those that are not seen any more.
     """
     listing = sight.listing
     titles = [(database.id, database.title) for database in listing.databases]
@@ -153,9 +193,10 @@ def findings(source: Source, sight: Sight, known: Mapping[str, KnownDatabase]) -
         alone = [database for database in listing.databases if database.found_by == {way}]
         if alone:
             lines.append(f"{words[0].upper()}{words[1:]}: {_named(d.title or d.id for d in alone)}.")
-    if listing.retired:
-        gone = _named(known[database_id].title or database_id for database_id in listing.retired)
-        lines.append(f"Not to be seen any more (gone, in trash, or not shared): {gone}. Their tables stay.")
+    told = [database for database in gone if database.tables or database.id in listing.retired]
+    lines += [f"Not seen any more: {database.describe()}." for database in told[:_NAMED_AT_MOST]]
+    if len(told) > _NAMED_AT_MOST:
+        lines.append(f"Not seen any more: {len(told) - _NAMED_AT_MOST} others.")
     if sight.hidden:
         lines.append(f"Relations that look empty, since their target is not shared: {_named(sight.hidden, quotes='')}.")
     return [*lines, *sight.notes]

@@ -236,6 +236,8 @@ class DataSourceRead:
         sync_type: str,
         state: StreamState | None,
     ) -> Extract:
+        # A whole full read that an earlier run could not commit is landed, whatever this run was asked for.
+        is_left_over = not decision.full and stage.manifest.key["sync_type"] == "FULL_TABLE"
         return Extract(
             source=self._source.name,
             database_id=self._target.id,
@@ -246,8 +248,8 @@ class DataSourceRead:
             stage=stage,
             schema=RowSchema(properties, self._excluded),
             sync_type=sync_type,
-            # A whole full read that an earlier run could not commit is landed, whatever this run was asked for.
-            full=decision.full or stage.manifest.key["sync_type"] == "FULL_TABLE",
+            full=decision.full or is_left_over,
+            reason="an earlier run read it whole and could not commit it" if is_left_over else decision.reason,
             deleted_rows=self._source.deleted_rows,
             account=self._options.account,
             start_date=self._source.start_date,

@@ -20,6 +20,7 @@ class Extract:
         title, url: Of the database.
         sync_type: What was asked for: FULL_TABLE or INCREMENTAL.
         full: Whether everything was read, archived rows too; the table then becomes exact.
+        reason: Why everything was read though it was not asked for; empty otherwise.
         start_date: Pages last edited before it were not read.
         snapshot, fingerprint: The schema the rows were read under.
         schema_changes: Against the schema of the sync before, as `SchemaChange.as_json` gives them.
@@ -46,6 +47,12 @@ class Extract:
     hidden_relations: dict[str, str]
     table_name: str
     counts: ReadCounts
+    reason: str = ""
+
+    @property
+    def read(self) -> str:
+        """What was really read, whatever was asked for: full or incremental."""
+        return "full" if self.full else "incremental"
 
 
 @dataclass

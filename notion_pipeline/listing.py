@@ -31,6 +31,9 @@ from notion_pipeline.together import all_or_first_error
 SEARCH_RESTARTS = 3
 #: Known and unchanged databases that each listing asks for all the same, in turn.
 ASKED_IN_TURN = 2
+#: Why a database is not seen any more.
+NOT_SHARED = "not shared with the connection any more, or deleted (Notion answers 404)"
+IN_TRASH = "in Notion's trash"
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 #: Of a data source, what tells that something about it or its database changed; icons have addresses that expire.
 _TELLING = ("title", "description", "parent", "database_parent", "last_edited_time", "url", "public_url", "is_inline")
@@ -93,12 +96,14 @@ class Listing:
     Attributes:
         server_time: Server's clock on an answer before the first schema was read; the bookmark of reads that use them.
         retired: Known databases that Notion says are gone, in trash or not shared any more.
+        gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
     """
 
     databases: tuple[ListedDatabase, ...]
     retired: tuple[str, ...]
     server_time: datetime | None
     api_requests: int
+    gone: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -137,8 +142,9 @@ async def list_databases(
         for database_id in ids:
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
+    reasons: dict[str, str] = {}
     found = await all_or_first_error(
-        _database(client, database_id, frozenset(by), search.data_sources, log)
+        _database(client, database_id, frozenset(by), search.data_sources, log, reasons=reasons)
         for database_id, by in ways.items()
         if database_id not in unchanged
     )
@@ -160,6 +166,7 @@ async def list_databases(
         retired=tuple(sorted(gone)),
         server_time=search.server_time,
         api_requests=client.stats.requests,
+        gone=reasons,
     )
 
 
@@ -282,14 +289,21 @@ async def _database(
     found_by: frozenset[str],
     data_sources: dict[str, dict[str, Any]],
     log: Callable[[str], None],
+    *,
+    reasons: dict[str, str],
 ) -> ListedDatabase | None:
+    """The database; None where it is gone, and why goes into `reasons`."""
     try:
         raw = (await client.database(database_id)).body
     except NotionNotFoundError as error:
+        reasons[database_id] = NOT_SHARED
         if "sources.yaml" in found_by:
             log(f"Database {database_id}, named in sources.yaml, cannot be seen: {error.message}")
         return None
     if raw.get("in_trash") or raw.get("archived"):
+        reasons[database_id] = IN_TRASH
+        if "sources.yaml" in found_by:
+            log(f'Database "{plain_title(raw)}" ({database_id}), named in sources.yaml, is {IN_TRASH}.')
         return None
     with about(database=f'"{plain_title(raw)}" ({database_id})'):
         members = await all_or_first_error(

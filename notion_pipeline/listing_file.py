@@ -1,8 +1,15 @@
-"""The listing of a run, kept for the reads of the same run: it brought the schemas, so they need not be asked again."""
+"""The listing of a run, kept for the reads of the same run: it brought the schemas, so they need not be asked again.
+
+The sensor, which may not open the catalog, knows from it which databases there are.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +27,9 @@ def save_listing(home: Path, source: Source, run_id: str, listing: Listing, sele
     wanted = set(selected)
     content = {
         "run_id": run_id,
+        "made_at": time.time(),
+        "named": source.named_ids(),
+        "titles": {database.id: database.title for database in listing.databases if database.id not in wanted},
         "server_time": listing.server_time.isoformat() if listing.server_time else None,
         "others": {
             member.id: database.id
@@ -64,14 +74,63 @@ def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarg
     }
 
 
-def listed_ids(home: Path, source: str) -> tuple[set[str], set[str], dict[str, str]]:
-    """Ids of the selected and of the other databases of the last listing, and database ids by data source id."""
+@dataclass(frozen=True)
+class SeenDatabase:
+    """A database of the last listing, with the ids of its data sources.
+
+    Attributes:
+        selected: Whether sources.yaml selected it then.
+    """
+
+    id: str
+    title: str
+    data_sources: tuple[str, ...]
+    selected: bool
+
+
+@dataclass(frozen=True)
+class LastListing:
+    """Which databases the last listing saw, selected or not.
+
+    Attributes:
+        made_at: Epoch seconds by the local clock.
+        named: Ids that sources.yaml named then; one that is not among the databases could not be seen.
+    """
+
+    made_at: float
+    named: frozenset[str]
+    databases: Mapping[str, SeenDatabase]
+
+    def database_of(self, data_source_id: str) -> str | None:
+        """The database that a data source belongs to; None where the listing did not see it."""
+        return self._owners.get(data_source_id)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {member: database.id for database in self.databases.values() for member in database.data_sources}
+
+
+def last_listing(home: Path, source: str) -> LastListing | None:
+    """What the last listing saw; None before the first, and where another version wrote it."""
     content = _read(home, source)
-    selected = {
-        member["id"]: database["id"] for database in content.get("databases", []) for member in database["data_sources"]
-    }
-    others: dict[str, str] = content.get("others", {})
-    return set(selected.values()), set(others.values()), {**others, **selected}
+    try:
+        members: dict[str, list[str]] = {}
+        for data_source_id, database_id in content["others"].items():
+            members.setdefault(database_id, []).append(data_source_id)
+        databases = [
+            SeenDatabase(
+                entry["id"], entry["title"], tuple(member["id"] for member in entry["data_sources"]), selected=True
+            )
+            for entry in content["databases"]
+        ]
+        databases += [
+            SeenDatabase(key, content["titles"][key], tuple(ids), selected=False) for key, ids in members.items()
+        ]
+        return LastListing(
+            float(content["made_at"]), frozenset(content["named"]), {database.id: database for database in databases}
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _read(home: Path, source: str) -> dict[str, Any]:

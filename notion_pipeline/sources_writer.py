@@ -281,3 +281,31 @@ def _scalar(value: Any) -> Any:
     except plain_yaml.YAMLError:
         is_plain = False
     return value if is_plain else DoubleQuotedScalarString(value)
+
+
+def rename(project: Project, old: str, new: str) -> None:
+    """Gives a source in the project's file another name, by rename of the file.
+
+    Raises:
+        ConfigError: The new name may not be, or the file cannot be changed; it stays as it was.
+    """
+    path, label = project.sources_file, project.sources_label
+    try:
+        before = path.read_bytes().decode("utf-8-sig")
+        content, indent, offset = _read(before)
+    except OSError as error:
+        raise ConfigError(f"{label} cannot be read: {error.strerror}.") from None
+    except YAMLError as error:
+        raise ConfigError(f"{label} cannot be changed by a program: {' '.join(str(error).split())}") from None
+    for source in content.get("sources") or ():
+        if source.get("name") == old:
+            source["name"] = _scalar(new)
+    text = _written(content, indent, offset)
+    expected = read_mapping(path, label) or {}
+    sources = [{**entry, "name": new} if entry.get("name") == old else entry for entry in expected.get("sources") or ()]
+    _replace(
+        path,
+        text.replace("\n", "\r\n") if "\r\n" in before else text,
+        label,
+        expected={**expected, "sources": sources},
+    )

@@ -24,6 +24,7 @@ class SyncedTable:
         description: Of the database, as people wrote it in Notion.
         data_source: Name of the data source; databases of one data source mostly give it their own title.
         in_sync: Whether its database is selected and can be seen, so that it has a partition.
+        gone: Why it is not seen in Notion any more, in words that follow "it is"; empty where it is.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SyncedTable:
     description: str
     data_source: str
     in_sync: bool
+    gone: str = ""
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:

@@ -19,7 +19,7 @@ import pytest
 from dagster._core.instance import InstanceRef
 from dagster._core.scheduler.instigation import TickStatus
 
-from notion_pipeline.changes import ChangesCursor
+from notion_pipeline.changes_cursor import ChangesCursor
 from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.sandbox.server import SandboxServer
@@ -84,7 +84,7 @@ class Deployment:
             last = next((tick for tick in ticks if tick.status is not TickStatus.STARTED), None)
             cursor = ChangesCursor.load(last.cursor if last else None)
             looked_at = as_datetime(cursor.looked_at)
-            if looked_at is None or looked_at <= since or cursor.again or cursor.pending:
+            if looked_at is None or looked_at <= since or cursor.pending:
                 return False
             return unfinished_run(instance, "notion_sync", self.folder / ".notion_pipeline") is None
 

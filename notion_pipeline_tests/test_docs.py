@@ -51,6 +51,9 @@ FOREIGN = ("duckdb", "dbt")
 #: What a person types, or a browser does.
 TYPED = {
     "notion-pipeline connect --token": "printf '%s\\n' \"$NOTION_TOKEN\" | notion-pipeline connect --token",
+    "notion-pipeline rename-source notion company": "notion-pipeline rename-source notion company --yes",
+    "notion-pipeline remove-source company": "sed -i 's/name: company/name: other/' sources.yaml\n"
+    "notion-pipeline remove-source company --yes",
     'notion-pipeline disconnect "Fernweh Outdoor GmbH"': "notion-pipeline connect\n"
     'notion-pipeline disconnect "Fernweh Outdoor GmbH"',
 }

@@ -53,7 +53,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "extract": ("extraction", "rows", "staging"),
     "listing": ("client", "instants", "selection", "together"),
-    "changes": ("client", "instants", "selection"),
+    "changes": ("changes_cursor", "client", "instants", "listing_file", "selection"),
+    "changes_cursor": ("instants",),
+    "committed_file": ("private_files",),
+    "source_files": ("config_values",),
+    "outstanding": ("changes_cursor", "config", "listing_file"),
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (
         *(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -79,3 +80,49 @@ def test_tick_is_skipped_while_its_predecessor_is_not_finished(
     assert isinstance(tick(definitions, instance, "notion_full_sync_schedule"), dg.RunRequest)
     instance.report_run_failed(run)
     assert isinstance(tick(definitions, instance, "notion_schedule"), dg.RunRequest)
+
+
+DATABASES, CONTENT = dg.AssetKey(["notion", "databases"]), dg.AssetKey(["notion", "database"])
+ONE = {"ops": {"notion__database": {"config": {"databases": ["Tasks"]}}}}
+ALL = {"ops": {"notion__database": {"config": {"databases": ["*"], "sync_type": "FULL_TABLE"}}}}
+INCREMENTAL = {"ops": {"notion__database": {"config": {"sync_type": "INCREMENTAL"}}}}
+RANGE = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "job", "run", "drops"),
+    [
+        ("notion_schedule", "notion_sync", {"run_config": ONE}, False),
+        ("notion_schedule", "notion_sync", {"asset_selection": frozenset({DATABASES})}, False),
+        ("notion_schedule", "notion_sync", {"asset_selection": frozenset({CONTENT})}, False),
+        ("notion_schedule", "notion_sync", {"tags": {"dagster/partition": "a"}}, False),
+        ("notion_schedule", "notion_sync", {"tags": RANGE}, False),
+        ("notion_schedule", "notion_sync", {"run_config": ALL}, True),
+        ("notion_schedule", "notion_sync", {"asset_selection": frozenset({DATABASES, CONTENT})}, True),
+        ("notion_full_sync_schedule", "notion_full_sync", {"run_config": ONE}, False),
+        ("notion_full_sync_schedule", "notion_full_sync", {"run_config": INCREMENTAL}, False),
+        ("notion_full_sync_schedule", "notion_full_sync", {}, True),
+    ],
+)
+def test_only_a_run_that_does_all_of_it_holds_a_tick_back(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, name: str, job: str, run: dict[str, Any], drops: bool
+) -> None:
+    instance.add_dynamic_partitions("notion_databases", ["a", "b"])
+    made = instance.create_run_for_job(definitions.resolve_job_def(job), **run)
+    try:
+        found = tick(definitions, instance, name)
+        assert isinstance(found, dg.SkipReason if drops else dg.RunRequest)
+    finally:
+        instance.report_run_failed(made)
+
+
+def test_partial_run_hides_no_whole_one(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    job = definitions.resolve_job_def("notion_sync")
+    made = [instance.create_run_for_job(job), instance.create_run_for_job(job, run_config=ONE)]
+    try:
+        found = tick(definitions, instance, "notion_schedule")
+        assert isinstance(found, dg.SkipReason)
+        assert made[0].run_id in str(found.skip_message)
+    finally:
+        for run in made:
+            instance.report_run_failed(run)

@@ -25,8 +25,10 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.syncs (
     started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ,
     rows_read BIGINT, rows_inserted BIGINT, rows_updated BIGINT, rows_unchanged BIGINT, rows_removed BIGINT,
     api_requests BIGINT, api_retries BIGINT, bookmark_before TIMESTAMPTZ, bookmark_after TIMESTAMPTZ,
-    schema_changes JSON
+    schema_changes JSON, read VARCHAR, reason VARCHAR
 );
+ALTER TABLE _notion_pipeline.syncs ADD COLUMN IF NOT EXISTS read VARCHAR;
+ALTER TABLE _notion_pipeline.syncs ADD COLUMN IF NOT EXISTS reason VARCHAR;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.reads (
     source VARCHAR, data_source_id VARCHAR, account VARCHAR, start_date TIMESTAMPTZ, excluded JSON, schema JSON,
     hidden_relations JSON, next_read_is_full BOOLEAN
@@ -37,6 +39,9 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.looks (
     source VARCHAR, database_id VARCHAR, marks VARCHAR, asked_at TIMESTAMPTZ
 );
 CREATE TABLE IF NOT EXISTS _notion_pipeline.content_tables (source VARCHAR, content VARCHAR, table_name VARCHAR);
+CREATE TABLE IF NOT EXISTS _notion_pipeline.acknowledgements (
+    source VARCHAR, data_source_id VARCHAR, acknowledged_at TIMESTAMPTZ
+);
 """
 
 
@@ -192,6 +197,53 @@ def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     except duckdb.Error:  # a catalog that an earlier version wrote
         return {}
     return dict(rows)
+
+
+def acknowledgements(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, datetime]:
+    """When somebody last acknowledged the schema changes of a data source, by its id."""
+    if not is_table(connection, ("_notion_pipeline", "acknowledgements")):  # a catalog that an earlier version wrote
+        return {}
+    rows = connection.execute(
+        "SELECT data_source_id, max(acknowledged_at) FROM _notion_pipeline.acknowledgements WHERE source = ? "
+        "GROUP BY data_source_id",
+        [source],
+    ).fetchall()
+    return dict(rows)
+
+
+def acknowledge(
+    connection: duckdb.DuckDBPyConnection, source: str, data_source_ids: Collection[str], at: datetime
+) -> None:
+    """Takes down that the schema changes of these data sources up to a local time are known."""
+    create_tables(connection)
+    keys = list(data_source_ids)
+    connection.execute(
+        "DELETE FROM _notion_pipeline.acknowledgements WHERE source = ? AND list_contains(?, data_source_id)",
+        [source, keys],
+    )
+    for key in keys:
+        connection.execute("INSERT INTO _notion_pipeline.acknowledgements VALUES (?, ?, ?)", [source, key, at])
+
+
+def committed_bookmarks(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, datetime]:
+    """Up to which server minute each data source of a source is complete in the catalog, by its id.
+
+    One whose table is gone, or that must be read in full for what no edit shows, is not among them.
+    """
+    if connection is None or not has_bookkeeping(connection):
+        return {}
+    rows = connection.execute(
+        """
+        SELECT s.data_source_id, s.bookmark
+        FROM _notion_pipeline.streams s
+        JOIN duckdb_tables() t ON t.database_name = current_database() AND t.schema_name = s.source
+             AND lower(t.table_name) = lower(s.table_name)
+        LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
+        WHERE s.source = ? AND s.bookmark IS NOT NULL AND NOT coalesce(r.next_read_is_full, false)
+        """,
+        [source],
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
 
 
 def is_committed(connection: duckdb.DuckDBPyConnection, stage_id: str) -> bool:

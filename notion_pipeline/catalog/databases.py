@@ -15,7 +15,7 @@ from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote
 from notion_pipeline.config import Source
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
-from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing
+from notion_pipeline.listing import IN_TRASH, KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.naming import NamedDatabase, TableNames, table_names
 from notion_pipeline.properties import Exclusion
 from notion_pipeline.selection import stream_name
@@ -114,9 +114,12 @@ def write_databases(
         _require_full_reads(connection, source.name, before, listing.databases)
     asked = [database.id for database in listing.databases if database.raw is not None]
     connection.execute(f"DELETE FROM {table} WHERE list_contains(?, id)", [asked])
-    connection.execute(
-        f"UPDATE {table} SET accessible = false, selected = false WHERE list_contains(?, id)", [list(listing.retired)]
-    )
+    for database_id in listing.retired:
+        in_trash = listing.gone.get(database_id) == IN_TRASH
+        connection.execute(
+            f"UPDATE {table} SET accessible = false, selected = false, in_trash = ?, archived = ? WHERE id = ?",
+            [in_trash, in_trash, database_id],
+        )
     marks = ["?" if kind != "JSON" else "?::JSON" for _, kind, _ in _COLUMNS]
     current = ", ".join(f"{quote(name)} = {mark}" for name, mark in zip(_CURRENT, marks[-len(_CURRENT) :], strict=True))
     for database in listing.databases:

@@ -305,3 +305,13 @@ def _people_join(part: Part, table: tuple[str, str], users: tuple[str, str], ali
         f"  GROUP BY l.id\n"
         f") {alias} ON {alias}.id = t.id"
     )
+def standing_views(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    """The views that this pipeline made of a source's tables, `schema.view`."""
+    schema = _standing_schema(connection, source)
+    return [f"{schema}.{name}" for name in sorted(_ours(connection, schema))] if schema is not None else []
+
+
+def drop_views(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Removes them, and their schema with the last thing in it."""
+    if (schema := _standing_schema(connection, source)) is not None:
+        apply_changes(connection, schema, view_changes(connection, source, schema, drop=True))

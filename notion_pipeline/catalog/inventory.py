@@ -5,9 +5,13 @@ from __future__ import annotations
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.sql import names_in, quote
+from notion_pipeline.catalog.sql import names_in, quote, text
+from notion_pipeline.listing import IN_TRASH, NOT_SHARED
 from notion_pipeline.synced_tables import SyncedTable
 
+#: SQL of why a database of `S.databases` that is not accessible is not.
+GONE_REASON = f"CASE WHEN in_trash THEN {text(IN_TRASH)} ELSE {text(NOT_SHARED)} END"
+_NO_MEMBER = "no longer among the data sources of its database, or in Notion's trash"
 _STANDING = """
 SELECT s.table_name, s.database_id, s.data_source_id
 FROM _notion_pipeline.streams s
@@ -25,8 +29,10 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
     databases = _databases(connection, source)
     found = []
     for name, database_id, data_source_id in connection.execute(_STANDING, [source]).fetchall():
-        title, url, description, members, in_sync = databases.get(database_id, ("", "", "", [], True))
+        title, url, description, members, in_sync, gone = databases.get(database_id, ("", "", "", None, True, ""))
         names = {member["id"]: member["name"] for member in members or []}
+        if not gone and members is not None and data_source_id not in names:
+            gone, in_sync = _NO_MEMBER, False
         found.append(
             SyncedTable(
                 name=name,
@@ -37,6 +43,7 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
                 description=description or "",
                 data_source=names.get(data_source_id) or "",
                 in_sync=bool(in_sync),
+                gone=gone,
             )
         )
     return found
@@ -44,11 +51,12 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
 
 def _databases(
     connection: duckdb.DuckDBPyConnection, source: str
-) -> dict[str, tuple[str, str, str, list[dict[str, str]], bool]]:
-    """Title, url, description, data sources and whether it is synced, of each listed database by id."""
+) -> dict[str, tuple[str, str, str, list[dict[str, str]] | None, bool, str]]:
+    """Title, url, description, data sources, whether it is synced, and why it is gone, of each listed database."""
     if "databases" not in names_in(connection, source):
         return {}
     rows = connection.execute(
-        f"SELECT id, title, url, description, data_sources, selected AND accessible FROM {quote(source, 'databases')}"
+        "SELECT id, title, url, description, data_sources, selected AND accessible, "
+        f"CASE WHEN accessible THEN '' ELSE {GONE_REASON} END FROM {quote(source, 'databases')}"
     ).fetchall()
-    return {row[0]: (row[1], row[2], row[3], row[4], row[5]) for row in rows}
+    return {row[0]: (row[1], row[2], row[3], row[4], row[5], row[6]) for row in rows}

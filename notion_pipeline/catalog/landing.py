@@ -102,6 +102,8 @@ def land(
             "bookmark_before": state.bookmark,
             "bookmark_after": extract.stage.bookmark,
             "schema_changes": json.dumps(list(extract.schema_changes), ensure_ascii=False),
+            "read": extract.read,
+            "reason": extract.reason or None,
         },
     )
     connection.execute("DROP TABLE staged")

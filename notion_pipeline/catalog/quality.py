@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import duckdb
@@ -24,6 +25,8 @@ from notion_pipeline.synced_tables import SyncedTable
 
 #: So many rows are named; who wants more asks the table.
 ROWS_NAMED = 10
+#: How long a change of the schema is told of, unless somebody acknowledges it before.
+SCHEMA_CHANGES_TOLD = timedelta(days=7)
 #: Where a raw value has its one content, for types of which a content can fail to fit the column.
 _CONTENTS = {
     "number": ("number",),
@@ -63,6 +66,14 @@ class LostValue:
 
 
 @dataclass(frozen=True)
+class MetChange:
+    """A change of a schema, as `SchemaChange.as_json` gives it, and when the sync that met it was committed."""
+
+    at: datetime
+    change: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TableQuality:
     """One table as it stands.
 
@@ -71,7 +82,7 @@ class TableQuality:
         repeated_ids: Of ids that stand in several rows, the first few.
         repeated: How many rows there are too many by them.
         expected: None before the first full read.
-        schema_changes: That the last sync met.
+        schema_changes: That syncs met in the last days and nobody has acknowledged, the oldest first.
         lost: Values of rows that were looked at, the first few.
     """
 
@@ -81,7 +92,7 @@ class TableQuality:
     repeated: int
     repeated_ids: tuple[str, ...]
     expected: Expected | None
-    schema_changes: tuple[dict[str, Any], ...]
+    schema_changes: tuple[MetChange, ...]
     lost: tuple[LostValue, ...]
 
 
@@ -98,7 +109,7 @@ def table_qualities(
         return []
     connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     states = bookkeeping.stream_states(connection, source)
-    since_full, schema_changes = _since_full_read(connection, source), _last_schema_changes(connection, source)
+    since_full, schema_changes = _since_full_read(connection, source), met_changes(connection, source)
     return [
         _quality(
             connection,
@@ -117,7 +128,7 @@ def _quality(
     table: SyncedTable,
     state: StreamState,
     since_full: tuple[int, int, int] | None,
-    schema_changes: tuple[dict[str, Any], ...],
+    schema_changes: tuple[MetChange, ...],
     *,
     look_at_values: bool,
 ) -> TableQuality:
@@ -176,14 +187,27 @@ def _since_full_read(connection: duckdb.DuckDBPyConnection, source: str) -> dict
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
 
-def _last_schema_changes(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[dict[str, Any], ...]]:
-    """What the last sync of each data source met."""
+def met_changes(
+    connection: duckdb.DuckDBPyConnection, source: str, now: datetime | None = None
+) -> dict[str, tuple[MetChange, ...]]:
+    """What syncs met lately and nobody has acknowledged, by data source id; a change that several met, once.
+
+    Args:
+        now: Local time, aware.
+    """
+    since = (now or datetime.now(timezone.utc)) - SCHEMA_CHANGES_TOLD
+    acknowledged = bookkeeping.acknowledgements(connection, source)
     rows = connection.execute(
-        "SELECT data_source_id, arg_max(schema_changes, finished_at) FROM _notion_pipeline.syncs WHERE source = ? "
-        "GROUP BY data_source_id",
-        [source],
+        "SELECT data_source_id, finished_at, schema_changes FROM _notion_pipeline.syncs "
+        "WHERE source = ? AND finished_at > ? ORDER BY finished_at",
+        [source, since],
     ).fetchall()
-    return {row[0]: tuple(json.loads(row[1] or "[]")) for row in rows}
+    found: dict[str, dict[str, MetChange]] = {}
+    for key, at, changes in rows:
+        if key not in acknowledged or at > acknowledged[key]:
+            for change in json.loads(changes or "[]"):
+                found.setdefault(key, {}).setdefault(json.dumps(change, sort_keys=True), MetChange(at, change))
+    return {key: tuple(of_one.values()) for key, of_one in found.items()}
 
 
 def _lost_values(

@@ -26,6 +26,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "add": ("Set up a source by answering questions.", "notion_pipeline.cli.add:add"),
     "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.check:check"),
     "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
+    "acknowledge": ("Acknowledge changes of schemas.", "notion_pipeline.cli.acknowledge:acknowledge"),
+    "remove-source": ("Remove what a source left behind.", "notion_pipeline.cli.remove_source:remove_source"),
+    "rename-source": (
+        "Give a source's tables and state its new name.",
+        "notion_pipeline.cli.rename_source:rename_source",
+    ),
     "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.views:views"),
     "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.dbt:dbt"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),

@@ -14,9 +14,11 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import account_text, findings, identity, look
+from notion_pipeline.access import account_text, findings, identity, look, named_in_vain, unseen
 from notion_pipeline.catalog.connection import Catalog, check_file_name
 from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
+from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.catalog.limits import limits_told
 from notion_pipeline.catalog.overview import catalog_streams
 from notion_pipeline.cli import CommandError
@@ -26,6 +28,7 @@ from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.source_files import sources_with_files
 
 CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -53,8 +56,10 @@ def check(*, source: str | None) -> None:
     """Check config, credentials, access and catalog; nothing is changed.
 
     A line each, for credentials and access one a source. Exit code 1 when one fails. Below access stand databases
-    that only one of search, sources.yaml and catalog knows of, relations that look empty since their target is not
-    shared, and what sources.yaml names and nothing matches.
+    that only one of search, sources.yaml and catalog knows of or that are not seen any more, relations that look empty
+    since their target is not shared, and what sources.yaml names and nothing matches. A database that sources.yaml
+    names and that is not shared any more, or in the trash, fails. Below catalog stand sources that sources.yaml has
+    no more and that left tables or state.
     """
     project = find_project()
     console = output(10_000)
@@ -83,11 +88,11 @@ def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
             yield Line(name, None, "not looked at: the config comes first")
         return
     chosen = [sources.source(wanted)] if wanted else list(sources.sources)
-    catalog, known = _catalog(project, sources)
+    catalog, known, gone = _catalog(project, sources)
     for source in chosen:
         credentials = _credentials(source, project)
         yield credentials
-        yield _access(source, project, known.get(source.name, {}), credentials)
+        yield _access(source, project, known.get(source.name, {}), gone.get(source.name, []), credentials)
     yield catalog
 
 
@@ -118,7 +123,13 @@ def _credentials(source: Source, project: Project) -> Line:
     return line
 
 
-def _access(source: Source, project: Project, known: dict[str, KnownDatabase], credentials: Line) -> Line:
+def _access(
+    source: Source,
+    project: Project,
+    known: dict[str, KnownDatabase],
+    gone: list[GoneDatabase],
+    credentials: Line,
+) -> Line:
     line = Line("access", None, f"{source.name}: not looked at without credentials")
     if not credentials.passed:
         return line
@@ -130,27 +141,40 @@ def _access(source: Source, project: Project, known: dict[str, KnownDatabase], c
         source.check_streams(titles, file=project.sources_label)
         selected = sum(source.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
-        line.notes += findings(source, sight, known)
+        missing = unseen(sight, known, gone, source.named_ids())
+        in_vain = named_in_vain(source, sight, missing)
+        line.notes += findings(source, sight, known, [database for database in missing if database not in in_vain])
+        if in_vain:
+            line.passed = False
+            line.text = (
+                f"{source.name}: {project.sources_label} names what is not seen any more: "
+                f"{'; '.join(database.describe() for database in in_vain)}. Share it with the connection again, or "
+                "restore it in Notion, or take it out of select and streams."
+            )
         if not selected:
             line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
     return line
 
 
-def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[str, KnownDatabase]]]:
-    """The line of the catalog, and the databases that each source saw at its last listing."""
+def _catalog(
+    project: Project, sources: Sources
+) -> tuple[Line, dict[str, dict[str, KnownDatabase]], dict[str, list[GoneDatabase]]]:
+    """The line of the catalog, the databases that each source saw at its last listing, and those it saw no more."""
     path = sources.catalog_path(project)
     line = Line("catalog", True, "")
     known: dict[str, dict[str, KnownDatabase]] = {}
+    gone: dict[str, list[GoneDatabase]] = {}
     with _as_failure(line):
         _check_writable(path)
         catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
         with catalog.reading() as connection:
             if connection is None:
                 line.text = f"{path}: not there yet; the first sync makes it"
-                return line, known
+                return line, known, gone
             tables = rows = 0
             for source in sources.sources:
                 known[source.name] = accessible_databases(connection, source.name)
+                gone[source.name] = gone_databases(connection, source.name)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)
@@ -161,8 +185,27 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
                         if table.rows is None
                     ]
                 line.notes += limits_told(connection, source.name)
+            known_names = sources_in(connection) | sources_with_files(project.home)
+            line.notes += [
+                _left_over(source_in(connection, name))
+                for name in sorted(known_names - {source.name for source in sources.sources})
+            ]
         line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
-    return line, known
+    return line, known, gone
+
+
+def _left_over(found: SourceInCatalog) -> str:
+    name = found.source
+    parts = [
+        _count(len(found.tables) + len(found.shared), "table") if found.tables or found.shared else "",
+        _count(len(found.views), "flat view") if found.views else "",
+        "state",
+    ]
+    return (
+        f"Source {name} is not in sources.yaml any more, and has left {', '.join(filter(None, parts))}: "
+        f"`notion-pipeline remove-source {name}` removes it, `notion-pipeline rename-source {name} NEW` gives it to "
+        "the source's new name."
+    )
 
 
 def _check_writable(path: Path) -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from notion_pipeline.access import account_text, identity
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.overview import CatalogStream, catalog_streams
 from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
@@ -42,6 +43,7 @@ class Overview:
         account_problem: Why it could not.
         streams: None where nothing was listed yet, or the catalog cannot be read.
         catalog_problem: Why it cannot.
+        gone: Databases with tables that are not seen in Notion any more.
     """
 
     source: Source
@@ -49,6 +51,7 @@ class Overview:
     account_problem: str
     streams: list[CatalogStream] | None
     catalog_problem: str
+    gone: list[GoneDatabase]
     last: LastRun | None
     upcoming: list[NextRun]
     succeeded: bool
@@ -94,7 +97,7 @@ def sources(*, as_json: bool) -> None:
 def overviews(project: Project, sources: Sources) -> list[Overview]:
     """Every source of sources.yaml, in its order."""
     workspaces = asyncio.run(_workspaces(project, sources))
-    streams, problem = _streams(project, sources)
+    streams, gone, problem = _streams(project, sources)
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         close_dead_runs(instance, project.home)
         alive = daemon_is_alive(instance)
@@ -105,6 +108,7 @@ def overviews(project: Project, sources: Sources) -> list[Overview]:
                 account_problem=account_problem,
                 streams=streams.get(source.name),
                 catalog_problem=problem,
+                gone=gone.get(source.name, []),
                 last=last_run(instance, source.name),
                 upcoming=next_runs(instance, source),
                 succeeded=has_succeeded(instance, source.name)
@@ -127,13 +131,19 @@ async def _workspaces(project: Project, sources: Sources) -> list[tuple[str, str
     return list(await asyncio.gather(*(ask(source) for source in sources.sources)))
 
 
-def _streams(project: Project, sources: Sources) -> tuple[dict[str, list[CatalogStream] | None], str]:
+def _streams(
+    project: Project, sources: Sources
+) -> tuple[dict[str, list[CatalogStream] | None], dict[str, list[GoneDatabase]], str]:
+    """By source what the catalog holds, and what of it is gone in Notion; and why the catalog cannot be read."""
     catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
+    names = [source.name for source in sources.sources]
     try:
         with catalog.reading() as connection:
-            return {source.name: catalog_streams(connection, source.name) for source in sources.sources}, ""
+            streams = {name: catalog_streams(connection, name) for name in names}
+            gone = {name: [d for d in gone_databases(connection, name) if d.tables] for name in names}
+            return streams, gone, ""
     except CatalogError as error:
-        return {}, error.message
+        return {}, {}, error.message
 
 
 def _print(console: Console, overview: Overview) -> None:
@@ -147,6 +157,8 @@ def _print(console: Console, overview: Overview) -> None:
         ("catalog", Text(overview.catalog_problem or f"{overview.rows:,} rows in {overview.tables:,} tables")),
     ):
         console.print(Text(f"  {name:<10}") + text, soft_wrap=True)
+    for database in overview.gone:
+        console.print(Text(f"  {'gone':<10}{database.describe()}", style="yellow"), soft_wrap=True)
     if not overview.succeeded:
         console.print(Text(f"  never succeeded; `{overview.command}` runs it", style="yellow"), soft_wrap=True)
 
@@ -202,6 +214,16 @@ def _as_json(overview: Overview) -> dict[str, Any]:
         "workspace": overview.workspace or None,
         "databases": len(overview.seen) if overview.streams is not None else None,
         "selected": overview.selected if overview.streams is not None else None,
+        "gone": [
+            {
+                "id": database.id,
+                "title": database.title,
+                "reason": database.reason,
+                "last_seen_at": database.last_seen_at.isoformat() if database.last_seen_at else None,
+                "tables": list(database.tables),
+            }
+            for database in overview.gone
+        ],
         "last_run": None
         if last is None
         else {

@@ -15,7 +15,7 @@ from dagster._core.definitions.metadata import normalize_metadata
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.quality import TableQuality, table_qualities
+from notion_pipeline.catalog.quality import MetChange, TableQuality, table_qualities
 from notion_pipeline.config import Source
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
@@ -30,13 +30,16 @@ VALUES = "values_converted"
 _DESCRIPTIONS = {
     IDS: "Every row of every table has an id, and no two rows have the same.",
     ROWS: "Every table holds the rows that Notion returned: those of the last full read, and the new ones since.",
-    SCHEMA: "No property was removed, renamed or retyped when a table was last synced. One that was added is no harm.",
+    SCHEMA: "No property was removed, renamed or retyped in the last seven days, but for what `notion-pipeline "
+    "acknowledge` took down as known. One that was added is no harm.",
     VALUES: "Every value fits the type of its column. Others are NULL there, and intact in `properties`.",
 }
 #: What may break who reads a table by its columns.
 _UNEXPECTED = frozenset({"removed", "renamed", "retyped"})
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 _TABLES = "tables"
+#: What these find needs a look and is no fault of the tables.
+_WARNINGS = frozenset({SCHEMA, VALUES})
 #: The others stand in the table of problems.
 ROWS_IN_A_LINE = 3
 
@@ -101,6 +104,21 @@ def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> N
         context.log.warning(f"What was synced is committed. It could not be checked: {redacted(str(error))}")
 
 
+def report_schema_check(instance: DagsterInstance, source: str, catalog: Catalog) -> None:
+    """Says to Dagster what the check of schema changes finds now, outside of a run."""
+    for found in check_results(instance, source, catalog, {SCHEMA}):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey([source, "database"]),
+                check_name=SCHEMA,
+                passed=found.passed,
+                metadata=normalize_metadata(found.metadata),
+                severity=found.severity,
+                description=found.description,
+            )
+        )
+
+
 def check_results(
     instance: DagsterInstance, source: str, catalog: Catalog, wanted: set[str]
 ) -> Iterator[dg.AssetCheckResult]:
@@ -121,7 +139,7 @@ def check_results(
 def _result(
     asset: dg.AssetKey, check: str, findings: Sequence[Finding], tables: Sequence[TableQuality]
 ) -> dg.AssetCheckResult:
-    severity = dg.AssetCheckSeverity.WARN if check == VALUES else dg.AssetCheckSeverity.ERROR
+    severity = dg.AssetCheckSeverity.WARN if check in _WARNINGS else dg.AssetCheckSeverity.ERROR
     metadata: dict[str, Any] = {"tables_checked": len(tables), "rows_checked": sum(table.rows for table in tables)}
     if findings:
         metadata["problems"] = dg.MetadataValue.md(_table(findings))
@@ -184,10 +202,20 @@ def _rows(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
 
 
 def _schema(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045
-    changes = [change for change in quality.schema_changes if change["kind"] in _UNEXPECTED]
+    changes = unexpected(quality.schema_changes)
     if not changes:
         return None
-    return Finding(quality.table, f"{'; '.join(map(_change, changes))}.")
+    return Finding(quality.table, f"{'; '.join(map(describe_change, changes))}.")
+
+
+def unexpected(changes: Sequence[MetChange]) -> list[MetChange]:
+    """Those that may break who reads a table by its columns."""
+    return [met for met in changes if met.change["kind"] in _UNEXPECTED]
+
+
+def describe_change(met: MetChange) -> str:
+    """What changed and when a sync met it."""
+    return f"{_change(met.change)} (synced {met.at:%Y-%m-%d %H:%M} UTC)"
 
 
 def _change(change: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.flat_views import keep_views
+from notion_pipeline.catalog.gone import gone_databases
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
@@ -130,7 +131,12 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 connection, handover.source, handover.listing, datetime.now(timezone.utc)
             )
             columns = columns_of(connection, (handover.source.name, "databases"))
+            gone = gone_databases(connection, handover.source.name)
         _keep_views(context, catalog, handover.source)
+        for database in gone:
+            # Once as news, and by name in the metadata of every listing.
+            if database.id in handover.listing.retired:
+                context.log.warning(f"{database.describe()}.")
         context.add_output_metadata(
             listing_metadata(
                 handover.source.name,
@@ -138,6 +144,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 columns,
                 api_requests=handover.listing.api_requests,
                 unmatched=handover.unmatched,
+                gone=gone,
             )
         )
         if self.home:

@@ -6,7 +6,7 @@ lock file of its own, which the operating system frees with its process.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,10 +48,17 @@ def close_dead_runs(instance: DagsterInstance, home: Path) -> None:
             instance.report_run_failed(run, "The process of this run was killed. What it read is kept.")
 
 
-def unfinished_run(instance: DagsterInstance, job: str, home: Path) -> DagsterRun | None:
-    """A run of the job that waits or works, dead ones closed."""
+def unfinished_run(
+    instance: DagsterInstance, job: str, home: Path, counts: Callable[[DagsterRun], bool] | None = None
+) -> DagsterRun | None:
+    """A run of the job that waits or works, dead ones closed.
+
+    Args:
+        counts: Which runs are looked for; all where it is None.
+    """
     close_dead_runs(instance, home)
-    return next(iter(instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1)), None)
+    runs = instance.get_runs(RunsFilter(job_name=job, statuses=_UNFINISHED), limit=None if counts else 1)
+    return next((run for run in runs if counts is None or counts(run)), None)
 
 
 def _has_died(home: Path, run_id: str) -> bool:

@@ -9,6 +9,7 @@ import dagster as dg
 
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
+from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.synced_tables import SyncedTable
 
@@ -34,6 +35,7 @@ def listing_metadata(
     *,
     api_requests: int,
     unmatched: Sequence[str],
+    gone: Sequence[GoneDatabase] = (),
 ) -> dict[str, Any]:
     rows = [
         f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
@@ -49,9 +51,21 @@ def listing_metadata(
         "selected": sum(stream.selected for stream in streams),
         "api_requests": api_requests,
     }
+    if gone:
+        found["not_seen_any_more"] = dg.MetadataValue.md(_gone_table(gone))
     if unmatched:
         found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
     return found
+
+
+def _gone_table(gone: Sequence[GoneDatabase]) -> str:
+    rows = [
+        f"| {markdown_link(database.title or 'Untitled', database.url)} | {database.reason} "
+        f"| {f'{database.last_seen_at:%Y-%m-%d %H:%M} UTC' if database.last_seen_at else ''} "
+        f"| {', '.join(database.tables)} |"
+        for database in gone
+    ]
+    return "\n".join(["| title | reason | last seen | tables that stay |", "| --- | --- | --- | --- |", *rows])
 
 
 def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Landed]]) -> dict[str, Any]:
@@ -59,12 +73,15 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
     began = min(extract.stage.started_at for extract, _ in landed)
     found = {
         **_told(database, [result for _, result in landed], [extract.sync_type for extract, _ in landed]),
+        "read": ", ".join(dict.fromkeys(extract.read for extract, _ in landed)),
         "api_requests": sum(extract.counts.api_requests for extract, _ in landed),
         "api_retries": sum(extract.counts.api_retries for extract, _ in landed),
         "seconds_rate_limited": round(sum(extract.counts.seconds_rate_limited for extract, _ in landed), 3),
         # From the first request on, of an earlier attempt that this one finished as well, until it is committed.
         "seconds": round((datetime.now(timezone.utc) - began).total_seconds(), 1),
     }
+    if reasons := list(dict.fromkeys(extract.reason for extract, _ in landed if extract.reason)):
+        found["reason"] = "; ".join(reasons)
     if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
         found["relations_not_shared"] = hidden
     if children := sum(extract.counts.child_data_sources for extract, _ in landed):

@@ -1,20 +1,28 @@
-"""`S_changes`: asks for a sync of just the databases that were edited or newly shared, at two requests a quiet tick."""
+"""`S_changes`: asks for a sync of what the catalog lacks: databases that were edited, newly shared or newly selected.
+
+A quiet tick costs two requests. What the catalog holds is read from the files that runs leave, never from itself.
+"""
 
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from notion_pipeline.changes import ChangesCursor, look
+from notion_pipeline.changes import look
+from notion_pipeline.changes_cursor import ChangesCursor
+from notion_pipeline.committed_file import load_committed
 from notion_pipeline.config import Source, Watch
 from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.errors import RetryableNotionError
-from notion_pipeline.listing_file import listed_ids
+from notion_pipeline.listing_file import last_listing
+from notion_pipeline.outstanding import Moment, Outstanding
 
 #: Dagster gives a tick a minute; a look that takes longer is carried on by the next.
 LOOK_SECONDS = 15.0
@@ -33,35 +41,47 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
         job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
-        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared ones "
-        "included.",
+        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared and "
+        "newly selected ones included; asks again until they are committed.",
         owners=list(source.owners),
     )
     def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:
         cursor = ChangesCursor.load(context.cursor)
         # The first look notes what there is; what was edited before it, the first run reads.
         is_first = not cursor.started
-        reason = _look(context, source, notion, cursor)
-        if reason:
-            return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
-        return _request(context, source, cursor, home, everything=is_first)
+        # As sources.yaml stands now: a selection that is widened needs no restart.
+        project, sources = notion.project, notion.sources
+        current = sources.source(source.name)
+        listing = last_listing(project.home, source.name)
+        committed = load_committed(project.home, source.name, sources.catalog_path(project))
+        outstanding = Outstanding(current, cursor, listing, committed)
+        now = _look(context, current, notion, cursor, outstanding)
+        if isinstance(now, str):
+            return dg.SensorResult(skip_reason=now, cursor=cursor.dump())
+        outstanding.update(now, is_first=is_first)
+        return _request(context, source.name, outstanding, now, home, is_first=is_first)
 
     return changes
 
 
-def _look(context: dg.SensorEvaluationContext, source: Source, notion: NotionResource, cursor: ChangesCursor) -> str:
-    """Looks at Notion; why not, where it does not answer."""
-    selected, others, databases = listed_ids(notion.project.home, source.name)
+def _look(
+    context: dg.SensorEvaluationContext,
+    source: Source,
+    notion: NotionResource,
+    cursor: ChangesCursor,
+    outstanding: Outstanding,
+) -> Union[datetime, str]:  # noqa: UP007
+    """Looks at Notion, and gives its time; or why not, where it does not answer."""
 
-    async def looked() -> None:
+    async def looked() -> datetime:
         async with notion.client(source, context.log.info) as client:
-            await asyncio.wait_for(
-                look(client, cursor, ignored=others - selected, databases=databases, seconds=LOOK_SECONDS),
+            return await asyncio.wait_for(
+                look(client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS),
                 TICK_SECONDS,
             )
 
     try:
-        asyncio.run(looked())
+        now = asyncio.run(looked())
     except (RetryableNotionError, asyncio.TimeoutError) as error:
         cursor.failing_since = cursor.failing_since or time.time()
         lasted = time.time() - cursor.failing_since
@@ -69,27 +89,47 @@ def _look(context: dg.SensorEvaluationContext, source: Source, notion: NotionRes
             raise
         return f"Notion did not answer ({str(error) or 'out of time'}); for {lasted / 60:.0f} minutes now."
     cursor.failing_since = None
-    return ""
+    return now
 
 
 def _request(
-    context: dg.SensorEvaluationContext, source: Source, cursor: ChangesCursor, home: Path, *, everything: bool
+    context: dg.SensorEvaluationContext,
+    source: str,
+    outstanding: Outstanding,
+    now: datetime,
+    home: Path,
+    *,
+    is_first: bool,
 ) -> dg.SensorResult:
     """One run for all that is due; none while one works, so that a burst of edits becomes one run."""
-    if not everything and not cursor.pending:
-        return dg.SensorResult(skip_reason="Nothing was edited since the last look.", cursor=cursor.dump())
-    job = f"{source.name}_sync"
-    if not everything:
-        running = unfinished_run(context.instance, job, home)
-        if running is not None:
-            reason = f"{len(cursor.pending)} databases are due; run {running.run_id} of {job} is not finished yet."
-            return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
-    wanted, cursor.pending = list(cursor.pending), []
+    cursor, job = outstanding.cursor, f"{source}_sync"
+    running = None if is_first else unfinished_run(context.instance, job, home)
+    moment = Moment(time.time(), now, _last_end(context.instance, job))
+    everything = is_first or outstanding.everything_is_due(moment)
+    full = unfinished_run(context.instance, f"{source}_full_sync", home)
+    due = outstanding.due(moment, edited_only=full is not None)
+    if not everything and not due:
+        reason = "Nothing was edited since the last look."
+        if cursor.pending:
+            reason = f"{len(cursor.pending):,} databases are not committed yet; they are asked for again in a while."
+        return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
+    if running is not None:
+        what = "All" if everything else f"{len(due):,}"
+        reason = f"{what} databases are due; run {running.run_id} of {job} is not finished yet."
+        return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
+    outstanding.asked(due, moment, everything=everything)
     request = dg.RunRequest(
-        run_config={} if everything else _run_config(source, wanted), tags={TRIGGER_TAG: SENSOR_TRIGGER}
+        run_config={} if everything else _run_config(source, due), tags={TRIGGER_TAG: SENSOR_TRIGGER}
     )
     return dg.SensorResult(run_requests=[request], cursor=cursor.dump())
 
 
-def _run_config(source: Source, databases: list[str]) -> Mapping[str, Any]:
-    return {"ops": {f"{source.name}__database": {"config": {"databases": databases}}}}
+def _last_end(instance: DagsterInstance, job: str) -> Union[float, None]:  # noqa: UP007
+    """When the newest finished run of a job ended, in epoch seconds."""
+    finished = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+    records = instance.get_run_records(RunsFilter(job_name=job, statuses=finished), limit=1)
+    return records[0].end_time or records[0].update_timestamp.timestamp() if records else None
+
+
+def _run_config(source: str, databases: list[str]) -> Mapping[str, Any]:
+    return {"ops": {f"{source}__database": {"config": {"databases": databases}}}}

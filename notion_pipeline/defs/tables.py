@@ -6,16 +6,19 @@ them loaded anew. Of the two ways to have assets known from the workspace, this 
 storage of Dagster's.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
 from filelock import FileLock
 
+from notion_pipeline.catalog.bookkeeping import committed_bookmarks
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.standing import standing_tables
+from notion_pipeline.committed_file import save_committed
 from notion_pipeline.config import Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
@@ -104,7 +107,8 @@ def _description(source: Source, table: SyncedTable) -> str:
         partition = markdown_link(table.database_id, partition_path(source.name, table.database_id))
         lines.append(f"Synced by partition {partition} of `{source.name}/database`.")
     else:
-        lines.append("No longer synced: the database is not selected or not shared any more. The table keeps its rows.")
+        why = f"it is {table.gone}" if table.gone else "the database is not selected"
+        lines.append(f"No longer synced: {why}. The table keeps its rows.")
     return "\n\n".join(lines)
 
 
@@ -123,7 +127,9 @@ def note_tables(
         with FileLock(private_directory(home / "tables") / f"{source}.lock", mode=0o600):
             with catalog.reading() as connection:
                 now = synced_tables(connection, source)
+                committed = committed_bookmarks(connection, source)
             save_tables(home, source, now)
+            save_committed(home, source, catalog.path, committed)
     except (NotionPipelineError, OSError) as error:
         context.log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before
@@ -137,9 +143,34 @@ def table_changes(
 ) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
     """What a listing did to tables: one that sources.yaml renames appears under its new name, and tells where from.
 
-    The asset of the old name keeps its history, and says where the table went.
+    The asset of the old name keeps its history, and says where the table went. That of a table which is not synced any
+    more, since its database is gone, says why.
     """
     before, now = note_tables(context, catalog, home, source)
+    return [*_gone(source, before, now), *_renamed(context, catalog, source, before, now)]
+
+
+def _gone(source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]) -> list[dg.AssetObservation]:
+    known = {table.data_source_id: table.gone for table in before}
+    return [
+        dg.AssetObservation(
+            table_key(source, table.name),
+            description=f'"{table.title or "Untitled"}" is {table.gone}. The table keeps its rows.',
+            metadata={
+                "not_synced_since": dg.MetadataValue.timestamp(time.time()),
+                "reason": table.gone,
+                "database_title": table.title or "Untitled",
+                "database_id": table.database_id,
+            },
+        )
+        for table in now
+        if table.gone and table.gone != known.get(table.data_source_id)
+    ]
+
+
+def _renamed(
+    context: dg.OutputContext, catalog: Catalog, source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
+) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
     names = {table.data_source_id: table.name for table in before}
     renamed = [(old, table) for table in now if (old := names.get(table.data_source_id, table.name)) != table.name]
     if not renamed:

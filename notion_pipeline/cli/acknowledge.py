@@ -1,0 +1,92 @@
+"""`notion-pipeline acknowledge`: takes down that changes of a schema are known, so that the check is green again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+import click
+
+from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.quality import MetChange, met_changes
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.launching import project_instance
+from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.config import load_sources
+from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.selection import matches_database
+from notion_pipeline.synced_tables import SyncedTable
+from notion_pipeline.wording import nearest
+
+#: How long a sync that commits just now is waited for.
+WAIT_SECONDS = 10.0
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("streams", nargs=-1, metavar="[STREAM]...")
+@click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
+def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
+    """Acknowledge changes of schemas, so that no_unexpected_schema_change passes again.
+
+    A property that was removed, renamed or retyped is a warning of that check for seven days after the sync that met
+    it. STREAM is the title of a database, a glob on titles, an id, a stream name or a table; without any, all changes
+    so far are acknowledged. Later ones are told of anew.
+    """
+    project = find_project()
+    sources = load_sources(project)
+    names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
+    catalog = Catalog(
+        sources.catalog_path(project), log=lambda line: click.echo(line, err=True), wait_seconds=WAIT_SECONDS
+    )
+    now = datetime.now(timezone.utc)
+    with catalog.reading() as connection:
+        tables = {name: synced_tables(connection, name) for name in names}
+        changes = {name: met_changes(connection, name, now) if connection and tables[name] else {} for name in names}
+    chosen = {name: _chosen(tables[name], streams) for name in names}
+    _raise_for_unknown(streams, tables)
+    wanted = {
+        name: [table for table in chosen[name] if unexpected(changes[name].get(table.data_source_id, ()))]
+        for name in names
+    }
+    if not any(wanted.values()):
+        click.echo("There is nothing to acknowledge.")
+        return
+    with catalog.writing() as connection:
+        for name, of_source in wanted.items():
+            bookkeeping.acknowledge(connection, name, [table.data_source_id for table in of_source], now)
+    for name, of_source in wanted.items():
+        _tell(name, of_source, changes[name])
+    _report(project, catalog, [name for name, of_source in wanted.items() if of_source])
+
+
+def _chosen(tables: Sequence[SyncedTable], streams: Sequence[str]) -> list[SyncedTable]:
+    return [table for table in tables if not streams or any(_names(entry, table) for entry in streams)]
+
+
+def _names(entry: str, table: SyncedTable) -> bool:
+    return entry.lower() == table.name.lower() or matches_database(entry, table.database_id, table.title)
+
+
+def _raise_for_unknown(streams: Sequence[str], tables: Mapping[str, Sequence[SyncedTable]]) -> None:
+    known = [table for of_source in tables.values() for table in of_source]
+    for entry in streams:
+        if not any(_names(entry, table) for table in known):
+            near = nearest(entry, [*(table.name for table in known), *(table.title for table in known)])
+            hint = f', nearest is "{near}".' if near else "."
+            raise CommandError(f'No synced table or database is called "{entry}"{hint}')
+
+
+def _tell(source: str, tables: Sequence[SyncedTable], changes: Mapping[str, Sequence[MetChange]]) -> None:
+    for table in tables:
+        for met in unexpected(changes[table.data_source_id]):
+            click.echo(f"{source}.{table.name}: {describe_change(met)}: acknowledged.")
+
+
+def _report(project: Project, catalog: Catalog, names: Sequence[str]) -> None:
+    """Has Dagster show the check as it is now, without waiting for the next sync."""
+    with working_in(project.root), environment(project.environ), project_instance(project) as instance:
+        for name in names:
+            report_schema_check(instance, name, catalog)

@@ -1,0 +1,61 @@
+"""`notion-pipeline remove-source`: takes away what a source left that sources.yaml has no more."""
+
+from __future__ import annotations
+
+import click
+
+from notion_pipeline.catalog.leftovers import remove_source as remove_from_catalog
+from notion_pipeline.catalog.tables import publish
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.source_state import (
+    catalog_of,
+    checked_name,
+    confirm,
+    instance_of,
+    state_of,
+    tell_what_stays,
+)
+from notion_pipeline.config import load_sources
+from notion_pipeline.defs.source_state import forget_source
+from notion_pipeline.project import find_project
+from notion_pipeline.source_files import remove_files
+
+_SHARED = "has columns that are not ours: it stays as it is, and is nobody's table but yours from now on"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do it without a question.")
+def remove_source(name: str, *, yes: bool) -> None:
+    """Remove what a source left behind: tables, flat views, bookkeeping, partitions, files.
+
+    Take the source out of sources.yaml first. What is to go is shown, and you are asked before it goes. Tables and
+    views of your own stay, in the source's schema too, and so does a table that you gave columns of your own. A
+    connected account stays: `notion-pipeline disconnect` ends it.
+    """
+    project = find_project()
+    sources = load_sources(project)
+    source = checked_name(name)
+    if source in [entry.name for entry in sources.sources]:
+        raise CommandError(
+            f"Source {source} is in {project.sources_label} still: take it out first. Its next sync would make "
+            "everything anew."
+        )
+    catalog = catalog_of(project, sources)
+    with instance_of(project) as instance:
+        state = state_of(project, catalog, instance, source)
+        if state.is_empty:
+            raise CommandError(f"Nothing is left of a source called {source}.")
+        click.echo(f"Left of source {source}:")
+        for line in state.describe():
+            click.echo(line)
+        tell_what_stays(state.catalog, "reads its tables, and fails when they are gone", _SHARED)
+        confirm("Remove this?", yes=yes)
+        if not state.catalog.is_empty:
+            with catalog.writing(memory_limit=None) as connection:
+                remove_from_catalog(connection, source)
+            if (copy := sources.publish_path(project)) is not None:
+                publish(catalog, copy)
+        forget_source(instance, source, state.tables)
+    remove_files(project.home, source)
+    click.echo(f"Source {source} is removed.")

@@ -1,0 +1,99 @@
+"""`notion-pipeline rename-source`: gives what a source has to its new name, so that nothing is read anew."""
+
+from __future__ import annotations
+
+import click
+
+from notion_pipeline.catalog.bookkeeping import committed_bookmarks
+from notion_pipeline.catalog.flat_views import apply_changes, view_changes, views_schema
+from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.leftovers import check_rename
+from notion_pipeline.catalog.leftovers import rename_source as rename_in_catalog
+from notion_pipeline.catalog.tables import publish
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.source_state import (
+    catalog_of,
+    checked_name,
+    confirm,
+    instance_of,
+    state_of,
+    tell_what_stays,
+)
+from notion_pipeline.committed_file import save_committed
+from notion_pipeline.config import Sources, load_sources
+from notion_pipeline.defs.source_state import forget_source, move_partitions
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.source_files import rename_files
+from notion_pipeline.sources_writer import rename
+from notion_pipeline.synced_tables import save_tables
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--yes", is_flag=True, help="Do it without a question.")
+def rename_source(old: str, new: str, *, yes: bool) -> None:
+    """Give the tables and the state of source OLD to NEW, so that nothing is read anew.
+
+    Renames the source in sources.yaml too, unless you have done that. Moved are tables with their columns and
+    comments, flat views, bookmarks, history, partitions and reads in progress. Tables and views of your own stay where
+    they are. In Dagster the assets of the new name begin a history of their own. Load the definitions anew afterwards,
+    as a restart of Dagster does.
+    """
+    project = find_project()
+    sources = load_sources(project)
+    before, after = checked_name(old), checked_name(new)
+    in_file = _is_in_file(project, sources, before, after)
+    catalog = catalog_of(project, sources)
+    with instance_of(project) as instance:
+        state = state_of(project, catalog, instance, before)
+        state_of(project, catalog, instance, after)  # no run may be at work on the new name either
+        if state.is_empty and not in_file:
+            raise CommandError(f"Nothing is left of a source called {before}.")
+        with catalog.reading() as connection:
+            if connection is not None:
+                check_rename(connection, before, after)
+        click.echo(f"Source {before} becomes {after}:")
+        for line in state.describe():
+            click.echo(line)
+        if in_file:
+            click.echo(f"  name: in {project.sources_label}")
+        tell_what_stays(state.catalog, f"reads {before}: change it to {after} afterwards")
+        confirm("Rename this?", yes=yes)
+        if in_file:
+            rename(project, before, after)
+            sources = load_sources(project)
+        if not state.catalog.is_empty:
+            schema = views_schema(after, [entry.name for entry in sources.sources], catalog)
+            with catalog.writing(memory_limit=None) as connection:
+                rename_in_catalog(connection, before, after)
+                if state.catalog.views:
+                    apply_changes(connection, schema, view_changes(connection, after, schema))
+            if (copy := sources.publish_path(project)) is not None:
+                publish(catalog, copy)
+        move_partitions(instance, before, after)
+        forget_source(instance, before, state.tables)
+    rename_files(project.home, before, after)
+    if not state.catalog.is_empty:
+        with catalog.reading() as connection:
+            save_tables(project.home, after, synced_tables(connection, after))
+            save_committed(project.home, after, catalog.path, committed_bookmarks(connection, after))
+    click.echo(f"Source {before} is called {after} now.")
+
+
+def _is_in_file(project: Project, sources: Sources, old: str, new: str) -> bool:
+    """Whether sources.yaml has the old name still, so that it is to be renamed there.
+
+    Raises:
+        CommandError: It has both names or neither.
+    """
+    names = [entry.name for entry in sources.sources]
+    if old in names and new in names:
+        raise CommandError(f"{project.sources_label} has both {old} and {new}: they are two sources.")
+    if old not in names and new not in names:
+        raise CommandError(f"{project.sources_label} has no source {new}; it has {', '.join(names)}.")
+    if old in names and not project.sources_file.exists():
+        raise CommandError(
+            f"There is no {project.sources_label}, so the source is called {old}: write one that calls it {new}."
+        )
+    return old in names

@@ -1,0 +1,136 @@
+"""What a source has outside of sources.yaml, shown before it is removed or renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from dagster import DagsterInstance
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.launching import project_instance
+from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.config import Sources
+from notion_pipeline.config_values import check_source_name
+from notion_pipeline.defs.source_state import partitions_of, working_run
+from notion_pipeline.locks import is_locked
+from notion_pipeline.project import Project
+from notion_pipeline.source_files import files_of, lock_files
+from notion_pipeline.synced_tables import load_tables
+
+#: How long a sync that commits just now is waited for.
+WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """All that a source has outside of sources.yaml.
+
+    Attributes:
+        files: Under NOTION_PIPELINE_HOME.
+        tables: Names of its tables, of earlier ones too, of which Dagster may know an asset.
+    """
+
+    catalog: SourceInCatalog
+    partitions: list[str]
+    files: list[Path]
+    tables: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.catalog.is_empty and not self.partitions and not self.files
+
+    def describe(self) -> list[str]:
+        """A line for each kind of thing that is ours."""
+        found, name = self.catalog, self.catalog.source
+        kinds = [
+            ("tables", [f"{name}.{table}" for table in found.tables]),
+            ("flat views", found.views),
+            ("bookkeeping", ["bookmarks and history in _notion_pipeline"] if found.history else []),
+            ("partitions", [f"{len(self.partitions):,} in Dagster, with the assets' history"] * bool(self.partitions)),
+            ("files", [str(path) for path in self.files]),
+        ]
+        return [f"  {kind}: {', '.join(names)}" for kind, names in kinds if names]
+
+
+def checked_name(name: str) -> str:
+    """The name of a source that there may have been.
+
+    Raises:
+        CommandError: No source can be called so.
+    """
+    try:
+        return check_source_name(name)
+    except ValueError as error:
+        raise CommandError(f"{error}.") from None
+
+
+def catalog_of(project: Project, sources: Sources) -> Catalog:
+    return Catalog(
+        sources.catalog_path(project), log=lambda line: click.echo(line, err=True), wait_seconds=WAIT_SECONDS
+    )
+
+
+@contextmanager
+def instance_of(project: Project) -> Iterator[DagsterInstance]:
+    """The project's Dagster instance."""
+    with working_in(project.root), environment(project.environ), project_instance(project) as instance:
+        yield instance
+
+
+def state_of(project: Project, catalog: Catalog, instance: DagsterInstance, source: str) -> SourceState:
+    """What there is of a source.
+
+    Raises:
+        CommandError: A run works on it.
+    """
+    if (run := working_run(instance, source, project.home)) is not None:
+        raise CommandError(
+            f"Run {run.run_id} of {run.job_name} is not finished yet. Let it end, or end it in Dagster, and try again."
+        )
+    if busy := [path.stem for path in lock_files(project.home, source) if is_locked(project.home, source, path.stem)]:
+        raise CommandError(f"Database {busy[0]} of source {source} is being synced. Try again when that has ended.")
+    with catalog.reading() as connection:
+        found = source_in(connection, source)
+    tables = [*found.tables, *found.shared, *(table.name for table in load_tables(project.home, source))]
+    return SourceState(found, partitions_of(instance, source), files_of(project.home, source), tables)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Asks before anything is done.
+
+    Raises:
+        CommandError: The answer is no, or there is nobody to ask.
+    """
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question, default=False)
+    except click.Abort:
+        raise CommandError("Nothing was changed: nobody confirmed it. --yes does without the question.") from None
+    if not agreed:
+        raise CommandError("Nothing was changed.")
+
+
+def tell_what_stays(found: SourceInCatalog, readers: str, shared: str = "") -> None:
+    """Names what is somebody else's.
+
+    Args:
+        readers: What becomes of views of somebody else that read the tables.
+        shared: What becomes of tables that somebody gave columns of his own; empty is nothing to tell of.
+    """
+    _tell_each(found.source, found.kept, "is not ours and stays")
+    if shared:
+        _tell_each(found.source, found.shared, shared)
+    for view in found.readers:
+        click.echo(f"The view {view} {readers}.")
+
+
+def _tell_each(source: str, names: Sequence[str], what: str) -> None:
+    for name in names:
+        click.echo(f"{source}.{name} {what}.")

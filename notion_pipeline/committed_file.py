@@ -1,0 +1,45 @@
+"""Up to which minute each data source is committed: a copy of the catalog's bookkeeping that each run leaves.
+
+The sensor must know what the catalog holds and may not open it. The file is a copy: lost, the next run makes it anew,
+and until then the sensor asks for what it cannot see committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+
+from notion_pipeline.private_files import private_directory, write_private
+
+
+def save_committed(home: Path, source: str, catalog: Path, bookmarks: Mapping[str, datetime]) -> None:
+    """Puts the bookmarks of a source's data sources in place of those kept before.
+
+    Raises:
+        StagingError: The folder cannot be used.
+        OSError: The file cannot be written.
+    """
+    content = {
+        "catalog": str(catalog.absolute()),
+        "bookmarks": {key: moment.isoformat() for key, moment in bookmarks.items()},
+    }
+    private_directory(home / "committed")
+    write_private(_path(home, source), orjson.dumps(content))
+
+
+def load_committed(home: Path, source: str, catalog: Path) -> dict[str, datetime]:
+    """Bookmark by data source id; none where the catalog is gone, is another file, or nothing was kept of it."""
+    try:
+        content = orjson.loads(_path(home, source).read_bytes())
+        if content["catalog"] != str(catalog.absolute()) or not catalog.exists():
+            return {}
+        return {key: datetime.fromisoformat(moment) for key, moment in content["bookmarks"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _path(home: Path, source: str) -> Path:
+    return home / "committed" / f"{source}.json"

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -263,20 +262,6 @@ def test_an_error_among_several_transactions_undoes_its_own_alone(catalog: Catal
     with held_by_another_process(catalog.path, "writer"):
         pass
     assert kept(catalog) == [(12,)]
-
-
-def test_a_reader_that_is_slower_than_the_writer_is_left_in_peace(catalog: Catalog) -> None:
-    patient = Catalog(catalog.path, log=print, wait_seconds=20)
-    with ExitStack() as open_here:
-        with patient.kept_open():
-            with patient.writing() as connection:
-                connection.execute("UPDATE kept SET a = 2")
-            reader = open_here.enter_context(patient.reading())
-        assert reader is not None
-        assert reader.execute("FROM kept").fetchall() == [(2,)]
-    with patient.writing() as connection:
-        connection.execute("UPDATE kept SET a = 3")
-    assert kept(patient) == [(3,)]
 
 
 def test_folder_that_does_not_exist_is_named(tmp_path: Path, lines: list[str]) -> None:

@@ -92,7 +92,7 @@ class ViewChange:
 
 def views_schema(source: str, sources: Iterable[str], catalog: Catalog) -> str:
     """The schema of a source's views: `S_views`, numbered where a source or the catalog itself is called that."""
-    taken = {*sources, catalog.path.name.split(".", maxsplit=1)[0].lower()}
+    taken = {*sources, catalog.file.name.split(".", maxsplit=1)[0].lower()}
     wish = f"{source}_views"
     return next(name for name in chain([wish], (f"{wish}_{number}" for number in count(2))) if name not in taken)
 

@@ -44,22 +44,6 @@ try:
 except CatalogBusyError as error:
     print("CatalogBusyError:", error)
 """
-COUNTERS = """
-import sys, threading
-from pathlib import Path
-from notion_pipeline.catalog.connection import Catalog
-def count():
-    catalog = Catalog(Path(sys.argv[1]), log=lambda _: None)
-    for _ in range(40):
-        with catalog.writing() as connection:
-            connection.execute("UPDATE kept SET a = a + 1")
-            connection.execute("CREATE OR REPLACE TABLE filled AS SELECT range AS a FROM range(1000)")
-threads = [threading.Thread(target=count) for _ in range(3)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
 READ_ONLY_FOLDER = """
 import os, sys
 from pathlib import Path
@@ -216,21 +200,6 @@ def test_two_threads_of_one_process_write_after_each_other(catalog: Catalog, lin
         thread.join()
     assert errors == []
     assert kept(catalog) == [(11,)]
-
-
-def test_threads_of_several_processes_never_write_at_once(catalog: Catalog) -> None:
-    """Nine writers. A process that closed a file while its other thread wrote it would let the next process in."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", COUNTERS, str(catalog.path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    assert [process.communicate()[0] for process in processes] == ["", "", ""]
-    assert kept(catalog) == [(1 + 3 * 3 * 40,)]
 
 
 def test_transactions_that_follow_each_other_share_one_opening(catalog: Catalog) -> None:

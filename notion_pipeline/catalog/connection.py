@@ -9,7 +9,6 @@ for, and the message says who holds them.
 from __future__ import annotations
 
 import os
-import random
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
 from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
 from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
@@ -35,6 +34,8 @@ MEMORY_LIMIT = "64MB"
 #: A thread at a time opens or closes files: DuckDB fails where one reader opens the file while the last one closes it.
 _AT_THE_DOOR = threading.Lock()
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
+_WAIT_AS_NEXT = wait_random(0.005, 0.02)
+_WAIT_IN_LINE = wait_exponential(multiplier=0.02, max=0.25) + wait_random(0, 0.05)
 _DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")
 _ACCESS_WORDS = ("Permission denied", "Read-only file system", "Operation not permitted")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
@@ -272,8 +273,8 @@ class Catalog:
 def _pause(state: RetryCallState) -> float:
     """Seconds to the next attempt: few for the one who is next, so that commits follow each other closely."""
     error = state.outcome.exception() if state.outcome else None
-    longest = 0.02 if isinstance(error, LockHeldError) and error.is_next else 0.25
-    return min(longest, 0.01 * 2 ** min(state.attempt_number, 6)) * random.uniform(0.5, 1.0)
+    is_next = isinstance(error, LockHeldError) and error.is_next
+    return (_WAIT_AS_NEXT if is_next else _WAIT_IN_LINE)(state)
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -287,16 +287,17 @@ def wish_notes(
     if not wishes or not bookkeeping.has_bookkeeping(connection):
         return
     states = bookkeeping.stream_states(connection, source.name)
-    holders = {state.table_name.lower(): state for state in states.values()}
+    holders = {state.table_name.lower(): f"the table of database {state.database_id}" for state in states.values()}
+    foreign = {name.lower(): "a table or view that is not ours" for name in names_in(connection, source.name)}
+    takers = foreign | holders
     for database in wishes:
         wish = database.table or ""
         own = [states[key].table_name for key, _ in database.data_sources if key in states]
-        if own and wish.lower() not in {name.lower() for name in own}:
-            holder = holders.get(wish.lower())
-            by = f"the table of database {holder.database_id}" if holder else "a table or view that is not ours"
+        if own and wish.lower() in takers and wish.lower() not in {name.lower() for name in own}:
             yield (
-                f'Database "{database.title}": the name {quote(source.name, wish)} that sources.yaml wishes is taken by '
-                f"{by}; its table is called {quote(source.name, own[0])}. Wish for another name, or free that one."
+                f'Database "{database.title}": the name {quote(source.name, wish)} that sources.yaml wishes is taken '
+                f"by {takers[wish.lower()]}; its table is called {quote(source.name, own[0])}. Wish for another name, "
+                "or free that one."
             )
         elif needs_quotes(connection, wish):
             yield (

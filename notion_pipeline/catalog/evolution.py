@@ -159,7 +159,7 @@ def evolve_table(
         for column, kind in missing:
             connection.execute(f"ALTER TABLE {quote(*table)} ADD COLUMN {quote(column)} {kind}")
         return bool(missing)
-    _make_anew(connection, table, planned, wanted, [(name, kinds[name]) for name in own], kinds, recomputed)
+    _make_anew(connection, table, planned, mark=mark, own=own, recomputed=recomputed)
     return True
 
 
@@ -167,13 +167,15 @@ def _make_anew(
     connection: duckdb.DuckDBPyConnection,
     table: tuple[str, str],
     planned: Sequence[PlannedColumn],
-    wanted: Sequence[tuple[str, str]],
-    own: Sequence[tuple[str, str]],
-    kinds: Mapping[str, str],
+    *,
+    mark: bool,
+    own: Sequence[str],
     recomputed: Mapping[str, str],
 ) -> None:
-    """Makes the table again beside itself, with the wanted columns and then the user's, and puts it in its place."""
+    """Makes the table again beside itself, with our columns and then the user's, and puts it in its place."""
     schema, name = table
+    kinds = column_types(connection, table)
+    wanted = _layout(planned, mark=mark)
     renamed = {plan.was.column: plan.column for plan in planned if plan.was and plan.was.column != plan.column}
     before = {plan.column: plan.was.column if plan.was else "" for plan in planned}
     declared = declarations(connection, table)
@@ -181,10 +183,10 @@ def _make_anew(
     comments = {column: comment for column, _, comment in columns_of(connection, table)} if own else {}
     sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
     projection = {column: _page_or(sources, column, kinds, kind) for column, kind in wanted}
-    projection |= {column: f"t.{quote(column)}" for column, _ in own if not declared[column].generated}
+    projection |= {column: f"t.{quote(column)}" for column in own if not declared[column].generated}
     columns = [
         f"{quote(column)} {kind}{_COMPRESSED.get(column, '')}{declared.get(before.get(column, column), '')}"
-        for column, kind in (*wanted, *own)
+        for column, kind in (*wanted, *((column, kinds[column]) for column in own))
     ]
     passage = free_name(f"{name}__next", names_in(connection, schema))
     content = ", ".join([*columns, *constraints(connection, table, renamed)])
@@ -198,7 +200,7 @@ def _make_anew(
     connection.execute(f"DROP TABLE {quote(*table)}")
     connection.execute(f"ALTER TABLE {quote(schema, passage)} RENAME TO {quote(name)}")
     make_indexes(connection, found, table, renamed)
-    for column, _ in own:
+    for column in own:
         if comments[column]:
             connection.execute(f"COMMENT ON COLUMN {quote(*table, column)} IS {text(comments[column] or '')}")
 

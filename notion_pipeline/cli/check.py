@@ -16,13 +16,14 @@ from rich.text import Text
 
 from notion_pipeline.access import account_text, findings, identity, look
 from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.databases import accessible_databases, wish_notes
 from notion_pipeline.catalog.overview import catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.naming import NamedDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 
@@ -150,6 +151,11 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
             tables = rows = 0
             for source in sources.sources:
                 known[source.name] = accessible_databases(connection, source.name)
+                named = [
+                    NamedDatabase(found.id, found.title, found.data_sources, source.table_for(found.id, found.title))
+                    for found in known[source.name].values()
+                ]
+                line.notes += wish_notes(connection, source, named)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)

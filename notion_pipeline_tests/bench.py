@@ -81,7 +81,7 @@ class Bench:
 
         listing = asyncio.run(look())
         with self.catalog.writing() as connection:
-            streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc))
+            streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc), self.lines.append)
         return listing, streams
 
     def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
@@ -44,22 +43,6 @@ try:
         print(connection.execute("FROM kept").fetchall())
 except CatalogBusyError as error:
     print("CatalogBusyError:", error)
-"""
-COUNTERS = """
-import sys, threading
-from pathlib import Path
-from notion_pipeline.catalog.connection import Catalog
-def count():
-    catalog = Catalog(Path(sys.argv[1]), log=lambda _: None)
-    for _ in range(40):
-        with catalog.writing() as connection:
-            connection.execute("UPDATE kept SET a = a + 1")
-            connection.execute("CREATE OR REPLACE TABLE filled AS SELECT range AS a FROM range(1000)")
-threads = [threading.Thread(target=count) for _ in range(3)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
 """
 READ_ONLY_FOLDER = """
 import os, sys
@@ -219,21 +202,6 @@ def test_two_threads_of_one_process_write_after_each_other(catalog: Catalog, lin
     assert kept(catalog) == [(11,)]
 
 
-def test_threads_of_several_processes_never_write_at_once(catalog: Catalog) -> None:
-    """Nine writers. A process that closed a file while its other thread wrote it would let the next process in."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", COUNTERS, str(catalog.path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    assert [process.communicate()[0] for process in processes] == ["", "", ""]
-    assert kept(catalog) == [(1 + 3 * 3 * 40,)]
-
-
 def test_transactions_that_follow_each_other_share_one_opening(catalog: Catalog) -> None:
     other = Catalog(catalog.path, log=print, wait_seconds=0.3)
     with catalog.kept_open():
@@ -263,20 +231,6 @@ def test_an_error_among_several_transactions_undoes_its_own_alone(catalog: Catal
     with held_by_another_process(catalog.path, "writer"):
         pass
     assert kept(catalog) == [(12,)]
-
-
-def test_a_reader_that_is_slower_than_the_writer_is_left_in_peace(catalog: Catalog) -> None:
-    patient = Catalog(catalog.path, log=print, wait_seconds=20)
-    with ExitStack() as open_here:
-        with patient.kept_open():
-            with patient.writing() as connection:
-                connection.execute("UPDATE kept SET a = 2")
-            reader = open_here.enter_context(patient.reading())
-        assert reader is not None
-        assert reader.execute("FROM kept").fetchall() == [(2,)]
-    with patient.writing() as connection:
-        connection.execute("UPDATE kept SET a = 3")
-    assert kept(patient) == [(3,)]
 
 
 def test_folder_that_does_not_exist_is_named(tmp_path: Path, lines: list[str]) -> None:

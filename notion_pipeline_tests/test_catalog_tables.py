@@ -108,7 +108,7 @@ def test_copy_that_cannot_be_published_is_one_catalog_error(workspace: Workspace
     (tmp_path / "folder").mkdir()
     with pytest.raises(CatalogError, match="could not be published"):
         publish(bench.catalog, tmp_path / "folder")
-    assert not list(tmp_path.glob(".*.publishing"))
+    assert not list(tmp_path.glob(".*.publishing*"))
 
 
 def test_name_of_no_table_is_found_out_without_ending_the_transaction(bench: Bench) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from notion_pipeline.project import Project
@@ -146,3 +147,18 @@ def test_each_source_has_its_lines(commands: Commands, monkeypatch: pytest.Monke
     ]
     assert commands.run("check", "--source", "one").exit_code == 0
     assert "nearest is" in commands.run("check", "--source", "onne").stdout
+
+
+def test_table_names_that_cannot_be_had_or_need_quotes_are_noted(commands: Commands, project: Project) -> None:
+    commands.ok("sync")
+    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+        connection.execute("CREATE VIEW notion.mine AS SELECT 1 AS a")
+    wish = "sources: [{name: notion, account: {type: token}, streams: {Tasks: {table: %s}, Notes: {table: order}}}]"
+    commands.configure(wish % "todos")
+    # Not done yet is not taken.
+    assert "is taken" not in commands.ok("check")
+    commands.configure(wish % "mine")
+    commands.ok("sync")
+    output = commands.ok("check")
+    assert 'the name "notion"."mine" that sources.yaml wishes is taken by a table or view that is not ours' in output
+    assert 'SELECT * FROM notion."order"' in output

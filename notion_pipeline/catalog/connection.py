@@ -1,23 +1,26 @@
 """Opens the DuckDB file late, with patience, and closes it surely.
 
 One process writes a DuckDB file at a time, and while it does nobody else can even read it. So a connection lives for
-one transaction, or for a few that are ready to follow each other; another process's hold is waited for, and the message
-says who holds it.
+one transaction, or for a few that are ready to follow each other. Our own lock (`file_lock`) is held from before the
+file is opened until after it is closed; DuckDB's lock keeps out the programs that do not know of ours. Both are waited
+for, and the message says who holds them.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import threading
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
+from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
 from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
 
 #: New files can be opened by DuckDB 1.5, so that tools which embed it can read them.
@@ -28,14 +31,32 @@ LOG_EVERY_SECONDS = 60.0
 #: What a commit makes do with, whatever the size of a table: DuckDB fills what it is given, and its own default is
 #: most of the machine's memory.
 MEMORY_LIMIT = "64MB"
-#: The settings of each file that this process keeps open for writing: who opens it with the same comes in beside.
-_KEPT_OPEN: dict[Path, dict[str, Any]] = {}
-#: A thread at a time opens or closes files. The system's locks on a file are the process's, and end when any thread
-#: closes it: as DuckDB does that looks into a file which another thread is about to close. Another process could write
-#: into the end of a commit then.
+#: A thread at a time opens or closes files: DuckDB fails where one reader opens the file while the last one closes it.
 _AT_THE_DOOR = threading.Lock()
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
+_WAIT_AS_NEXT = wait_random(0.005, 0.02)
+_WAIT_IN_LINE = wait_exponential(multiplier=0.02, max=0.25) + wait_random(0, 0.05)
+_DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")
+_ACCESS_WORDS = ("Permission denied", "Read-only file system", "Operation not permitted")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+@dataclass
+class _Opening:
+    """The file as a thread has it open, and the lock under which it does."""
+
+    connection: duckdb.DuckDBPyConnection
+    lock: CatalogLock
+
+
+class _OfThisThread(threading.local):
+    """What a thread has open, by file: what it opens within that comes in beside, since it would wait for itself."""
+
+    def __init__(self) -> None:
+        self.openings: dict[Path, _Opening] = {}
+
+
+_OPENED = _OfThisThread()
 
 
 def check_file_name(path: Path, schemas: Iterable[str]) -> None:
@@ -45,7 +66,8 @@ def check_file_name(path: Path, schemas: Iterable[str]) -> None:
         ConfigError: One does. DuckDB could not tell `notion.tasks` of the schema from that of the file then, for us
             or for anybody who asks.
     """
-    name = path.name.split(".")[0].lower()
+    # DuckDB names it after the file, not after a link that leads there.
+    name = Path(os.path.realpath(path)).name.split(".")[0].lower()
     if name in schemas:
         raise ConfigError(
             f'The catalog {path} has the name of source "{name}": DuckDB could not tell {name}.databases of the '
@@ -78,14 +100,19 @@ class Catalog:
         self._wait_seconds = wait_seconds
         self._log = log
         self._keeps_open = False
-        self._kept: duckdb.DuckDBPyConnection | None = None
+        self._kept: _Opening | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file itself: a link to it, or a relative path, leads to the same lock and the same log of DuckDB's."""
+        return Path(os.path.realpath(self.path))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
         """Within it the transactions of this object, one after the other, share one opening of the file.
 
-        To open and close it costs as much as a small commit, and the more the more tables it holds. Other threads of
-        this process may read meanwhile; other processes wait, so it is for moments.
+        To open and close it costs as much as a small commit, and the more the more tables it holds. This thread may
+        read meanwhile; all others wait, so it is for moments.
         """
         self._keeps_open = True
         try:
@@ -95,14 +122,21 @@ class Catalog:
             if self._kept is not None:
                 self._let_go(self._kept)
 
-    def _let_go(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def _let_go(self, opening: _Opening) -> None:
         self._kept = None
-        _KEPT_OPEN.pop(self.path, None)
-        _close(connection)
+        if _OPENED.openings.get(self.file) is opening:
+            del _OPENED.openings[self.file]
+        try:
+            with _AT_THE_DOOR:
+                opening.connection.close()
+        finally:
+            opening.lock.release()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """A read-only connection; None where there is no catalog yet.
+
+        Within a transaction of this thread it shows what is committed.
 
         Raises:
             CatalogBusyError: Another process wrote for longer than we wait.
@@ -111,13 +145,19 @@ class Catalog:
         if not self.path.exists():
             yield None
             return
-        connection = self._connect(self._reading_settings, "read")
+        around = _OPENED.openings.get(self.file)
+        opening = None if around else self._open(is_writing=False)
+        connection = around.connection.cursor() if around else None
         try:
             with self._errors("read"):
-                connection.execute("SET TimeZone = 'UTC'")
-                yield connection
+                found = opening.connection if opening else connection
+                found.execute("SET TimeZone = 'UTC'")
+                yield found
         finally:
-            _close(connection)
+            if connection is not None:
+                connection.close()
+            if opening is not None:
+                self._let_go(opening)
 
     @contextmanager
     def writing(self, *, memory_limit: str | None = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -136,7 +176,8 @@ class Catalog:
                 f"The catalog {self.path} cannot be written: its folder does not exist.",
                 cure="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
             )
-        connection = self._kept or self._open_for_writing()
+        opening = self._kept or self._open(is_writing=True)
+        connection = opening.connection
         is_committed = False
         try:
             with self._errors("written"):
@@ -157,74 +198,83 @@ class Catalog:
                     raise
         finally:
             # After an error the next transaction starts with a file opened anew.
-            if not (is_committed and self._keeps_open):
-                self._let_go(connection)
+            if is_committed and self._keeps_open:
+                self._kept = opening
+            else:
+                self._let_go(opening)
 
-    def _reading_settings(self) -> dict[str, Any]:
-        """Read-only; or as this process keeps the file open for writing, since DuckDB lets in nobody else then."""
-        return _KEPT_OPEN.get(self.path) or {"read_only": True, "config": self._config}
+    def _open(self, *, is_writing: bool) -> _Opening:
+        """Opens the file under our lock, as soon as nobody is in the way."""
+        file = self.file
+        if file in _OPENED.openings:
+            raise CatalogBusyError(
+                f"The catalog {self.path} cannot be written: this thread has it open already.",
+                cure="Write after the block that has it open.",
+            )
+        lock = CatalogLock(file, exclusive=is_writing)
 
-    def _open_for_writing(self) -> duckdb.DuckDBPyConnection:
-        # Two writers of one process would share DuckDB's instance and meet in a conflict at commit; where their
-        # settings differ, DuckDB lets in one after the other, as it does with two processes.
-        settings = {"config": {**self._config, "custom_user_agent": f"notion_pipeline/{uuid.uuid4()}"}}
-        connection = self._connect(lambda: settings, "written")
-        if self._keeps_open:
-            self._kept = connection
-            _KEPT_OPEN[self.path] = settings
-        return connection
+        def open_file() -> duckdb.DuckDBPyConnection:
+            lock.take()
+            try:
+                with _AT_THE_DOOR:
+                    return duckdb.connect(str(file), read_only=not is_writing, config=self._config)
+            except BaseException:
+                # Ours that read beside another program do not wait for us while we wait for it.
+                lock.release()
+                raise
 
-    def _connect(self, settings: Callable[[], dict[str, Any]], purpose: str) -> duckdb.DuckDBPyConnection:
-        """Opens the file, at each attempt with the settings of that moment."""
+        patience = Retrying(
+            retry=retry_if_exception(_is_busy),
+            stop=stop_after_delay(self._wait_seconds),
+            wait=_pause,
+            before_sleep=self._teller(),
+            reraise=True,
+        )
+        try:
+            with self._errors("written" if is_writing else "read", LockHeldError, OSError):
+                opening = _Opening(patience(open_file), lock)
+        except BaseException:
+            lock.release()
+            raise
+        _OPENED.openings[file] = opening
+        return opening
+
+    def _teller(self) -> Callable[[RetryCallState], None]:
+        """Says who holds the file: at once, and again each minute."""
         announced = 0.0
 
         def say_who(state: RetryCallState) -> None:
             nonlocal announced
             waited = state.seconds_since_start or 0.0
             error = state.outcome.exception() if state.outcome else None
-            # This process committing another database takes a moment and is no news.
-            is_news = waited >= LOG_EVERY_SECONDS or not _is_open_here(error)
+            is_news = waited >= LOG_EVERY_SECONDS or not _is_brief(error)
             if is_news and (not announced or waited - announced >= LOG_EVERY_SECONDS):
                 announced = waited or 0.001
                 self._log(
                     f"The catalog {self.path} is held by {_holder(error)}; waiting for it ({waited:.0f} s so far)."
                 )
 
-        def open_file() -> duckdb.DuckDBPyConnection:
-            with _AT_THE_DOOR:
-                return duckdb.connect(str(self.path), **settings())
-
-        patience = Retrying(
-            retry=retry_if_exception(_is_busy),
-            stop=stop_after_delay(self._wait_seconds),
-            wait=wait_exponential(multiplier=0.02, max=1.0) + wait_random(0, 0.05),
-            before_sleep=say_who,
-            reraise=True,
-        )
-        with self._errors(purpose):
-            return patience(open_file)
+        return say_who
 
     @contextmanager
-    def _errors(self, done: str) -> Iterator[None]:
+    def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, *also) as error:
             if _is_busy(error):
                 raise CatalogBusyError(
                     f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",
                     cure="Close what holds it and sync again: what was read is kept, and the next run commits it.",
                 ) from error
             kind = CatalogMemoryError if _is_out_of_memory(error) else CatalogError
-            raise kind(
-                f"The catalog {self.path} cannot be {done}: {_first_line(error)}",
-                cure="It holds what it held before. Check its path, permissions and free disk space "
-                "(NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again.",
-            ) from error
+            raise kind(f"The catalog {self.path} cannot be {done}: {reason(error)}", cure=_cure(error)) from error
 
 
-def _close(connection: duckdb.DuckDBPyConnection) -> None:
-    with _AT_THE_DOOR:
-        connection.close()
+def _pause(state: RetryCallState) -> float:
+    """Seconds to the next attempt: few for the one who is next, so that commits follow each other closely."""
+    error = state.outcome.exception() if state.outcome else None
+    is_next = isinstance(error, LockHeldError) and error.is_next
+    return (_WAIT_AS_NEXT if is_next else _WAIT_IN_LINE)(state)
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -235,19 +285,23 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Whether a file is open elsewhere: in another process, or in this one for the other purpose."""
+    """Whether somebody else has the file open: by our lock, or by DuckDB's where he knows of no other."""
     if isinstance(error, duckdb.IOException):
         return "Could not set lock on file" in str(error)
-    return _is_open_here(error)
+    return isinstance(error, LockHeldError) or _is_open_here(error)
 
 
-def _is_out_of_memory(error: duckdb.Error) -> bool:
+def _is_brief(error: BaseException | None) -> bool:
+    return error.is_brief if isinstance(error, LockHeldError) else _is_open_here(error)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
     """Whether the memory limit was too small; where that shows at COMMIT, only the text tells."""
     return isinstance(error, duckdb.OutOfMemoryException) or any(words in str(error) for words in _MEMORY_WORDS)
 
 
 def _is_open_here(error: BaseException | None) -> bool:
-    """Whether another thread of this process has the file open, or is about to close it."""
+    """Whether somebody in this process has opened the file past us, or a reader of ours is just closing it."""
     if isinstance(error, duckdb.ConnectionException):
         return "different configuration" in str(error)
     # The moment between two connections to one file, of which the class differs between DuckDB's versions.
@@ -255,11 +309,31 @@ def _is_open_here(error: BaseException | None) -> bool:
 
 
 def _holder(error: BaseException | None) -> str:
+    if isinstance(error, LockHeldError):
+        return error.holder
     if (found := _HOLDER.search(str(error))) is not None:
         return f"{Path(found['program']).name} (PID {found['pid']})"
     return "this process" if _is_open_here(error) else "another process"
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]
+def reason(error: BaseException) -> str:
+    """What DuckDB or the system says, in full and in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    lines = [line.strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line.strip("^")) or type(error).__name__
+
+
+def _cure(error: BaseException) -> str:
+    """What to do about it; only what it says itself is spoken of."""
+    said = reason(error)
+    held = "It holds what it held before."
+    if any(words in said for words in _DISK_WORDS):
+        return f"{held} Free some disk space, then sync again."
+    if any(words in said for words in _ACCESS_WORDS):
+        return f"{held} Give this user the right to write the file and its folder, then sync again."
+    if isinstance(error, (duckdb.IOException, OSError)):
+        return f"{held} Check its path (NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again."
+    if isinstance(error, duckdb.DependencyException):
+        return f"{held} Drop what depends on it, then sync again."
+    return f"{held} Mend what DuckDB names, then sync again."

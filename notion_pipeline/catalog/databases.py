@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,22 @@ import duckdb
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.comments import comment_on
+from notion_pipeline.catalog.connection import reason
 from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote
+from notion_pipeline.catalog.users_own import (
+    drop_indexes,
+    indexes,
+    make_indexes,
+    needs_quotes,
+    referring_tables,
+    views_over,
+)
 from notion_pipeline.config import Source
+from notion_pipeline.errors import CatalogError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
 from notion_pipeline.listing import IN_TRASH, KnownDatabase, ListedDatabase, Listing
-from notion_pipeline.naming import NamedDatabase, TableNames, table_names
+from notion_pipeline.naming import NamedDatabase, TableNames, TableRename, table_names
 from notion_pipeline.properties import Exclusion
 from notion_pipeline.selection import stream_name
 
@@ -93,9 +104,17 @@ def accessible_databases(connection: duckdb.DuckDBPyConnection | None, source: s
 
 
 def write_databases(
-    connection: duckdb.DuckDBPyConnection, source: Source, listing: Listing, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    listing: Listing,
+    now: datetime,
+    log: Callable[[str], None] | None = None,
 ) -> list[ListedStream]:
-    """Brings `S.databases` up to date, names new tables, and renames those that sources.yaml calls otherwise."""
+    """Brings `S.databases` up to date, names new tables, and renames those that sources.yaml calls otherwise.
+
+    Args:
+        log: Told of names that cannot be had as sources.yaml wishes them, and of views that a renaming breaks.
+    """
     bookkeeping.create_tables(connection)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(source.name)}")
     columns = ", ".join(f"{quote(name)} {kind}" for name, kind, _ in _COLUMNS)
@@ -109,27 +128,24 @@ def write_databases(
             {name: comment for name, _, comment in _COLUMNS},
         )
     before = known_databases(connection, source.name)
-    names = name_tables(connection, source, listing.databases)
+    names = name_tables(connection, source, listing.databases, log)
     if before:
         _require_full_reads(connection, source.name, before, listing.databases)
-    asked = [database.id for database in listing.databases if database.raw is not None]
-    connection.execute(f"DELETE FROM {table} WHERE list_contains(?, id)", [asked])
     for database_id in listing.retired:
         in_trash = listing.gone.get(database_id) == IN_TRASH
         connection.execute(
             f"UPDATE {table} SET accessible = false, selected = false, in_trash = ?, archived = ? WHERE id = ?",
             [in_trash, in_trash, database_id],
         )
-    marks = ["?" if kind != "JSON" else "?::JSON" for _, kind, _ in _COLUMNS]
-    current = ", ".join(f"{quote(name)} = {mark}" for name, mark in zip(_CURRENT, marks[-len(_CURRENT) :], strict=True))
+    all_names = [name for name, _, _ in _COLUMNS]
     for database in listing.databases:
         values = _current(source, database, names.tables, now)
-        if database.raw is not None:
-            row = [*_container(database, database.raw), *values]
-            connection.execute(f"INSERT INTO {table} VALUES ({', '.join(marks)})", row)
-            bookkeeping.note_look(connection, source.name, database.id, database.marks, now)
+        if database.raw is None:
+            _write(connection, table, database.id, _CURRENT, values, is_new=False)
         else:
-            connection.execute(f"UPDATE {table} SET {current} WHERE id = ?", [*values, database.id])
+            row = [*_container(database, database.raw), *values]
+            _write(connection, table, database.id, all_names, row, is_new=database.id not in before)
+            bookkeeping.note_look(connection, source.name, database.id, database.marks, now)
     return [
         ListedStream(
             database_id=database.id,
@@ -142,6 +158,26 @@ def write_databases(
         )
         for database in listing.databases
     ]
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    database_id: str,
+    names: Sequence[str],
+    values: Sequence[Any],
+    *,
+    is_new: bool,
+) -> None:
+    """Writes these columns of a database and no others, which may be the user's."""
+    kinds = {name: kind for name, kind, _ in _COLUMNS}
+    marks = ["?::JSON" if kinds[name] == "JSON" else "?" for name in names]
+    if is_new:
+        columns = ", ".join(map(quote, names))
+        connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join(marks)})", list(values))
+        return
+    changes = ", ".join(f"{quote(name)} = {mark}" for name, mark in zip(names, marks, strict=True))
+    connection.execute(f"UPDATE {table} SET {changes} WHERE id = ?", [*values, database_id])
 
 
 def _require_full_reads(
@@ -169,12 +205,16 @@ def _require_full_reads(
 
 
 def name_tables(
-    connection: duckdb.DuckDBPyConnection, source: Source, databases: Iterable[ListedDatabase]
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    databases: Iterable[ListedDatabase],
+    log: Callable[[str], None] | None = None,
 ) -> TableNames:
     """Gives every data source its table name and renames tables, by way of names of no one since two may swap."""
     return _name(
         connection,
         source,
+        log,
         [
             NamedDatabase(
                 database.id,
@@ -196,11 +236,17 @@ def name_unlisted(
 ) -> None:
     """Names the tables of a database that is synced before any listing, as after the loss of the catalog."""
     named = NamedDatabase(database_id, title, tuple(data_sources), source.table_for(database_id, title))
-    _name(connection, source, [named])
+    _name(connection, source, None, [named])
 
 
-def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list[NamedDatabase]) -> TableNames:
+def _name(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    log: Callable[[str], None] | None,
+    databases: list[NamedDatabase],
+) -> TableNames:
     bookkeeping.create_tables(connection)
+    say = log or (lambda _: None)
     states = bookkeeping.stream_states(connection, source.name)
     present = names_in(connection, source.name)
     ours = {state.table_name.lower() for state in states.values() if state.has_table}
@@ -208,8 +254,23 @@ def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list
     # Where somebody else's table came to stand under a name that was given and not used yet, another is given.
     held = {key: state.table_name for key, state in states.items() if state.table_name.lower() not in foreign}
     names = table_names(databases, held=held, foreign=foreign, prefix=source.table_prefix)
+    stuck = {
+        rename.data_source_id
+        for rename in names.renames
+        if states[rename.data_source_id].has_table and not _can_be_renamed(connection, source.name, rename, say)
+    }
+    if stuck:
+        databases = [replace(d, table=None) if stuck & {key for key, _ in d.data_sources} else d for d in databases]
+        names = table_names(databases, held=held, foreign=foreign, prefix=source.table_prefix)
     standing = [(r.old, r.new) for r in names.renames if states[r.data_source_id].has_table]
     _rename_tables(connection, source.name, standing, {*present, *names.tables.values()})
+    for old, new in standing:
+        say(f"The table {source.name}.{old} is called {source.name}.{new} now, as sources.yaml says.")
+    if standing and (views := views_over(connection, source.name, [old for old, _ in standing])):
+        say(
+            f"Views that are not ours ask for tables by names that these do not have any more, and fail until they are "
+            f"made anew: {', '.join(views)}."
+        )
     owners = {key: database.database_id for database in databases for key, _ in database.data_sources}
     for key, name in names.tables.items():
         if key not in states:
@@ -218,21 +279,81 @@ def _name(connection: duckdb.DuckDBPyConnection, source: Source, databases: list
             bookkeeping.rename_stream(connection, source.name, key, name)
         if key in states and owners[key] != states[key].database_id:
             bookkeeping.move_stream(connection, source.name, key, owners[key])
+    for note in wish_notes(connection, source, databases) if log else ():
+        say(note)
     return names
+
+
+def wish_notes(
+    connection: duckdb.DuckDBPyConnection, source: Source, databases: Iterable[NamedDatabase]
+) -> Iterator[str]:
+    """What sources.yaml wishes as table names and cannot have, or what SQL takes in quotes only."""
+    wishes = [database for database in databases if database.table is not None]
+    if not wishes or not bookkeeping.has_bookkeeping(connection):
+        return
+    states = bookkeeping.stream_states(connection, source.name)
+    holders = {state.table_name.lower(): f"the table of database {state.database_id}" for state in states.values()}
+    foreign = {name.lower(): "a table or view that is not ours" for name in names_in(connection, source.name)}
+    takers = foreign | holders
+    for database in wishes:
+        wish = database.table or ""
+        own = [states[key].table_name for key, _ in database.data_sources if key in states]
+        if own and wish.lower() in takers and wish.lower() not in {name.lower() for name in own}:
+            yield (
+                f'Database "{database.title}": the name {quote(source.name, wish)} that sources.yaml wishes is taken '
+                f"by {takers[wish.lower()]}; its table is called {quote(source.name, own[0])}. Wish for another name, "
+                "or free that one."
+            )
+        elif needs_quotes(connection, wish):
+            yield (
+                f'Database "{database.title}": SQL takes the table name {quote(wish)} in double quotes only: '
+                f"SELECT * FROM {source.name}.{quote(wish)}."
+            )
+
+
+def _can_be_renamed(
+    connection: duckdb.DuckDBPyConnection, schema: str, rename: TableRename, say: Callable[[str], None]
+) -> bool:
+    """Tries it beside the transaction, which a failure would end."""
+    passing = free_name(f"{rename.old}__moving", names_in(connection, schema))
+    with connection.cursor() as beside:
+        beside.execute("BEGIN")
+        try:
+            found = indexes(beside, (schema, rename.old))
+            drop_indexes(beside, schema, found)
+            _rename(beside, schema, rename.old, passing)
+            make_indexes(beside, found, (schema, passing))
+        except (duckdb.Error, CatalogError) as error:
+            why = error.message if isinstance(error, CatalogError) else reason(error)
+        else:
+            why = ""
+        with suppress(duckdb.Error):
+            beside.execute("ROLLBACK")
+        referring = referring_tables(beside, (schema, rename.old)) if why else []
+    if why:
+        by = f" {', '.join(referring)} refer to it by a foreign key." if referring else ""
+        say(
+            f"The table {schema}.{rename.old} keeps its name, though sources.yaml calls it {quote(rename.new)}: "
+            f"{why.rstrip('.')}.{by} Drop what depends on it, then list again."
+        )
+    return not why
 
 
 def _rename_tables(
     connection: duckdb.DuckDBPyConnection, schema: str, renames: list[tuple[str, str]], taken: set[str]
 ) -> None:
-    """Renames all by way of names of no one: two tables may swap theirs."""
+    """Renames all by way of names of no one: two tables may swap theirs. The user's indexes go along."""
     passing = []
     for old, new in renames:
         between = free_name(f"{new}__moving", taken)
         taken.add(between)
+        found = indexes(connection, (schema, old))
+        drop_indexes(connection, schema, found)
         _rename(connection, schema, old, between)
-        passing.append((between, new))
-    for between, new in passing:
+        passing.append((between, new, found))
+    for between, new, found in passing:
         _rename(connection, schema, between, new)
+        make_indexes(connection, found, (schema, new))
 
 
 def _rename(connection: duckdb.DuckDBPyConnection, schema: str, old: str, new: str) -> None:

@@ -1,18 +1,27 @@
 """Which columns a table has after a sync, and how it gets there.
 
 The property id is the identity: a column follows its property through renames. Additions, renames, swaps, new types
-and drops all happen in one projection of the old table into the new one, so that several in one go are no special case.
+and drops all happen in one projection of the old table into the new one, so that several in one go are no special case;
+additions alone are made in place. What the user put on the table goes along.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from notion_pipeline.catalog.bookkeeping import Column
-from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
+from notion_pipeline.catalog.sql import column_types, columns_of, free_name, names_in, quote, text
+from notion_pipeline.catalog.users_own import (
+    constraints,
+    declarations,
+    drop_indexes,
+    indexes,
+    make_indexes,
+    own_columns,
+)
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.naming import column_names
 from notion_pipeline.properties import COMPUTED, Property, duckdb_type
@@ -50,6 +59,7 @@ def plan_columns(
     *,
     keep_removed: bool,
     excluded_ids: Iterable[str] = (),
+    taken: Collection[str] = (),
 ) -> list[PlannedColumn]:
     """The property columns in table order: those that stand keep their place, newcomers are appended.
 
@@ -57,6 +67,7 @@ def plan_columns(
         computed: DuckDB type of each formula and rollup, by property id.
         keep_removed: Whether columns of removed properties stay with their last values.
         excluded_ids: Properties that are to be nowhere; their columns go in any case.
+        taken: Columns of the table that are the user's.
     """
     positions = {prop.id: index for index, prop in enumerate(properties)}
     gone = set(excluded_ids)
@@ -65,7 +76,7 @@ def plan_columns(
         for column in existing
         if column.property_id in positions or (keep_removed and column.property_id not in gone)
     ]
-    names = column_names(properties, {c.property_id: (c.property_name, c.column) for c in standing})
+    names = column_names(properties, {c.property_id: (c.property_name, c.column) for c in standing}, taken)
     planned = []
     for column in standing:
         if column.property_id in positions:
@@ -110,37 +121,88 @@ def create_table(
     connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(_layout(planned, mark=mark))})")
 
 
+def columns_of_ours(existing: Iterable[Column]) -> frozenset[str]:
+    """Names of the columns of a table that this pipeline made."""
+    page = (name for name, _ in PAGE_COLUMNS)
+    return frozenset({*page, SYNCED_AT, DELETED_AT, *(column.column for column in existing)})
+
+
 def evolve_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: tuple[str, str],
+    planned: Sequence[PlannedColumn],
+    existing: Sequence[Column],
+    *,
+    mark: bool,
+    recomputed: Mapping[str, str],
+) -> bool:
+    """Gives the table its new columns; False where it has them already. What is not ours on it stays.
+
+    Args:
+        existing: Our columns as the last sync left them.
+        recomputed: SQL over the temporary table `kept_values` (alias k) for computed columns that change their type,
+            by property id. Other columns that change theirs are filled by the rows that were read.
+
+    Raises:
+        CatalogError: Something of the user's cannot be kept.
+    """
+    kinds = column_types(connection, table)
+    own = own_columns(list(kinds), columns_of_ours(existing))
+    wanted = _layout(planned, mark=mark)
+    names = {column for column, _ in wanted}
+    missing = [(column, kind) for column, kind in wanted if column not in kinds]
+    is_gone = any(column not in names and column not in own for column in kinds)
+    is_renamed = any(plan.was is not None and plan.was.column != plan.column for plan in planned)
+    is_retyped = any(kinds.get(plan.column, plan.duckdb_type) != plan.duckdb_type for plan in planned)
+    if not (is_gone or is_renamed or is_retyped):
+        # Of all changes the one that DuckDB makes under indexes and foreign keys too.
+        for column, kind in missing:
+            connection.execute(f"ALTER TABLE {quote(*table)} ADD COLUMN {quote(column)} {kind}")
+        return bool(missing)
+    _make_anew(connection, table, planned, mark=mark, own=own, recomputed=recomputed)
+    return True
+
+
+def _make_anew(
     connection: duckdb.DuckDBPyConnection,
     table: tuple[str, str],
     planned: Sequence[PlannedColumn],
     *,
     mark: bool,
+    own: Sequence[str],
     recomputed: Mapping[str, str],
-) -> bool:
-    """Gives the table its new columns; False where it has them already.
-
-    Args:
-        recomputed: SQL over the temporary table `kept_values` (alias k) for computed columns that change their type,
-            by property id. Other columns that change theirs are filled by the rows that were read.
-    """
+) -> None:
+    """Makes the table again beside itself, with our columns and then the user's, and puts it in its place."""
     schema, name = table
     kinds = column_types(connection, table)
     wanted = _layout(planned, mark=mark)
-    same_columns = all(plan.was is not None and plan.was.column == plan.column for plan in planned)
-    if same_columns and list(kinds) == [column for column, _ in wanted]:
-        retyped = [plan for plan in planned if kinds[plan.column] != plan.duckdb_type]
-        if not retyped:
-            return False
+    renamed = {plan.was.column: plan.column for plan in planned if plan.was and plan.was.column != plan.column}
+    before = {plan.column: plan.was.column if plan.was else "" for plan in planned}
+    declared = declarations(connection, table)
+    found = indexes(connection, table)
+    comments = {column: comment for column, _, comment in columns_of(connection, table)} if own else {}
     sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
-    projection = ", ".join(f"{_page_or(sources, column, kinds, kind)} AS {quote(column)}" for column, kind in wanted)
+    projection = {column: _page_or(sources, column, kinds, kind) for column, kind in wanted}
+    projection |= {column: f"t.{quote(column)}" for column in own if not declared[column].generated}
+    columns = [
+        f"{quote(column)} {kind}{_COMPRESSED.get(column, '')}{declared.get(before.get(column, column), '')}"
+        for column, kind in (*wanted, *((column, kinds[column]) for column in own))
+    ]
     passage = free_name(f"{name}__next", names_in(connection, schema))
+    content = ", ".join([*columns, *constraints(connection, table, renamed)])
     join = "LEFT JOIN kept_values k ON k.id = t.id" if recomputed else ""
-    connection.execute(f"CREATE TABLE {quote(schema, passage)} ({_declared(wanted)})")
-    connection.execute(f"INSERT INTO {quote(schema, passage)} SELECT {projection} FROM {quote(*table)} t {join}")
+    connection.execute(f"CREATE TABLE {quote(schema, passage)} ({content})")
+    connection.execute(
+        f"INSERT INTO {quote(schema, passage)} ({', '.join(map(quote, projection))}) "
+        f"SELECT {', '.join(projection.values())} FROM {quote(*table)} t {join}"
+    )
+    drop_indexes(connection, schema, found)
     connection.execute(f"DROP TABLE {quote(*table)}")
     connection.execute(f"ALTER TABLE {quote(schema, passage)} RENAME TO {quote(name)}")
-    return True
+    make_indexes(connection, found, table, renamed)
+    for column in own:
+        if comments[column]:
+            connection.execute(f"COMMENT ON COLUMN {quote(*table, column)} IS {text(comments[column] or '')}")
 
 
 def _declared(layout: Sequence[tuple[str, str]]) -> str:

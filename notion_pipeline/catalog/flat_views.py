@@ -93,7 +93,7 @@ class ViewChange:
 
 def views_schema(source: str, sources: Iterable[str], catalog: Catalog) -> str:
     """The schema of a source's views: `S_views`, numbered where a source or the catalog itself is called that."""
-    taken = {*sources, catalog.path.name.split(".", maxsplit=1)[0].lower()}
+    taken = {*sources, catalog.file.name.split(".", maxsplit=1)[0].lower()}
     wish = f"{source}_views"
     return next(name for name in chain([wish], (f"{wish}_{number}" for number in count(2))) if name not in taken)
 
@@ -305,6 +305,8 @@ def _people_join(part: Part, table: tuple[str, str], users: tuple[str, str], ali
         f"  GROUP BY l.id\n"
         f") {alias} ON {alias}.id = t.id"
     )
+
+
 def standing_views(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
     """The views that this pipeline made of a source's tables, `schema.view`."""
     schema = _standing_schema(connection, source)

@@ -17,12 +17,19 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.comments import comment_on, comments_of, digest
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
-from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
+from notion_pipeline.catalog.evolution import (
+    PlannedColumn,
+    columns_of_ours,
+    create_table,
+    evolve_table,
+    plan_columns,
+)
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
 from notion_pipeline.catalog.limits import limits_of
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
+from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -47,22 +54,23 @@ def land(
     load_staged(connection, extract)
     table = (extract.source, state.table_name)
     mark = extract.deleted_rows == "mark"
-    forgotten = 0 if mark or not state.has_table else _forget_marked(connection, table)
-    excludes_more = bool(set(exclusion_marks(extract.excluded)) - set(state.excluded))
-    if excludes_more:
-        exclusion, columns = Exclusion(extract.excluded), state.columns if state.has_table else ()
-        gone = [column for column in columns if exclusion.covers(column.property_name, column.property_id)]
-        note_users_of(connection, table, gone)
-    planned, is_made_anew = _prepare_table(connection, extract, state, table, mark=mark)
-    counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
-    counts["rows_removed"] += forgotten
-    if excludes_more:
-        forget_excluded(connection, table, Exclusion(extract.excluded))
+    with naming_what_is_in_the_way(connection, table, columns_of_ours(state.columns)):
+        forgotten = 0 if mark or not state.has_table else _forget_marked(connection, table)
+        excludes_more = bool(set(exclusion_marks(extract.excluded)) - set(state.excluded))
+        if excludes_more:
+            exclusion, columns = Exclusion(extract.excluded), state.columns if state.has_table else ()
+            gone = [column for column in columns if exclusion.covers(column.property_name, column.property_id)]
+            note_users_of(connection, table, gone)
+        planned, is_made_anew = _prepare_table(connection, extract, state, table, mark=mark)
+        counts = _merge(connection, extract, table, planned, finished_at, mark=mark)
+        counts["rows_removed"] += forgotten
+        if excludes_more:
+            forget_excluded(connection, table, Exclusion(extract.excluded))
     merge_users(connection, extract, finished_at)
     kinds = column_types(connection, table)
     limits = limits_of(connection, extract, table, planned, values_not_computed=counts["values_not_computed"])
     on_table, known_comments = comments_of(extract, planned, limits)
-    comments = {column: known_comments[column] for column in kinds}
+    comments = {column: known_comments[column] for column in kinds if column in known_comments}
     commented = digest(on_table, comments)
     if is_made_anew or commented != bookkeeping.comments_digest(connection, state):
         comment_on(connection, table, on_table, comments)
@@ -111,7 +119,7 @@ def land(
     return Landed(
         table=f"{table[0]}.{table[1]}",
         row_count=row_count,
-        columns=tuple((name, kind, comments[name]) for name, kind in kinds.items()),
+        columns=tuple((name, kind, comments.get(name, "")) for name, kind in kinds.items()),
         bookmark=extract.stage.bookmark,
         last_full_sync_at=finished_at if extract.full else state.last_full_sync_at,
         schema_changes=extract.schema_changes,
@@ -126,17 +134,19 @@ def _prepare_table(
     existing = state.columns if state.has_table else ()
     decision = decide_computed_types(connection, extract, existing, table if state.has_table else None)
     exclusion = Exclusion(extract.excluded)
+    columns = list(column_types(connection, table)) if state.has_table else []
     planned = plan_columns(
         existing,
         extract.schema.properties,
         decision.types,
         keep_removed=extract.sync_type != "FULL_TABLE",
         excluded_ids=[c.property_id for c in existing if exclusion.covers(c.property_name, c.property_id)],
+        taken=own_columns(columns, columns_of_ours(existing)),
     )
     if not state.has_table:
         create_table(connection, table, planned, mark=mark)
         return planned, True
-    is_made_anew = evolve_table(connection, table, planned, mark=mark, recomputed=decision.recomputed)
+    is_made_anew = evolve_table(connection, table, planned, existing, mark=mark, recomputed=decision.recomputed)
     forget_kept_values(connection, decision)
     return planned, is_made_anew
 
@@ -169,7 +179,8 @@ def _merge(
         _judge(connection, extract, target, values, mark=mark)
         found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
     if found.get("updated") or found.get("inserted"):
-        kept = [plan.column for plan in planned if plan.prop is None]
+        kept = {plan.column: f"l.{quote(plan.column)}" for plan in planned if plan.prop is None}
+        kept |= _own_values(connection, table, planned)
         _write_changed(connection, extract, target, values, kept=kept, now=now)
     removed = _remove(connection, extract, target, now, mark=mark) if extract.full else 0
     connection.execute("DROP TABLE IF EXISTS verdicts")
@@ -184,6 +195,20 @@ def _merge(
         "rows_removed": removed,
         "values_not_computed": not_computed,
         "values_not_converted": not_converted,
+    }
+
+
+def _own_values(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], planned: Sequence[PlannedColumn]
+) -> dict[str, str]:
+    """For `_write_changed`: the user's columns keep what a row held, and have their default in a new row."""
+    ours = {*columns_of_ours(()), *(plan.column for plan in planned)}
+    own = own_columns(list(column_types(connection, table)), ours)
+    declared = declarations(connection, table) if own else {}
+    return {
+        name: f"CASE WHEN l.id IS NULL THEN {declared[name].value_by_default} ELSE l.{quote(name)} END"
+        for name in own
+        if not declared[name].generated
     }
 
 
@@ -236,10 +261,14 @@ def _write_changed(
     target: str,
     values: Mapping[str, str],
     *,
-    kept: Sequence[str],
+    kept: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Replaces the rows that changed; columns of properties that are gone keep the last values of each."""
+    """Replaces the rows that changed; columns of properties that are gone, and the user's own, keep their values.
+
+    Args:
+        kept: SQL over what a row held there before (alias l), by column.
+    """
     columns, join = {**values, SYNCED_AT: "?"}, ""
     if kept:
         held = ", ".join(quote(name) for name in kept)
@@ -247,7 +276,7 @@ def _write_changed(
             f"CREATE OR REPLACE TEMP TABLE last_values AS SELECT id, {held} FROM {target} "
             "WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')"
         )
-        columns.update({name: f"l.{quote(name)}" for name in kept})
+        columns.update(kept)
         join = "LEFT JOIN last_values l ON l.id = s.id"
     connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')")
     names = ", ".join(quote(name) for name in columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.copy_file import put_copy
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.errors import CatalogError
 
@@ -86,16 +86,15 @@ def publish(catalog: Catalog, path: Path) -> None:
     Raises:
         CatalogError: The copy cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.publishing")
     try:
-        # A reading connection keeps writers out while the file is copied.
+        if catalog.file.with_name(f"{catalog.file.name}.wal").exists():
+            with catalog.writing():
+                pass  # a writer that was killed has left commits beside the file: opening it to write takes them in
+        # Who reads keeps writers out: the file stays as it is, and no older copy is put over a newer one.
         with catalog.reading() as connection:
-            if connection is None:
-                return
-            shutil.copyfile(catalog.path, temporary)
-        temporary.replace(path)
+            if connection is not None:
+                put_copy(catalog.file, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CatalogError(
             f"The catalog could not be published to {path}: {error.strerror or error}.",
             cure="The catalog itself is committed. Mend the path of publish: in sources.yaml.",

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from notion_pipeline.access import account_text, findings, identity, look, named_in_vain, unseen
 from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.databases import accessible_databases, wish_notes
 from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.catalog.limits import limits_told
@@ -26,6 +26,7 @@ from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.naming import NamedDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.source_files import sources_with_files
@@ -175,6 +176,11 @@ def _catalog(
             for source in sources.sources:
                 known[source.name] = accessible_databases(connection, source.name)
                 gone[source.name] = gone_databases(connection, source.name)
+                named = [
+                    NamedDatabase(found.id, found.title, found.data_sources, source.table_for(found.id, found.title))
+                    for found in known[source.name].values()
+                ]
+                line.notes += wish_notes(connection, source, named)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)

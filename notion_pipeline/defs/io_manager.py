@@ -128,7 +128,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def _land_listing(self, context: dg.OutputContext, catalog: Catalog, handover: ListingHandover) -> None:
         with catalog.writing() as connection:
             handover.streams = write_databases(
-                connection, handover.source, handover.listing, datetime.now(timezone.utc)
+                connection, handover.source, handover.listing, datetime.now(timezone.utc), context.log.warning
             )
             columns = columns_of(connection, (handover.source.name, "databases"))
             gone = gone_databases(connection, handover.source.name)

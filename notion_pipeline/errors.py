@@ -23,8 +23,10 @@ where they are known; the message then names them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from notion_pipeline.redaction import redacted
 
@@ -143,12 +145,31 @@ class CatalogMemoryError(CatalogError):
     """DuckDB had too little memory for what it was to write."""
 
 
+_Error = TypeVar("_Error", bound=NotionPipelineError)
+
+
+def located(error: _Error, *, source: str | None = None, database: str | None = None) -> _Error:
+    """The error with the source and the database on it that it does not name yet.
+
+    A copy where something is added: several tasks may hold one error, as those that waited for the same refresh of a
+    token do, and each tells of its own database.
+    """
+    if (error.source or not source) and (error.database or not database):
+        return error
+    own = copy.copy(error).with_traceback(error.__traceback__)
+    own.source, own.database = error.source or source, error.database or database
+    own.__cause__, own.__context__ = error.__cause__, error.__context__
+    own.__suppress_context__ = error.__suppress_context__
+    return own
+
+
 @contextmanager
 def about(*, source: str | None = None, database: str | None = None) -> Iterator[None]:
     """Puts the source and the database on any error of ours that passes through and does not name them yet."""
     try:
         yield
     except NotionPipelineError as error:
-        error.source = error.source or source
-        error.database = error.database or database
-        raise
+        own = located(error, source=source, database=database)
+        if own is error:
+            raise
+        raise own from own.__cause__

@@ -34,7 +34,13 @@ def listing_metadata(
     *,
     api_requests: int,
     unmatched: Sequence[str],
+    failures: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """Of a listing.
+
+    Args:
+        failures: Why databases, or search, could not be looked at.
+    """
     rows = [
         f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
         f"{s.sync_type} | {'yes' if s.selected else 'no'} |"
@@ -51,6 +57,8 @@ def listing_metadata(
     }
     if unmatched:
         found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
+    if failures:
+        found["not_listed"] = dg.MetadataValue.md("\n".join(f"- {markdown_link(reason, '')}" for reason in failures))
     return found
 
 

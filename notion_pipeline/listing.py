@@ -158,13 +158,19 @@ def plain_title(raw: dict[str, Any]) -> str:
 
 
 async def list_databases(
-    client: NotionClient, *, named: Iterable[str], known: Mapping[str, KnownDatabase], log: Callable[[str], None]
+    client: NotionClient,
+    *,
+    named: Iterable[str],
+    known: Mapping[str, KnownDatabase],
+    log: Callable[[str], None],
+    source: str | None = None,
 ) -> Listing:
     """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
 
     Args:
         named: Database ids that sources.yaml names.
         known: The databases that were accessible at the last listing, by id.
+        source: Its name in sources.yaml, for the failures.
 
     Raises:
         NothingSharedError: The connection sees no database, or none any more.
@@ -210,7 +216,7 @@ async def list_databases(
     failures = [
         _failure(
             key,
-            error if ways[key] != {"sources.yaml"} else _named_only(error),
+            located(error if ways[key] != {"sources.yaml"} else _named_only(error), source=source),
             known.get(key),
             members.get(key, {}),
             is_retired=key in retired,

@@ -220,7 +220,7 @@ class Sync:
 
     async def _look_up(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""
-        with about(source=self._options.source.name, database=target.id):
+        with about(source=self._options.source.name, database=target.label if target.title else target.id):
             raw = (await client.database(target.id)).body
             members = data_source_entries(raw, target.id)
         return DatabaseTarget(

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -14,15 +14,15 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import account_text, findings, identity, look
+from notion_pipeline.access import account_text, fails_a_sync, findings, identity, look
 from notion_pipeline.catalog.connection import Catalog, check_file_name
 from notion_pipeline.catalog.databases import accessible_databases
-from notion_pipeline.catalog.overview import catalog_streams
+from notion_pipeline.catalog.overview import archived_rows_refused, catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.listing import KnownDatabase, hold_back
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 
@@ -126,10 +126,17 @@ def _access(source: Source, project: Project, known: dict[str, KnownDatabase], c
         with Console(stderr=True).status(f"{source.name}: looking at the databases"):
             sight = asyncio.run(look(source, project, known))
         titles = [(database.id, database.title) for database in sight.listing.databases]
-        source.check_streams(titles, file=project.sources_label)
+        problems = source.ambiguous_streams(titles, file=project.sources_label)
+        sight = replace(sight, listing=hold_back(sight.listing, problems, known))
         selected = sum(source.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
         line.notes += findings(source, sight, known)
+        reasons = [str(failure.error) for failure in sight.listing.failures if fails_a_sync(source, failure)]
+        reasons += [str(sight.listing.search_error)] if sight.listing.search_error else []
+        if reasons:
+            line.passed = False
+            line.text = " ".join(f"{line.text}. {' '.join(dict.fromkeys(reasons))}".split())
+        line.notes += [str(f.error) for f in sight.listing.failures if not fails_a_sync(source, f)]
         if not selected:
             line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
     return line
@@ -159,6 +166,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
                         for table in synced
                         if table.rows is None
                     ]
+                line.notes += archived_rows_refused(connection, source.name)
         line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
     return line, known
 

@@ -10,6 +10,7 @@ from dagster import DagsterRun
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from pydantic import Field
 
+from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases, known_databases
@@ -23,8 +24,8 @@ from notion_pipeline.defs.partitions import database_partitions, partitions_name
 from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
-from notion_pipeline.errors import ConfigError, NotionNotFoundError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase, Listing, ListingFailure, hold_back, list_databases
+from notion_pipeline.errors import ConfigError, NotionPipelineError
+from notion_pipeline.listing import KnownDatabase, Listing, hold_back, list_databases
 from notion_pipeline.listing_file import load_failures, load_listing, load_search_error, save_listing
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
@@ -104,7 +105,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         selected = [stream.database_id for stream in handover.streams if stream.selected]
         home = notion.project.home
         with _as_failure():
-            failed = [found for found in handover.listing.failures if _fails_a_sync(current, found)]
+            failed = [found for found in handover.listing.failures if fails_a_sync(current, found)]
             ids = [found.id for found in failed]
             save_listing(home, current, context.run.run_id, handover.listing, selected, ids)
         added, removed, busy = update_partitions(context.instance, name, selected, home=home)
@@ -188,13 +189,15 @@ def _list(
 
     async def look() -> Listing:
         async with notion.client(source, context.log.info) as client:
-            return await list_databases(client, named=source.named_ids(), known=known, log=context.log.info)
+            return await list_databases(
+                client, named=source.named_ids(), known=known, log=context.log.info, source=source.name
+            )
 
     listing = asyncio.run(look())
     found = [(database.id, database.title) for database in listing.databases]
     listing = hold_back(listing, source.ambiguous_streams(found, file=notion.project.sources_label), known)
     for failure in listing.failures:
-        passing = "" if _fails_a_sync(source, failure) else " It is not selected, so no sync fails for it."
+        passing = "" if fails_a_sync(source, failure) else " It is not selected, so no sync fails for it."
         context.log.warning(f"{failure.error}{passing}")
     if listing.search_error is not None:
         context.log.warning(str(listing.search_error))
@@ -202,14 +205,6 @@ def _list(
     for entry in unmatched:
         context.log.warning(f"sources.yaml ({source.name}): {entry} matches no database that the connection sees.")
     return ListingHandover(source, listing, unmatched)
-
-
-def _fails_a_sync(source: Source, failure: ListingFailure) -> bool:
-    """Whether a database that could not be listed was to be read."""
-    if isinstance(failure.error, NotionNotFoundError) and not failure.is_kept:
-        # Settings may outlive their database; a selection by its id asks for it.
-        return failure.id in {named_id(entry) for entry in source.select}
-    return source.selects(failure.id, failure.title)
 
 
 def _targets(

@@ -75,6 +75,10 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
     }
     if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
         found["relations_not_shared"] = hidden
+    if unclear := [line for extract, _ in landed for line in _unclear(extract)]:
+        found["relations_not_looked_at"] = unclear
+    if refused := [extract.counts.archived_refused for extract, _ in landed if extract.counts.archived_refused]:
+        found["archived_rows_refused"] = refused
     if children := sum(extract.counts.child_data_sources for extract, _ in landed):
         found["child_data_sources"] = children
     return found
@@ -154,6 +158,11 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
 
 def _hidden(extract: Extract) -> list[str]:
     return [prop.name for prop in extract.schema.properties if prop.id in extract.hidden_relations]
+
+
+def _unclear(extract: Extract) -> list[str]:
+    names = {prop.id: prop.name for prop in extract.schema.properties}
+    return [f"{names[key]}: {reason}" for key, reason in extract.unclear_relations.items() if key in names]
 
 
 def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:

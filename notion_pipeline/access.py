@@ -126,7 +126,9 @@ async def _hidden_relations(
     ]
     targets = sorted({target for _, _, target in wanted})
     seen = dict(zip(targets, await all_or_first_error(_sees(client, target) for target in targets), strict=True))
-    hidden = [f'"{name}" of "{title}"' for title, name, target in wanted if isinstance(seen[target], NotionNotFoundError)]
+    hidden = [
+        f'"{name}" of "{title}"' for title, name, target in wanted if isinstance(seen[target], NotionNotFoundError)
+    ]
     unclear = [
         f'"{name}" of "{title}" ({error.message})'
         for title, name, target in wanted

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from notion_pipeline.client import NotionClient
-from notion_pipeline.errors import InvalidCursorError
+from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.selection import normalise_id
 
@@ -79,16 +79,22 @@ async def look(
     ignored: Collection[str],
     databases: Mapping[str, str],
     seconds: float,
-) -> None:
+) -> str:
     """Brings the cursor up to date: what is due stands in `pending` afterwards.
+
+    A page of search that is refused ends the look there; what the pages before it showed counts, and the next look
+    reads its whole span again.
 
     Args:
         ignored: Databases that are not selected.
         databases: Database id by data source id, of the last listing.
         seconds: The look's budget; what does not fit is carried on by the next one.
 
+    Returns:
+        What went wrong on the way; empty where nothing did.
+
     Raises:
-        NotionError: Notion refused or could not be reached.
+        NotionError: Notion refused the first page or could not be reached.
     """
     give_up_at = time.monotonic() + seconds
     looking = _Look(cursor, ignored, databases)
@@ -102,10 +108,15 @@ async def look(
         except InvalidCursorError:
             # Search cursors need not live that long: this look reads its span from the top.
             await _read(client, looking, None, give_up_at, stop_at_known=False)
+        except AuthorizationError:
+            raise
+        except NotionError as error:
+            looking.gap = error
     if not sees_all and databases:
         await _turn_a_page(client, looking)
     looking.finish()
-    cursor.started, cursor.broken = True, False
+    cursor.started, cursor.broken = True, looking.gap is not None
+    return looking.problem or str(looking.gap or "")
 
 
 async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
@@ -121,6 +132,11 @@ async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
         answer = await client.search({**body, "start_cursor": position} if position else body)
     except InvalidCursorError:
         return  # the next look begins a new round
+    except AuthorizationError:
+        raise
+    except NotionError as error:
+        looking.problem = str(error)  # as above; this page is only for what no edit brings to the top
+        return
     looking.welcome(answer.body.get("results") or [])
     following = answer.body.get("next_cursor")
     cursor.round = following if answer.body.get("has_more") and isinstance(following, str) else None
@@ -131,12 +147,22 @@ async def _read(
 ) -> bool:
     """Whether everything that search finds stood on one page."""
     first = position is None
+    is_answered = False
     while True:
         body: dict[str, Any] = {
             "sort": {"timestamp": "last_edited_time", "direction": "descending"},
             "page_size": SEARCH_PAGE_SIZE,
         }
-        answer = await client.search({**body, "start_cursor": position} if position else body)
+        try:
+            answer = await client.search({**body, "start_cursor": position} if position else body)
+        except AuthorizationError:
+            raise
+        except NotionError as error:
+            if not is_answered:
+                raise
+            looking.gap = error
+            return False
+        is_answered = True
         looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
         results = answer.body.get("results") or []
         news, reached_horizon = looking.take(results)
@@ -154,11 +180,18 @@ async def _read(
 
 
 class _Look:
-    """The answers of one look against what was known."""
+    """The answers of one look against what was known.
+
+    Attributes:
+        gap: Why it did not come to its end.
+        problem: Why the round through all data sources did not get further.
+    """
 
     def __init__(self, cursor: ChangesCursor, ignored: Collection[str], databases: Mapping[str, str]) -> None:
         self.cursor = cursor
         self.now: datetime | None = None
+        self.gap: NotionError | None = None
+        self.problem = ""
         self._ignored = set(ignored)
         self._databases = databases
 
@@ -218,7 +251,7 @@ class _Look:
             if datetime.fromisoformat(seen) < minute:
                 del self.cursor.again[database_id]
                 self.cursor.due(database_id)
-        if self.cursor.deeper is None:
+        if self.cursor.deeper is None and self.gap is None:
             self.cursor.looked_at = minute.isoformat()
         horizon = self._horizon().isoformat()
         self.cursor.known = {key: stamp for key, stamp in self.cursor.known.items() if stamp >= horizon}

@@ -23,7 +23,6 @@ where they are known; the message then names them.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -156,11 +155,19 @@ def located(error: _Error, *, source: str | None = None, database: str | None = 
     """
     if (error.source or not source) and (error.database or not database):
         return error
-    own = copy.copy(error).with_traceback(error.__traceback__)
+    own = copied(error)
     own.source, own.database = error.source or source, error.database or database
+    return own
+
+
+def copied(error: _Error) -> _Error:
+    """The same error once more, with its traceback and its causes."""
+    # By hand: copy() would call the class with the message alone, which not every subclass need take.
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
     own.__cause__, own.__context__ = error.__cause__, error.__context__
     own.__suppress_context__ = error.__suppress_context__
-    return own
+    return own.with_traceback(error.__traceback__)
 
 
 @contextmanager

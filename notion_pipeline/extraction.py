@@ -195,7 +195,9 @@ class Extraction:
 
     def _note_no_archived_rows(self, error: NotionError) -> None:
         if self._archived.supported:  # else another database of this run has said so
-            self._log(f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read.")
+            self._log(
+                f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
+            )
         self._archived.supported = False
 
     def _note_archived_refused(self, error: NotionError) -> None:

@@ -11,7 +11,6 @@ Where search or a database that was to be listed fails, the listing is incomplet
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
     about,
+    copied,
     located,
 )
 from notion_pipeline.instants import as_datetime
@@ -276,7 +276,7 @@ def _failure(
 
 def _named_only(error: NotionPipelineError) -> NotionPipelineError:
     """The error of a database of which nobody knows but who named it."""
-    own = copy.copy(error)
+    own = copied(error)
     own.message = f"{error.message} It is named in sources.yaml."
     return own
 
@@ -288,8 +288,8 @@ def _label(database_id: str, title: str) -> str:
 def _incomplete(error: NotionError) -> NotionError:
     """What an incomplete search means for a sync."""
     return NotionError(
-        "Notion's search did not come to its end, so databases that were shared lately may be missing from the listing; "
-        f"nothing is retired, and what was known or named is synced all the same. {error.message}",
+        "Notion's search did not come to its end, so databases that were shared lately may be missing from the "
+        f"listing; nothing is retired, and what was known or named is synced all the same. {error.message}",
         cure=error.cure,
         status=error.status,
         code=error.code,

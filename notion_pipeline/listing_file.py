@@ -18,7 +18,13 @@ from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
 def save_listing(
-    home: Path, source: Source, run_id: str, listing: Listing, selected: list[str], failed: Collection[str] = ()
+    home: Path,
+    source: Source,
+    run_id: str,
+    listing: Listing,
+    *,
+    selected: Collection[str],
+    failed: Collection[str] = (),
 ) -> None:
     """Keeps what the reads of this run need of the listing, in place of the run's before.
 

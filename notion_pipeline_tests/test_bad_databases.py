@@ -272,7 +272,7 @@ def test_linked_view_in_select_is_no_database_that_was_synced(
     assert result.exit_code == 1
     assert "3 databases can be seen, 3 selected" in result.stdout
     assert "linked view" in result.stdout
-    configure(pipeline, f'deselect: [{view.id}]')
+    configure(pipeline, f"deselect: [{view.id}]")
     synced(pipeline)
 
 

@@ -11,8 +11,8 @@ from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import Runs
-from notion_pipeline_tests.whole_way import SCHEMA, Pipeline, later, synced, tasks_in
 from notion_pipeline_tests.test_bad_databases import configure
+from notion_pipeline_tests.whole_way import SCHEMA, Pipeline, later, synced, tasks_in
 
 FOR_GOOD = 10_000
 REFUSALS: dict[str, dict[str, Any]] = {
@@ -66,9 +66,7 @@ def test_relation_whose_target_cannot_be_looked_at_is_told_and_the_rows_land(
 
 def test_note_of_a_relation_goes_when_its_target_can_be_looked_at(workspace: Workspace, pipeline: Pipeline) -> None:
     _, target = related(workspace)
-    workspace.faults.add(
-        Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"])
-    )
+    workspace.faults.add(Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"]))
     synced(pipeline)
     workspace.faults.clear()
     synced(pipeline, "notion_full_sync")
@@ -80,9 +78,7 @@ def test_note_of_a_relation_goes_when_its_target_can_be_looked_at(workspace: Wor
 
 def test_check_names_a_relation_whose_target_cannot_be_looked_at(workspace: Workspace, project: Project) -> None:
     _, target = related(workspace)
-    workspace.faults.add(
-        Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"])
-    )
+    workspace.faults.add(Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"]))
     text = Commands(project).ok("check")
     assert 'Relations whose target could not be looked at: "Project" of "Tasks" (The connection may not read' in text
 

@@ -53,15 +53,16 @@ def _look(context: dg.SensorEvaluationContext, source: Source, notion: NotionRes
     """Looks at Notion; why not, where it does not answer."""
     selected, others, databases = listed_ids(notion.project.home, source.name)
 
-    async def looked() -> None:
+    async def looked() -> str:
         async with notion.client(source, context.log.info) as client:
-            await asyncio.wait_for(
+            return await asyncio.wait_for(
                 look(client, cursor, ignored=others - selected, databases=databases, seconds=LOOK_SECONDS),
                 TICK_SECONDS,
             )
 
     try:
-        asyncio.run(looked())
+        if problem := asyncio.run(looked()):
+            context.log.warning(f"Not everything could be looked at: {problem}")
     except (RetryableNotionError, asyncio.TimeoutError) as error:
         cursor.failing_since = cursor.failing_since or time.time()
         lasted = time.time() - cursor.failing_since

@@ -22,8 +22,8 @@ def save_listing(
     source: Source,
     run_id: str,
     listing: Listing,
-    *,
     selected: Collection[str],
+    *,
     failed: Collection[str] = (),
 ) -> None:
     """Keeps what the reads of this run need of the listing, in place of the run's before.

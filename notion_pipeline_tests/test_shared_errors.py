@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 
 import pytest
 
@@ -11,6 +13,7 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Fault
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.whole_way import QUERY, Pipeline, synced, tasks_in
 
 
@@ -22,16 +25,27 @@ def side(project: Project, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPat
     return OAuthSide(find_project(project.root), sandbox)
 
 
+def revoke_when_all_wait(side: OAuthSide) -> None:
+    """Disconnects the account once three queries were refused."""
+    deadline = time.monotonic() + PATIENCE
+    while sum(request.status == 401 for request in side.ws.requests) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    side.ws.oauth.disconnect()
+
+
 def test_databases_of_a_revoked_account_are_each_named_once(side: OAuthSide) -> None:
     pipeline = Pipeline(side.project, side.ws)
     databases = [tasks_in(side.ws, 2, title).database for title in ("Tasks", "Notes", "Plans")]
     side.connect()
     synced(pipeline)
     # All three ask at once, are refused, and wait for the one refresh, which is refused as well.
-    side.ws.latency = 0.3
-    side.ws.faults.add(Fault("call", match=QUERY, callable=side.ws.oauth.disconnect))
+    side.ws.faults.add(Fault("call", match=QUERY, times=3, callable=threading.Barrier(3, timeout=PATIENCE).wait))
+    side.ws.faults.add(Fault("unauthorized", match=QUERY, times=3))
+    side.ws.faults.add(Fault("call", match="POST /v1/oauth/token", callable=lambda: revoke_when_all_wait(side)))
     run = pipeline.sync()
     assert not run.success
+    assert "3 of 3 databases of source notion failed" in run.log, run.log[-3000:]
     text = run.log[run.log.rindex("3 of 3 databases of source notion failed") :]
     for database in databases:
         assert text.count(f'Database "{database.title}" ({database.id})') == 1, text

@@ -107,7 +107,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         with _as_failure():
             failed = [found for found in handover.listing.failures if fails_a_sync(current, found)]
             ids = [found.id for found in failed]
-            save_listing(home, current, context.run.run_id, handover.listing, selected=selected, failed=ids)
+            save_listing(home, current, context.run.run_id, handover.listing, selected, failed=ids)
         added, removed, busy = update_partitions(context.instance, name, selected, home=home)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "

@@ -11,10 +11,10 @@ from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
-from notion_pipeline.errors import NotionNotFoundError, RetryableNotionError
-from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, list_databases
+from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
+from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
 from notion_pipeline.project import Project
-from notion_pipeline.selection import matches_database, names_database
+from notion_pipeline.selection import matches_database, named_id, names_database
 from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.
@@ -78,11 +78,13 @@ class Sight:
     Attributes:
         notes: What the listing had to say while it was made.
         hidden: Relations of selected databases whose target the connection cannot see.
+        unclear: Those whose target could not be looked at, with the reason.
     """
 
     listing: Listing
     notes: tuple[str, ...]
     hidden: tuple[str, ...]
+    unclear: tuple[str, ...] = ()
 
 
 async def look(source: Source, project: Project, known: Mapping[str, KnownDatabase]) -> Sight:
@@ -99,16 +101,22 @@ async def look(source: Source, project: Project, known: Mapping[str, KnownDataba
         credential_of(source, project), project, source=source.name, log=_nothing, limits=source.limits
     )
     async with client:
-        listing = await list_databases(client, named=source.named_ids(), known=known, log=notes.append)
+        listing = await list_databases(
+            client, named=source.named_ids(), known=known, log=notes.append, source=source.name
+        )
         selected = [database for database in listing.databases if source.selects(database.id, database.title)]
-        hidden = await _hidden_relations(client, selected, listing.databases)
-    return Sight(listing, tuple(notes), tuple(hidden))
+        hidden, unclear = await _hidden_relations(client, selected, listing.databases)
+    return Sight(listing, tuple(notes), tuple(hidden), tuple(unclear))
 
 
 async def _hidden_relations(
     client: NotionClient, selected: Sequence[ListedDatabase], listed: Sequence[ListedDatabase]
-) -> list[str]:
-    """Notion shows such relations as empty, without a word (notion-api.md section 6)."""
+) -> tuple[list[str], list[str]]:
+    """Notion shows such relations as empty, without a word (notion-api.md section 6).
+
+    Returns:
+        With them, those of which Notion would not say whether their target can be seen.
+    """
     visible = {member.id for database in listed for member in database.data_sources}
     wanted = [
         (database.title or "Untitled", name, target)
@@ -119,7 +127,15 @@ async def _hidden_relations(
     ]
     targets = sorted({target for _, _, target in wanted})
     seen = dict(zip(targets, await all_or_first_error(_sees(client, target) for target in targets), strict=True))
-    return [f'"{name}" of "{title}"' for title, name, target in wanted if not seen[target]]
+    hidden = [
+        f'"{name}" of "{title}"' for title, name, target in wanted if isinstance(seen[target], NotionNotFoundError)
+    ]
+    unclear = [
+        f'"{name}" of "{title}" ({error.message})'
+        for title, name, target in wanted
+        if (error := seen[target]) is not None and not isinstance(error, NotionNotFoundError)
+    ]
+    return hidden, unclear
 
 
 def _relations(data_source: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -134,12 +150,21 @@ def _relations(data_source: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-async def _sees(client: NotionClient, data_source_id: str) -> bool:
+async def _sees(client: NotionClient, data_source_id: str) -> NotionError | None:
+    """Why a data source cannot be seen; None where it can."""
     try:
         await client.data_source(data_source_id)
-    except NotionNotFoundError:
-        return False
-    return True
+    except NotionError as error:
+        return error
+    return None
+
+
+def fails_a_sync(source: Source, failure: ListingFailure) -> bool:
+    """Whether a database that could not be listed was to be read, so that a sync fails for it."""
+    if isinstance(failure.error, NotionNotFoundError) and not failure.is_kept:
+        # Settings may outlive their database; a selection by its id asks for it.
+        return failure.id in {named_id(entry) for entry in source.select}
+    return source.selects(failure.id, failure.title)
 
 
 def unseen(
@@ -188,7 +213,9 @@ def findings(
     """
     listing = sight.listing
     titles = [(database.id, database.title) for database in listing.databases]
-    lines = [f"{entry} matches no database that the connection sees." for entry in source.unmatched(titles)]
+    failed = [(failure.id, failure.title) for failure in listing.failures]
+    unmatched = source.unmatched([*titles, *failed])
+    lines = [f"{entry} matches no database that the connection sees." for entry in unmatched]
     for way, words in _ONE_WAY.items():
         alone = [database for database in listing.databases if database.found_by == {way}]
         if alone:
@@ -199,6 +226,8 @@ def findings(
         lines.append(f"Not seen any more: {len(told) - _NAMED_AT_MOST} others.")
     if sight.hidden:
         lines.append(f"Relations that look empty, since their target is not shared: {_named(sight.hidden, quotes='')}.")
+    if sight.unclear:
+        lines.append(f"Relations whose target could not be looked at: {_named(sight.unclear, quotes='')}.")
     return [*lines, *sight.notes]
 
 

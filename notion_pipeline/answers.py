@@ -32,7 +32,9 @@ LONGEST_QUOTE = 300  # characters of Notion's own message that an error of ours 
 LONGEST_NAME = 80  # of its codes and ids
 BLOCKED = "public_api_request_blocked"  # the rate limit that no waiting ends (notion-api.md section 11)
 RATE_LIMITED = (429, 529)
-QUERY_TOO_HEAVY = (503, 504)
+# Under which Notion, or a gateway before it that gives up first, fails over a query that takes too long. A 529 is none
+# of them: it says that Notion is busy with others.
+MAY_BE_TOO_HEAVY = tuple(status for status in range(500, 600) if status != 529)
 # Every other refusal may pass: 5xx, and 409, which a read meets only by bad luck.
 NOT_REPEATED = tuple(status for status in range(400, 500) if status != 409)
 BAD_CURSOR = "The start_cursor provided is invalid"
@@ -46,6 +48,8 @@ STATUS_OF_CODE = {
     "service_overload": 529,
 }
 
+#: The id of something else where a database's belongs: a page's in select, most often.
+_WRONG_KIND = re.compile(r"is a [a-z ]+, not a database")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _UNREADABLE_TIME = (ValueError, TypeError, IndexError, OverflowError)
 
@@ -69,7 +73,7 @@ class TransientFailure(RetryableNotionError):  # noqa: N818  (the error is what 
 
     Attributes:
         at_least_seconds: What the answer asked to wait; 0 where it did not.
-        too_heavy: Notion ran out of time over a query; a smaller page may get through.
+        too_heavy: The server failed or ran out of time; over a query, a smaller page may get through.
     """
 
     at_least_seconds: float = 0.0
@@ -208,7 +212,7 @@ def _refuse(response: httpx.Response, body: dict[str, Any], subject: str) -> NoR
     if said.status in NOT_REPEATED:
         raise _final_error(said)
     failure = TransientFailure(f"Notion failed over {subject}: {said}", **said.facts)
-    failure.too_heavy = said.status in QUERY_TOO_HEAVY
+    failure.too_heavy = said.status in MAY_BE_TOO_HEAVY
     failure.at_least_seconds = wait_asked_for(response.headers) or 0.0
     raise failure
 
@@ -238,12 +242,20 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
             cure="Sync again: the listing starts over.",
             **said.facts,
         )
-    wrong_url = said.code == "invalid_request_url"
     return NotionRequestError(
-        f"Notion refuses the request for {said.subject}: {said}.",
-        cure="Check NOTION_API_URL: it is the base URL, without /v1." if wrong_url else "Asking again does not help.",
-        **said.facts,
+        f"Notion refuses the request for {said.subject}: {said}.", cure=_cure_of_refusal(said), **said.facts
     )
+
+
+def _cure_of_refusal(said: _Refusal) -> str:
+    if said.code == "invalid_request_url":
+        return "Check NOTION_API_URL: it is the base URL, without /v1."
+    if _WRONG_KIND.search(said.quote):
+        return (
+            "Name a database by its own id: open it in Notion as a full page and copy its link; the id stands before "
+            "`?v=`."
+        )
+    return "Asking again does not help."
 
 
 def _fail_unread(response: httpx.Response, subject: str) -> NoReturn:
@@ -255,6 +267,7 @@ def _fail_unread(response: httpx.Response, subject: str) -> NoReturn:
         status=response.status_code,
         request_id=_request_id(response, {}) or None,
     )
+    failure.too_heavy = response.status_code in MAY_BE_TOO_HEAVY
     failure.at_least_seconds = wait_asked_for(response.headers) or 0.0
     raise failure
 

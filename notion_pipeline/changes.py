@@ -18,7 +18,7 @@ from typing import Any
 
 from notion_pipeline.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.client import NotionClient
-from notion_pipeline.errors import InvalidCursorError
+from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.listing_file import LastListing
 from notion_pipeline.selection import normalise_id
@@ -37,8 +37,11 @@ async def look(
     ignored: Collection[str],
     listing: LastListing | None,
     seconds: float,
-) -> datetime:
+) -> tuple[datetime, str]:
     """Brings the cursor up to date: what was edited stands in `pending` afterwards.
+
+    A page of search that is refused ends the look there; what the pages before it showed counts, and the next look
+    reads its whole span again.
 
     Args:
         ignored: Databases that are not selected.
@@ -46,10 +49,10 @@ async def look(
         seconds: The look's budget; what does not fit is carried on by the next one.
 
     Returns:
-        The server's time.
+        The server's time, and what went wrong on the way; empty where nothing did.
 
     Raises:
-        NotionError: Notion refused or could not be reached.
+        NotionError: Notion refused the first page or could not be reached.
     """
     give_up_at = time.monotonic() + seconds
     looking = _Look(cursor, ignored, listing)
@@ -63,11 +66,15 @@ async def look(
         except InvalidCursorError:
             # Search cursors need not live that long: this look reads its span from the top.
             await _read(client, looking, None, give_up_at, stop_at_known=False)
+        except AuthorizationError:
+            raise
+        except NotionError as error:
+            looking.gap = error
     if not sees_all and listing is not None:
         await _turn_a_page(client, looking)
     looking.finish()
-    cursor.started, cursor.broken = True, False
-    return looking.now or datetime.now(timezone.utc)
+    cursor.started, cursor.broken = True, looking.gap is not None
+    return looking.now or datetime.now(timezone.utc), looking.problem or str(looking.gap or "")
 
 
 async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
@@ -83,6 +90,11 @@ async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
         answer = await client.search({**body, "start_cursor": position} if position else body)
     except InvalidCursorError:
         return  # the next look begins a new round
+    except AuthorizationError:
+        raise
+    except NotionError as error:
+        looking.problem = str(error)  # as above; this page is only for what no edit brings to the top
+        return
     looking.welcome(answer.body.get("results") or [])
     following = answer.body.get("next_cursor")
     cursor.round = following if answer.body.get("has_more") and isinstance(following, str) else None
@@ -93,12 +105,22 @@ async def _read(
 ) -> bool:
     """Whether everything that search finds stood on one page."""
     first = position is None
+    is_answered = False
     while True:
         body: dict[str, Any] = {
             "sort": {"timestamp": "last_edited_time", "direction": "descending"},
             "page_size": SEARCH_PAGE_SIZE,
         }
-        answer = await client.search({**body, "start_cursor": position} if position else body)
+        try:
+            answer = await client.search({**body, "start_cursor": position} if position else body)
+        except AuthorizationError:
+            raise
+        except NotionError as error:
+            if not is_answered:
+                raise
+            looking.gap = error
+            return False
+        is_answered = True
         looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
         results = answer.body.get("results") or []
         news, reached_horizon = looking.take(results)
@@ -118,11 +140,18 @@ async def _read(
 
 
 class _Look:
-    """The answers of one look against what was seen before it."""
+    """The answers of one look against what was seen before it.
+
+    Attributes:
+        gap: Why it did not come to its end.
+        problem: Why the round through all data sources did not get further.
+    """
 
     def __init__(self, cursor: ChangesCursor, ignored: Collection[str], listing: LastListing | None) -> None:
         self.cursor = cursor
         self.now: datetime | None = None
+        self.gap: NotionError | None = None
+        self.problem = ""
         self._ignored = set(ignored)
         self._listing = listing
         self._before = dict(cursor.seen)
@@ -184,7 +213,7 @@ class _Look:
         """Moves the span that later looks go back to."""
         if self.now is None:
             return
-        if self.cursor.deeper is None:
+        if self.cursor.deeper is None and self.gap is None:
             if self.is_sweep:
                 self.cursor.swept_at = minutes(self.now)
             self.cursor.looked_at = self.now.replace(second=0, microsecond=0).isoformat()

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import json
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,7 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from notion_pipeline.answers import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
 from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
-from notion_pipeline.errors import RetryableNotionError, about
+from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, about
 from notion_pipeline.governor import Governor
 
 __all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
@@ -91,7 +92,7 @@ class RequestStats:
 
 @dataclass(slots=True)
 class PageSize:
-    """How many pages a query may ask for: halved when Notion runs out of time, doubled as it recovers.
+    """How many results a query or a search may ask for: halved when it fails over its size, doubled as it recovers.
 
     No cursor and no window depends on the size (notion-api.md section 3), so it may change within a listing.
     """
@@ -169,7 +170,7 @@ class NotionClient:
         self._source = source
         self._log = log
         self._sleep = sleep
-        self._page_size = PageSize()
+        self._page_sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
         self._closes_connections = True
         self._base_url = checked_base_url(base_url)
         self._http = http_client(
@@ -191,7 +192,7 @@ class NotionClient:
             await self._http.aclose()
 
     def counting(self) -> NotionClient:
-        """The same client with stats of its own; connections, governor and page size are shared."""
+        """The same client with stats of its own; connections, governor and page sizes are shared."""
         twin = copy.copy(self)
         twin.stats = RequestStats()
         twin._closes_connections = False
@@ -201,10 +202,23 @@ class NotionClient:
         """The bot user behind the credential."""
         return await self._get("/v1/users/me", "the connection's own user")
 
+    async def accepts_credential(self) -> bool:
+        """Whether Notion takes the credential, after a 401 that may be about one object alone."""
+        try:
+            await self.me()
+        except AuthorizationError:
+            return False
+        except NotionError:
+            return True  # unknown; what is asked next will tell
+        return True
+
     async def search(self, body: Body) -> Answer:
-        """One page of what the connection may see (notion-api.md section 8: no inventory)."""
+        """One page of what the connection may see (notion-api.md section 8: no inventory).
+
+        Where it is too much for Notion, less is asked for, as by `query`.
+        """
         call = _Call("POST", "/v1/search", "the search", self.stats, body, is_list=True)
-        return await self._ask(call, self._exchange)
+        return await self._ask(call, self._exchange_sized)
 
     async def database(self, database_id: str) -> Answer:
         """A database: the container, with its data sources' ids and names."""
@@ -221,12 +235,12 @@ class NotionClient:
     async def query(self, data_source_id: str, body: Body) -> Answer:
         """One page of the rows of a data source (notion-api.md section 4).
 
-        Where Notion runs out of time (503, 504) the next attempt asks for half as many rows, and later queries
-        grow back to what their body asks for.
+        Where Notion or a gateway before it fails or runs out of time (5xx but 529, no answer), the next attempt asks
+        for half as many rows, and later queries of this data source grow back to what their body asks for.
         """
         path = f"/v1/data_sources/{_segment(data_source_id)}/query"
         call = _Call("POST", path, f"data source {data_source_id}", self.stats, body, is_list=True)
-        return await self._ask(call, self._exchange_query)
+        return await self._ask(call, self._exchange_sized)
 
     async def property_item(
         self, page_id: str, property_id: str, start_cursor: str | None = None, page_size: int = 100
@@ -270,15 +284,17 @@ class NotionClient:
         what = failure.message if isinstance(failure, TransientFailure) else failure
         self._log(f"{what}. Attempt {state.attempt_number + 1} of {ATTEMPTS} follows in {seconds:.1f} s.")
 
-    async def _exchange_query(self, call: _Call) -> Answer:
-        call.body, size = self._page_size.fit(call.body or {})
+    async def _exchange_sized(self, call: _Call) -> Answer:
+        # One a path: what is too heavy in one data source says nothing of another.
+        page_size = self._page_sizes[call.path]
+        call.body, size = page_size.fit(call.body or {})
         try:
             answer = await self._exchange(call)
         except TransientFailure as failure:
             if failure.too_heavy:
-                self._page_size.was_too_much(size)
+                page_size.was_too_much(size)
             raise
-        self._page_size.went_well(size)
+        page_size.went_well(size)
         return answer
 
     async def _exchange(self, call: _Call) -> Answer:
@@ -323,7 +339,9 @@ class NotionClient:
                 f"Notion could not be reached at {self._base_url} for {subject} ({detail})",
                 cure="Check the network and NOTION_API_URL, then try again: a read goes on where it stopped.",
             )
-        return TransientFailure(f"The connection to Notion failed over {subject} ({detail})")
+        failure = TransientFailure(f"The connection to Notion failed over {subject} ({detail})")
+        failure.too_heavy = isinstance(error, (httpx.ReadTimeout, asyncio.TimeoutError))
+        return failure
 
 
 async def _count(request: httpx.Request) -> None:

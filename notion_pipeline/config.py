@@ -259,6 +259,16 @@ class Source(FrozenModel):
         if problems:
             raise config_error(file, [f"sources ({self.name}): {problem}" for problem in problems])
 
+    def ambiguous_streams(
+        self, databases: Iterable[tuple[str, str]], *, file: str = "sources.yaml"
+    ) -> dict[str, ConfigError]:
+        """What check_streams refuses, by the id of each database that it is about: nobody else is held up by it."""
+        return {
+            database_id: config_error(file, [f"sources ({self.name}): {problem}"])
+            for ids, problem in selection.ambiguous(self.streams, databases)
+            for database_id in ids
+        }
+
     def resolve_streams(
         self, databases: Iterable[tuple[str, str]], *, file: str = "sources.yaml"
     ) -> dict[str, StreamSettings]:

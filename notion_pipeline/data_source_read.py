@@ -51,6 +51,7 @@ class RunContext:
         is_committed: Whether the catalog's history holds a stage id.
         refused: Why Notion took the account's credential no more; no further request is made then.
         visible: Whether the connection sees a data source, by id, as far as it was found out.
+        unclear: Why that could not be found out, by id.
     """
 
     options: SyncOptions
@@ -61,6 +62,7 @@ class RunContext:
     spare_workers: SpareWorkers = field(default_factory=SpareWorkers)
     refused: AuthorizationError | None = None
     visible: dict[str, bool] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class DataSourceRead:
     ) -> Extract:
         # A whole full read that an earlier run could not commit is landed, whatever this run was asked for.
         is_left_over = not decision.full and stage.manifest.key["sync_type"] == "FULL_TABLE"
+        hidden, unclear = await self._hidden_relations(properties, decision, state)
         return Extract(
             source=self._source.name,
             database_id=self._target.id,
@@ -257,40 +260,67 @@ class DataSourceRead:
             snapshot=schema_snapshot(properties),
             fingerprint=fingerprint(properties),
             schema_changes=tuple(change.as_json() for change in decision.changes),
-            hidden_relations=await self._hidden_relations(properties, decision, state),
+            hidden_relations=hidden,
+            unclear_relations=unclear,
             table_name=state.table_name if state else "",
             counts=ReadCounts(**stage.manifest.counts),
         )
 
     async def _hidden_relations(
         self, properties: tuple[Property, ...], decision: Decision, state: StreamState | None
-    ) -> dict[str, str]:
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Relations whose target the connection cannot see: Notion shows them as empty (notion-api.md section 6).
 
-        Looked up with a full read only, so that a quiet sync costs no request for it.
+        Looked up with a full read only, so that a quiet sync costs no request for it. The rows are all there by now:
+        a target that cannot be looked at is told, and no reason to lose them.
+
+        Returns:
+            With their targets, by property id; and those of which Notion would not say, with the reason.
         """
         visible = self._context.visible
+        targets = {
+            prop.id: target
+            for prop in properties
+            if prop.type == "relation"
+            and isinstance(target := prop.config.get("data_source_id"), str)
+            and target != self._data_source.id
+        }
         if state is not None and not decision.full and not decision.changes:
-            return {key: target for key, target in state.hidden_relations.items() if not visible.get(target)}
-        hidden = {}
-        for prop in properties:
-            target = prop.config.get("data_source_id") if prop.type == "relation" else None
-            if not isinstance(target, str) or target == self._data_source.id:
-                continue
-            if target not in visible:
-                try:
-                    await self._client.data_source(target)
-                except NotionNotFoundError:
-                    visible[target] = False
-                else:
-                    visible[target] = True
-            if not visible[target]:
-                hidden[prop.id] = target
+            return (
+                {key: target for key, target in state.hidden_relations.items() if not visible.get(target)},
+                {key: why for key, why in state.unclear_relations.items() if not visible.get(targets.get(key, ""))},
+            )
+        hidden, unclear = {}, {}
+        names = {prop.id: prop.name for prop in properties}
+        for key, target in targets.items():
+            await self._find_out(target)
+            if target in self._context.unclear:
+                unclear[key] = self._context.unclear[target]
                 self._say(
-                    f'relation "{prop.name}" points to a data source that is not shared with the '
+                    f'the target of relation "{names[key]}" could not be looked at ({unclear[key]}); where it is not '
+                    "shared with the connection, Notion shows the relation as empty."
+                )
+            elif not visible[target]:
+                hidden[key] = target
+                self._say(
+                    f'relation "{names[key]}" points to a data source that is not shared with the '
                     "connection, so Notion shows it as empty."
                 )
-        return hidden
+        return hidden, unclear
+
+    async def _find_out(self, data_source_id: str) -> None:
+        """Whether the connection sees a data source, or why that cannot be said; once a run."""
+        visible, unclear = self._context.visible, self._context.unclear
+        if data_source_id in visible or data_source_id in unclear:
+            return
+        try:
+            await self._client.data_source(data_source_id)
+        except NotionNotFoundError:
+            visible[data_source_id] = False
+        except NotionError as error:
+            unclear[data_source_id] = error.message
+        else:
+            visible[data_source_id] = True
 
 
 def as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
@@ -323,6 +353,8 @@ def as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
         start_date=extract.start_date,
         excluded=exclusion_marks(extract.excluded),
         hidden_relations=extract.hidden_relations,
+        unclear_relations=extract.unclear_relations,
+        archived_refused=extract.counts.archived_refused if extract.full else base.archived_refused,
         next_read_is_full=False,
         has_table=True,
         last_full_sync_at=datetime.now(timezone.utc) if extract.full else base.last_full_sync_at,

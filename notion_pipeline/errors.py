@@ -6,6 +6,7 @@ NotionPipelineError
 │   ├── AuthorizationError      connect the account again, or mend the token
 │   ├── NotionRequestError      the question or the access is wrong
 │   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
+│   │   │   └── NotionInTrashError  restore it in Notion, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
 │   └── RetryableNotionError    already tried; try later
 ├── NothingSharedError          share a database with the connection
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from notion_pipeline.redaction import redacted
 
@@ -103,6 +105,10 @@ class NotionNotFoundError(NotionRequestError):
     """404: absent or not shared with the connection, which Notion does not tell apart."""
 
 
+class NotionInTrashError(NotionNotFoundError):
+    """It is in Notion's trash: its id still answers, and nothing else does."""
+
+
 class InvalidCursorError(NotionRequestError):
     """400 over a page cursor: start this listing again (notion-api.md section 3)."""
 
@@ -143,12 +149,39 @@ class CatalogMemoryError(CatalogError):
     """DuckDB had too little memory for what it was to write."""
 
 
+_Error = TypeVar("_Error", bound=NotionPipelineError)
+
+
+def located(error: _Error, *, source: str | None = None, database: str | None = None) -> _Error:
+    """The error with the source and the database on it that it does not name yet.
+
+    A copy where something is added: several tasks may hold one error, as those that waited for the same refresh of a
+    token do, and each tells of its own database.
+    """
+    if (error.source or not source) and (error.database or not database):
+        return error
+    own = copied(error)
+    own.source, own.database = error.source or source, error.database or database
+    return own
+
+
+def copied(error: _Error) -> _Error:
+    """The same error once more, with its traceback and its causes."""
+    # By hand: copy() would call the class with the message alone, which not every subclass need take.
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__, own.__context__ = error.__cause__, error.__context__
+    own.__suppress_context__ = error.__suppress_context__
+    return own.with_traceback(error.__traceback__)
+
+
 @contextmanager
 def about(*, source: str | None = None, database: str | None = None) -> Iterator[None]:
     """Puts the source and the database on any error of ours that passes through and does not name them yet."""
     try:
         yield
     except NotionPipelineError as error:
-        error.source = error.source or source
-        error.database = error.database or database
-        raise
+        own = located(error, source=source, database=database)
+        if own is error:
+            raise
+        raise own from own.__cause__

@@ -25,6 +25,7 @@ class Extract:
         snapshot, fingerprint: The schema the rows were read under.
         schema_changes: Against the schema of the sync before, as `SchemaChange.as_json` gives them.
         hidden_relations: Data source id a relation points to and the connection cannot see, by property id.
+        unclear_relations: Why Notion would not say whether it can be seen, by property id.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Extract:
     table_name: str
     counts: ReadCounts
     reason: str = ""
+    unclear_relations: dict[str, str] = field(default_factory=dict)
 
     @property
     def read(self) -> str:

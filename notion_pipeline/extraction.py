@@ -43,7 +43,11 @@ ARCHIVED = (ARCHIVED_BEFORE, ARCHIVED_AFTER)
 
 @dataclass
 class ReadCounts:
-    """What a read has cost and met so far; kept in the stage, so it covers all attempts."""
+    """What a read has cost and met so far; kept in the stage, so it covers all attempts.
+
+    Attributes:
+        archived_refused: Why Notion does not give the archived rows, where it did not say that there are none.
+    """
 
     api_requests: int = 0
     api_retries: int = 0
@@ -51,6 +55,7 @@ class ReadCounts:
     child_data_sources: int = 0
     vanished_rows: int = 0
     values_disagreeing: int = 0
+    archived_refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,8 @@ class Extraction:
     async def _read_step(self, phases: Sequence[str]) -> None:
         left = self._progress.windows
         if left is None:
-            left = {phase: [Window()] for phase in phases if self._archived.supported or phase not in ARCHIVED}
+            asks_for_archived = self._archived.supported and not self.counts.archived_refused
+            left = {phase: [Window()] for phase in phases if asks_for_archived or phase not in ARCHIVED}
         windows = self._windows = OpenWindows(left, wasted=self._progress.wasted, horizon=self._stage.bookmark)
 
         def find_work() -> Coroutine[None, None, None] | None:
@@ -179,14 +185,33 @@ class Extraction:
         except NotionError as error:
             if not windows.is_open(window):
                 return  # its end was met meanwhile: what was refused here is not needed
-            if not (window.phase in ARCHIVED and _refuses_archived(error)):
+            if (
+                window.phase not in ARCHIVED
+                or not isinstance(error, NotionRequestError)
+                or error.status not in (400, 403)
+            ):
                 raise
-            if self._archived.supported:  # else another database of this run has said so
-                self._log(
-                    f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
-                )
-            self._archived.supported = False
+            if error.status == 400 and "is_archived" in error.message:
+                self._note_no_archived_rows(error)
+            else:
+                self._note_archived_refused(error)
             windows.close_phase(window.phase)
+
+    def _note_no_archived_rows(self, error: NotionError) -> None:
+        if self._archived.supported:  # else another database of this run has said so
+            self._log(
+                f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
+            )
+        self._archived.supported = False
+
+    def _note_archived_refused(self, error: NotionError) -> None:
+        """Of this data source alone: it tells neither that there are none nor anything of another data source."""
+        if not self.counts.archived_refused:
+            self._log(
+                f"Notion does not give the archived rows ({error.message}); live rows alone are read. Rows that the "
+                "table has as archived stay."
+            )
+        self.counts.archived_refused = error.message
 
     async def _read_window(self, windows: OpenWindows, window: OpenWindow) -> None:
         restarts = 0
@@ -321,7 +346,3 @@ class Extraction:
         self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
         windows.split_first_minute(window, parts)
         await self._save()
-
-
-def _refuses_archived(error: NotionError) -> bool:
-    return isinstance(error, NotionRequestError) and error.status == 400 and "is_archived" in error.message

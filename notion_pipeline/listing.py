@@ -4,12 +4,15 @@ Search is no inventory (notion-api.md section 8), so a known database that it mi
 only when that answer says 404 or in trash. Search gives data sources; what only the database itself tells (its title,
 where it stands) is asked for when the database is new or search shows any of its data sources changed. What changes
 in it alone leaves no trace in search, so each listing also asks for those that it has not asked for longest.
+
+A database that cannot be looked at, or of which nothing can be read, is a failure of its own: the others are listed.
+Where search or a database that was to be listed fails, the listing is incomplete, and nothing is retired.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -18,11 +21,18 @@ import orjson
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import (
+    AuthorizationError,
     InvalidCursorError,
     NothingSharedError,
+    NotionError,
+    NotionInTrashError,
     NotionNotFoundError,
+    NotionPipelineError,
+    NotionRequestError,
     RetryableNotionError,
     about,
+    copied,
+    located,
 )
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.selection import normalise_id
@@ -90,6 +100,24 @@ class ListedDatabase:
 
 
 @dataclass(frozen=True)
+class ListingFailure:
+    """A database that could not be looked at, or of which nothing can be read.
+
+    Attributes:
+        title: As the catalog has it, else as search shows its first data source; may be empty.
+        error: Why; it names the database.
+        is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
+        data_sources: Their ids, as far as they are known.
+    """
+
+    id: str
+    title: str
+    error: NotionPipelineError
+    is_kept: bool
+    data_sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Listing:
     """What one look at the account found.
 
@@ -97,6 +125,8 @@ class Listing:
         server_time: Server's clock on an answer before the first schema was read; the bookmark of reads that use them.
         retired: Known databases that Notion says are gone, in trash or not shared any more.
         gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
+        failures: Databases that are to be listed and could not be.
+        search_error: Why search did not come to its end; what it gave before is listed.
     """
 
     databases: tuple[ListedDatabase, ...]
@@ -104,12 +134,23 @@ class Listing:
     server_time: datetime | None
     api_requests: int
     gone: Mapping[str, str] = field(default_factory=dict)
+    failures: tuple[ListingFailure, ...] = ()
+    search_error: NotionError | None = None
 
 
 @dataclass
 class _Search:
+    """What search gave.
+
+    Attributes:
+        error: Why it did not come to its end.
+        is_capped: Notion said itself that it does not give everything.
+    """
+
     server_time: datetime | None = None
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: NotionError | None = None
+    is_capped: bool = False
 
 
 def plain_title(raw: dict[str, Any]) -> str:
@@ -123,17 +164,24 @@ def plain_title(raw: dict[str, Any]) -> str:
 
 
 async def list_databases(
-    client: NotionClient, *, named: Iterable[str], known: Mapping[str, KnownDatabase], log: Callable[[str], None]
+    client: NotionClient,
+    *,
+    named: Iterable[str],
+    known: Mapping[str, KnownDatabase],
+    log: Callable[[str], None],
+    source: str | None = None,
 ) -> Listing:
     """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
 
     Args:
         named: Database ids that sources.yaml names.
         known: The databases that were accessible at the last listing, by id.
+        source: Its name in sources.yaml, for the failures.
 
     Raises:
         NothingSharedError: The connection sees no database, or none any more.
-        NotionError: Notion refused or could not be reached.
+        NotionError: Notion does not take the credential, or could not be reached, or nothing can be listed since
+            search fails.
     """
     search = await _search(client, log)
     members = _by_database(search, log)
@@ -142,31 +190,123 @@ async def list_databases(
         for database_id in ids:
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
-    reasons: dict[str, str] = {}
-    found = await all_or_first_error(
-        _database(client, database_id, frozenset(by), search.data_sources, log, reasons=reasons)
-        for database_id, by in ways.items()
-        if database_id not in unchanged
-    )
-    databases = [replace(database, marks=_marks(members.get(database.id, {}))) for database in found if database]
+    asked = {database_id: frozenset(by) for database_id, by in ways.items() if database_id not in unchanged}
+    found = await _databases(client, asked, search.data_sources)
+    databases = [
+        replace(database, marks=_marks(members.get(key, {})))
+        for key, database in found.items()
+        if isinstance(database, ListedDatabase)
+    ]
     databases += [
         _as_known(known[database_id], members[database_id], frozenset(ways[database_id])) for database_id in unchanged
     ]
-    if not databases:
+    errors = {key: error for key, error in found.items() if not isinstance(error, ListedDatabase)}
+    if not databases and search.error is not None:
+        raise search.error
+    if not databases and all(isinstance(error, NotionNotFoundError) for error in errors.values()):
         raise _nothing_seen(len(known))
-    gone = known.keys() - {database.id for database in databases}
+    is_complete = search.error is None and not search.is_capped
+    # What only sources.yaml names may be no database at all; it says nothing of the others.
+    is_complete &= all(
+        isinstance(error, NotionNotFoundError) or ways[key] == {"sources.yaml"} for key, error in errors.items()
+    )
+    reasons = {
+        key: IN_TRASH if isinstance(error, NotionInTrashError) else NOT_SHARED
+        for key, error in errors.items()
+        if isinstance(error, NotionNotFoundError)
+    }
+    gone = reasons.keys() & known.keys()
+    retired = set(gone) if is_complete else set()
     if len(gone) > 1 and gone == known.keys():
         log(
             f"None of the {len(gone)} known databases can be seen any more, while others can: was the token changed? "
             "Nothing is retired yet; the next listing does so."
         )
-        gone = set()
+        retired = set()
+        errors = {key: error for key, error in errors.items() if key not in gone}
+    failures = [
+        _failure(
+            key,
+            located(error if ways[key] != {"sources.yaml"} else _named_only(error), source=source),
+            known.get(key),
+            members.get(key, {}),
+            is_retired=key in retired,
+        )
+        for key, error in errors.items()
+        if "sources.yaml" in ways[key] or key not in retired
+    ]
     return Listing(
         databases=tuple(sorted(databases, key=lambda d: (d.created_time or _LONG_AGO, d.id))),
-        retired=tuple(sorted(gone)),
+        retired=tuple(sorted(retired)),
         server_time=search.server_time,
         api_requests=client.stats.requests,
         gone=reasons,
+        failures=tuple(sorted(failures, key=lambda failure: (failure.title, failure.id))),
+        search_error=_incomplete(search.error) if search.error is not None else None,
+    )
+
+
+def hold_back(listing: Listing, problems: Mapping[str, NotionPipelineError], known: Collection[str]) -> Listing:
+    """The listing with some of its databases as failures, by their ids: the catalog keeps them as they are."""
+    held = [database for database in listing.databases if database.id in problems]
+    failures = [
+        ListingFailure(
+            database.id,
+            database.title,
+            located(problems[database.id], database=_label(database.id, database.title)),
+            is_kept=database.id in known,
+            data_sources=tuple(member.id for member in database.data_sources),
+        )
+        for database in held
+    ]
+    return replace(
+        listing,
+        databases=tuple(database for database in listing.databases if database.id not in problems),
+        failures=(*listing.failures, *failures),
+    )
+
+
+def _failure(
+    database_id: str,
+    error: NotionPipelineError,
+    before: KnownDatabase | None,
+    members: Mapping[str, dict[str, Any]],
+    *,
+    is_retired: bool,
+) -> ListingFailure:
+    titles = [title for title in map(plain_title, members.values()) if title]
+    title = before.title if before else titles[0] if titles else ""
+    known_members = [member_id for member_id, _ in before.data_sources] if before else []
+    return ListingFailure(
+        database_id,
+        title,
+        located(error, database=_label(database_id, title)),
+        is_kept=before is not None and not is_retired,
+        data_sources=tuple(dict.fromkeys([*known_members, *members])),
+    )
+
+
+def _named_only(error: NotionPipelineError) -> NotionPipelineError:
+    """The error of a database of which nobody knows but who named it."""
+    own = copied(error)
+    own.message = f"{error.message} It is named in sources.yaml."
+    return own
+
+
+def _label(database_id: str, title: str) -> str:
+    return f'"{title}" ({database_id})' if title else database_id
+
+
+def _incomplete(error: NotionError) -> NotionError:
+    """What an incomplete search means for a sync."""
+    return NotionError(
+        "Notion's search did not come to its end, so databases that were shared lately may be missing from the "
+        f"listing; nothing is retired, and what was known or named is synced all the same. {error.message}",
+        cure=error.cure,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        source=error.source,
     )
 
 
@@ -188,7 +328,7 @@ def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[
         for database_id, before in known.items()
         if before.marks is not None
         and before.marks == _marks(found := members.get(database_id, {}))
-        and all("properties" in found.get(member_id, ()) for member_id, _ in before.data_sources)
+        and all(isinstance(found.get(member_id, {}).get("properties"), dict) for member_id, _ in before.data_sources)
     ]
     same.sort(key=lambda before: (before.asked_at or _LONG_AGO, before.id))
     return {before.id for before in same[ASKED_IN_TURN:]}
@@ -235,8 +375,25 @@ def _nothing_seen(known: int) -> NothingSharedError:
 
 
 async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
-    """Every data source that search finds; a broken cursor starts it again, since what was found stays found."""
+    """Every data source that search finds; a broken cursor starts it again, since what was found stays found.
+
+    Raises:
+        AuthorizationError: Notion does not take the credential.
+        RetryableNotionError: Nobody answers at all.
+    """
     search = _Search()
+    try:
+        await _search_to_its_end(client, search, log)
+    except AuthorizationError:
+        raise
+    except NotionError as error:
+        if error.status is None and search.server_time is None:
+            raise  # nobody answers, so neither would anything that is asked next
+        search.error = error
+    return search
+
+
+async def _search_to_its_end(client: NotionClient, search: _Search, log: Callable[[str], None]) -> None:
     body = {
         "filter": {"property": "object", "value": "data_source"},
         "sort": {"timestamp": "last_edited_time", "direction": "descending"},
@@ -250,11 +407,11 @@ async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
                 raise RetryableNotionError(
                     f"Notion's search cursors broke {SEARCH_RESTARTS + 1} times in a row: {error.message}",
                     cure="Try again later.",
+                    status=error.status,
                 ) from error
             log("A search cursor was refused; the search starts again.")
         else:
-            break
-    return search
+            return
 
 
 async def _search_once(client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]) -> None:
@@ -265,11 +422,19 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: _Sear
         search.server_time = search.server_time or answer.server_time
         for raw in answer.body.get("results") or []:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
-            if isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash"):
-                search.data_sources[normalise_id(str(raw.get("id"))) or str(raw.get("id"))] = raw
+            if not isinstance(raw, dict) or raw.get("object") != "data_source" or raw.get("in_trash"):
+                continue
+            if (member_id := normalise_id(str(raw.get("id")))) is None:
+                log(f'Search shows a data source, "{plain_title(raw)}", without an id that can be; it is left out.')
+                continue
+            search.data_sources[member_id] = raw
         status = answer.body.get("request_status")
         if isinstance(status, dict) and status.get("type") == "incomplete":
-            log("Notion's search did not give everything; databases known before are asked for by id.")
+            search.is_capped = True
+            log(
+                "Notion's search did not give everything; databases known before are asked for by id, and nothing is "
+                "retired."
+            )
         if not answer.body.get("has_more"):
             return
         cursor = answer.body.get("next_cursor")
@@ -283,31 +448,48 @@ def _database_of(data_source: dict[str, Any]) -> str | None:
     return normalise_id(str(parent.get("database_id"))) if isinstance(parent, dict) else None
 
 
+async def _databases(
+    client: NotionClient, asked: Mapping[str, frozenset[str]], data_sources: dict[str, dict[str, Any]]
+) -> dict[str, ListedDatabase | NotionPipelineError]:
+    """Each database that is to be asked for, or why it cannot be listed; NotionNotFoundError where it is gone.
+
+    Args:
+        asked: By database id, which ways know of it.
+
+    Raises:
+        AuthorizationError: Notion does not take the credential any more.
+    """
+    found: dict[str, ListedDatabase | NotionPipelineError] = {}
+
+    async def ask(database_id: str) -> None:
+        try:
+            found[database_id] = await _database(client, database_id, asked[database_id], data_sources)
+        except AuthorizationError as error:
+            found[database_id] = error
+            raise
+        except NotionPipelineError as error:
+            found[database_id] = error
+        except Exception as error:  # one database's answer is its own, however odd
+            found[database_id] = _odd(database_id, f"{type(error).__name__}: {error}")
+
+    while left := [database_id for database_id in asked if database_id not in found]:
+        try:
+            await all_or_first_error(ask(database_id) for database_id in left)
+        except AuthorizationError:
+            # The others were stopped, lest hundreds of them ask with a token that is refused. Here it was not that.
+            if not await client.accepts_credential():
+                raise
+    return found
+
+
 async def _database(
-    client: NotionClient,
-    database_id: str,
-    found_by: frozenset[str],
-    data_sources: dict[str, dict[str, Any]],
-    log: Callable[[str], None],
-    *,
-    reasons: dict[str, str],
-) -> ListedDatabase | None:
-    """The database; None where it is gone, and why goes into `reasons`."""
-    try:
-        raw = (await client.database(database_id)).body
-    except NotionNotFoundError as error:
-        reasons[database_id] = NOT_SHARED
-        if "sources.yaml" in found_by:
-            log(f"Database {database_id}, named in sources.yaml, cannot be seen: {error.message}")
-        return None
-    if raw.get("in_trash") or raw.get("archived"):
-        reasons[database_id] = IN_TRASH
-        if "sources.yaml" in found_by:
-            log(f'Database "{plain_title(raw)}" ({database_id}), named in sources.yaml, is {IN_TRASH}.')
-        return None
-    with about(database=f'"{plain_title(raw)}" ({database_id})'):
+    client: NotionClient, database_id: str, found_by: frozenset[str], data_sources: dict[str, dict[str, Any]]
+) -> ListedDatabase:
+    raw = (await client.database(database_id)).body
+    entries = data_source_entries(raw, database_id)
+    with about(database=_label(database_id, plain_title(raw))):
         members = await all_or_first_error(
-            _member(client, entry, data_sources) for entry in raw.get("data_sources") or []
+            _member(client, member_id, name, data_sources) for member_id, name in entries
         )
     return ListedDatabase(
         id=database_id,
@@ -320,14 +502,63 @@ async def _database(
     )
 
 
+def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str, str]]:
+    """Id and name of the data sources of a database, as its own answer names them.
+
+    Raises:
+        NotionNotFoundError: It is in the trash.
+        NotionRequestError: It has none, as a linked view, or the answer is not one of a database.
+    """
+    if raw.get("object") != "database":
+        raise _odd(database_id, f'it is a "{raw.get("object")}"')
+    if raw.get("in_trash") or raw.get("archived"):
+        raise NotionInTrashError(
+            f"Database {database_id} is in Notion's trash.",
+            cure="Restore it in Notion, or take it out of sources.yaml.",
+            status=404,
+        )
+    entries = raw.get("data_sources")
+    if not isinstance(entries, list):
+        raise _odd(database_id, "it names no data sources")
+    if not entries:
+        raise NotionRequestError(
+            f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
+            "of another database.",
+            cure="Name the original database instead: in Notion open the view's settings and follow its source; or "
+            "deselect this one.",
+            status=200,
+        )
+    found = []
+    for entry in entries:
+        member_id = normalise_id(str(entry.get("id"))) if isinstance(entry, dict) else None
+        if member_id is None:
+            raise _odd(database_id, "it names a data source without an id that can be")
+        name = entry.get("name")
+        found.append((member_id, name if isinstance(name, str) else ""))
+    return list(dict(found).items())
+
+
 async def _member(
-    client: NotionClient, entry: dict[str, Any], data_sources: dict[str, dict[str, Any]]
+    client: NotionClient, member_id: str, name: str, data_sources: dict[str, dict[str, Any]]
 ) -> ListedDataSource | None:
-    member_id = normalise_id(str(entry.get("id"))) or str(entry.get("id"))
     raw = data_sources.get(member_id)
-    if raw is None or "properties" not in raw:
+    if raw is None or not isinstance(raw.get("properties"), dict):
         try:
             raw = (await client.data_source(member_id)).body
         except NotionNotFoundError:
             return None
-    return None if raw.get("in_trash") else ListedDataSource(member_id, str(entry.get("name") or ""), raw)
+        if not raw.get("in_trash") and not isinstance(raw.get("properties"), dict):
+            raise NotionRequestError(
+                f"The answer about data source {member_id} is not as Notion's are: it holds no properties.",
+                cure="Sync again later; if it stays so, deselect the database.",
+                status=200,
+            )
+    return None if raw.get("in_trash") else ListedDataSource(member_id, name, raw)
+
+
+def _odd(database_id: str, what: str) -> NotionRequestError:
+    return NotionRequestError(
+        f"The answer about database {database_id} is not as Notion's are: {what}.",
+        cure="Sync again later; if it stays so, deselect the database.",
+        status=200,
+    )

@@ -58,6 +58,11 @@ def matches_database(entry: str, database_id: str, title: str) -> bool:
 
 def ambiguities(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> list[str]:
     """What is not one to one between keys of `streams` and the databases of a listing (id and title each)."""
+    return [problem for _, problem in ambiguous(keys, databases)]
+
+
+def ambiguous(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, ...], str]]:
+    """The same, each with the ids of the databases that it is about."""
     databases_of: dict[str, list[str]] = {}
     keys_of: dict[str, list[str]] = {}
     listing = list(databases)
@@ -67,11 +72,15 @@ def ambiguities(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> li
                 databases_of.setdefault(key, []).append(database_id)
                 keys_of.setdefault(database_id, []).append(key)
     return [
-        f"streams[{quoted(key)}]: fits {len(ids)} databases, {' and '.join(ids)}; name the one that is meant by its id"
+        (
+            tuple(ids),
+            f"streams[{quoted(key)}]: fits {len(ids)} databases, {' and '.join(ids)}; "
+            "name the one that is meant by its id",
+        )
         for key, ids in databases_of.items()
         if len(ids) > 1
     ] + [
-        f"streams: {' and '.join(map(quoted, same))} both fit database {database_id}; keep one"
+        ((database_id,), f"streams: {' and '.join(map(quoted, same))} both fit database {database_id}; keep one")
         for database_id, same in keys_of.items()
         if len(same) > 1
     ]

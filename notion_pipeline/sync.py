@@ -26,9 +26,9 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
-from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about
+from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about, located
 from notion_pipeline.extract import DatabaseExtract, Extract
-from notion_pipeline.listing import plain_title
+from notion_pipeline.listing import data_source_entries, plain_title
 from notion_pipeline.locks import database_lock
 from notion_pipeline.progress import Progress
 from notion_pipeline.selection import stream_name
@@ -73,6 +73,7 @@ class Sync:
         self._wanted: set[str] = set()
         self._next_look: asyncio.Future[dict[str, StreamState]] | None = None
         self._looking = asyncio.Lock()
+        self._asking_who = asyncio.Lock()
         self._context = RunContext(
             options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
         )
@@ -153,6 +154,9 @@ class Sync:
         extract = DatabaseExtract(target.id, target.title, target.url, stream_name(target.id))
         if target.id not in self._held_elsewhere:
             self._progress.started(target.id, target.title)
+        if target.failure is not None:
+            extract.failures.append(target.failure)
+            return extract
         try:
             self._raise_if_refused()
             if (release := self._lock(target)) is None:
@@ -163,16 +167,19 @@ class Sync:
             extract.release()
             raise
         except Exception as error:  # one database's failure is its own; it is reported with its reason
-            self._note(error, target, extract)
+            await self._note(client, error, target, extract)
         return extract
 
-    def _note(self, error: Exception, target: DatabaseTarget, extract: DatabaseExtract) -> None:
+    async def _note(
+        self, client: NotionClient, error: Exception, target: DatabaseTarget, extract: DatabaseExtract
+    ) -> None:
         """Keeps why a database failed; a refused credential ends the requests of the others as well."""
         if isinstance(error, AuthorizationError):
-            self._context.refused = self._context.refused or error
+            async with self._asking_who:  # one asks for all that were refused meanwhile
+                if self._context.refused is None and not await client.accepts_credential():
+                    self._context.refused = error
         if isinstance(error, NotionPipelineError):
-            error.source = error.source or self._options.source.name
-            error.database = error.database or target.label
+            error = located(error, source=self._options.source.name, database=target.label)
         extract.failures.append(error)
 
     def _raise_if_refused(self) -> None:
@@ -193,7 +200,7 @@ class Sync:
                 self._raise_if_refused()
                 extract.extracts.extend(await self._read_data_source(client, target, data_source, states))
             except Exception as error:  # as above: the other data sources of the database are kept
-                self._note(error, target, extract)
+                await self._note(client, error, target, extract)
 
     def _lock(self, target: DatabaseTarget) -> Callable[[], None] | None:
         """Takes the database for this run, and gives what gives it back; None while another run syncs it."""
@@ -213,16 +220,14 @@ class Sync:
 
     async def _look_up(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""
-        with about(source=self._options.source.name, database=target.id):
+        with about(source=self._options.source.name, database=target.label if target.title else target.id):
             raw = (await client.database(target.id)).body
+            members = data_source_entries(raw, target.id)
         return DatabaseTarget(
             target.id,
             plain_title(raw),
             str(raw.get("url") or ""),
-            tuple(
-                DataSourceTarget(str(member["id"]), str(member.get("name") or ""))
-                for member in raw.get("data_sources") or []
-            ),
+            tuple(DataSourceTarget(member_id, name) for member_id, name in members),
         )
 
     async def _states(self, target: DatabaseTarget) -> dict[str, StreamState]:

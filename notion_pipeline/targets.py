@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.errors import NotionPipelineError
+
 
 @dataclass(frozen=True)
 class DataSourceTarget:
@@ -19,12 +21,17 @@ class DataSourceTarget:
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """A database to read, by what the listing knows of it."""
+    """A database to read, by what the listing knows of it.
+
+    Attributes:
+        failure: Why it is not read, where the listing of the same run found that it cannot be.
+    """
 
     id: str
     title: str
     url: str
     data_sources: tuple[DataSourceTarget, ...]
+    failure: NotionPipelineError | None = None
 
     @property
     def label(self) -> str:

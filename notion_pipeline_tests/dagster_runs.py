@@ -45,7 +45,7 @@ class Runs:
         tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         return self.assets(CONTENT, tags=tags, **config)
 
-    def retry(self, failed: dg.ExecuteInProcessResult) -> dg.JobExecutionResult:
+    def retry(self, failed: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> dg.JobExecutionResult:
         """Re-executes the notion_sync job from its failure, as the UI does."""
         here = os.getcwd()  # noqa: PTH109 - where the job is rebuilt
         os.chdir(self.project.root)

@@ -176,6 +176,35 @@ def test_edits_of_the_time_without_ticks_are_asked_for(ticks: Ticks, workspace: 
     assert ticks.due() is None
 
 
+def test_page_of_search_that_is_refused_costs_no_edit_on_the_pages_before(ticks: Ticks, workspace: Workspace) -> None:
+    """Newest first: the edit stands on the first page, and the second is refused for good."""
+    ticks.due()
+    for number in range(150):
+        workspace.add_database(f"Other {number}", {"Name": "title"})
+    refusal = {"status": 400, "code": "validation_error", "message": "No more."}
+    workspace.faults.add(Fault("status", match="POST /v1/search", at=2, times=1, **refusal))
+    notes = _named(workspace, "Notes")
+    workspace.clock.advance(timedelta(minutes=1))
+    notes.data_source.add_page({"Name": "New"})
+    found = set(ticks.due() or [])
+    assert notes.id in found
+    others = {database.id for database in workspace.databases.values() if database.title.startswith("Other")}
+    assert not others <= found
+    assert others <= found | set(ticks.due() or [])
+
+
+def test_turn_of_a_page_that_is_refused_costs_no_edit(ticks: Ticks, workspace: Workspace) -> None:
+    for number in range(150):
+        workspace.add_database(f"Other {number}", {"Name": "title"})
+    workspace.clock.advance(timedelta(hours=1))
+    ticks.due()
+    tasks = _named(workspace, "Tasks")
+    tasks.data_source.add_page({"Name": "New"})
+    refusal = {"status": 403, "code": "restricted_resource", "message": "No more."}
+    workspace.faults.add(Fault("status", match="POST /v1/search", at=2, times=1, **refusal))
+    assert tasks.id in (ticks.due() or [])
+
+
 def test_look_that_was_cut_off_loses_no_edit(
     ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline import window_query
-from notion_pipeline.errors import NotionRequestError, RetryableNotionError
+from notion_pipeline.errors import NotionError, NotionRequestError, RetryableNotionError
 from notion_pipeline.sandbox.objects import DataSource, Page
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.reader import Reader
@@ -231,10 +231,28 @@ def test_refused_is_archived_means_none_and_is_said_once(workspace: Workspace, r
     assert not any("is_archived" in body for body in second.queries)
 
 
-def test_another_refusal_of_the_archived_query_is_an_error(workspace: Workspace, reader: Reader) -> None:
+@pytest.mark.parametrize("status", [400, 403])
+def test_another_refusal_of_the_archived_query_is_said_once_and_live_rows_are_read(
+    workspace: Workspace, reader: Reader, status: int
+) -> None:
     source = rows_in(workspace, 3)
-    workspace.faults.add(Fault("status", match=QUERY, **REFUSAL))
-    with pytest.raises(NotionRequestError, match="Not now"):
+    workspace.faults.add(Fault("status", match=QUERY, **(REFUSAL | {"status": status})))
+    read = reader.read(source)
+    assert read.pages.keys() == there(source)
+    assert sum("does not give the archived rows" in line for line in reader.lines) == 1
+    assert [body.get("is_archived", False) for body in read.queries] == [True, False, False]
+    workspace.archive(source.pages[0])
+    reader.directory = reader.directory.with_name("another")
+    assert reader.read(source).pages.keys() == there(source)
+
+
+@pytest.mark.parametrize("fault", [REFUSAL | {"status": 404}, REFUSAL | {"status": 401, "code": "unauthorized"}])
+def test_refusal_of_the_archived_query_that_is_about_more_ends_the_read(
+    workspace: Workspace, reader: Reader, fault: dict[str, Any]
+) -> None:
+    source = rows_in(workspace, 3)
+    workspace.faults.add(Fault("status", match=QUERY, **fault))
+    with pytest.raises(NotionError, match="Not now"):
         reader.read(source)
 
 

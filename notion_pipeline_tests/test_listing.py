@@ -121,11 +121,32 @@ def test_trashed_data_source_of_a_living_database_is_no_part_of_it(workspace: Wo
 
 
 def test_failed_request_retires_nothing(workspace: Workspace, look: Look) -> None:
-    """A listing that is not complete is none."""
-    tasks, other = databases(workspace, "Tasks", "Other")
+    tasks, other, gone = databases(workspace, "Tasks", "Other", "Gone")
+    workspace.unshare(gone)
     workspace.faults.add(Fault("status", match=f"GET /v1/databases/{other.id}", status=500, times=20))
-    with pytest.raises(RetryableNotionError):
-        look(known=[tasks.id, other.id])
+    listing = look(known=[tasks.id, other.id, gone.id])
+    assert ids(listing) == {tasks.id}
+    assert listing.retired == ()
+    assert {failure.id: failure.is_kept for failure in listing.failures} == {other.id: True, gone.id: True}
+
+
+def test_named_id_that_is_no_database_keeps_no_other_from_being_retired(workspace: Workspace, look: Look) -> None:
+    tasks, gone = databases(workspace, "Tasks", "Gone")
+    page = tasks.data_source.add_page({"Name": "Row"})
+    workspace.unshare(gone)
+    listing = look(named=[page.id], known=[tasks.id, gone.id])
+    assert listing.retired == (gone.id,)
+    assert [failure.id for failure in listing.failures] == [page.id]
+
+
+def test_refusal_of_one_database_under_401_is_not_the_accounts(workspace: Workspace, look: Look) -> None:
+    made = databases(workspace, *(f"Database {number}" for number in range(20)))
+    refusal = {"status": 401, "code": "unauthorized", "message": "API token is invalid."}
+    workspace.faults.add(Fault("status", match=f"GET /v1/databases/{made[3].id}", times=20, **refusal))
+    listing = look()
+    assert ids(listing) == {database.id for database in made} - {made[3].id}
+    assert [failure.id for failure in listing.failures] == [made[3].id]
+    assert sum(request.path == "/v1/users/me" for request in workspace.requests) == 1
 
 
 def test_everything_gone_at_once_is_an_error(workspace: Workspace, look: Look) -> None:
@@ -148,11 +169,14 @@ def test_all_that_is_known_is_never_retired_in_one_go(workspace: Workspace, look
     assert look(known=[tasks.id, other.id, new.id]).retired == tuple(sorted((tasks.id, other.id)))
 
 
-def test_named_database_that_cannot_be_seen_is_told(workspace: Workspace, look: Look, lines: list[str]) -> None:
+def test_named_database_that_cannot_be_seen_is_told(workspace: Workspace, look: Look) -> None:
     tasks, gone = databases(workspace, "Tasks", "Gone")
     workspace.unshare(gone)
-    assert ids(look(named=[gone.id])) == {tasks.id}
-    assert any(gone.id in line and "named in sources.yaml" in line for line in lines)
+    listing = look(named=[gone.id])
+    assert ids(listing) == {tasks.id}
+    (failure,) = listing.failures
+    assert (failure.id, failure.is_kept) == (gone.id, False)
+    assert "named in sources.yaml" in str(failure.error)
 
 
 def test_untitled_database_has_an_empty_title(workspace: Workspace, look: Look) -> None:
@@ -180,11 +204,22 @@ def break_search(workspace: Workspace, how: str, *, at: int, times: int = 1) -> 
     workspace.faults.add(fault)
 
 
-def test_search_whose_cursors_never_hold_is_no_listing(workspace: Workspace, look: Look) -> None:
+def test_search_whose_cursors_never_hold_is_made_up_for_and_retires_nothing(workspace: Workspace, look: Look) -> None:
     made = databases(workspace, *(f"Database {number}" for number in range(120)))
+    workspace.unshare(made[0])
     break_search(workspace, "missing", at=1, times=20)
-    with pytest.raises(RetryableNotionError, match="4 times in a row"):
-        look(known=[database.id for database in made])
+    listing = look(known=[database.id for database in made])
+    assert ids(listing) == {database.id for database in made[1:]}
+    assert listing.retired == ()
+    assert "4 times in a row" in str(listing.search_error)
+
+
+def test_search_that_nobody_answers_ends_the_listing_at_once(workspace: Workspace, look: Look) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    workspace.faults.add(Fault("reset", times=1000))
+    with pytest.raises(RetryableNotionError):
+        look(known=[tasks.id])
+    assert len(workspace.requests) == 8
 
 
 def test_incomplete_search_is_said_and_made_up_for(workspace: Workspace, look: Look, lines: list[str]) -> None:

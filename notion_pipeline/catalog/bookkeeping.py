@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.content_tables (source VARCHAR, cont
 CREATE TABLE IF NOT EXISTS _notion_pipeline.acknowledgements (
     source VARCHAR, data_source_id VARCHAR, acknowledged_at TIMESTAMPTZ
 );
+CREATE TABLE IF NOT EXISTS _notion_pipeline.refusals (
+    source VARCHAR, data_source_id VARCHAR, archived VARCHAR, relations JSON
+);
 """
 
 
@@ -68,6 +71,8 @@ class StreamState:
         next_read_is_full: A database that went and came back is read in full, a data source that moved too.
         has_table: Whether the table stands; it may have been dropped by hand. One that stands before the first sync
             is somebody else's.
+        archived_refused: Why Notion did not give the archived rows at the last full read; empty where it did.
+        unclear_relations: Why Notion would not say whether the target of a relation can be seen, by property id.
     """
 
     source: str
@@ -87,6 +92,8 @@ class StreamState:
     hidden_relations: dict[str, str]
     next_read_is_full: bool
     has_table: bool
+    archived_refused: str = ""
+    unclear_relations: dict[str, str] = field(default_factory=dict)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
@@ -150,6 +157,7 @@ def stream_states(
         [source, wanted, wanted],
     ).fetchall()
     listed = None if only is not None else tables_in(connection, source)
+    refused = _refusals(connection, source)
 
     def stands(table: str) -> bool:
         return is_table(connection, (source, table)) if listed is None else table.lower() in listed
@@ -173,9 +181,36 @@ def stream_states(
             hidden_relations=orjson.loads(row[13] or "{}"),
             next_read_is_full=row[14],
             has_table=row[7] is not None and stands(row[2]),
+            archived_refused=refused.get(row[1], ("", {}))[0],
+            unclear_relations=refused.get(row[1], ("", {}))[1],
         )
         for row in rows
     }
+
+
+def _refusals(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """What Notion refused beside rows, by data source id: the archived ones, and looks at relations' targets."""
+    if not is_table(connection, ("_notion_pipeline", "refusals")):  # a catalog that an earlier version wrote
+        return {}
+    rows = connection.execute(
+        "SELECT data_source_id, archived, relations FROM _notion_pipeline.refusals WHERE source = ?", [source]
+    ).fetchall()
+    return {row[0]: (row[1], orjson.loads(row[2])) for row in rows}
+
+
+def note_refusals(
+    connection: duckdb.DuckDBPyConnection, state: StreamState, archived: str, relations: dict[str, str]
+) -> None:
+    """Remembers what Notion refused beside rows, in the transaction of the rows; nothing is written of no change."""
+    if (archived, relations) == (state.archived_refused, state.unclear_relations):
+        return
+    key = [state.source, state.data_source_id]
+    connection.execute("DELETE FROM _notion_pipeline.refusals WHERE source = ? AND data_source_id = ?", key)
+    if archived or relations:
+        connection.execute(
+            "INSERT INTO _notion_pipeline.refusals VALUES (?, ?, ?, ?)",
+            [*key, archived, json.dumps(relations, ensure_ascii=False)],
+        )
 
 
 def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:

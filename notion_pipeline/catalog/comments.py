@@ -72,4 +72,6 @@ def _column_comment(plan: PlannedColumn, extract: Extract, limits: Limits) -> st
         parts += limits.told(plan.property_id)
     if plan.property_id in extract.hidden_relations:
         parts.append("its target is not shared with the connection, so Notion shows it as empty")
+    if plan.property_id in extract.unclear_relations:
+        parts.append("its target could not be looked at; where it is not shared, Notion shows the relation as empty")
     return "; ".join(parts)

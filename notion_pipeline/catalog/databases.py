@@ -63,7 +63,11 @@ _CURRENT = ("properties", "data_sources", "stream", "selected", "accessible", "s
 
 @dataclass(frozen=True)
 class ListedStream:
-    """A database as the listing leaves it in the catalog."""
+    """A database as the listing leaves it in the catalog.
+
+    Attributes:
+        failure: Why it could not be listed, where the catalog keeps it as the last listing left it.
+    """
 
     database_id: str
     title: str
@@ -72,6 +76,7 @@ class ListedStream:
     tables: tuple[str, ...]
     sync_type: str
     selected: bool
+    failure: str = ""
 
 
 def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, KnownDatabase]:
@@ -157,7 +162,37 @@ def write_databases(
             selected=source.selects(database.id, database.title),
         )
         for database in listing.databases
-    ]
+    ] + _kept(connection, source, listing)
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, source: Source, listing: Listing) -> list[ListedStream]:
+    """Those that could not be listed stay as they are, but for what sources.yaml says of them now."""
+    table = quote(source.name, "databases")
+    kept = []
+    for failure in listing.failures:
+        if not failure.is_kept:
+            continue
+        selected = source.selects(failure.id, failure.title)
+        sync_type = str(source.sync_type_for(failure.id, failure.title).value)
+        connection.execute(
+            f"UPDATE {table} SET selected = ?, sync_type = ? WHERE id = ?", [selected, sync_type, failure.id]
+        )
+        for url, data_sources in connection.execute(
+            f"SELECT url, data_sources FROM {table} WHERE id = ?", [failure.id]
+        ).fetchall():
+            kept.append(
+                ListedStream(
+                    database_id=failure.id,
+                    title=failure.title,
+                    url=url,
+                    stream=stream_name(failure.id),
+                    tables=tuple(f"{source.name}.{entry['table_name']}" for entry in data_sources or []),
+                    sync_type=sync_type,
+                    selected=selected,
+                    failure=str(failure.error),
+                )
+            )
+    return kept
 
 
 def _write(
@@ -365,7 +400,7 @@ def _container(database: ListedDatabase, raw: dict[str, Any]) -> list[Any]:
     first = database.data_sources[0].raw if database.data_sources else {}
     return [
         *(database.id, "database", database.title, _plain(raw.get("description")), database.url),
-        *(raw.get("public_url"), _json(raw.get("parent")), _json(raw.get("icon")), _json(raw.get("cover"))),
+        *(_text(raw.get("public_url")), _json(raw.get("parent")), _json(raw.get("icon")), _json(raw.get("cover"))),
         *(bool(raw.get("is_inline")), bool(raw.get("in_trash")), bool(raw.get("in_trash"))),
         *(_instant(raw, first, "created_time"), _user(raw, first, "created_by")),
         *(_instant(raw, first, "last_edited_time"), _user(raw, first, "last_edited_by")),
@@ -389,6 +424,10 @@ def _current(source: Source, database: ListedDatabase, tables: dict[str, str], n
 def _plain(parts: Any) -> str:
     items = parts if isinstance(parts, list) else []
     return "".join(str(item.get("plain_text") or "") for item in items if isinstance(item, dict))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _json(value: Any) -> str | None:

@@ -93,6 +93,8 @@ def land(
     )
     if excludes_more:
         forget_users(connection, extract.source)
+    archived_refused = extract.counts.archived_refused if extract.full else state.archived_refused
+    bookkeeping.note_refusals(connection, state, archived_refused, extract.unclear_relations)
     bookkeeping.record_sync(
         connection,
         {
@@ -288,7 +290,10 @@ def _write_changed(
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, now: datetime, *, mark: bool) -> int:
-    """Takes out what is gone from Notion; what the start date leaves out is gone for FULL_TABLE only."""
+    """Takes out what is gone from Notion; what the start date leaves out is gone for FULL_TABLE only.
+
+    Where Notion did not give the archived rows, those that the table has as such are not known to be gone.
+    """
     gone = f"FROM {target} WHERE id NOT IN (SELECT id FROM staged)"
     parameters: list[Any] = []
     removed = 0
@@ -299,6 +304,8 @@ def _remove(connection: duckdb.DuckDBPyConnection, extract: Extract, target: str
                 connection.execute(f"DELETE {gone} AND last_edited_time < ?", [extract.start_date])
         gone += " AND last_edited_time >= ?"
         parameters = [extract.start_date]
+    if extract.counts.archived_refused:
+        gone += " AND is_archived IS NOT TRUE"
     if mark:
         gone += f" AND {DELETED_AT} IS NULL"
     count = _one(connection, f"SELECT count(*) {gone}", parameters)

@@ -75,6 +75,18 @@ def catalog_streams(connection: duckdb.DuckDBPyConnection | None, source: str) -
     ]
 
 
+def archived_rows_refused(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    """A line for each table whose archived rows Notion did not give at its last full read."""
+    if not bookkeeping.has_bookkeeping(connection):
+        return []
+    return [
+        f"The archived rows of {source}.{state.table_name} were refused when it was last read in full "
+        f"({state.archived_refused}); those that the table has are kept, others are missing."
+        for state in bookkeeping.stream_states(connection, source).values()
+        if state.archived_refused
+    ]
+
+
 def list_table(connection: duckdb.DuckDBPyConnection | None, source: str) -> StreamTable | None:
     """The table `S.databases` itself; None before the first listing."""
     if connection is None or "databases" not in names_in(connection, source):

@@ -45,7 +45,7 @@ class Expected:
 
     Attributes:
         most: More than `least` where rows may be there that no read since brought: before a start date, or marked as
-            deleted and come back; None where there may be any number of them.
+            deleted and come back; None where there may be any number of them, as where Notion refused archived rows.
     """
 
     least: int
@@ -164,7 +164,8 @@ def _expected(since_full: tuple[int, int, int] | None, state: StreamState, *, ma
         return None
     read, inserted, updated = since_full
     least = read + inserted
-    most = None if state.start_date is not None else least + (updated if marked else 0)
+    is_open = state.start_date is not None or state.archived_refused
+    most = None if is_open else least + (updated if marked else 0)
     return Expected(least, most)
 
 

@@ -221,8 +221,11 @@ def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings
     known, held, foreign = _in_catalog(project, draft.name)
     with Console(stderr=True).status("Looking at what the account sees"):
         found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
-        databases = asyncio.run(look(source, project, known)).listing.databases
+        listing = asyncio.run(look(source, project, known)).listing
+    databases = listing.databases
     click.echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
+    for failure in listing.failures:
+        click.echo(str(failure.error), err=True)
     answered = {
         key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
     }

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -14,18 +14,18 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import account_text, findings, identity, look, named_in_vain, unseen
+from notion_pipeline.access import account_text, fails_a_sync, findings, identity, look, named_in_vain, unseen
 from notion_pipeline.catalog.connection import Catalog, check_file_name
 from notion_pipeline.catalog.databases import accessible_databases, wish_notes
 from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.catalog.limits import limits_told
-from notion_pipeline.catalog.overview import catalog_streams
+from notion_pipeline.catalog.overview import archived_rows_refused, catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.listing import KnownDatabase, hold_back
 from notion_pipeline.naming import NamedDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
@@ -139,19 +139,27 @@ def _access(
         with Console(stderr=True).status(f"{source.name}: looking at the databases"):
             sight = asyncio.run(look(source, project, known))
         titles = [(database.id, database.title) for database in sight.listing.databases]
-        source.check_streams(titles, file=project.sources_label)
+        problems = source.ambiguous_streams(titles, file=project.sources_label)
+        sight = replace(sight, listing=hold_back(sight.listing, problems, known))
         selected = sum(source.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
         missing = unseen(sight, known, gone, source.named_ids())
         in_vain = named_in_vain(source, sight, missing)
         line.notes += findings(source, sight, known, [database for database in missing if database not in in_vain])
+        told = {database.id for database in in_vain}
+        failures = [failure for failure in sight.listing.failures if failure.id not in told]
+        reasons = [str(failure.error) for failure in failures if fails_a_sync(source, failure)]
+        reasons += [str(sight.listing.search_error)] if sight.listing.search_error else []
         if in_vain:
-            line.passed = False
-            line.text = (
+            reasons.append(
                 f"{source.name}: {project.sources_label} names what is not seen any more: "
                 f"{'; '.join(database.describe() for database in in_vain)}. Share it with the connection again, or "
                 "restore it in Notion, or take it out of select and streams."
             )
+        if reasons:
+            line.passed = False
+            line.text = " ".join(f"{line.text}. {' '.join(dict.fromkeys(reasons))}".split())
+        line.notes += [str(failure.error) for failure in failures if not fails_a_sync(source, failure)]
         if not selected:
             line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
     return line
@@ -191,6 +199,7 @@ def _catalog(
                         if table.rows is None
                     ]
                 line.notes += limits_told(connection, source.name)
+                line.notes += archived_rows_refused(connection, source.name)
             known_names = sources_in(connection) | sources_with_files(project.home)
             line.notes += [
                 _left_over(source_in(connection, name))

@@ -48,10 +48,10 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     project = find_project()
     sources = load_sources(project)
     began_at = time.monotonic()
-    wishes = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
+    wishes, unknown = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
     outcomes = run_wishes(project, sources, wishes, verbose=verbose)
     _print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
-    raise_failures(outcomes)
+    raise_failures(outcomes, unknown)
 
 
 def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, verbose: bool = False) -> list[Outcome]:
@@ -75,36 +75,43 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
 
 def _wishes(
     project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None, verbose: bool
-) -> list[Wish]:
+) -> tuple[list[Wish], list[str]]:
     """One wish a source; where streams are named, only for the sources that have them.
 
     A stream that nobody knows may be new: all sources list their databases then.
+
+    Returns:
+        With the wishes, what is wrong with the names that no source has.
     """
     names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
     databases = tuple(entry for entry in dict.fromkeys(streams) if entry != DATABASES_STREAM)
     if not databases:
-        return [Wish(name, full=full, listing_only=bool(streams)) for name in names]
+        return [Wish(name, full=full, listing_only=bool(streams)) for name in names], []
     if len(names) == 1:
-        return [Wish(names[0], databases, full)]
+        return [Wish(names[0], databases, full)], []
     known = {name: _known_titles(project, sources, name) for name in names}
     owners = {entry: _owners(entry, known) for entry in databases}
+    unknown: list[str] = []
     if not all(owners.values()):
         listings = run_wishes(project, sources, [Wish(name, listing_only=True) for name in names], verbose=verbose)
         known = {name: _known_titles(project, sources, name) for name in names}
         owners = {entry: _owners(entry, known) for entry in databases}
-        if lost := [entry for entry, found in owners.items() if not found]:
-            raise_failures(listings)
-            near = nearest(lost[0], [title for titles in known.values() for _, title in titles])
-            raise CommandError(
-                f'No source has a selected database called "{lost[0]}"'
+        for entry in (entry for entry, found in owners.items() if not found):
+            near = nearest(entry, [title for titles in known.values() for _, title in titles])
+            unknown.append(
+                f'No source has a selected database called "{entry}"'
                 + (f', nearest is "{near}".' if near else ".")
                 + " See `notion-pipeline streams` for what there is."
             )
-    return [
+        if unknown:
+            # A listing that failed may be why.
+            unknown += [reason for outcome in listings for reason in outcome.failures]
+    wishes = [
         Wish(name, tuple(entry for entry in databases if name in owners[entry]), full)
         for name in names
         if any(name in found for found in owners.values())
     ]
+    return wishes, unknown
 
 
 def _owners(entry: str, known: Mapping[str, Sequence[tuple[str, str]]]) -> list[str]:
@@ -172,15 +179,15 @@ def _landed_table(landed: Sequence[LandedDatabase]) -> Table:
     return table
 
 
-def raise_failures(outcomes: Sequence[Outcome]) -> None:
-    """Ends the command where a run failed.
+def raise_failures(outcomes: Sequence[Outcome], unknown: Sequence[str] = ()) -> None:
+    """Ends the command where a run failed, or a name fits nothing.
 
     Raises:
         CommandError: The message says which databases failed, and why.
     """
-    reasons = [reason for outcome in outcomes for reason in outcome.failures]
+    reasons = [*unknown, *(reason for outcome in outcomes for reason in outcome.failures)]
     if any(outcome.interrupted for outcome in outcomes):
         reasons.append("Interrupted. What was read is kept, and the next sync goes on from there.")
         raise InterruptedSyncError("\n".join(reasons))
-    if not all(outcome.success for outcome in outcomes):
-        raise CommandError("\n".join(reasons))
+    if unknown or not all(outcome.success for outcome in outcomes):
+        raise CommandError("\n".join(dict.fromkeys(reasons)))

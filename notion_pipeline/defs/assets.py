@@ -10,6 +10,7 @@ from dagster import DagsterRun
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from pydantic import Field
 
+from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases, known_databases
@@ -24,8 +25,8 @@ from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase, Listing, list_databases
-from notion_pipeline.listing_file import load_listing, save_listing
+from notion_pipeline.listing import KnownDatabase, Listing, hold_back, list_databases
+from notion_pipeline.listing_file import load_failures, load_listing, load_search_error, save_listing
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.selection import matches_database, named_id, stream_name
@@ -73,7 +74,7 @@ class DatabaseConfig(dg.Config):
 def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]:
     """`S/databases` and `S/database` of one source."""
     name = source.name
-    listing_key = dg.AssetKey([name, "databases"])
+    listing_key, content_key = dg.AssetKey([name, "databases"]), dg.AssetKey([name, "database"])
     described = f"{source.description}\n\n" if source.description else ""
     known = [table for table in load_tables(project.home, name) if table.in_sync]
 
@@ -104,7 +105,9 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         selected = [stream.database_id for stream in handover.streams if stream.selected]
         home = notion.project.home
         with _as_failure():
-            save_listing(home, current, context.run.run_id, handover.listing, selected)
+            failed = [found for found in handover.listing.failures if fails_a_sync(current, found)]
+            ids = [found.id for found in failed]
+            save_listing(home, current, context.run.run_id, handover.listing, selected, failed=ids)
         added, removed, busy = update_partitions(context.instance, name, selected, home=home)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "
@@ -112,9 +115,15 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         )
         if busy:
             context.log.info(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
+        # In a run that also reads, the asset of the reads fails for them: else nothing at all would be read.
+        if content_key not in context.job_def.asset_layer.executable_asset_keys:
+            reasons = [str(found.error) for found in failed]
+            reasons += [str(handover.listing.search_error)] if handover.listing.search_error else []
+            if reasons:
+                raise dg.Failure("\n".join(reasons), allow_retries=False)
 
     @dg.asset(
-        key=dg.AssetKey([name, "database"]),
+        key=content_key,
         group_name=name,
         kinds={"notion", "duckdb"},
         owners=list(source.owners),
@@ -153,7 +162,11 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
             progress = notion_progress.progress(log)
             sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
             targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys]
-        reads = ReadsHandover(current, sync.extracts(targets), progress, notion.sources.publish_path(project))
+            # Of a run for some databases, what may be missing besides is no matter.
+            for_all = not _has_keys(context) and not config.databases
+            incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
+        publish_to = notion.sources.publish_path(project)
+        reads = ReadsHandover(current, sync.extracts(targets), progress, publish_to, incomplete)
         yield dg.Output(reads, metadata={} if _has_keys(context) else NO_MATERIALIZATION)
 
     return [databases, database]
@@ -176,12 +189,19 @@ def _list(
 
     async def look() -> Listing:
         async with notion.client(source, context.log.info) as client:
-            return await list_databases(client, named=source.named_ids(), known=known, log=context.log.info)
+            return await list_databases(
+                client, named=source.named_ids(), known=known, log=context.log.info, source=source.name
+            )
 
     listing = asyncio.run(look())
     found = [(database.id, database.title) for database in listing.databases]
-    source.check_streams(found, file=notion.project.sources_label)
-    unmatched = source.unmatched(found)
+    listing = hold_back(listing, source.ambiguous_streams(found, file=notion.project.sources_label), known)
+    for failure in listing.failures:
+        passing = "" if fails_a_sync(source, failure) else " It is not selected, so no sync fails for it."
+        context.log.warning(f"{failure.error}{passing}")
+    if listing.search_error is not None:
+        context.log.warning(str(listing.search_error))
+    unmatched = source.unmatched([*found, *((failure.id, failure.title) for failure in listing.failures)])
     for entry in unmatched:
         context.log.warning(f"sources.yaml ({source.name}): {entry} matches no database that the connection sees.")
     return ListingHandover(source, listing, unmatched)
@@ -198,17 +218,30 @@ def _targets(
     with catalog.reading() as connection:
         known = known_databases(connection, source.name)
     listed = {key: _target(database) for key, database in known.items() if database.accessible}
-    listed.update(load_listing(notion.project.home, source.name, context.run.run_id))
+    home, repeated = notion.project.home, {context.run.parent_run_id, context.run.root_run_id} - {None}
+    fresh = load_listing(home, source.name, context.run.run_id)
+    fresh |= {key: target for key, target in load_failures(home, source.name, repeated).items() if key not in listed}
+    listed.update(fresh)
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
     if _has_keys(context):
         return list(context.partition_keys), listed, visible
     found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
-    keys = _wanted(source, config.databases, known, context.log.info, found_by_sensor=found_by_sensor)
+    unlisted = {
+        key: KnownDatabase(key, target.title, "", (), selected=True, accessible=True)
+        for key, target in fresh.items()
+        if key not in known or not known[key].accessible
+    }
+    keys, unknown = _wanted(
+        source, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
+    )
+    with_partition = [key for key in keys if key not in unlisted]
     present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
-    if missing := [key for key in keys if key not in present]:
+    if missing := [key for key in with_partition if key not in present]:
         context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
-    plan_materializations(context, keys)
-    return keys, listed, visible
+    plan_materializations(context, with_partition)
+    # A name that fits nothing fails by itself, as a database does; the others of the run are synced.
+    listed.update({entry: DatabaseTarget(entry, entry, "", (), error) for entry, error in unknown.items()})
+    return [*keys, *unknown], listed, visible
 
 
 def _has_keys(context: dg.AssetExecutionContext) -> bool:
@@ -228,11 +261,13 @@ def _wanted(
     log: Callable[[str], None],
     *,
     found_by_sensor: bool,
-) -> list[str]:
+) -> tuple[list[str], dict[str, ConfigError]]:
+    """The ids of the databases that a run is about, and what is wrong with the names that fit none of them."""
     selected = [database for database in known.values() if database.accessible and database.selected]
     if not entries:
-        return [database.id for database in selected]
+        return [database.id for database in selected], {}
     wanted: list[str] = []
+    unknown: dict[str, ConfigError] = {}
     for entry in entries:
         named = named_id(entry)
         # The sensor may name a database of which only a page is shared; of a person such a name is a mistake.
@@ -241,9 +276,9 @@ def _wanted(
             continue
         found = [database.id for database in selected if matches_database(entry, database.id, database.title)]
         if not found:
-            raise _unknown(source.name, entry, known)
+            unknown[entry] = _unknown(source.name, entry, known)
         wanted.extend(found)
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(wanted)), unknown
 
 
 def _unknown(source: str, entry: str, known: dict[str, KnownDatabase]) -> ConfigError:

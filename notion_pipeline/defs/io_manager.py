@@ -40,6 +40,7 @@ from notion_pipeline.listing import Listing
 from notion_pipeline.memory import few_collections
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
+from notion_pipeline.selection import normalise_id
 
 
 @dataclass
@@ -51,15 +52,24 @@ class ListingHandover:
     unmatched: Sequence[str]
     streams: list[ListedStream] = field(default_factory=list)
 
+    def failures(self) -> list[NotionPipelineError]:
+        """Why databases, or search, could not be looked at."""
+        found = [failure.error for failure in self.listing.failures]
+        return [*found, self.listing.search_error] if self.listing.search_error else found
+
 
 @dataclass
 class ReadsHandover:
-    """Reads on their way into the catalog, those together that are whole at the same time."""
+    """Reads on their way into the catalog, those together that are whole at the same time.
+
+    `incomplete` says why databases may be missing among them, since the listing was not complete.
+    """
 
     source: Source
     reads: Generator[list[DatabaseExtract], None, None]
     progress: Progress
     publish_to: Path | None = None
+    incomplete: NotionPipelineError | None = None
 
 
 @dataclass
@@ -145,6 +155,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 api_requests=handover.listing.api_requests,
                 unmatched=handover.unmatched,
                 gone=gone,
+                failures=[str(error) for error in handover.failures()],
             )
         )
         if self.home:
@@ -173,9 +184,10 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if landed:
                 _keep_views(context, catalog, handover.source)
             unpublished = _publish(catalog, handover.publish_to) if landed else None
-            if failed:
+            if failed or handover.incomplete is not None:
                 report_checks(context, handover.source.name, catalog)
-                raise _failure(handover.source.name, failed, len(landed), unpublished)
+                others = [error for error in (handover.incomplete, unpublished) if error is not None]
+                raise _failure(handover.source.name, failed, len(landed), others)
             if unpublished is not None:
                 raise unpublished
         except BaseException:
@@ -285,19 +297,22 @@ def _publish(catalog: Catalog, path: Path | None) -> CatalogError | None:
 
 
 def _failure(
-    source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int, unpublished: CatalogError | None
+    source: str, failed: dict[str, tuple[str, list[Exception]]], landed: int, others: Sequence[NotionPipelineError]
 ) -> dg.Failure:
     """Names every database that failed and why; those that succeeded are committed."""
     lines = [_reason(title, error) for title, errors in failed.values() for error in errors]
-    lines += [str(unpublished)] if unpublished is not None else []
-    head = f"{len(failed)} of {len(failed) + landed} databases of source {source} failed; the others are committed."
-    text = lines[0] if len(failed) == 1 and not landed and len(lines) == 1 else "\n".join([head, *lines])
+    lines += [str(error) for error in others]
+    if failed and (landed or len(lines) > 1):
+        count = len(failed) + landed
+        lines = [f"{len(failed)} of {count} databases of source {source} failed; the others are committed.", *lines]
     return dg.Failure(
-        description=text,
+        description="\n".join(lines),
         metadata={
             "failed_databases": dg.MetadataValue.md(
                 "\n".join(
-                    f"- {markdown_link(title or 'Untitled', partition_path(source, key))} `{key}`: {errors[0]}"
+                    # What was named and fits no database has no partition to link to.
+                    f"- {markdown_link(title or 'Untitled', partition_path(source, key) if normalise_id(key) else '')} "
+                    f"`{key}`: {errors[0]}"
                     for key, (title, errors) in failed.items()
                 )
             )

@@ -36,7 +36,13 @@ def listing_metadata(
     api_requests: int,
     unmatched: Sequence[str],
     gone: Sequence[GoneDatabase] = (),
+    failures: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """Of a listing.
+
+    Args:
+        failures: Why databases, or search, could not be looked at.
+    """
     rows = [
         f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
         f"{s.sync_type} | {'yes' if s.selected else 'no'} |"
@@ -55,6 +61,8 @@ def listing_metadata(
         found["not_seen_any_more"] = dg.MetadataValue.md(_gone_table(gone))
     if unmatched:
         found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
+    if failures:
+        found["not_listed"] = dg.MetadataValue.md("\n".join(f"- {markdown_link(reason, '')}" for reason in failures))
     return found
 
 
@@ -84,6 +92,10 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
         found["reason"] = "; ".join(reasons)
     if hidden := [name for extract, _ in landed for name in _hidden(extract)]:
         found["relations_not_shared"] = hidden
+    if unclear := [line for extract, _ in landed for line in _unclear(extract)]:
+        found["relations_not_looked_at"] = unclear
+    if refused := [extract.counts.archived_refused for extract, _ in landed if extract.counts.archived_refused]:
+        found["archived_rows_refused"] = refused
     if children := sum(extract.counts.child_data_sources for extract, _ in landed):
         found["child_data_sources"] = children
     if disagreeing := sum(extract.counts.values_disagreeing for extract, _ in landed):
@@ -165,6 +177,11 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
 
 def _hidden(extract: Extract) -> list[str]:
     return [prop.name for prop in extract.schema.properties if prop.id in extract.hidden_relations]
+
+
+def _unclear(extract: Extract) -> list[str]:
+    names = {prop.id: prop.name for prop in extract.schema.properties}
+    return [f"{names[key]}: {reason}" for key, reason in extract.unclear_relations.items() if key in names]
 
 
 def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:

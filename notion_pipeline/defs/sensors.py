@@ -73,7 +73,7 @@ def _look(
 ) -> Union[datetime, str]:  # noqa: UP007
     """Looks at Notion, and gives its time; or why not, where it does not answer."""
 
-    async def looked() -> datetime:
+    async def looked() -> tuple[datetime, str]:
         async with notion.client(source, context.log.info) as client:
             return await asyncio.wait_for(
                 look(client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS),
@@ -81,7 +81,9 @@ def _look(
             )
 
     try:
-        now = asyncio.run(looked())
+        now, problem = asyncio.run(looked())
+        if problem:
+            context.log.warning(f"Not everything could be looked at: {problem}")
     except (RetryableNotionError, asyncio.TimeoutError) as error:
         cursor.failing_since = cursor.failing_since or time.time()
         lasted = time.time() - cursor.failing_since

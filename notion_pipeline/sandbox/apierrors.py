@@ -68,6 +68,14 @@ def not_found(kind: str, object_id: str, integration_name: str, integration_id: 
     )
 
 
+def wrong_kind(object_id: str, kind: str, wanted: str) -> NotionError:
+    """The id of a page where one of a database belongs, or the other way round: 400, not 404 (section 10)."""
+    return invalid(
+        f"Provided ID {object_id} is a {kind}, not a {wanted}. Use the retrieve {kind} API instead: "
+        f"https://developers.notion.com/reference/retrieve-a-{kind}."
+    )
+
+
 def rate_limited(reason: str, retry_after: int) -> NotionError:
     data: dict[str, Any] = {"rate_limit_reason": reason, "retry_after": str(retry_after)}
     message = "You have been rate limited. Please try again in a few minutes."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .apierrors import NotionError, invalid, invalid_body, not_found, restricted
+from .apierrors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
 from .ids import dashed
 from .objects import Database, DataSource, Page, Token
 from .query import page_size
@@ -78,6 +78,9 @@ class Call:
         object_id = self.path_id(name)
         found = self.ws.databases.get(object_id)
         if found is None or not self.token.sees(found):
+            page = self.ws.pages.get(object_id)
+            if page is not None and self.sees_page(page):
+                raise wrong_kind(object_id, "page", "database")
             raise self.missing("database", object_id)
         return found
 
@@ -94,6 +97,9 @@ class Call:
         wanted = object_id or self.path_id("page_id")
         found = self.ws.pages.get(wanted)
         if found is None or not self.sees_page(found):
+            database = self.ws.databases.get(wanted)
+            if database is not None and self.token.sees(database):
+                raise wrong_kind(wanted, "database", "page")
             raise self.missing("page", wanted)
         return found
 

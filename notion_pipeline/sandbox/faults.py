@@ -35,13 +35,21 @@ class Fault:
         match: Regular expression searched in "METHOD /path"; None fits every API request.
         at: The n-th matching request from now, 1-based; None begins with the next one.
         times: How many matching requests in a row it hits.
+        larger_than: Fits only requests for more results than this, as a server that cannot give so many at once.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
             html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
             answer's body to change in place).
     """
 
     def __init__(
-        self, kind: str, *, match: str | None = None, at: int | None = None, times: int = 1, **params: Any
+        self,
+        kind: str,
+        *,
+        match: str | None = None,
+        at: int | None = None,
+        times: int = 1,
+        larger_than: int | None = None,
+        **params: Any,
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"no such fault: {kind}; there are {', '.join(KINDS)}")
@@ -49,13 +57,16 @@ class Fault:
         self.match = re.compile(match) if match else None
         self.at = at or 1
         self.times = times
+        self.larger_than = larger_than
         self.params = params
         self.seen = 0
         self.fired = 0
 
-    def due(self, line: str, *, answered: bool) -> bool:
+    def due(self, line: str, page_size: int = 0, *, answered: bool) -> bool:
         """Whether it hits the request; a request that has its fault already leaves this one for the next."""
         if self.match is not None and not self.match.search(line):
+            return False
+        if self.larger_than is not None and page_size <= self.larger_than:
             return False
         self.seen += 1
         if self.seen < self.at or self.fired >= self.times or (answered and self.answers):
@@ -82,11 +93,11 @@ class Faults:
     def clear(self) -> None:
         self.planned.clear()
 
-    def due(self, line: str) -> list[Fault]:
+    def due(self, line: str, page_size: int = 0) -> list[Fault]:
         """The faults that hit this request, at most one of which answers it."""
         hits: list[Fault] = []
         for fault in self.planned:
-            if fault.due(line, answered=any(hit.answers for hit in hits)):
+            if fault.due(line, page_size, answered=any(hit.answers for hit in hits)):
                 hits.append(fault)
         self.planned = [fault for fault in self.planned if fault.fired < fault.times]
         return hits

@@ -210,6 +210,13 @@ class Workspace:
             self.add_data_source(database, data_source_name or database.title, schema, created_at=at)
             return database
 
+    def add_linked_view(self, title: str, *, shared: bool = True) -> Database:
+        """A view of another database: by its id it answers as a database without data sources; search never has it."""
+        with self.changing() as now:
+            database = Database(self, self.ids.uuid(), title, Home(self.home.id), now, now, now, shared=shared)
+            self.databases[database.id] = database
+            return database
+
     def add_data_source(
         self,
         database: Database,

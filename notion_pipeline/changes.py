@@ -21,7 +21,7 @@ import orjson
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.instants import as_datetime
-from notion_pipeline.selection import normalise_id
+from notion_pipeline.notion_ids import normalise_id
 
 #: How far back a look goes, for edits that search shows late.
 LOOK_BACK = timedelta(minutes=15)

@@ -24,6 +24,8 @@ from notion_pipeline.answers import Answer, RateLimited, TransientFailure, crede
 from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.errors import RetryableNotionError, about
 from notion_pipeline.governor import Governor
+from notion_pipeline.notion_ids import notion_id
+from notion_pipeline.notion_ids import property_id as checked_property_id
 
 __all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
 
@@ -208,15 +210,18 @@ class NotionClient:
 
     async def database(self, database_id: str) -> Answer:
         """A database: the container, with its data sources' ids and names."""
-        return await self._get(f"/v1/databases/{_segment(database_id)}", f"database {database_id}")
+        database_id = notion_id(database_id, "A database")
+        return await self._get(f"/v1/databases/{database_id}", f"database {database_id}")
 
     async def data_source(self, data_source_id: str) -> Answer:
         """A data source with its schema."""
-        return await self._get(f"/v1/data_sources/{_segment(data_source_id)}", f"data source {data_source_id}")
+        data_source_id = notion_id(data_source_id, "A data source")
+        return await self._get(f"/v1/data_sources/{data_source_id}", f"data source {data_source_id}")
 
     async def page(self, page_id: str) -> Answer:
         """A page with its property values."""
-        return await self._get(f"/v1/pages/{_segment(page_id)}", f"page {page_id}")
+        page_id = notion_id(page_id, "A page")
+        return await self._get(f"/v1/pages/{page_id}", f"page {page_id}")
 
     async def query(self, data_source_id: str, body: Body) -> Answer:
         """One page of the rows of a data source (notion-api.md section 4).
@@ -224,7 +229,8 @@ class NotionClient:
         Where Notion runs out of time (503, 504) the next attempt asks for half as many rows, and later queries
         grow back to what their body asks for.
         """
-        path = f"/v1/data_sources/{_segment(data_source_id)}/query"
+        data_source_id = notion_id(data_source_id, "A data source")
+        path = f"/v1/data_sources/{data_source_id}/query"
         call = _Call("POST", path, f"data source {data_source_id}", self.stats, body, is_list=True)
         return await self._ask(call, self._exchange_query)
 
@@ -235,7 +241,8 @@ class NotionClient:
 
         `property_id` comes decoded; it goes into the path encoded once.
         """
-        path = f"/v1/pages/{_segment(page_id)}/properties/{_segment(property_id)}"
+        page_id = notion_id(page_id, "A page")
+        path = f"/v1/pages/{page_id}/properties/{quote(checked_property_id(property_id), safe='')}"
         params = {"page_size": page_size} | ({"start_cursor": start_cursor} if start_cursor else {})
         return await self._get(path, f"property {property_id!r} of page {page_id}", params)
 
@@ -340,7 +347,3 @@ def _pause_seconds(refusal: RateLimited, call: _Call) -> float:
         return refusal.seconds
     call.pauses_untold += 1
     return float(min(2.0 ** (call.pauses_untold - 1), LONGEST_UNTOLD_PAUSE_SECONDS))
-
-
-def _segment(identifier: str) -> str:
-    return quote(identifier, safe="")

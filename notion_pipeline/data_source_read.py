@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -13,7 +12,13 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import Source
 from notion_pipeline.crew import SpareReaders
-from notion_pipeline.errors import AuthorizationError, NotionError, NotionNotFoundError, NotionRequestError
+from notion_pipeline.errors import (
+    AuthorizationError,
+    InvalidIdError,
+    NotionError,
+    NotionNotFoundError,
+    NotionRequestError,
+)
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.progress import Progress
@@ -21,7 +26,7 @@ from notion_pipeline.properties import Property, exclusion_marks, fingerprint, p
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows import RowSchema
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
-from notion_pipeline.staging import Stage, StageKey, open_stage, stage_directory
+from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
@@ -202,7 +207,7 @@ class DataSourceRead:
             log=self._context.log,
         )
         if not follow_up and not stage.resumed_complete:
-            shutil.rmtree(follow_up_directory, ignore_errors=True)
+            clear_stage(follow_up_directory)
         if stage.resumed and not stage.resumed_complete:
             self._say(f"goes on with {stage.rows:,} rows that an earlier run staged.")
         return stage
@@ -277,7 +282,7 @@ class DataSourceRead:
             if target not in visible:
                 try:
                     await self._client.data_source(target)
-                except NotionNotFoundError:
+                except (NotionNotFoundError, InvalidIdError):
                     visible[target] = False
                 else:
                     visible[target] = True

@@ -22,6 +22,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
+from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.open_windows import OpenWindows, Reader
 from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
@@ -137,6 +138,7 @@ class Extraction:
         """Stages every row of the plan.
 
         Raises:
+            InvalidIdError: A row's id is none.
             IncompleteExtractError: One minute holds more rows than a query gives and nothing splits it.
             NotionError: Notion refused, or failed for longer than is tried.
             StagingError: The rows could not be kept.
@@ -266,6 +268,8 @@ class Extraction:
         """Completes, converts and stages one answer, and moves the window's bound to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
+        for page in pages:
+            notion_id(page.get("id"), "A row")
         kept = await complete_references(self._client, pages, self._plan.schema.properties)
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.

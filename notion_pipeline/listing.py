@@ -19,13 +19,14 @@ import orjson
 from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import (
     InvalidCursorError,
+    InvalidIdError,
     NothingSharedError,
     NotionNotFoundError,
     RetryableNotionError,
     about,
 )
 from notion_pipeline.instants import as_datetime
-from notion_pipeline.selection import normalise_id
+from notion_pipeline.notion_ids import normalise_id, notion_id
 from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
@@ -103,8 +104,11 @@ class Listing:
 
 @dataclass
 class _Search:
+    """What search found; `refused` are data sources whose id is none: their database, asked for by id, has to tell."""
+
     server_time: datetime | None = None
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plain_title(raw: dict[str, Any]) -> str:
@@ -115,6 +119,15 @@ def plain_title(raw: dict[str, Any]) -> str:
         for part in (parts if isinstance(parts, list) else [])
         if isinstance(part, dict)
     )
+
+
+def member_id(entry: Any) -> str:
+    """The id of one of a database's `data_sources`.
+
+    Raises:
+        InvalidIdError: It has none.
+    """
+    return notion_id(entry.get("id") if isinstance(entry, dict) else entry, "One of its data sources")
 
 
 async def list_databases(
@@ -171,6 +184,11 @@ def _by_database(search: _Search, log: Callable[[str], None]) -> dict[str, dict[
             members.setdefault(database_id, {})[member_id] = raw
         else:
             log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
+    for raw in search.refused:
+        database_id = _database_of(raw)
+        log(f'Search gives data source "{plain_title(raw)}" the id {raw.get("id")!r}, which is none of Notion\'s.')
+        if database_id is not None:
+            members.setdefault(database_id, {})
     return members
 
 
@@ -180,6 +198,7 @@ def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[
         before
         for database_id, before in known.items()
         if before.marks is not None
+        and before.data_sources
         and before.marks == _marks(found := members.get(database_id, {}))
         and all("properties" in found.get(member_id, ()) for member_id, _ in before.data_sources)
     ]
@@ -259,7 +278,10 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: _Sear
         for raw in answer.body.get("results") or []:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
             if isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash"):
-                search.data_sources[normalise_id(str(raw.get("id"))) or str(raw.get("id"))] = raw
+                if (found := normalise_id(str(raw.get("id")))) is not None:
+                    search.data_sources[found] = raw
+                elif raw not in search.refused:
+                    search.refused.append(raw)
         status = answer.body.get("request_status")
         if isinstance(status, dict) and status.get("type") == "incomplete":
             log("Notion's search did not give everything; databases known before are asked for by id.")
@@ -285,6 +307,9 @@ async def _database(
 ) -> ListedDatabase | None:
     try:
         raw = (await client.database(database_id)).body
+    except InvalidIdError as error:
+        log(f"The catalog knows a database by an id that is none; it is left out. {error}")
+        return None
     except NotionNotFoundError as error:
         if "sources.yaml" in found_by:
             log(f"Database {database_id}, named in sources.yaml, cannot be seen: {error.message}")
@@ -292,9 +317,14 @@ async def _database(
     if raw.get("in_trash") or raw.get("archived"):
         return None
     with about(database=f'"{plain_title(raw)}" ({database_id})'):
-        members = await all_or_first_error(
-            _member(client, entry, data_sources) for entry in raw.get("data_sources") or []
-        )
+        try:
+            members = await all_or_first_error(
+                _member(client, entry, data_sources) for entry in raw.get("data_sources") or []
+            )
+        except InvalidIdError as error:
+            # Listed without any, so that its own sync asks for them, fails with the reason, and is the only one to.
+            log(str(error))
+            members = []
     return ListedDatabase(
         id=database_id,
         title=plain_title(raw),
@@ -309,11 +339,11 @@ async def _database(
 async def _member(
     client: NotionClient, entry: dict[str, Any], data_sources: dict[str, dict[str, Any]]
 ) -> ListedDataSource | None:
-    member_id = normalise_id(str(entry.get("id"))) or str(entry.get("id"))
-    raw = data_sources.get(member_id)
+    found = member_id(entry)
+    raw = data_sources.get(found)
     if raw is None or "properties" not in raw:
         try:
-            raw = (await client.data_source(member_id)).body
+            raw = (await client.data_source(found)).body
         except NotionNotFoundError:
             return None
-    return None if raw.get("in_trash") else ListedDataSource(member_id, str(entry.get("name") or ""), raw)
+    return None if raw.get("in_trash") else ListedDataSource(found, str(entry.get("name") or ""), raw)

@@ -28,7 +28,7 @@ from notion_pipeline.crew import SpareReaders
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about
 from notion_pipeline.extract import DatabaseExtract, Extract
-from notion_pipeline.listing import plain_title
+from notion_pipeline.listing import member_id, plain_title
 from notion_pipeline.locks import database_lock
 from notion_pipeline.progress import Progress
 from notion_pipeline.selection import stream_name
@@ -220,7 +220,7 @@ class Sync:
             plain_title(raw),
             str(raw.get("url") or ""),
             tuple(
-                DataSourceTarget(str(member["id"]), str(member.get("name") or ""))
+                DataSourceTarget(member_id(member), str(member.get("name") or ""))
                 for member in raw.get("data_sources") or []
             ),
         )

@@ -121,6 +121,7 @@ async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
         answer = await client.search({**body, "start_cursor": position} if position else body)
     except InvalidCursorError:
         return  # the next look begins a new round
+    looking.told_time(answer.server_time)
     looking.welcome(answer.body.get("results") or [])
     following = answer.body.get("next_cursor")
     cursor.round = following if answer.body.get("has_more") and isinstance(following, str) else None
@@ -137,7 +138,8 @@ async def _read(
             "page_size": SEARCH_PAGE_SIZE,
         }
         answer = await client.search({**body, "start_cursor": position} if position else body)
-        looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
+        looking.told_time(answer.server_time)
+        looking.now = looking.now or datetime.now(timezone.utc)
         results = answer.body.get("results") or []
         news, reached_horizon = looking.take(results)
         position = answer.body.get("next_cursor")
@@ -161,6 +163,11 @@ class _Look:
         self.now: datetime | None = None
         self._ignored = set(ignored)
         self._databases = databases
+
+    def told_time(self, moment: datetime | None) -> None:
+        """An answer's clock: the earliest counts, since one that is ahead would have edits passed over."""
+        if moment is not None:
+            self.now = moment if self.now is None else min(self.now, moment)
 
     def take(self, results: list[Any]) -> tuple[int, bool]:
         """How many results are news, and whether they reach back as far as a look goes."""

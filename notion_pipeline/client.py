@@ -13,6 +13,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -70,13 +71,20 @@ class RequestStats:
         requests: Every HTTP request sent, repeats included.
         retries: The repeats among them, whatever their reason.
         seconds_rate_limited: Time in which a pause held up at least one of them.
+        earliest: The earliest server's time that an answer told; None while none did.
     """
 
     requests: int = 0
     retries: int = 0
     seconds_rate_limited: float = 0.0
+    earliest: datetime | None = field(default=None, compare=False)
     _held_up: int = field(default=0, repr=False, compare=False)
     _held_up_since: float = field(default=0.0, repr=False, compare=False)
+
+    def told_time(self, moment: datetime | None) -> None:
+        """An answer came with this server's time, or with none."""
+        if moment is not None:
+            self.earliest = moment if self.earliest is None else min(self.earliest, moment)
 
     def pause_begins(self, now: float) -> None:
         """A request is held up from `now` on."""
@@ -294,10 +302,13 @@ class NotionClient:
             async with self._governor.slot(call.stats):
                 try:
                     # An auth that refreshes may be told to wait as well.
-                    return judge(await self._send(call), call.subject, is_list=call.is_list)
+                    answer = judge(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
                     self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
+                    continue
+            call.stats.told_time(answer.server_time)
+            return answer
 
     async def _send(self, call: _Call) -> httpx.Response:
         content = None if call.body is None else json.dumps(call.body).encode()

@@ -92,7 +92,8 @@ class Listing:
     """What one look at the account found.
 
     Attributes:
-        server_time: Server's clock on an answer before the first schema was read; the bookmark of reads that use them.
+        server_time: Server's clock before the first schema was read, the bookmark of reads that use them: the earliest
+            that any answer of the listing told.
         retired: Known databases that Notion says are gone, in trash or not shared any more.
     """
 
@@ -106,7 +107,6 @@ class Listing:
 class _Search:
     """What search found; `refused` are data sources whose id is none: their database, asked for by id, has to tell."""
 
-    server_time: datetime | None = None
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: list[dict[str, Any]] = field(default_factory=list)
 
@@ -171,7 +171,7 @@ async def list_databases(
     return Listing(
         databases=tuple(sorted(databases, key=lambda d: (d.created_time or _LONG_AGO, d.id))),
         retired=tuple(sorted(gone)),
-        server_time=search.server_time,
+        server_time=client.stats.earliest,
         api_requests=client.stats.requests,
     )
 
@@ -274,7 +274,6 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: _Sear
     seen: set[str] = set()
     while True:
         answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
-        search.server_time = search.server_time or answer.server_time
         for raw in answer.body.get("results") or []:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
             if isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash"):

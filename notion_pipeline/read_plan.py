@@ -38,6 +38,7 @@ def decide(
     excluded: Sequence[str],
     lookback_minutes: int,
     full_sync_every: timedelta | None,
+    present: datetime | None = None,
     now: datetime | None = None,
 ) -> Decision:
     """How to read, by what the catalog knows of the stream.
@@ -45,6 +46,7 @@ def decide(
     Args:
         state: None where the stream was never synced.
         excluded: Sorted names or ids of the properties left out.
+        present: Server's time; None where Notion did not tell it.
         now: Local time, for the age of the last full read.
     """
     snapshot: dict[str, Any] = schema_snapshot(properties)
@@ -57,6 +59,7 @@ def decide(
         start_date=start_date,
         excluded=excluded,
         full_sync_every=full_sync_every,
+        present=present,
         now=now,
     )
     if sync_type == "FULL_TABLE":
@@ -83,6 +86,7 @@ def _reason(
     start_date: datetime | None,
     excluded: Sequence[str],
     full_sync_every: timedelta | None,
+    present: datetime | None,
     now: datetime | None,
 ) -> str:
     if state is None or state.bookmark is None:
@@ -91,6 +95,9 @@ def _reason(
         return f"its table {state.source}.{state.table_name} is gone"
     if state.next_read_is_full:
         return "it was out of sight for a while"
+    if present is not None and state.bookmark > present:
+        # Set by a clock that was ahead: what was edited between the sync that set it and now lies before it.
+        return f"its bookmark, {_minute(state.bookmark)}, is later than Notion's clock, {_minute(present)}"
     if state.start_date is not None and (start_date is None or start_date < state.start_date):
         return "its start date moved back"
     if exclusion_marks(excluded) != state.excluded:
@@ -102,3 +109,7 @@ def _reason(
         if last is None or (now or datetime.now(timezone.utc)) - last > full_sync_every:
             return "its computed columns were not refreshed for longer than full_sync_every"
     return ""
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

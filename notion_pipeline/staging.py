@@ -107,6 +107,10 @@ class Stage:
     def bookmark(self) -> datetime:
         return datetime.fromisoformat(self.manifest.bookmark)
 
+    def not_after(self, moment: datetime) -> None:
+        """Moves the bookmark back to the minute of this server's time, where it is later than that."""
+        self.manifest.bookmark = min(self.bookmark, moment.replace(second=0, microsecond=0)).isoformat()
+
     def write(self, batch: pa.RecordBatch) -> StagedFile:
         """Keeps the rows of one answer; they count once `add` has named them and the manifest is saved.
 

@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "crew",
             "extract",
             "extraction",
+            "instants",
             "progress",
             "properties",
             "read_plan",

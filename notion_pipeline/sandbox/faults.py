@@ -24,6 +24,7 @@ KINDS = (
     "unauthorized",
     "call",
     "alter",
+    "date",
 )
 
 
@@ -36,7 +37,8 @@ class Fault:
         at: The n-th matching request from now, 1-based; None begins with the next one.
         times: How many matching requests in a row it hits.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
-            html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
+            html (status), seconds (delay, hang; date: how far ahead of the clock its header is), header (date: its
+            text instead, None for no header), callable (call, run before the request is served; alter, given the
             answer's body to change in place).
     """
 
@@ -66,7 +68,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer; the others only come before it."""
-        return self.kind not in ("delay", "call", "alter")
+        return self.kind not in ("delay", "call", "alter", "date")
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,13 +120,23 @@ def file_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    """A file's syntax tree. Python 3.11 counts the parser's depth for all threads of a process together, so that one
+    left by another test may upset it for a moment (python/cpython#106905)."""
+    for _ in range(100):
+        with contextlib.suppress(SystemError):
+            return ast.parse(file.read_text(encoding="utf-8"))
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def imports(module: str, *, at_import: bool = False) -> set[str]:
     """Full names of what a module imports.
 
     Args:
         at_import: Only what is imported as the module is loaded, not in functions nor for type checkers.
     """
-    tree = ast.parse(file_of(module).read_text(encoding="utf-8"))
+    tree = parsed(file_of(module))
     nodes = loaded(tree.body) if at_import else ast.walk(tree)
     package = module if file_of(module).name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()

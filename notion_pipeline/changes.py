@@ -21,7 +21,7 @@ from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.listing_file import LastListing
-from notion_pipeline.selection import normalise_id
+from notion_pipeline.notion_ids import normalise_id
 
 #: How far back a look goes, for edits that search shows late.
 LOOK_BACK = timedelta(minutes=15)
@@ -95,6 +95,7 @@ async def _turn_a_page(client: NotionClient, looking: _Look) -> None:
     except NotionError as error:
         looking.problem = str(error)  # as above; this page is only for what no edit brings to the top
         return
+    looking.told_time(answer.server_time)
     looking.welcome(answer.body.get("results") or [])
     following = answer.body.get("next_cursor")
     cursor.round = following if answer.body.get("has_more") and isinstance(following, str) else None
@@ -121,7 +122,8 @@ async def _read(
             looking.gap = error
             return False
         is_answered = True
-        looking.now = looking.now or answer.server_time or datetime.now(timezone.utc)
+        looking.told_time(answer.server_time)
+        looking.now = looking.now or datetime.now(timezone.utc)
         results = answer.body.get("results") or []
         news, reached_horizon = looking.take(results)
         position = answer.body.get("next_cursor")
@@ -161,6 +163,11 @@ class _Look:
     @property
     def is_sweep(self) -> bool:
         return self.now is None or minutes(self.now) - self.cursor.swept_at >= SWEEP_MINUTES
+
+    def told_time(self, moment: datetime | None) -> None:
+        """An answer's clock: the earliest counts, since one that is ahead would have edits passed over."""
+        if moment is not None:
+            self.now = moment if self.now is None else min(self.now, moment)
 
     def take(self, results: list[Any]) -> tuple[int, bool]:
         """How many results may be news, and whether they reach back as far as a look goes."""

@@ -14,6 +14,7 @@ import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -25,6 +26,8 @@ from notion_pipeline.answers import Answer, RateLimited, TransientFailure, crede
 from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, about
 from notion_pipeline.governor import Governor
+from notion_pipeline.notion_ids import notion_id
+from notion_pipeline.notion_ids import property_id as checked_property_id
 
 __all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
 
@@ -69,13 +72,20 @@ class RequestStats:
         requests: Every HTTP request sent, repeats included.
         retries: The repeats among them, whatever their reason.
         seconds_rate_limited: Time in which a pause held up at least one of them.
+        earliest: The earliest server's time that an answer told; None while none did.
     """
 
     requests: int = 0
     retries: int = 0
     seconds_rate_limited: float = 0.0
+    earliest: datetime | None = field(default=None, compare=False)
     _held_up: int = field(default=0, repr=False, compare=False)
     _held_up_since: float = field(default=0.0, repr=False, compare=False)
+
+    def told_time(self, moment: datetime | None) -> None:
+        """An answer came with this server's time, or with none."""
+        if moment is not None:
+            self.earliest = moment if self.earliest is None else min(self.earliest, moment)
 
     def pause_begins(self, now: float) -> None:
         """A request is held up from `now` on."""
@@ -222,15 +232,18 @@ class NotionClient:
 
     async def database(self, database_id: str) -> Answer:
         """A database: the container, with its data sources' ids and names."""
-        return await self._get(f"/v1/databases/{_segment(database_id)}", f"database {database_id}")
+        database_id = notion_id(database_id, "A database")
+        return await self._get(f"/v1/databases/{database_id}", f"database {database_id}")
 
     async def data_source(self, data_source_id: str) -> Answer:
         """A data source with its schema."""
-        return await self._get(f"/v1/data_sources/{_segment(data_source_id)}", f"data source {data_source_id}")
+        data_source_id = notion_id(data_source_id, "A data source")
+        return await self._get(f"/v1/data_sources/{data_source_id}", f"data source {data_source_id}")
 
     async def page(self, page_id: str) -> Answer:
         """A page with its property values."""
-        return await self._get(f"/v1/pages/{_segment(page_id)}", f"page {page_id}")
+        page_id = notion_id(page_id, "A page")
+        return await self._get(f"/v1/pages/{page_id}", f"page {page_id}")
 
     async def query(self, data_source_id: str, body: Body) -> Answer:
         """One page of the rows of a data source (notion-api.md section 4).
@@ -238,7 +251,8 @@ class NotionClient:
         Where Notion or a gateway before it fails or runs out of time (5xx but 529, no answer), the next attempt asks
         for half as many rows, and later queries of this data source grow back to what their body asks for.
         """
-        path = f"/v1/data_sources/{_segment(data_source_id)}/query"
+        data_source_id = notion_id(data_source_id, "A data source")
+        path = f"/v1/data_sources/{data_source_id}/query"
         call = _Call("POST", path, f"data source {data_source_id}", self.stats, body, is_list=True)
         return await self._ask(call, self._exchange_sized)
 
@@ -249,7 +263,8 @@ class NotionClient:
 
         `property_id` comes decoded; it goes into the path encoded once.
         """
-        path = f"/v1/pages/{_segment(page_id)}/properties/{_segment(property_id)}"
+        page_id = notion_id(page_id, "A page")
+        path = f"/v1/pages/{page_id}/properties/{quote(checked_property_id(property_id), safe='')}"
         params = {"page_size": page_size} | ({"start_cursor": start_cursor} if start_cursor else {})
         return await self._get(path, f"property {property_id!r} of page {page_id}", params)
 
@@ -303,10 +318,13 @@ class NotionClient:
             async with self._governor.slot(call.stats):
                 try:
                     # An auth that refreshes may be told to wait as well.
-                    return judge(await self._send(call), call.subject, is_list=call.is_list)
+                    answer = judge(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
                     self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
+                    continue
+            call.stats.told_time(answer.server_time)
+            return answer
 
     async def _send(self, call: _Call) -> httpx.Response:
         content = None if call.body is None else json.dumps(call.body).encode()
@@ -358,7 +376,3 @@ def _pause_seconds(refusal: RateLimited, call: _Call) -> float:
         return refusal.seconds
     call.pauses_untold += 1
     return float(min(2.0 ** (call.pauses_untold - 1), LONGEST_UNTOLD_PAUSE_SECONDS))
-
-
-def _segment(identifier: str) -> str:
-    return quote(identifier, safe="")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -13,16 +12,25 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import Source
 from notion_pipeline.crew import SpareWorkers
-from notion_pipeline.errors import AuthorizationError, NotionError, NotionNotFoundError, NotionRequestError
+from notion_pipeline.errors import (
+    AuthorizationError,
+    InvalidIdError,
+    NotionError,
+    NotionNotFoundError,
+    NotionRequestError,
+)
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.instants import as_datetime
 from notion_pipeline.progress import Progress
 from notion_pipeline.properties import Property, exclusion_marks, fingerprint, parse_properties, schema_snapshot
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows import RowSchema
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
-from notion_pipeline.staging import Stage, StageKey, open_stage, stage_directory
+from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -67,15 +75,26 @@ class RunContext:
 
 @dataclass(frozen=True)
 class _Schema:
-    """A data source's properties, and the server's clock on the answer that showed them or on one before it."""
+    """A data source's properties, and the server's clock when they were seen.
+
+    Attributes:
+        server_time: Not later than the answer that showed them: what a read that begins now is complete up to.
+        present: Not earlier than that, as far as Notion told; None where no answer had a Date.
+    """
 
     properties: tuple[Property, ...]
     server_time: datetime
+    present: datetime | None
 
     def in_order(self, ids: Sequence[str]) -> _Schema:
         """The same with its properties in the order of a stage's columns; answers need not agree in it."""
         places = {property_id: place for place, property_id in enumerate(ids)}
         return replace(self, properties=tuple(sorted(self.properties, key=lambda prop: places[prop.id])))
+
+
+def _is_ahead(state: StreamState | None, present: datetime | None) -> bool:
+    """Whether the bookmark is later than a server's time that came after it."""
+    return state is not None and state.bookmark is not None and present is not None and state.bookmark > present
 
 
 def _moved(before: _Schema, after: _Schema) -> list[SchemaChange]:
@@ -106,29 +125,36 @@ class DataSourceRead:
     async def run(self, state: StreamState | None, *, follow_up: bool = False) -> Extract:
         """The data source, read whole; from the beginning once more where its schema changes meanwhile."""
         sync_type = "INCREMENTAL" if follow_up else self._sync_type
-        schema = await self._first_schema()
+        schema = await self._first_schema(state)
         for is_last_try in (False, True):
-            decision = self._decide(state, schema.properties, sync_type)
+            decision = self._decide(state, schema, sync_type)
             stage = await asyncio.to_thread(self._open_stage, decision, schema, follow_up=follow_up)
             schema = schema.in_order(stage.manifest.properties)
-            if stage.resumed_complete:
-                break
-            later = await self._read(stage, schema, decision, is_last_try=is_last_try)
+            if stage.resumed_complete and not follow_up:
+                break  # landed as it is, and followed up; a follow-up that was whole before is caught up with instead
+            later = await self._read(stage, schema, decision, state, is_last_try=is_last_try)
             if later is None:
                 break
-            self._say(
-                "its schema changed during the read "
-                f"({'; '.join(change.describe() for change in _moved(schema, later))}); the read starts over."
-            )
+            if moved := _moved(schema, later):
+                self._say(
+                    "its schema changed during the read "
+                    f"({'; '.join(change.describe() for change in moved)}); the read starts over."
+                )
             await asyncio.to_thread(stage.remove)
             schema = later
         return await self._extract(stage, schema.properties, decision, sync_type, state)
 
-    async def _first_schema(self) -> _Schema:
+    async def _first_schema(self, state: StreamState | None) -> _Schema:
         raw, server_time = self._data_source.raw, self._data_source.server_time
         if raw is None or server_time is None:
-            return await self._look()
-        return _Schema(parse_properties(raw, self._excluded), server_time)
+            schema = await self._look()
+        else:
+            schema = _Schema(parse_properties(raw, self._excluded), server_time, server_time)
+        if _is_ahead(state, schema.present):
+            # One clock is not believed against a bookmark; it may also be that another run moved it since the listing.
+            again = await self._look()
+            schema = replace(again, server_time=min(schema.server_time, again.server_time))
+        return schema
 
     async def _look(self) -> _Schema:
         answer = await self._client.data_source(self._data_source.id)
@@ -139,10 +165,23 @@ class DataSourceRead:
                 cure="Restore it in Notion, or materialize the listing: its partition goes then, its table stays.",
                 status=404,
             )
-        return _Schema(parse_properties(answer.body, self._excluded), answer.server_time or datetime.now(timezone.utc))
+        properties = parse_properties(answer.body, self._excluded)
+        if answer.server_time is not None:
+            return _Schema(properties, answer.server_time, answer.server_time)
+        # The local clock is no answer: edits would be lost where it is ahead. The data source was edited in the past.
+        known = (as_datetime(answer.body.get(stamp)) for stamp in ("last_edited_time", "created_time"))
+        past = next((moment for moment in known if moment is not None), _LONG_AGO)
+        self._say(f"Notion's answer does not tell its time; the next sync reads what was edited since {past}.")
+        return _Schema(properties, past, None)
 
-    async def _read(self, stage: Stage, schema: _Schema, decision: Decision, *, is_last_try: bool) -> _Schema | None:
-        """Fills the stage and marks it whole; or gives the schema to start over with, where it changed meanwhile."""
+    async def _read(
+        self, stage: Stage, schema: _Schema, decision: Decision, state: StreamState | None, *, is_last_try: bool
+    ) -> _Schema | None:
+        """Fills the stage and marks it whole; or gives the schema to start over with.
+
+        That is so where the schema changed meanwhile, and where the answers tell that the bookmark read from is of a
+        time that is yet to come.
+        """
         rows_before = stage.rows
         extraction = self._extraction(stage, schema, decision)
         try:
@@ -158,6 +197,10 @@ class DataSourceRead:
                 return later
             if _moved(schema, later):
                 self._say("its schema changed again during the read; the next sync reads in full.")
+        if not decision.full and _is_ahead(state, self._client.stats.earliest):
+            later = await self._look()
+            if _is_ahead(state, later.present):
+                return replace(later, server_time=min(stage.bookmark, later.server_time))
         await asyncio.to_thread(extraction.finish)
         return None
 
@@ -167,16 +210,17 @@ class DataSourceRead:
         except NotionError:
             return None
 
-    def _decide(self, state: StreamState | None, properties: tuple[Property, ...], sync_type: str) -> Decision:
+    def _decide(self, state: StreamState | None, schema: _Schema, sync_type: str) -> Decision:
         decision = decide(
             state,
-            properties,
+            schema.properties,
             sync_type=sync_type,
             start_date=self._source.start_date,
             excluded=self._excluded,
             lookback_minutes=self._source.lookback_minutes,
             full_sync_every=self._source.full_sync_every,
             database_id=self._target.id,
+            present=schema.present,
         )
         if decision.reason and sync_type != "FULL_TABLE":
             self._say(f"read in full, since {decision.reason}.")
@@ -205,7 +249,7 @@ class DataSourceRead:
             log=self._context.log,
         )
         if not follow_up and not stage.resumed_complete:
-            shutil.rmtree(follow_up_directory, ignore_errors=True)
+            clear_stage(follow_up_directory)
         if stage.resumed and not stage.resumed_complete:
             self._say(f"goes on with {stage.rows:,} rows that an earlier run staged.")
         return stage
@@ -222,6 +266,7 @@ class DataSourceRead:
                 full=decision.full,
                 edited_since=decision.edited_since,
                 lookback=timedelta(minutes=self._source.lookback_minutes),
+                began=schema.server_time,
             ),
             stage,
             self._context.archived,
@@ -315,7 +360,7 @@ class DataSourceRead:
             return
         try:
             await self._client.data_source(data_source_id)
-        except NotionNotFoundError:
+        except (NotionNotFoundError, InvalidIdError):
             visible[data_source_id] = False
         except NotionError as error:
             unclear[data_source_id] = error.message

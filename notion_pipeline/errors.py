@@ -8,6 +8,7 @@ NotionPipelineError
 │   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
 │   │   │   └── NotionInTrashError  restore it in Notion, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
+│   ├── InvalidIdError          an id in an answer is none; see who answered
 │   └── RetryableNotionError    already tried; try later
 ├── NothingSharedError          share a database with the connection
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
@@ -115,6 +116,10 @@ class InvalidCursorError(NotionRequestError):
 
 class RetryableNotionError(NotionError):
     """Notion failed or could not be reached, attempt after attempt."""
+
+
+class InvalidIdError(NotionError):
+    """An answer names something by an id that Notion does not give, and that may lead anywhere."""
 
 
 class NothingSharedError(NotionPipelineError):

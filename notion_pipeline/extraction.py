@@ -3,6 +3,9 @@
 A full read asks for the archived rows, the live ones, and then what was edited since the read began and the archived
 rows again: a row that moves between the two states while it is read shows in one of them, whether or not the move
 changes its stamp. An incremental read asks once for what was edited.
+
+A read that goes on where another process left it brings rows as they were then. So a resumed one, full or not, ends
+with a catch-up that it began itself, since the catch-up before, where that was begun, or since the read first began.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
+from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.open_windows import OpenWindow, OpenWindows
 from notion_pipeline.references import complete_references
 from notion_pipeline.rows import RowSchema, to_batch
@@ -38,6 +42,8 @@ LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "ca
 #: Of the last two neither needs the other: each row is taken as of some moment after all live rows were read.
 FULL_STEPS = ((ARCHIVED_BEFORE,), (LIVE,), (CATCH_UP, ARCHIVED_AFTER))
 INCREMENTAL_STEPS = ((LIVE,),)
+#: What a resumed read ends with, unless its last step began in this process.
+FULL_CATCH_UP, INCREMENTAL_CATCH_UP = FULL_STEPS[-1], (CATCH_UP,)
 ARCHIVED = (ARCHIVED_BEFORE, ARCHIVED_AFTER)
 
 
@@ -67,6 +73,7 @@ class ReadPlan:
         edited_since: Aware UTC minute, inclusive; None is no bound.
         lookback: How far before its own beginning a full read's catch-up starts, as an incremental read does before
             its bookmark: the Date header and the stamps need not come from one clock.
+        began: Server's time before the first query of this process; None takes the stage's bookmark for it.
     """
 
     data_source_id: str
@@ -74,6 +81,7 @@ class ReadPlan:
     full: bool
     edited_since: datetime | None
     lookback: timedelta = timedelta(0)
+    began: datetime | None = None
 
 
 @dataclass
@@ -84,17 +92,43 @@ class ArchivedSupport:
 
 
 @dataclass
+class _CatchUp:
+    """The last catch-up that was begun.
+
+    Attributes:
+        attempt: Number of the attempt that began it.
+        since: Server's minute from which on edits are read again.
+        began: Server's minute when that attempt began: once the catch-up is whole, no staged row is older than that.
+    """
+
+    attempt: int
+    since: datetime
+    began: datetime
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> _CatchUp:
+        return cls(raw["attempt"], datetime.fromisoformat(raw["since"]), datetime.fromisoformat(raw["began"]))
+
+    def as_json(self) -> dict[str, Any]:
+        return {"attempt": self.attempt, "since": self.since.isoformat(), "began": self.began.isoformat()}
+
+
+@dataclass
 class _Progress:
     """Where the read stands, and the children of a wiki met so far: windows overlap, so they come more than once.
 
     Attributes:
+        step: Past the last of the plan's steps each is one more catch-up.
         windows: Of the step that an earlier run was in, by phase; None where the step begins.
+        attempt: How many processes have worked on the read, this one included.
     """
 
     step: int = 0
     windows: dict[str, list[Window]] | None = None
     wasted: float = 0.0
     children: set[str] = field(default_factory=set)
+    attempt: int = 1
+    catch_up: _CatchUp | None = None
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> _Progress:
@@ -103,7 +137,14 @@ class _Progress:
         windows = raw["windows"]
         if windows is not None:
             windows = {phase: [Window.from_json(window) for window in some] for phase, some in windows.items()}
-        return cls(raw["step"], windows, raw["wasted"], set(raw["children"]))
+        return cls(
+            raw["step"],
+            windows,
+            raw["wasted"],
+            set(raw["children"]),
+            raw.get("attempt", 1) + 1,
+            _CatchUp.from_json(raw["catch_up"]) if raw.get("catch_up") else None,
+        )
 
 
 class Extraction:
@@ -143,24 +184,41 @@ class Extraction:
         """Stages every row of the plan.
 
         Raises:
+            InvalidIdError: A row's id is none.
             IncompleteExtractError: One minute holds more rows than a query gives and nothing splits it.
             NotionError: Notion refused, or failed for longer than is tried.
             StagingError: The rows could not be kept.
         """
         steps = FULL_STEPS if self._plan.full else INCREMENTAL_STEPS
-        while self._progress.step < len(steps):
-            await self._read_step(steps[self._progress.step])
+        more = FULL_CATCH_UP if self._plan.full else INCREMENTAL_CATCH_UP
+        while self._progress.step < len(steps) or self._is_behind():
+            await self._read_step(steps[self._progress.step] if self._progress.step < len(steps) else more)
             self._progress = replace(self._progress, step=self._progress.step + 1, windows=None, wasted=0.0)
             self._windows = None
             await self._save()
 
     def finish(self) -> None:
         """Marks the stage as whole: it may be committed."""
-        self._stage.keep(self._stage.record(self._progress_json(), self._current_counts(), complete=True))
+        self._stage.keep(self._record(complete=True))
+
+    def _is_behind(self) -> bool:
+        """Whether rows of an earlier attempt stand as they were then: no catch-up of this one was whole yet."""
+        last = self._progress.catch_up
+        is_ours = last is not None and last.attempt == self._progress.attempt
+        return self._progress.attempt > 1 and (self._progress.windows is not None or not is_ours)
+
+    def _began(self) -> datetime:
+        """Server's minute before the first query of this attempt, as far as its answers' clocks agree."""
+        told = [self._plan.began or self._stage.bookmark, self._client.stats.earliest]
+        return min(moment for moment in told if moment is not None).replace(second=0, microsecond=0)
 
     async def _read_step(self, phases: Sequence[str]) -> None:
         left = self._progress.windows
         if left is None:
+            if CATCH_UP in phases:
+                last = self._progress.catch_up
+                since = last.began if last is not None else self._stage.bookmark
+                self._progress.catch_up = _CatchUp(self._progress.attempt, since, self._began())
             asks_for_archived = self._archived.supported and not self.counts.archived_refused
             left = {phase: [Window()] for phase in phases if asks_for_archived or phase not in ARCHIVED}
         windows = self._windows = OpenWindows(left, wasted=self._progress.wasted, horizon=self._stage.bookmark)
@@ -268,15 +326,18 @@ class Extraction:
     def _base_filter(self, phase: str) -> list[Leaf]:
         bound = self._plan.edited_since
         if phase == CATCH_UP:
-            # The minute in which the read first began, also where it was resumed: edits since then are read again.
-            began = self._stage.bookmark - self._plan.lookback
-            bound = max(bound, began) if bound else began
+            # The first goes back to the minute in which the read first began, also where it was resumed since.
+            last = self._progress.catch_up
+            since = (last.since if last is not None else self._stage.bookmark) - self._plan.lookback
+            bound = max(bound, since) if bound else since
         return [edited_since(bound)] if bound else []
 
     async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: Answer) -> None:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
+        for page in pages:
+            notion_id(page.get("id"), "A row")
         kept, disagreements = await complete_references(self._client, pages, self._plan.schema.properties)
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
@@ -303,8 +364,17 @@ class Extraction:
         async with self._saving:
             if self._saved < wanted:
                 self._saved = self._changes
-                record = self._stage.record(self._progress_json(), self._current_counts())
+                record = self._record()
                 await asyncio.to_thread(self._stage.keep, record)
+
+    def _record(self, *, complete: bool = False) -> bytes:
+        """The manifest as of now. No bookmark is later than what any answer's clock told after it."""
+        if (told := self._client.stats.earliest) is not None:
+            self._stage.not_after(told)
+        last = self._progress.catch_up
+        if last is not None and last.attempt == self._progress.attempt:
+            last.began = min(last.began, self._began())
+        return self._stage.record(self._progress_json(), self._current_counts(), complete=complete)
 
     def _progress_json(self) -> dict[str, Any]:
         return {
@@ -312,6 +382,8 @@ class Extraction:
             "windows": self._windows.as_json() if self._windows is not None else None,
             "wasted": round(self._windows.wasted, 2) if self._windows is not None else 0.0,
             "children": sorted(self._progress.children),
+            "attempt": self._progress.attempt,
+            "catch_up": self._progress.catch_up.as_json() if self._progress.catch_up else None,
         }
 
     def _current_counts(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from notion_pipeline.errors import (
     located,
 )
 from notion_pipeline.instants import as_datetime
-from notion_pipeline.selection import normalise_id
+from notion_pipeline.notion_ids import normalise_id, notion_id
 from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
@@ -122,7 +122,8 @@ class Listing:
     """What one look at the account found.
 
     Attributes:
-        server_time: Server's clock on an answer before the first schema was read; the bookmark of reads that use them.
+        server_time: Server's clock before the first schema was read, the bookmark of reads that use them: the earliest
+            that any answer of the listing told.
         retired: Known databases that Notion says are gone, in trash or not shared any more.
         gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
         failures: Databases that are to be listed and could not be.
@@ -143,12 +144,13 @@ class _Search:
     """What search gave.
 
     Attributes:
+        refused: Data sources whose id is none: their database, asked for by id, has to tell.
         error: Why it did not come to its end.
         is_capped: Notion said itself that it does not give everything.
     """
 
-    server_time: datetime | None = None
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refused: list[dict[str, Any]] = field(default_factory=list)
     error: NotionError | None = None
     is_capped: bool = False
 
@@ -207,13 +209,11 @@ async def list_databases(
         raise _nothing_seen(len(known))
     is_complete = search.error is None and not search.is_capped
     # What only sources.yaml names may be no database at all; it says nothing of the others.
-    is_complete &= all(
-        isinstance(error, NotionNotFoundError) or ways[key] == {"sources.yaml"} for key, error in errors.items()
-    )
+    is_complete &= all(_is_gone(key, error) or ways[key] == {"sources.yaml"} for key, error in errors.items())
     reasons = {
         key: IN_TRASH if isinstance(error, NotionInTrashError) else NOT_SHARED
         for key, error in errors.items()
-        if isinstance(error, NotionNotFoundError)
+        if _is_gone(key, error)
     }
     gone = reasons.keys() & known.keys()
     retired = set(gone) if is_complete else set()
@@ -238,7 +238,7 @@ async def list_databases(
     return Listing(
         databases=tuple(sorted(databases, key=lambda d: (d.created_time or _LONG_AGO, d.id))),
         retired=tuple(sorted(retired)),
-        server_time=search.server_time,
+        server_time=client.stats.earliest,
         api_requests=client.stats.requests,
         gone=reasons,
         failures=tuple(sorted(failures, key=lambda failure: (failure.title, failure.id))),
@@ -286,6 +286,11 @@ def _failure(
     )
 
 
+def _is_gone(database_id: str, error: NotionPipelineError) -> bool:
+    """Whether Notion shows a database no more; an id of the catalog that is none leads nowhere either."""
+    return isinstance(error, NotionNotFoundError) or normalise_id(database_id) is None
+
+
 def _named_only(error: NotionPipelineError) -> NotionPipelineError:
     """The error of a database of which nobody knows but who named it."""
     own = copied(error)
@@ -318,6 +323,11 @@ def _by_database(search: _Search, log: Callable[[str], None]) -> dict[str, dict[
             members.setdefault(database_id, {})[member_id] = raw
         else:
             log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
+    for raw in search.refused:
+        database_id = _database_of(raw)
+        log(f'Search gives data source "{plain_title(raw)}" the id {raw.get("id")!r}, which is none of Notion\'s.')
+        if database_id is not None:
+            members.setdefault(database_id, {})
     return members
 
 
@@ -327,6 +337,7 @@ def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[
         before
         for database_id, before in known.items()
         if before.marks is not None
+        and before.data_sources
         and before.marks == _marks(found := members.get(database_id, {}))
         and all(isinstance(found.get(member_id, {}).get("properties"), dict) for member_id, _ in before.data_sources)
     ]
@@ -387,7 +398,7 @@ async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
     except AuthorizationError:
         raise
     except NotionError as error:
-        if error.status is None and search.server_time is None:
+        if error.status is None and client.stats.earliest is None:
             raise  # nobody answers, so neither would anything that is asked next
         search.error = error
     return search
@@ -419,15 +430,14 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: _Sear
     seen: set[str] = set()
     while True:
         answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
-        search.server_time = search.server_time or answer.server_time
         for raw in answer.body.get("results") or []:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
             if not isinstance(raw, dict) or raw.get("object") != "data_source" or raw.get("in_trash"):
                 continue
-            if (member_id := normalise_id(str(raw.get("id")))) is None:
-                log(f'Search shows a data source, "{plain_title(raw)}", without an id that can be; it is left out.')
-                continue
-            search.data_sources[member_id] = raw
+            if (member_id := normalise_id(str(raw.get("id")))) is not None:
+                search.data_sources[member_id] = raw
+            elif raw not in search.refused:
+                search.refused.append(raw)
         status = answer.body.get("request_status")
         if isinstance(status, dict) and status.get("type") == "incomplete":
             search.is_capped = True
@@ -508,6 +518,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
     Raises:
         NotionNotFoundError: It is in the trash.
         NotionRequestError: It has none, as a linked view, or the answer is not one of a database.
+        InvalidIdError: It names one by an id that is none.
     """
     if raw.get("object") != "database":
         raise _odd(database_id, f'it is a "{raw.get("object")}"')
@@ -530,9 +541,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
         )
     found = []
     for entry in entries:
-        member_id = normalise_id(str(entry.get("id"))) if isinstance(entry, dict) else None
-        if member_id is None:
-            raise _odd(database_id, "it names a data source without an id that can be")
+        member_id = notion_id(entry.get("id") if isinstance(entry, dict) else entry, "One of its data sources")
         name = entry.get("name")
         found.append((member_id, name if isinstance(name, str) else ""))
     return list(dict(found).items())

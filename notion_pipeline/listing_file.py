@@ -42,11 +42,8 @@ def save_listing(
         "run_id": run_id,
         "made_at": time.time(),
         "named": source.named_ids(),
-        "titles": {
-            database.id: database.title
-            for database in (*listing.databases, *listing.failures)
-            if database.id not in wanted
-        },
+        "titles": {database.id: database.title for database in listing.databases if database.id not in wanted}
+        | {found.id: found.title for found in listing.failures if found.id not in failed},
         "server_time": listing.server_time.isoformat() if listing.server_time else None,
         "others": {
             member.id: database.id

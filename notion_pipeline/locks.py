@@ -6,13 +6,20 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.private_files import private_directory
 
 
 def database_lock(home: Path, source: str, database_id: str) -> FileLock:
-    """The lock of a database; taken in one thread and given back in another."""
+    """The lock of a database; taken in one thread and given back in another.
+
+    Raises:
+        InvalidIdError: The id is none.
+        StagingError: The folder cannot be used.
+    """
+    name = f"{notion_id(database_id, 'A database')}.lock"
     folder = private_directory(home / "locks" / source)
-    return FileLock(folder / f"{database_id}.lock", thread_local=False, mode=0o600)
+    return FileLock(folder / name, thread_local=False, mode=0o600)
 
 
 def is_locked(home: Path, source: str, database_id: str) -> bool:

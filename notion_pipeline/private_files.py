@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import stat
 from itertools import takewhile
 from pathlib import Path
 
 from notion_pipeline.errors import StagingError
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def file_name(identifier: str) -> str:
+    """A file name for an id that others gave; one that is fit for none is told by its digest, and leads nowhere."""
+    if _SAFE_NAME.fullmatch(identifier):
+        return identifier
+    return hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def private_directory(path: Path) -> Path:

@@ -39,6 +39,7 @@ def decide(
     lookback_minutes: int,
     full_sync_every: timedelta | None,
     database_id: str | None = None,
+    present: datetime | None = None,
     now: datetime | None = None,
 ) -> Decision:
     """How to read, by what the catalog knows of the stream.
@@ -47,6 +48,7 @@ def decide(
         state: None where the stream was never synced.
         excluded: Sorted names or ids of the properties left out.
         database_id: That the data source stands in now; None where it did not move.
+        present: Server's time; None where Notion did not tell it.
         now: Local time, for the age of the last full read.
     """
     snapshot: dict[str, Any] = schema_snapshot(properties)
@@ -61,6 +63,7 @@ def decide(
         start_date=start_date,
         excluded=excluded,
         full_sync_every=full_sync_every,
+        present=present,
         now=now,
     )
     if sync_type == "FULL_TABLE":
@@ -88,6 +91,7 @@ def _reason(
     start_date: datetime | None,
     excluded: Sequence[str],
     full_sync_every: timedelta | None,
+    present: datetime | None,
     now: datetime | None,
 ) -> str:
     if state is None or state.bookmark is None:
@@ -98,6 +102,9 @@ def _reason(
         return "it moved to another database"
     if state.next_read_is_full:
         return "it was out of sight for a while, or moved to another database"
+    if present is not None and state.bookmark > present:
+        # Set by a clock that was ahead: what was edited between the sync that set it and now lies before it.
+        return f"its bookmark, {_minute(state.bookmark)}, is later than Notion's clock, {_minute(present)}"
     if state.start_date is not None and (start_date is None or start_date < state.start_date):
         return "its start date moved back"
     if exclusion_marks(excluded) != state.excluded:
@@ -109,3 +116,7 @@ def _reason(
         if last is None or (now or datetime.now(timezone.utc)) - last > full_sync_every:
             return "its computed columns were not refreshed for longer than full_sync_every"
     return ""
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

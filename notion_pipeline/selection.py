@@ -6,24 +6,17 @@ are compared after Unicode composition and without the blanks round them, since 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.wording import quoted
 
 DATABASES_STREAM = "databases"
 """The stream that lists the databases. As an entry it is valid and names no database."""
 
 _STREAM_PREFIX = "database_"
-_ID = re.compile(r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})", re.IGNORECASE)
-
-
-def normalise_id(text: str) -> str | None:
-    """The Notion id in lower case with dashes, None where the text is no id."""
-    match = _ID.fullmatch(text.strip())
-    return "-".join(match.group(1, 3, 4, 5, 6)).lower() if match else None
 
 
 def stream_name(database_id: str) -> str:

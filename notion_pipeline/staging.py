@@ -8,10 +8,11 @@ Not written through to the platter: after a power cut the checks below discard w
 
 from __future__ import annotations
 
-import shutil
+import re
 import uuid
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from itertools import count
@@ -23,6 +24,7 @@ import pyarrow as pa
 
 from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.errors import StagingError
+from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.private_files import private_directory, write_private
 
 MANIFEST = "manifest.json"
@@ -31,6 +33,9 @@ PLACE = "_place"
 FORMAT = 4
 #: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
 MAX_AGE = timedelta(hours=20)
+_FILE = re.compile(r"[0-9]{6,}\.arrow")
+#: What a stage's folder may hold: its files, its manifest, and either on its way to its name.
+_OURS = re.compile(rf"\.?({_FILE.pattern}|{re.escape(MANIFEST)})(\.[0-9a-f]+)?")
 #: Name, rows, bytes and checksum.
 StagedFile = tuple[str, int, int, int]
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -102,6 +107,10 @@ class Stage:
     def bookmark(self) -> datetime:
         return datetime.fromisoformat(self.manifest.bookmark)
 
+    def not_after(self, moment: datetime) -> None:
+        """Moves the bookmark back to the minute of this server's time, where it is later than that."""
+        self.manifest.bookmark = min(self.bookmark, moment.replace(second=0, microsecond=0)).isoformat()
+
     def write(self, batch: pa.RecordBatch) -> StagedFile:
         """Keeps the rows of one answer; they count once `add` has named them and the manifest is saved.
 
@@ -171,7 +180,7 @@ class Stage:
 
     def remove(self) -> None:
         """Forgets the stage, and the folders above it that it leaves empty."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        clear_stage(self.directory)
         for parent in list(self.directory.parents)[:2]:
             try:
                 parent.rmdir()
@@ -190,7 +199,25 @@ class Stage:
 
 
 def stage_directory(home: Path, source: str, database_id: str, data_source_id: str) -> Path:
-    return home / "staging" / source / database_id / data_source_id
+    """Where the read of a data source is staged.
+
+    Raises:
+        InvalidIdError: One of the ids is none.
+    """
+    database, member = notion_id(database_id, "A database"), notion_id(data_source_id, "A data source")
+    return home / "staging" / source / database / member
+
+
+def clear_stage(directory: Path) -> None:
+    """Removes the files of a stage, and its folder; whatever else stands there stays, and the folder with it."""
+    try:
+        ours = [path for path in directory.iterdir() if _OURS.fullmatch(path.name)]
+    except OSError:
+        return
+    with suppress(OSError):
+        for path in ours:
+            path.unlink()
+        directory.rmdir()
 
 
 def open_stage(
@@ -225,7 +252,7 @@ def open_stage(
         reason = found
     if reason:
         log(f"Discarded the staged read of data source {key.data_source_id}: {reason}.")
-    shutil.rmtree(directory, ignore_errors=True)
+    clear_stage(directory)
     private_directory(directory)
     manifest = Manifest(
         stage_id=str(uuid.uuid4()),
@@ -258,7 +285,8 @@ def _read_manifest(directory: Path) -> Manifest | str:
 
 
 def _staged_file(name: str, rows: int, size: int, checksum: int) -> StagedFile:
-    int(name.partition(".")[0])  # a name that this module gave
+    if not _FILE.fullmatch(name):
+        raise ValueError(name)  # none that this module gave
     return name, int(rows), int(size), int(checksum)
 
 

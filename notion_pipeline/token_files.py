@@ -6,9 +6,7 @@ Who else might read or change a file is refused service rather than mended: by t
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,19 +15,12 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from notion_pipeline.errors import ConfigError, StagingError
-from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.private_files import file_name, private_directory, write_private
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sealing import KEY_VARIABLE, Sealer, WrongKeyError
 
 if TYPE_CHECKING:
     from notion_pipeline.token_store import StoredAccount
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
-
-
-def file_name(bot_id: str) -> str:
-    """A file name for a bot id, which is a UUID as far as Notion says; anything else is no path."""
-    return bot_id if _SAFE_NAME.fullmatch(bot_id) else hashlib.sha256(bot_id.encode()).hexdigest()
 
 
 class FileTokenStore:

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import orjson
 
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.private_files import private_directory
+from notion_pipeline.private_files import file_name, private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sealing import KEY_VARIABLE, keys_of
-from notion_pipeline.token_files import FileTokenStore, file_name
+from notion_pipeline.token_files import FileTokenStore
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
 

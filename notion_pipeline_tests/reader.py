@@ -73,7 +73,9 @@ class Reader:
                 stage = self.open(source, schema, full=full, since=since, bookmark=answer.server_time)
                 extraction = Extraction(
                     client,
-                    ReadPlan(source.id, schema, full=full, edited_since=since, lookback=lookback),
+                    ReadPlan(
+                        source.id, schema, full=full, edited_since=since, lookback=lookback, began=answer.server_time
+                    ),
                     stage,
                     self.archived,
                     SpareWorkers(self.spare),

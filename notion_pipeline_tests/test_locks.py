@@ -8,11 +8,12 @@ from pathlib import Path
 
 from notion_pipeline.locks import database_lock, is_locked
 
+DATABASE, OTHER = "00000000-0000-4000-8000-0000000000d1", "00000000-0000-4000-8000-0000000000d2"
 HOLDER = """
 import sys
 from pathlib import Path
 from notion_pipeline.locks import database_lock
-lock = database_lock(Path(sys.argv[1]), "notion", "db")
+lock = database_lock(Path(sys.argv[1]), "notion", sys.argv[2])
 lock.acquire()
 print("held", flush=True)
 sys.stdin.read()
@@ -21,32 +22,32 @@ sys.stdin.read()
 
 def test_lock_of_another_process_is_seen_and_ends_with_it(tmp_path: Path) -> None:
     """SIGKILL runs no handler: the operating system frees the lock."""
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    command = [sys.executable, "-c", HOLDER, str(tmp_path), DATABASE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
-            assert is_locked(tmp_path, "notion", "db")
+            assert is_locked(tmp_path, "notion", DATABASE)
         finally:
             holder.kill()
-    assert not is_locked(tmp_path, "notion", "db")
+    assert not is_locked(tmp_path, "notion", DATABASE)
 
 
 def test_locks_of_two_databases_and_of_two_sources_are_apart(tmp_path: Path) -> None:
-    with database_lock(tmp_path, "notion", "db"):
-        assert is_locked(tmp_path, "notion", "db")
-        assert not is_locked(tmp_path, "notion", "other")
-        assert not is_locked(tmp_path, "wiki", "db")
+    with database_lock(tmp_path, "notion", DATABASE):
+        assert is_locked(tmp_path, "notion", DATABASE)
+        assert not is_locked(tmp_path, "notion", OTHER)
+        assert not is_locked(tmp_path, "wiki", DATABASE)
 
 
 def test_asking_leaves_the_lock_free(tmp_path: Path) -> None:
-    assert not is_locked(tmp_path, "notion", "db")
-    with database_lock(tmp_path, "notion", "db").acquire(timeout=0):
+    assert not is_locked(tmp_path, "notion", DATABASE)
+    with database_lock(tmp_path, "notion", DATABASE).acquire(timeout=0):
         pass
 
 
 def test_lock_files_are_the_owners_alone(tmp_path: Path) -> None:
-    with database_lock(tmp_path / "home", "notion", "db"):
+    with database_lock(tmp_path / "home", "notion", DATABASE):
         made = list((tmp_path / "home").rglob("*"))
         assert {path.stat().st_mode & 0o777 for path in made if path.is_file()} == {0o600}
         assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}

@@ -78,10 +78,11 @@ def test_key_that_a_run_works_on_stays(
 
 
 def test_key_of_a_database_that_is_being_synced_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    update_partitions(instance, "notion", ["a", "b"], home=tmp_path)
-    with database_lock(tmp_path, "notion", "b"):
-        assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [], ["b"])
-    assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], ["b"], [])
+    held = "00000000-0000-4000-8000-0000000000d1"
+    update_partitions(instance, "notion", ["a", held], home=tmp_path)
+    with database_lock(tmp_path, "notion", held):
+        assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [], [held])
+    assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [held], [])
 
 
 def test_deselected_database_loses_its_partition_and_keeps_its_table(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.selection import ambiguities, matches_database, named_id, names_database, normalise_id, stream_name
+from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.selection import ambiguities, matches_database, named_id, names_database, stream_name
 
 ID = "1f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 OTHER_ID = "2f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"

@@ -38,9 +38,9 @@ from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingErr
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.memory import few_collections
+from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.selection import normalise_id
 
 
 @dataclass

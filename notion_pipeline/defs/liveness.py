@@ -14,7 +14,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from filelock import FileLock, Timeout
 
 from notion_pipeline.errors import StagingError
-from notion_pipeline.private_files import private_directory
+from notion_pipeline.private_files import file_name, private_directory
 
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -83,4 +83,4 @@ def _lock(home: Path, run_id: str) -> FileLock:
 
 def _path(home: Path, run_id: str) -> Path:
     # No source can have this folder: its locks stand in one called like the source, and `_` begins no source's name.
-    return home / "locks" / "_runs" / f"{run_id}.lock"
+    return home / "locks" / "_runs" / f"{file_name(run_id)}.lock"

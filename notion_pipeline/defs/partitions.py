@@ -8,6 +8,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from notion_pipeline.locks import is_locked
+from notion_pipeline.notion_ids import normalise_id
 
 _WORKING = [
     DagsterRunStatus.QUEUED,
@@ -56,7 +57,8 @@ def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Pa
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)
-    busy = {key for key in keys if is_locked(home, source, key)}
+    # A key that somebody added by hand may be any text, and no database.
+    busy = {key for key in keys if normalise_id(key) is not None and is_locked(home, source, key)}
     for run in instance.get_runs(RunsFilter(statuses=_WORKING)):
         if ours not in (run.asset_selection or {ours}):
             continue

@@ -24,6 +24,7 @@ KINDS = (
     "unauthorized",
     "call",
     "alter",
+    "date",
 )
 
 
@@ -37,7 +38,8 @@ class Fault:
         times: How many matching requests in a row it hits.
         larger_than: Fits only requests for more results than this, as a server that cannot give so many at once.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
-            html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
+            html (status), seconds (delay, hang; date: how far ahead of the clock its header is), header (date: its
+            text instead, None for no header), callable (call, run before the request is served; alter, given the
             answer's body to change in place).
     """
 
@@ -77,7 +79,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer; the others only come before it."""
-        return self.kind not in ("delay", "call", "alter")
+        return self.kind not in ("delay", "call", "alter", "date")
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -66,6 +67,7 @@ class Gate:
             await asyncio.sleep(self._ws.latency)
         with self._ws.lock:
             faults = self._ws.faults.due(f"{request.method} {request.path}", _page_size(request.body))
+        answering.date = next((fault for fault in faults if fault.kind == "date"), None)
         for fault in faults:
             if await self._fault(fault, answering, receive):
                 return
@@ -75,7 +77,7 @@ class Gate:
     async def _fault(self, fault: Fault, answering: _Answering, receive: Receive) -> bool:
         """Whether the fault took the place of the answer."""
         params = fault.params
-        if fault.kind == "alter":
+        if fault.kind in ("alter", "date"):
             return False
         if fault.kind == "call":
             await run_in_threadpool(params["callable"])
@@ -128,11 +130,12 @@ class _Answering:
 
     def __init__(self, send: Send, request: Request, ws: Workspace) -> None:
         self._send, self._request, self._ws = send, request, ws
+        self.date: Fault | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._request.status = message["status"]
-            message = _with_date(message, self._ws)
+            message = _with_date(message, self._ws, self.date)
         await self._send(message)
 
     async def answer(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
@@ -163,9 +166,13 @@ def _start(status: int, content_type: str, length: int, headers: dict[str, str])
     return {"type": "http.response.start", "status": status, "headers": encoded}
 
 
-def _with_date(message: Message, ws: Workspace) -> Message:
-    date = format_datetime(ws.clock.header_time(), usegmt=True).encode()
-    return {**message, "headers": [*message["headers"], (b"date", date)]}
+def _with_date(message: Message, ws: Workspace, fault: Fault | None = None) -> Message:
+    params = fault.params if fault is not None else {}
+    moment = ws.clock.header_time() + timedelta(seconds=params.get("seconds", 0))
+    date = params.get("header", format_datetime(moment, usegmt=True))
+    if date is None:
+        return message
+    return {**message, "headers": [*message["headers"], (b"date", date.encode("latin-1"))]}
 
 
 def scripted_answer(fault: Fault) -> tuple[int, str, bytes, dict[str, str]]:

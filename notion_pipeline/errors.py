@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from notion_pipeline.outside import shown, shown_line
 from notion_pipeline.redaction import redacted
 
 
@@ -40,9 +41,9 @@ class NotionPipelineError(Exception):
     """
 
     def __init__(self, message: str, *, cure: str = "", source: str | None = None, database: str | None = None) -> None:
-        # Whatever a message was made of: no error of ours shows a secret, wherever it ends up.
-        self.message = redacted(message)
-        self.cure = redacted(cure)
+        # Whatever a message was made of: no error of ours shows a secret or steers a terminal, wherever it ends up.
+        self.message = shown(redacted(message))
+        self.cure = shown(redacted(cure))
         super().__init__(self.message)
         self.source = source
         self.database = database
@@ -51,7 +52,7 @@ class NotionPipelineError(Exception):
         where = [
             part
             for part in (
-                f"database {self.database}" if self.database else "",
+                f"database {shown_line(self.database)}" if self.database else "",
                 f'source "{self.source}"' if self.source else "",
             )
             if part

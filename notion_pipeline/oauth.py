@@ -22,6 +22,7 @@ from notion_pipeline.answers import (
     RATE_LIMITED,
     RateLimited,
     TransientFailure,
+    not_notions,
     one_line,
     parse_json,
     wait_asked_for,
@@ -130,14 +131,14 @@ def patiently(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep)
         try:
             return ask()
         except TransientFailure as failure:
-            wait, last = 0.5 * 2.0**attempt, failure.message
+            wait, last, cure = 0.5 * 2.0**attempt, failure.message, failure.cure
         except RateLimited as refusal:
-            wait, last = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})"
+            wait, last, cure = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})", ""
         if attempt < PATIENT_ATTEMPTS and wait <= PATIENT_SECONDS:
             sleep(wait)
             continue
         break
-    raise RetryableNotionError(f"{last}.", cure="Try again later.")
+    raise RetryableNotionError(f"{last}.", cure=cure or "Try again later.")
 
 
 @contextmanager
@@ -184,6 +185,8 @@ def _refuse(response: httpx.Response, said: dict[str, Any], code: str) -> NoRetu
     if status in RATE_LIMITED and code:
         raise RateLimited(wait_asked_for(response.headers, said), code)
     if not code or status >= 500 or status in RATE_LIMITED:
+        if not code and parse_json(response.content) is None:
+            raise not_notions(response, "tokens")
         raise TransientFailure(f"Notion's answer about tokens cannot be used: HTTP {status} {code}".rstrip())
     parts = [f"{status} {code}", *([f'"{message}"'] if message else [])]
     cure = "Try again with `notion-pipeline connect`."

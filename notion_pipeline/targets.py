@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.outside import shown_line
+
 
 @dataclass(frozen=True)
 class DataSourceTarget:
@@ -28,4 +30,4 @@ class DatabaseTarget:
 
     @property
     def label(self) -> str:
-        return f'"{self.title or "Untitled"}" ({self.id})'
+        return f'"{shown_line(self.title) or "Untitled"}" ({self.id})'

@@ -15,14 +15,15 @@ ROOT = Path(notion_pipeline.__file__).parent
 DAGSTER = ("defs", "definitions", "cli")
 #: What each part of the engine may import of ours beside `errors`; a package stands for all its modules.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "errors": ("redaction",),
+    "outside": (),
+    "errors": ("outside", "redaction"),
     "together": (),
     "memory": (),
     "windows": (),
     "schema_changes": (),
     "json_text": (),
     "instants": (),
-    "redaction": (),
+    "redaction": ("outside",),
     "properties": ("json_text",),
     "arrow_columns": ("json_text",),
     "property_values": ("arrow_columns", "properties", "instants", "json_text"),
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "private_files",
     ),
     "governor": ("private_files",),
-    "answers": ("redaction",),
+    "answers": ("outside", "redaction"),
     "connection": ("redaction",),
     "client": ("answers", "connection", "governor"),
     "splitting": ("client", "properties", "windows"),
@@ -64,10 +65,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "naming",
             "properties",
         ),
-        *("memory", "rows", "selection", "staging", "synced_tables"),
+        *("memory", "outside", "rows", "selection", "staging", "synced_tables"),
     ),
     "synced_tables": ("private_files",),
-    "targets": (),
+    "targets": ("outside",),
     "data_source_read": (
         *(
             "catalog",

@@ -13,6 +13,7 @@ from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.connect import ADDING, connect
 from notion_pipeline.cli.prompts import ask_one, ask_secret, ask_text
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Source
 from notion_pipeline.config_values import check_variable
 from notion_pipeline.connecting import keep_token
@@ -106,7 +107,7 @@ def _kept_now(project: Project, name: str) -> Account:
     token = ask_secret("Token", check=_check_token)
     keep_secret(token)
     account, sight = keep_token(token, variable, project, open_store(project))
-    click.echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
+    echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
     return token_account(variable)
 
 

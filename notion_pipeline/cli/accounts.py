@@ -13,6 +13,7 @@ from rich.text import Text
 
 from notion_pipeline.accounts import OAuthAccount
 from notion_pipeline.cli.display import output
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
@@ -34,7 +35,7 @@ def accounts() -> None:
     sources = load_sources(project)
     kept = store.accounts()
     if not kept:
-        click.echo("No account is connected. `notion-pipeline connect` connects one.")
+        echo("No account is connected. `notion-pipeline connect` connects one.")
         return
     readers = _readers(kept, sources)
     health = _health_of_all(kept, readers, store, project)
@@ -42,7 +43,7 @@ def accounts() -> None:
     output().print(_table(kept, used, readers, health))
     for account in kept:
         if why := health[account.bot_id].why:
-            click.echo(f"\n{account.label} {account.bot_id}: {why}")
+            echo(f"\n{account.label} {account.bot_id}: {why}")
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 
 from notion_pipeline.access import account_text, identity, look
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import held_names
-from notion_pipeline.cli import CommandError
+from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
 from notion_pipeline.cli.prompts import ask_one, ask_text, ask_yes
+from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard import STEPS, Surroundings
 from notion_pipeline.config import Source, load_sources, parse_sources
 from notion_pipeline.config_file import read_mapping
@@ -152,7 +152,7 @@ def add(**flags: Any) -> None:
                 step(draft, around)
         _finish(project, draft, around, asks=asks, dry_run=flags["dry_run"])
     except KeyboardInterrupt:
-        raise CommandError("Interrupted; nothing was written.") from None
+        raise InterruptedCommandError("Interrupted; nothing was written.") from None
 
 
 def _draft(project: Project, flags: dict[str, Any], *, asks: bool) -> Draft:
@@ -202,7 +202,7 @@ def _account(project: Project, draft: Draft, flags: dict[str, Any], *, asks: boo
             draft.put("account", ask_account(project, draft.name, draft.present.get("account")))
             return _look(project, draft, flags)
         except NotionPipelineError as error:
-            click.echo(f"{error}\n")
+            echo(f"{error}\n")
 
 
 def _given_account(project: Project, flags: dict[str, Any]) -> dict[str, Any] | None:
@@ -219,10 +219,10 @@ def _given_account(project: Project, flags: dict[str, Any]) -> dict[str, Any] | 
 def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
     known, held, foreign = _in_catalog(project, draft.name)
-    with Console(stderr=True).status("Looking at what the account sees"):
+    with messages().status("Looking at what the account sees"):
         found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
         databases = asyncio.run(look(source, project, known)).listing.databases
-    click.echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
+    echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
     answered = {
         key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
     }
@@ -289,17 +289,15 @@ def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool,
     entry = draft.entry(titles)
     if dry_run:
         path = project.sources_file
-        click.echo(text_with(entry, path.read_bytes().decode("utf-8-sig") if path.exists() else None), nl=False)
+        echo_data(text_with(entry, path.read_bytes().decode("utf-8-sig") if path.exists() else None))
         return
     if asks:
-        click.echo(f"\n{_summary(draft, around, titles)}")
+        echo(f"\n{_summary(draft, around, titles)}")
         if not ask_yes(f"Write it into {project.sources_label}?"):
             raise CommandError("Nothing was written.")
     write(project, entry)
     done = "changed in" if draft.present else "written to"
-    click.echo(
-        f"Source {draft.name} is {done} {project.sources_label}. Next: `notion-pipeline sync --source {draft.name}`"
-    )
+    echo(f"Source {draft.name} is {done} {project.sources_label}. Next: `notion-pipeline sync --source {draft.name}`")
 
 
 def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:

@@ -20,6 +20,7 @@ from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
+from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
@@ -123,7 +124,7 @@ def _access(source: Source, project: Project, known: dict[str, KnownDatabase], c
         return line
     line.passed = True
     with _as_failure(line, source.name):
-        with Console(stderr=True).status(f"{source.name}: looking at the databases"):
+        with messages().status(f"{source.name}: looking at the databases"):
             sight = asyncio.run(look(source, project, known))
         titles = [(database.id, database.title) for database in sight.listing.databases]
         source.check_streams(titles, file=project.sources_label)

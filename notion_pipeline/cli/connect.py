@@ -17,6 +17,7 @@ from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.authorization import Authorization, Connected
 from notion_pipeline.callback_server import CallbackServer, can_be_served
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.connecting import Keeper, keep_token
 from notion_pipeline.errors import AuthorizationError, ConfigError
@@ -83,14 +84,14 @@ def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, open
     """
     with ExitStack() as stack:
         server = _listening(stack, authorization, redirect_uri, must_listen=opens_browser)
-        click.echo(f"Open this address in a browser, choose pages there and allow access:\n\n{authorization.url}\n")
+        echo(f"Open this address in a browser, choose pages there and allow access:\n\n{authorization.url}\n")
         pastes = server is None or not opens_browser or not _open(authorization.url)
         if pastes:
-            click.echo(
+            echo(
                 f"On another machine the browser ends at an address it cannot open, {redirect_uri}?...\n"
                 "Paste that whole address here and press Enter."
             )
-        click.echo(f"Waiting for Notion, {wait} seconds at most; Ctrl-C ends it.")
+        echo(f"Waiting for Notion, {wait} seconds at most; Ctrl-C ends it.")
         _wait(authorization, server, wait, _pasted() if pastes else None)
     if isinstance(authorization.outcome, Connected):
         return authorization.outcome
@@ -144,11 +145,11 @@ def _take(authorization: Authorization, line: str) -> bool:
     except ValueError:
         query = ""
     if "=" not in query:
-        click.echo("That is not the address: it begins with the redirect URI, and has a ? in it. Paste it whole.")
+        echo("That is not the address: it begins with the redirect URI, and has a ? in it. Paste it whole.")
         return False
     reply = authorization.answer(query)
     if not reply.ends:
-        click.echo(reply.text())
+        echo(reply.text())
     return reply.ends
 
 
@@ -179,11 +180,11 @@ def _pasted() -> Iterator[str | None]:
 
 
 def _tell(connected: Connected, store: TokenStore, wanted: Source | None) -> None:
-    click.echo(connected.reply.text())
+    echo(connected.reply.text())
     account = connected.account
     twins = [other for other in store.accounts() if _is_twin(other, account)]
     for twin in twins:
-        click.echo(
+        echo(
             f"{account.label} is connected by {twin.owner or 'another token'} as well: put an id in the workspace's "
             f"place in sources.yaml ({account.bot_id} is this one), or end the other one with "
             f"`notion-pipeline disconnect {twin.bot_id}`."
@@ -202,11 +203,11 @@ def _keep_given_token(project: Project, sources: Sources, wanted: Source | None,
     variable = source.account.token.env if isinstance(source.account, TokenAccount) else DEFAULT_TOKEN_VARIABLE
     token = _read_token(lambda: click.prompt("Token of the internal connection", hide_input=True, err=True))
     account, sight = keep_token(token, variable, project, store)
-    click.echo(f"Connected to {account.label}.\n{sight}")
+    echo(f"Connected to {account.label}.\n{sight}")
     if isinstance(source.account, TokenAccount):
-        click.echo(f"It stands in for {variable}, where that is not set. Run `notion-pipeline sync`.")
+        echo(f"It stands in for {variable}, where that is not set. Run `notion-pipeline sync`.")
         if project.environ.get(variable, "").strip():
-            click.echo(f"{variable} is set, and goes before: take it away for the stored token to be used.")
+            echo(f"{variable} is set, and goes before: take it away for the stored token to be used.")
 
 
 def _read_token(prompt: Callable[[], str]) -> str:

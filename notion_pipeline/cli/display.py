@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from notion_pipeline.cli.tally import Tally
+from notion_pipeline.cli.terminal import ShownConsole
+from notion_pipeline.outside import shown_line
 from notion_pipeline.progress import LogProgress
 
 LINE_EVERY_SECONDS = 10.0
@@ -53,14 +55,14 @@ def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) ->
 
 def output(file_width: int = _FILE_WIDTH) -> Console:
     """Standard output; in a file or a pipe lines are as long as they need to be."""
-    console = Console()
-    return console if console.is_terminal else Console(width=file_width)
+    console = ShownConsole()
+    return console if console.is_terminal else ShownConsole(width=file_width)
 
 
 def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
-    """A title on one line of bounded length, as people gave it, control characters apart."""
-    shown = "".join(char if char.isprintable() else " " for char in text).strip() or "Untitled"
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    """A title on one line of bounded length, as people gave it, as far as it can be shown."""
+    line = shown_line(text) or "Untitled"
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def moment(when: datetime | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import moment, output, title_of
+from notion_pipeline.cli.terminal import echo, echo_json
 from notion_pipeline.config import Source, load_sources
 from notion_pipeline.project import find_project
 from notion_pipeline.selection import DATABASES_STREAM, stream_name
@@ -100,7 +100,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
         listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}
         heads = {entry.name: list_table(connection, entry.name) for entry in wanted}
     for name in (name for name, found in listed.items() if found is None):
-        click.echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
+        echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
     everything = [
         stream
         for entry in wanted
@@ -112,7 +112,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     text = " ".join(query)
     found_streams = search(text, everything, Stream.searchable)
     if as_json:
-        click.echo(json.dumps([stream.as_json() for stream in found_streams], ensure_ascii=False, indent=2))
+        echo_json([stream.as_json() for stream in found_streams])
     elif found_streams:
         output(_FILE_WIDTH).print(_table(found_streams, several=len(wanted) > 1))
     else:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import click
-
 from notion_pipeline.cli.display import title_of
 from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config_values import (
     MAX_DESCRIPTION,
     check_description,
@@ -150,7 +149,7 @@ def _selected(draft: Draft, around: Surroundings) -> list[ListedDatabase]:
 
 def _show_tables(draft: Draft, selected: Sequence[ListedDatabase], tables: Mapping[str, str]) -> None:
     for database in selected:
-        click.echo(f"  {title_of(database.title):<34}{draft.name}.{tables.get(database.id, '')}")
+        echo(f"  {title_of(database.title):<34}{draft.name}.{tables.get(database.id, '')}")
 
 
 def _ask_sync_type(question: str, default: str) -> str:

@@ -36,8 +36,8 @@ class Fault:
         at: The n-th matching request from now, 1-based; None begins with the next one.
         times: How many matching requests in a row it hits.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
-            html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
-            answer's body to change in place).
+            html (status; true, or the page), headers (with html), seconds (delay, hang), callable (call, run before
+            the request is served; alter, given the answer's body to change in place).
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.connect import ADDING, connect
-from notion_pipeline.cli.prompts import ask_one, ask_secret, ask_text
+from notion_pipeline.cli.prompts import GoingBack, ask_one, ask_secret, ask_text
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Source
 from notion_pipeline.config_values import check_variable
@@ -44,7 +44,10 @@ def ask_account(project: Project, name: str, present: Account | None) -> Account
     choices["The token is in another variable"] = lambda: token_account(
         ask_text("Which variable", check=check_variable)
     )
-    return ask_one("Account: how is Notion reached?", choices)()
+    while True:
+        way = ask_one("Account: how is Notion reached?", choices)
+        with suppress(GoingBack):
+            return way()
 
 
 def _known(project: Project, present: Account | None) -> list[tuple[Account, str]]:
@@ -61,7 +64,7 @@ def _known(project: Project, present: Account | None) -> list[tuple[Account, str
         for variable in dict.fromkeys(variables)
         if _has_token(variable, project)
     ]
-    if present and all(json.dumps(account) != json.dumps(present) for account, _ in found):
+    if present and all(account != present for account, _ in found):
         found.insert(0, (present, "As it is in sources.yaml"))
     return sorted(found, key=lambda choice: choice[0] != present)
 

@@ -222,7 +222,8 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
     if said.status == 401:
         return AuthorizationError(
             f"Notion does not accept the token of the connection ({said.subject}): {said}.",
-            cure="Check NOTION_TOKEN, or connect the account again with `notion-pipeline connect`.",
+            cure="Put the token that the connection has now where the source reads it: into NOTION_TOKEN, or into the "
+            "variable that sources.yaml names.",
             **said.facts,
         )
     if said.status == 404:

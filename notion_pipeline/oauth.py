@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.answers import (
     LONGEST_NAME,
     RATE_LIMITED,
@@ -73,6 +74,8 @@ class OAuthClient:
                 f"put its client id and secret into {project.root / '.env'} as {CLIENT_ID}=... and {CLIENT_SECRET}=... "
                 "(or use `notion-pipeline connect --token` with an internal connection).",
             )
+        if base_url:
+            refuse_plain_http(base_url, project.environ, where="The base URL")
         secret = Secret(project.environ[CLIENT_SECRET].strip())
         return cls(
             project.environ[CLIENT_ID].strip(), secret, redirect_uri, checked_base_url(base_url or project.api_url)
@@ -156,10 +159,13 @@ def disconnected(account: StoredAccount, source: str, refusal: AuthorizationErro
     """The account is not authorised any more, and what connects it again."""
     why = f" Notion's answer: {refusal.status} {refusal.code}." if refusal and refusal.code else ""
     option = f" --source {source}" if source else ""
+    if account.variable:
+        option = f" --token --variable {account.variable}"
+    again = "Give a token that it takes" if account.variable else "Connect it again"
     return AuthorizationError(
         f"The account was disconnected: Notion no longer lets it into workspace {account.label}.{why} "
         "All tables stay as they are.",
-        cure=f"Connect it again with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
+        cure=f"{again} with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
         status=refusal.status if refusal else None,
         code=refusal.code if refusal else None,
         request_id=refusal.request_id if refusal else None,

@@ -25,6 +25,8 @@ KEYS = (
     *("schedule", "full_sync_schedule", "timezone", "watch"),
 )
 _LONGEST_NAME = 31
+#: A source needs one, whatever else is looked at.
+_ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
 _GLOB = frozenset("*?[")
 #: What a key that is not there means, as sources.yaml writes it.
 _DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
@@ -62,8 +64,8 @@ class Draft:
     def _means(self, key: str, value: Any) -> Any:
         """What a value comes to once sources.yaml is read; the value itself where it cannot be read."""
         try:
-            given = {} if value in (None, "", [], {}) and key != "watch" else {key: value}
-            return getattr(Source.model_validate({"name": self.name, **given}), key)
+            given = {} if value in (None, "", []) else {key: value}
+            return getattr(Source.model_validate({"name": self.name, "account": _ANY_ACCOUNT, **given}), key)
         except ValidationError:
             return value
 

@@ -16,6 +16,7 @@ DAGSTER = ("defs", "definitions", "cli")
 #: What each part of the engine may import of ours beside `errors`; a package stands for all its modules.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "outside": (),
+    "addresses": (),
     "errors": ("outside", "redaction"),
     "together": (),
     "memory": (),
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "governor": ("private_files",),
     "answers": ("outside", "redaction"),
-    "connection": ("redaction",),
+    "connection": ("addresses", "redaction"),
     "client": ("answers", "connection", "governor"),
     "splitting": ("client", "properties", "windows"),
     "open_windows": ("client", "windows"),

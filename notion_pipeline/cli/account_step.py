@@ -94,7 +94,7 @@ def connected_now(project: Project) -> Account:
     before = {account.bot_id: account.refreshed_at for account in open_store(project).accounts()}
     context = click.get_current_context()
     context.meta[ADDING] = True
-    context.invoke(connect, source=None, no_browser=False, from_input=False, wait=300)
+    context.invoke(connect, source=None, no_browser=False, from_input=False, variable=None, wait=300)
     kept = open_store(project).accounts()
     fresh = [account for account in kept if before.get(account.bot_id) != account.refreshed_at]
     if not fresh:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
@@ -31,7 +31,7 @@ from notion_pipeline.config_values import (
     parse_start_date,
 )
 from notion_pipeline.cron import check_cron
-from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.source_draft import (
@@ -44,6 +44,7 @@ from notion_pipeline.source_draft import (
     suggested_name,
 )
 from notion_pipeline.sources_writer import text_with, write
+from notion_pipeline.token_store import open_store
 from notion_pipeline.triggers import daily, parse_times, weekly
 from notion_pipeline.wording import quoted
 
@@ -230,15 +231,32 @@ def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any]
     if flags["connect_now"]:
         return connected_now(project)
     if flags["workspace"]:
-        return oauth_account(flags["workspace"])
+        return _connected_before(project, flags["workspace"])
     return token_account(flags["token_env"]) if flags["token_env"] else None
+
+
+def _connected_before(project: Project, workspace: str) -> dict[str, Any]:
+    """The account of a workspace by name or id.
+
+    Raises:
+        CommandError: None is connected; a source that is not there yet cannot be connected for.
+    """
+    kept = open_store(project).accounts()
+    if any(account.goes_by(workspace) for account in kept):
+        return oauth_account(workspace)
+    labels = sorted({account.label for account in kept if not account.variable})
+    raise CommandError(
+        f"No account is connected for workspace {quoted(workspace)}. `notion-pipeline connect` connects it"
+        + (f"; connected are: {', '.join(labels)}." if labels else ".")
+    )
 
 
 def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
     known, held, foreign = _in_catalog(project, draft.name)
     with messages().status("Looking at what the account sees"):
-        found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
+        with _connecting_by_itself(draft):
+            found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
         databases = asyncio.run(look(source, project, known)).listing.databases
     echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
     answered = {
@@ -250,6 +268,17 @@ def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundi
     answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
     answered |= {"full_sync_schedule"} if flags["full_sync_weekly"] or flags["full_sync_schedule"] else set()
     return Surroundings(databases, held, foreign, answered)
+
+
+@contextmanager
+def _connecting_by_itself(draft: Draft) -> Iterator[None]:
+    """A cure names no source that sources.yaml does not have yet."""
+    try:
+        yield
+    except AuthorizationError as error:
+        if not draft.present:
+            error.cure = error.cure.replace(f"connect --source {draft.name}`", "connect`")
+        raise
 
 
 def _in_catalog(project: Project, name: str) -> tuple[dict[str, KnownDatabase], dict[str, str], set[str]]:

@@ -122,7 +122,8 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
 
 
 def _listing_command(name: str, wanted: Sequence[Source]) -> str:
-    return "`notion-pipeline sync databases`" + (f" --source {name}" if len(wanted) > 1 else "") + " does it."
+    option = f" --source {name}" if len(wanted) > 1 else ""
+    return f"`notion-pipeline sync databases{option}` does it."
 
 
 def _stream(source: Source, database: CatalogStream) -> Stream:

@@ -72,7 +72,8 @@ def _changes(catalog: Catalog, schemas: dict[str, str], *, drop: bool) -> dict[s
 def _tell_what_is_missing(wanted: Sequence[Source], changes: dict[str, list[ViewChange]]) -> None:
     empty = [source.name for source in wanted if not any(change.action != "removed" for change in changes[source.name])]
     for name in empty:
-        command = "`notion-pipeline sync`" + (f" --source {name}" if len(wanted) > 1 else "")
+        option = f" --source {name}" if len(wanted) > 1 else ""
+        command = f"`notion-pipeline sync{option}`"
         echo(f"Source {name} has no tables yet: {command} makes them.", err=True)
     if len(empty) == len(wanted) and not any(_all(changes)):
         raise CommandError("There is nothing to make views of.")

@@ -91,7 +91,7 @@ def test_ctrl_a_ticks_the_thirteen_that_the_search_shows(
         terminal.sees("Synced are")
         terminal.types(*"equipe", CTRL_A)
         terminal.shows("Chosen, 13: Équipe")
-        terminal.types(*[BACKSPACE] * 6, *"other 07")
+        terminal.types(*[BACKSPACE] * 6, *"other07")
         terminal.shows("/ other07")
         terminal.shows('nothing fits "other07"')
         terminal.types(SPACE, CTRL_A, TAB)
@@ -217,8 +217,8 @@ sources:
       Over
       two lines
     account: &a {type: token, token: {env: NOTION_TOKEN}}
-    select: "*"
-    deselect: Other 00
+    select: ["*"]
+    deselect: [Other 00]
     start_date: 2024-01-31T08:30:00+01:00
     schedule: ["0  6 * * *"]
     full_sync_schedule: "@Weekly"

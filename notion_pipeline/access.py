@@ -13,6 +13,7 @@ from notion_pipeline.config import OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.selection import matches_database, named_id, names_database
 from notion_pipeline.together import all_or_first_error
@@ -38,7 +39,7 @@ class Identity:
     bot: str
 
     def __str__(self) -> str:
-        return f'workspace "{self.workspace}"' if self.workspace else "a workspace without a name"
+        return f'workspace "{shown_line(self.workspace)}"' if self.workspace else "a workspace without a name"
 
 
 def account_text(source: Source) -> str:
@@ -233,7 +234,7 @@ def findings(
 
 def _named(names: Iterable[str], quotes: str = '"') -> str:
     listed = list(names)
-    shown = ", ".join(f"{quotes}{name}{quotes}" for name in listed[:_NAMED_AT_MOST])
+    shown = ", ".join(f"{quotes}{shown_line(name)}{quotes}" for name in listed[:_NAMED_AT_MOST])
     more = len(listed) - _NAMED_AT_MOST
     return f"{shown} and {more} more" if more > 0 else shown
 

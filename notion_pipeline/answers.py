@@ -6,6 +6,7 @@ with half of a body, under any status (notion-api.md section 10). Knows nothing 
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
@@ -26,6 +27,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
+from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import REDACTED, redacted
 
 LONGEST_QUOTE = 300  # characters of Notion's own message that an error of ours repeats
@@ -50,6 +52,10 @@ STATUS_OF_CODE = {
 
 #: The id of something else where a database's belongs: a page's in select, most often.
 _WRONG_KIND = re.compile(r"is a [a-z ]+, not a database")
+# Refusals that pass by themselves, whoever gives them.
+_MAY_PASS = (408, 425, *RATE_LIMITED)
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_LONGEST_HEAD = 65_536
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _UNREADABLE_TIME = (ValueError, TypeError, IndexError, OverflowError)
 
@@ -111,7 +117,7 @@ def judge(response: httpx.Response, subject: str, *, is_list: bool = False) -> A
     if isinstance(body, dict) and body.get("object") == "error":
         _refuse(response, body, subject)
     if not response.is_success or not _is_notions(body, is_list):
-        _fail_unread(response, subject)
+        raise not_notions(response, subject)
     return Answer(body, read_time(response.headers.get("date")))
 
 
@@ -149,8 +155,7 @@ def wait_asked_for(headers: Mapping[str, str], body: Mapping[str, Any] | None = 
 
 def one_line(text: object, credential: str = "", limit: int = LONGEST_QUOTE) -> str:
     """Text of a stranger on one line, cut to `limit`, without anything that looks like a token."""
-    line = " ".join(str(text).split())
-    line = "".join(char if char.isprintable() else "?" for char in line)
+    line = shown_line(str(text))
     line = redacted(line.replace(credential, REDACTED) if credential else line)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
@@ -221,7 +226,8 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
     if said.status == 401:
         return AuthorizationError(
             f"Notion does not accept the token of the connection ({said.subject}): {said}.",
-            cure="Check NOTION_TOKEN, or connect the account again with `notion-pipeline connect`.",
+            cure="Put the token that the connection has now where the source reads it: into NOTION_TOKEN, or into the "
+            "variable that sources.yaml names.",
             **said.facts,
         )
     if said.status == 404:
@@ -258,18 +264,42 @@ def _cure_of_refusal(said: _Refusal) -> str:
     return "Asking again does not help."
 
 
-def _fail_unread(response: httpx.Response, subject: str) -> NoReturn:
-    kind = one_line(response.headers.get("content-type", "of no type"), credential_of(response.request), LONGEST_NAME)
-    failure = TransientFailure(
-        f"The answer about {subject} is not of Notion's API: HTTP {response.status_code}, "
+def not_notions(response: httpx.Response, subject: str) -> TransientFailure:
+    """What is said of an answer that somebody between here and Notion gave, by what it says of itself."""
+    credential = credential_of(response.request)
+    kind = one_line(response.headers.get("content-type", "of no type"), credential, LONGEST_NAME)
+    title = one_line(_page_title(response.content), credential, LONGEST_NAME)
+    ray = one_line(response.headers.get("cf-ray", ""), credential, LONGEST_NAME)
+    parts = [
+        f"HTTP {response.status_code}",
+        *([f'titled "{title}"'] if title else []),
+        *([f"cf-ray {ray}"] if ray else []),
         f"{len(response.content)} bytes, {kind}",
-        cure="Check NOTION_API_URL: it redirects, which is not followed." if response.is_redirect else "",
+    ]
+    cure = ""
+    if response.is_redirect:
+        cure = "Check NOTION_API_URL: it redirects, which is not followed."
+    elif response.is_client_error and response.status_code not in _MAY_PASS:
+        cure = (
+            f"Whatever answers in Notion's place, a proxy or a firewall, keeps this machine from "
+            f"{one_line(response.request.url.host)}: ask who runs it to let it through"
+            + (f", naming cf-ray {ray}." if ray else ", or check the proxy's settings and NOTION_API_URL.")
+        )
+    failure = TransientFailure(
+        f"The answer about {subject} is not of Notion's API: {', '.join(parts)}",
+        cure=cure,
         status=response.status_code,
         request_id=_request_id(response, {}) or None,
     )
     failure.too_heavy = response.status_code in MAY_BE_TOO_HEAVY
     failure.at_least_seconds = wait_asked_for(response.headers) or 0.0
-    raise failure
+    return failure
+
+
+def _page_title(content: bytes) -> str:
+    """The title of an HTML page, empty where it has none."""
+    found = _TITLE.search(content[:_LONGEST_HEAD])
+    return html.unescape(found[1].decode("utf-8", "replace")) if found else ""
 
 
 def _is_notions(body: Any, is_list: bool) -> bool:

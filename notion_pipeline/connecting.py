@@ -16,8 +16,8 @@ from notion_pipeline.authorization import Connected
 from notion_pipeline.client import NotionClient
 from notion_pipeline.config import OAuthAccount, Source, Sources
 from notion_pipeline.credentials import Credential, open_client
-from notion_pipeline.errors import NotionPipelineError, RetryableNotionError
-from notion_pipeline.oauth import OAuthClient, patiently
+from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
+from notion_pipeline.oauth import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.token_store import StoredAccount, TokenStore
@@ -98,7 +98,7 @@ class Keeper:
             ConfigError, StagingError: The account cannot be kept.
         """
         account = patiently(lambda: self.client.exchange(code))
-        _keep(account, self.store)
+        _keep(account, self.store, self.project)
         sight = look(account, self.project)
         steps, snippet = _ADDING if self.adding else next_steps(account, self.sources, self.wanted)
         return Connected(account, callback_pages.connected(account.label, str(sight), steps, snippet))
@@ -110,7 +110,13 @@ def keep_token(token: str, variable: str, project: Project, store: TokenStore) -
     Raises:
         AuthorizationError: Notion does not take it.
     """
-    me = asyncio.run(_me(Credential("connect", token=Secret(token)), project))
+    try:
+        me = asyncio.run(_me(Credential("connect", token=Secret(token)), project))
+    except AuthorizationError as error:
+        error.cure = (
+            f"Copy it again from {CONNECTIONS_PAGE}, and run `notion-pipeline connect --token --variable {variable}`."
+        )
+        raise
     bot: dict[str, Any] = found if isinstance(found := me.get("bot"), dict) else {}
     now = datetime.now(timezone.utc)
     account = StoredAccount(
@@ -125,12 +131,15 @@ def keep_token(token: str, variable: str, project: Project, store: TokenStore) -
         refreshed_at=now,
         variable=variable,
     )
-    _keep(account, store)
+    _keep(account, store, project)
     return account, look(account, project)
 
 
-def _keep(account: StoredAccount, store: TokenStore) -> None:
-    """In the place of what the same person, or the same variable, had before; others of the workspace stay."""
+def _keep(account: StoredAccount, store: TokenStore, project: Project) -> None:
+    """In the place of what the same person, or the same variable, had before, and of what Notion lets in no more.
+
+    Others of the workspace stay: a colleague's connection that works may see other pages.
+    """
     with locked(store, account.bot_id):
         store.save(account)
     for other in store.accounts():
@@ -138,8 +147,20 @@ def _keep(account: StoredAccount, store: TokenStore) -> None:
         if other.bot_id != account.bot_id and (
             same == (account.workspace_id, account.owner_id, account.variable)
             or (account.variable and other.variable == account.variable)
+            or (same[::2] == (account.workspace_id, account.variable) and _is_dead(other, project))
         ):
             store.forget(other.bot_id)
+
+
+def _is_dead(account: StoredAccount, project: Project) -> bool:
+    """Whether Notion says, now, that it lets the account in no more; what it cannot be asked about lives."""
+    try:
+        asyncio.run(asyncio.wait_for(_me(Credential(account.bot_id, account), project), COUNT_SECONDS))
+    except AuthorizationError as error:
+        return not isinstance(error, OAuthRefusedError)
+    except (NotionPipelineError, asyncio.TimeoutError):
+        return False
+    return False
 
 
 def look(account: StoredAccount, project: Project) -> Sight:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from ipaddress import ip_address
 
 import httpx
 
+from notion_pipeline.addresses import is_this_machine
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.redaction import Secret
 
@@ -42,7 +42,7 @@ class BearerAuth(httpx.Auth):
         if not token or not all("!" <= char <= "~" for char in token):
             raise AuthorizationError(
                 "The Notion token is empty or holds spaces or other characters that no token has.",
-                cure="Check NOTION_TOKEN, or connect the account again with `notion-pipeline connect`.",
+                cure="Copy it again: into NOTION_TOKEN, or the variable that sources.yaml names.",
             )
         request.headers["Authorization"] = f"Bearer {token}"
         yield request
@@ -84,7 +84,7 @@ def http_client(
             event_hooks={"request": [before_request]},
             transport=transport,
             # A proxy of the environment cannot reach this machine's own sandbox.
-            trust_env=not _is_this_machine(httpx.URL(base_url).host),
+            trust_env=not is_this_machine(httpx.URL(base_url).host),
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise _bad_proxy(error) from None
@@ -101,7 +101,7 @@ def blocking_client(base_url: str) -> httpx.Client:
             headers=HEADERS,
             timeout=httpx.Timeout(BLOCKING_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
-            trust_env=not _is_this_machine(httpx.URL(base_url).host),
+            trust_env=not is_this_machine(httpx.URL(base_url).host),
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise _bad_proxy(error) from None
@@ -133,10 +133,3 @@ def _bad_proxy(error: Exception) -> ConfigError:
 
 def _bad_base_url(objection: str) -> ConfigError:
     return ConfigError(f"NOTION_API_URL {objection}.", cure="Without it, https://api.notion.com is asked.")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

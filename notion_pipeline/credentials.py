@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import httpx
 
 from notion_pipeline.accounts import OAuthAccount, TokenAccount, resolve_token
+from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.governor import Governor, PauseFile, account_key
 from notion_pipeline.oauth import OAuthClient
 from notion_pipeline.oauth_auth import OAuthAuth
+from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
@@ -73,11 +75,11 @@ def connected_account(workspace: str, accounts: Sequence[StoredAccount], source:
             source=source,
         )
     if len(found) > 1:
-        choices = ", ".join(f"{account.bot_id} ({account.owner or 'no owner'})" for account in found)
+        choices = ", ".join(f"{account.bot_id} ({shown_line(account.owner) or 'no owner'})" for account in found)
         raise ConfigError(
             f'Several connected accounts go by "{workspace}": {choices}.',
-            cure="Put the id of one in the workspace's place in sources.yaml, or end the others with "
-            "`notion-pipeline disconnect`.",
+            cure="`notion-pipeline accounts` shows which of them work. Put the id of one in the workspace's place in "
+            f"sources.yaml, or end the others, such as with `notion-pipeline disconnect {found[0].bot_id}`.",
             source=source,
         )
     return found[0]
@@ -121,6 +123,8 @@ def open_client(
     """
     limits = limits or Limits()
     private_directory(project.home)
+    if base_url:
+        refuse_plain_http(base_url, project.environ, where="The base URL")
     client = NotionClient(
         auth=_auth(credential, project, base_url, source, log),
         governor=Governor(

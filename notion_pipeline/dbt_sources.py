@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from notion_pipeline.catalog.documented import DocumentedTable
+from notion_pipeline.outside import shown
 from notion_pipeline.rows import SYNCED_AT
 
 _HEADER = (
@@ -95,7 +96,7 @@ def _column(name: str, kind: str, comment: str) -> dict[str, Any]:
 def _described(text: str) -> dict[str, str]:
     """A description; what dbt would take for a template in it, since it renders descriptions, is written as text."""
     parts = []
-    rest = text
+    rest = shown(text)
     while rest:
         found = [(rest.find(opening), opening) for opening in _OPENINGS if opening in rest]
         if not found:

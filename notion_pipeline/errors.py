@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from notion_pipeline.outside import shown, shown_line
 from notion_pipeline.redaction import redacted
 
 
@@ -43,9 +44,9 @@ class NotionPipelineError(Exception):
     """
 
     def __init__(self, message: str, *, cure: str = "", source: str | None = None, database: str | None = None) -> None:
-        # Whatever a message was made of: no error of ours shows a secret, wherever it ends up.
-        self.message = redacted(message)
-        self.cure = redacted(cure)
+        # Whatever a message was made of: no error of ours shows a secret or steers a terminal, wherever it ends up.
+        self.message = shown(redacted(message))
+        self.cure = shown(redacted(cure))
         super().__init__(self.message)
         self.source = source
         self.database = database
@@ -54,7 +55,7 @@ class NotionPipelineError(Exception):
         where = [
             part
             for part in (
-                f"database {self.database}" if self.database else "",
+                f"database {shown_line(self.database)}" if self.database else "",
                 f'source "{self.source}"' if self.source else "",
             )
             if part

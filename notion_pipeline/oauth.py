@@ -17,11 +17,13 @@ from urllib.parse import urlencode
 
 import httpx
 
+from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.answers import (
     LONGEST_NAME,
     RATE_LIMITED,
     RateLimited,
     TransientFailure,
+    not_notions,
     one_line,
     parse_json,
     wait_asked_for,
@@ -72,6 +74,8 @@ class OAuthClient:
                 f"put its client id and secret into {project.root / '.env'} as {CLIENT_ID}=... and {CLIENT_SECRET}=... "
                 "(or use `notion-pipeline connect --token` with an internal connection).",
             )
+        if base_url:
+            refuse_plain_http(base_url, project.environ, where="The base URL")
         secret = Secret(project.environ[CLIENT_SECRET].strip())
         return cls(
             project.environ[CLIENT_ID].strip(), secret, redirect_uri, checked_base_url(base_url or project.api_url)
@@ -130,14 +134,14 @@ def patiently(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep)
         try:
             return ask()
         except TransientFailure as failure:
-            wait, last = 0.5 * 2.0**attempt, failure.message
+            wait, last, cure = 0.5 * 2.0**attempt, failure.message, failure.cure
         except RateLimited as refusal:
-            wait, last = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})"
+            wait, last, cure = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})", ""
         if attempt < PATIENT_ATTEMPTS and wait <= PATIENT_SECONDS:
             sleep(wait)
             continue
         break
-    raise RetryableNotionError(f"{last}.", cure="Try again later.")
+    raise RetryableNotionError(f"{last}.", cure=cure or "Try again later.")
 
 
 @contextmanager
@@ -155,10 +159,13 @@ def disconnected(account: StoredAccount, source: str, refusal: AuthorizationErro
     """The account is not authorised any more, and what connects it again."""
     why = f" Notion's answer: {refusal.status} {refusal.code}." if refusal and refusal.code else ""
     option = f" --source {source}" if source else ""
+    if account.variable:
+        option = f" --token --variable {account.variable}"
+    again = "Give a token that it takes" if account.variable else "Connect it again"
     return AuthorizationError(
         f"The account was disconnected: Notion no longer lets it into workspace {account.label}.{why} "
         "All tables stay as they are.",
-        cure=f"Connect it again with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
+        cure=f"{again} with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
         status=refusal.status if refusal else None,
         code=refusal.code if refusal else None,
         request_id=refusal.request_id if refusal else None,
@@ -184,6 +191,8 @@ def _refuse(response: httpx.Response, said: dict[str, Any], code: str) -> NoRetu
     if status in RATE_LIMITED and code:
         raise RateLimited(wait_asked_for(response.headers, said), code)
     if not code or status >= 500 or status in RATE_LIMITED:
+        if not code and parse_json(response.content) is None:
+            raise not_notions(response, "tokens")
         raise TransientFailure(f"Notion's answer about tokens cannot be used: HTTP {status} {code}".rstrip())
     parts = [f"{status} {code}", *([f'"{message}"'] if message else [])]
     cure = "Try again with `notion-pipeline connect`."

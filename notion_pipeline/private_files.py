@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from notion_pipeline.errors import StagingError
 
+_LOG = logging.getLogger("notion_pipeline")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -25,7 +27,7 @@ def file_name(identifier: str) -> str:
 def private_directory(path: Path) -> Path:
     """The folder itself, made if need be and closed to everyone but its owner.
 
-    One that exists is closed too, unless all users share it, as they do a temporary folder.
+    One that exists is closed too, with a word, unless all users share it, as they do a temporary folder.
 
     Raises:
         StagingError: It cannot be made, or not be closed.
@@ -41,6 +43,11 @@ def private_directory(path: Path) -> Path:
             raise _no_home(path, "all users of this machine share it")
         if mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO) != stat.S_IRWXU:
             path.chmod(stat.S_IRWXU)
+            _LOG.warning(
+                "The private folder %s was open to other users of this machine (mode %04o); it is closed now.",
+                path,
+                stat.S_IMODE(mode),
+            )
     except OSError as error:
         raise _no_home(path, error.strerror or type(error).__name__) from None
     return path

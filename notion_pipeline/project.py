@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.redaction import keep_secret
 
@@ -84,7 +85,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         environ: The real variables, which win over those of `.env`; the process's own by default.
 
     Raises:
-        ConfigError: `.env` or NOTION_API_URL cannot be understood.
+        ConfigError: `.env` or NOTION_API_URL cannot be understood, or the latter would carry the token in clear.
     """
     folder = (start or Path.cwd()).resolve()
     root = next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder)
@@ -98,7 +99,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         sources_file=bare.path(bare.sources_label),
         catalog_override=bare.path(catalog) if catalog else None,
         home=bare.path(merged.get(_HOME) or DEFAULT_HOME),
-        api_url=_api_url(merged.get(_API_URL) or DEFAULT_API_URL),
+        api_url=_api_url(merged.get(_API_URL) or DEFAULT_API_URL, merged),
     )
 
 
@@ -115,7 +116,7 @@ def _dotenv(path: Path) -> dict[str, str]:
     raise ConfigError(f".env: {problem}.")
 
 
-def _api_url(text: str) -> str:
+def _api_url(text: str, environ: Mapping[str, str]) -> str:
     url = text.strip().rstrip("/")
     # The value is not repeated: it may be a token that went into the wrong variable.
     try:
@@ -129,4 +130,5 @@ def _api_url(text: str) -> str:
         raise ConfigError(
             f"{_API_URL}: must be the address without /v1 and without a query, such as {DEFAULT_API_URL}."
         )
+    refuse_plain_http(url, environ, where=_API_URL)
     return url

@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from notion_pipeline.outside import shown
+
 REDACTED = "***"
 # Shorter values are words that stand in ordinary text as well.
 SHORTEST_SECRET = 8
@@ -95,6 +97,12 @@ def redact_error(error: BaseException | None) -> None:
         waiting += [current.__cause__, current.__context__]
 
 
+def traceback_text(error: BaseException) -> str:
+    """The traceback of an error as it may be written, those of its causes included."""
+    redact_error(error)
+    return shown(redacted("".join(traceback.format_exception(error)).rstrip("\n")))
+
+
 def keep_secrets_unwritten() -> None:
     """From now on no log record and no crash report of this process holds a secret. May be called again."""
     make = logging.getLogRecordFactory()
@@ -106,7 +114,7 @@ def keep_secrets_unwritten() -> None:
 
 
 class _RecordFactory:
-    """Makes log records whose text holds no secret, whichever library logs."""
+    """Makes log records whose text holds no secret and steers no terminal, whichever library logs."""
 
     def __init__(self, make: Any) -> None:
         self._make = make
@@ -117,15 +125,15 @@ class _RecordFactory:
             message = record.getMessage()
         except Exception:  # arguments that do not fit; the handler complains in the usual way
             return record
-        clean = redacted(message)
+        clean = shown(redacted(message))
         if clean != message:
             record.msg, record.args = clean, None
         if record.exc_info and record.exc_info[1] is not None:
             redact_error(record.exc_info[1])
             # What a handler would make of it, once more: an error may word itself from other parts than its texts.
             told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-            if redacted(told) != told:
-                record.exc_text = redacted(told)
+            if (clean := shown(redacted(told))) != told:
+                record.exc_text = clean
         return record
 
 

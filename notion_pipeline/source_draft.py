@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from notion_pipeline.config import SyncType, definition_names
+from pydantic import ValidationError
+
+from notion_pipeline.config import Source, SyncType, definition_names
 from notion_pipeline.config_values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing import ListedDatabase
@@ -23,6 +25,8 @@ KEYS = (
     *("schedule", "full_sync_schedule", "timezone", "watch"),
 )
 _LONGEST_NAME = 31
+#: A source needs one, whatever else is looked at.
+_ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
 _GLOB = frozenset("*?[")
 #: What a key that is not there means, as sources.yaml writes it.
 _DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
@@ -47,11 +51,23 @@ class Draft:
         return self.values.get(key, _DEFAULTS.get(key))
 
     def put(self, key: str, value: Any) -> None:
-        """Sets a key; an empty value is no key."""
-        if value in (None, "", [], {}):
+        """Sets a key; an empty value is no key, and what means the same as the file's is left as the file has it."""
+        if self.present and self._means(key, value) == self._means(key, self.present.get(key)):
+            value = self.present.get(key)
+        elif value in (None, "", [], {}):
+            value = None
+        if value is None:
             self.values.pop(key, None)
         else:
             self.values[key] = value
+
+    def _means(self, key: str, value: Any) -> Any:
+        """What a value comes to once sources.yaml is read; the value itself where it cannot be read."""
+        try:
+            given = {} if value in (None, "", []) else {key: value}
+            return getattr(Source.model_validate({"name": self.name, "account": _ANY_ACCOUNT, **given}), key)
+        except ValidationError:
+            return value
 
     def list_of(self, key: str) -> list[str]:
         """A key that may be one or several, as a list."""
@@ -152,6 +168,37 @@ def resolve_entries(entries: Iterable[str], databases: Sequence[ListedDatabase])
             raise ConfigError(f"No database that the account sees fits {quoted(entry)}.{hint}")
         found += exact or ([entry] if _GLOB & set(entry) or entry == DATABASES_STREAM else fitting)
     return list(dict.fromkeys(found))
+
+
+def changed_selection(
+    select: Sequence[str], deselect: Sequence[str], wanted: Collection[str], databases: Sequence[ListedDatabase]
+) -> tuple[list[str], list[str]]:
+    """Entries of `select` and `deselect` under which, of the listed databases, those of `wanted` are synced.
+
+    What was written stays where it can: a glob while something that it fits is wanted, and entries that fit nothing
+    that is listed, since a database may be out of sight today.
+
+    Args:
+        wanted: Database ids.
+    """
+    fits = {
+        entry: {database.id for database in databases if matches_database(entry, database.id, database.title)}
+        for entry in (*select, *deselect)
+    }
+
+    def stays(entry: str) -> bool:
+        found = fits[entry]
+        return not found or found <= set(wanted) or bool(_GLOB & set(entry) and found & set(wanted))
+
+    kept = [entry for entry in select if stays(entry)]
+    left_out = [entry for entry in deselect if not fits[entry] & set(wanted)]
+    covered = {key for entry in kept for key in fits[entry]}
+    unwanted = covered - set(wanted) - {key for entry in left_out for key in fits[entry]}
+    listed = [database.id for database in databases]
+    return (
+        [*kept, *(key for key in listed if key in wanted and key not in covered)],
+        [*left_out, *(key for key in listed if key in unwanted)],
+    )
 
 
 def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatabase:

@@ -29,6 +29,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 from notion_pipeline.config import parse_sources
 from notion_pipeline.config_file import read_mapping
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 
 #: Of a new file; the path is that of a project that is a clone of this repository.
@@ -266,8 +267,8 @@ def _streams(streams: Mapping[str, Any], titles: Mapping[str, str]) -> Commented
 
 def _comment(title: str) -> str:
     """A title as a comment may hold it: on one line, of bounded length."""
-    shown = " ".join("".join(char if char.isprintable() else " " for char in title).split()) or "Untitled"
-    return shown if len(shown) <= _LONGEST_COMMENT else f"{shown[: _LONGEST_COMMENT - 1]}…"
+    line = shown_line(title) or "Untitled"
+    return line if len(line) <= _LONGEST_COMMENT else f"{line[: _LONGEST_COMMENT - 1]}…"
 
 
 def _scalar(value: Any) -> Any:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.outside import shown_line
 
 
 @dataclass(frozen=True)
@@ -35,4 +36,4 @@ class DatabaseTarget:
 
     @property
     def label(self) -> str:
-        return f'"{self.title or "Untitled"}" ({self.id})'
+        return f'"{shown_line(self.title) or "Untitled"}" ({self.id})'

@@ -137,7 +137,8 @@ class FileTokenStore:
 
     def _check_folder(self) -> None:
         for folder in (self._home, self._folder):
-            _check_private(folder, 0o700)
+            _check_owner(folder)
+            private_directory(folder)
 
 
 def _check_private(path: Path, allowed: int) -> None:
@@ -147,13 +148,8 @@ def _check_private(path: Path, allowed: int) -> None:
         ConfigError: Somebody can.
         OSError: It cannot be looked at.
     """
-    found = path.stat()
+    found = _check_owner(path)
     mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid not in (os.geteuid(), 0):
-        raise ConfigError(
-            f"{path} belongs to another user of this machine; tokens are not kept where others can change them.",
-            cure="Point NOTION_PIPELINE_HOME at a folder of your own.",
-        )
     if mode & ~allowed & 0o777:
         raise ConfigError(
             f"{path} is open to other users of this machine (mode {mode:04o}, allowed: {allowed:04o}), "
@@ -161,6 +157,16 @@ def _check_private(path: Path, allowed: int) -> None:
             cure=f"Close it with `chmod {allowed:o} {path}`. If others could have read it, disconnect and connect "
             "the account again.",
         )
+
+
+def _check_owner(path: Path) -> os.stat_result:
+    found = path.stat()
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigError(
+            f"{path} belongs to another user of this machine; tokens are not kept where others can change them.",
+            cure="Point NOTION_PIPELINE_HOME at a folder of your own.",
+        )
+    return found
 
 
 def _wrong_key(path: Path, *, is_set: bool) -> ConfigError:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import orjson
 
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import file_name, private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
@@ -53,7 +54,7 @@ class StoredAccount:
     @property
     def label(self) -> str:
         """The workspace as messages name it."""
-        return f'"{self.workspace_name or self.workspace_id}"'
+        return f'"{shown_line(self.workspace_name or self.workspace_id)}"'
 
     def goes_by(self, name: str) -> bool:
         """Whether sources.yaml or a person may mean this account: by workspace name, its id, or the bot's."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+
+from notion_pipeline.outside import shown_json
 
 _LONGEST_ECHO = 60
 
@@ -17,7 +18,7 @@ def quoted(value: object) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple)):
         return "a list"
-    text = json.dumps(value if isinstance(value, (str, bool, int, float)) else str(value), ensure_ascii=False)
+    text = shown_json(value if isinstance(value, (str, bool, int, float)) else str(value))
     return text if len(text) <= _LONGEST_ECHO else f"{text[: _LONGEST_ECHO - 1]}…"
 
 

@@ -14,7 +14,7 @@ import pyte
 
 from notion_pipeline_tests.patience import PATIENCE
 
-DOWN, ENTER, SPACE, CTRL_A, CTRL_C = "\x1b[B", "\r", " ", "\x01", "\x03"
+DOWN, ENTER, SPACE, CTRL_A, CTRL_C, TAB, ESCAPE = "\x1b[B", "\r", " ", "\x01", "\x03", "\t", "\x1b"
 _CONTROL = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])")
 
 
@@ -34,18 +34,18 @@ class _Feed:
 class Terminal:
     """A command of ours in a terminal of its own."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, columns: int = 160) -> None:
         self._process = pexpect.spawn(
             sys.executable,
             ["-m", "notion_pipeline.cli", *arguments],
             cwd=str(folder),
             env={**os.environ, "TERM": "xterm"},  # type: ignore[arg-type]
-            dimensions=(50, 160),
+            dimensions=(50, columns),
             encoding="utf-8",
             timeout=PATIENCE,
         )
         self._seen = ""
-        self._screen = pyte.Screen(160, 50)
+        self._screen = pyte.Screen(columns, 50)
         # Asked where its cursor stands, a terminal answers.
         self._screen.write_process_input = self._process.send
         self._process.logfile_read = _Feed(pyte.Stream(self._screen))
@@ -65,10 +65,24 @@ class Terminal:
         self._process.expect(pattern)
         self._seen += self._process.before + self._process.after
 
+    @property
+    def screen(self) -> str:
+        """What stands on the screen, wrapped lines as one."""
+        return " ".join(" ".join(self._screen.display).split())
+
+    def accepts(self, *questions: str) -> None:
+        """Presses Enter at each of these questions, in whatever order they come, until the command ends."""
+        between = r"(?:\x1b\[[0-9;?]*[A-Za-z])*"
+        patterns = [between.join(re.escape(char) for char in question) for question in questions]
+        while self._process.expect([pexpect.EOF, *patterns]):
+            self._seen += self._process.before + self._process.after
+            self.types(ENTER)
+        self._seen += self._process.before
+
     def shows(self, text: str) -> None:
         """Waits until the text stands on the screen: what changes in place is not written whole."""
         deadline = time.monotonic() + PATIENCE
-        while text not in "\n".join(self._screen.display):
+        while text not in "\n".join(self._screen.display) and text not in self.screen:
             assert time.monotonic() < deadline, "\n".join(self._screen.display)
             self._process.expect([pexpect.TIMEOUT, "\x00"], timeout=0.05)
 

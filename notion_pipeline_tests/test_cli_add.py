@@ -110,7 +110,7 @@ class TestWizard:
             terminal.shows("allowed: a date such as")
             terminal.types(CTRL_C)
             code, shown = terminal.ends()
-        assert (code, commands.sources_file.exists()) == (1, False)
+        assert (code, commands.sources_file.exists()) == (130, False)
         assert "Interrupted; nothing was written." in shown
         assert "Traceback" not in shown
 

@@ -314,19 +314,31 @@ def test_accounts_and_disconnect(folder: Folder) -> None:
 
 def test_a_connect_whose_tokens_cannot_be_kept_asks_nobody(folder: Folder) -> None:
     connect(folder)
-    (folder.root / ".notion_pipeline" / "tokens").chmod(0o755)
+    (token_file,) = (folder.root / ".notion_pipeline" / "tokens").glob("*.json")
+    token_file.chmod(0o644)
     refused = folder.run("connect")
     assert refused.returncode == 1
     assert "is open to other users of this machine" in refused.stderr
     assert "authorize" not in refused.stdout
 
 
-def test_a_home_that_is_open_to_others_is_refused_before_anybody_is_asked(folder: Folder) -> None:
-    (folder.root / ".notion_pipeline").mkdir(mode=0o755)
-    refused = folder.run("connect", "--wait", "1")
-    assert refused.returncode == 1
-    assert "chmod 700" in refused.stderr
-    assert "authorize" not in refused.stdout
+@pytest.mark.parametrize("kind", ["variable", "kept token", "connected"])
+def test_a_home_that_is_open_to_others_is_closed_with_a_word_for_every_account(folder: Folder, kind: str) -> None:
+    home = folder.root / ".notion_pipeline"
+    token = folder.server.ws.token
+    if kind == "variable":
+        folder.environ["NOTION_TOKEN"] = token
+        home.mkdir()
+    elif kind == "kept token":
+        assert folder.run("connect", "--token", given=f"{token}\n").returncode == 0
+    else:
+        folder.configure("Acme")
+        connect(folder)
+    home.chmod(0o755)
+    checked = folder.run("sync", "databases")
+    assert checked.returncode == 0, checked.stderr
+    assert f"{home} was open to other users of this machine (mode 0755); it is closed now." in checked.stderr
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
 def test_without_client_credentials_the_message_says_where_they_come_from(folder: Folder) -> None:

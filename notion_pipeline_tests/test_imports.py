@@ -17,14 +17,16 @@ ROOT = Path(notion_pipeline.__file__).parent
 DAGSTER = ("defs", "definitions", "cli")
 #: What each part of the engine may import of ours beside `errors`; a package stands for all its modules.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "errors": ("redaction",),
+    "outside": (),
+    "addresses": (),
+    "errors": ("outside", "redaction"),
     "together": (),
     "memory": (),
     "windows": (),
     "schema_changes": (),
     "json_text": (),
     "instants": (),
-    "redaction": (),
+    "redaction": ("outside",),
     "properties": ("json_text",),
     "arrow_columns": ("json_text",),
     "property_values": ("arrow_columns", "properties", "instants", "json_text"),
@@ -41,8 +43,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "private_files",
     ),
     "governor": ("private_files",),
-    "answers": ("redaction",),
-    "connection": ("redaction",),
+    "answers": ("outside", "redaction"),
+    "connection": ("addresses", "redaction"),
     "client": ("answers", "connection", "governor", "notion_ids"),
     "splitting": ("client", "properties", "windows"),
     "open_windows": ("client", "windows"),
@@ -76,10 +78,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "naming",
             "properties",
         ),
-        *("memory", "rows", "selection", "staging", "synced_tables"),
+        *("memory", "outside", "rows", "selection", "staging", "synced_tables"),
     ),
     "synced_tables": ("private_files",),
-    "targets": (),
+    "targets": ("outside",),
     "data_source_read": (
         *(
             "catalog",

@@ -21,11 +21,14 @@ def test_private_directory_is_made_with_those_above_it(tmp_path):
     assert private_directory(path) == path
 
 
-def test_private_directory_closes_one_that_stood_open(tmp_path):
+def test_private_directory_closes_one_that_stood_open_and_says_so(tmp_path, caplog):
     path = tmp_path / "open"
     path.mkdir(mode=0o755)
     private_directory(path)
     assert mode(path) == 0o700
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The private folder {path} was open to other users of this machine (mode 0755); it is closed now."
+    ]
 
 
 def test_private_directory_takes_no_folder_that_all_users_share(tmp_path):

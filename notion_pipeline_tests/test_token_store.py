@@ -71,10 +71,10 @@ def test_only_their_owner_can_read_what_is_kept(home: Path) -> None:
     assert {mode(path) for path in (home, home / "tokens", home / "last_used")} == {0o700}
 
 
-@pytest.mark.parametrize(("part", "loose"), [("file", 0o644), ("file", 0o640), ("tokens", 0o750), ("home", 0o755)])
-def test_what_others_can_read_is_refused(home: Path, part: str, loose: int) -> None:
+@pytest.mark.parametrize("loose", [0o644, 0o640])
+def test_what_others_can_read_is_refused(home: Path, loose: int) -> None:
     store(home).save(ACCOUNT)
-    path = {"file": home / "tokens" / f"{ACCOUNT.bot_id}.json", "tokens": home / "tokens", "home": home}[part]
+    path = home / "tokens" / f"{ACCOUNT.bot_id}.json"
     path.chmod(loose)
     with pytest.raises(ConfigError) as caught:
         store(home).load(ACCOUNT.bot_id)
@@ -83,6 +83,19 @@ def test_what_others_can_read_is_refused(home: Path, part: str, loose: int) -> N
     assert "chmod" in caught.value.cure
     with pytest.raises(ConfigError):
         store(home).accounts()
+
+
+@pytest.mark.parametrize(("part", "loose"), [("tokens", 0o750), ("home", 0o755), ("home", 0o777)])
+def test_a_folder_that_stands_open_is_closed_with_a_word(
+    home: Path, part: str, loose: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(home).save(ACCOUNT)
+    path = home / "tokens" if part == "tokens" else home
+    path.chmod(loose)
+    assert store(home).accounts() == [ACCOUNT]
+    assert mode(path) == 0o700
+    (record,) = caplog.records
+    assert f"{path} was open to other users of this machine (mode {loose:04o})" in record.getMessage()
 
 
 def test_a_bot_id_that_is_a_path_stays_inside(home: Path) -> None:

@@ -12,6 +12,7 @@ from notion_pipeline.catalog.limits import Limits
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.extract import Extract
 from notion_pipeline.json_text import dump_json
+from notion_pipeline.outside import shown, shown_line, web_address
 from notion_pipeline.properties import COMPUTED
 
 _PAGE_COMMENTS = {
@@ -35,8 +36,8 @@ _PAGE_COMMENTS = {
 
 def comments_of(extract: Extract, planned: Sequence[PlannedColumn], limits: Limits) -> tuple[str, dict[str, str]]:
     """What a table says of itself, and what its columns say by name."""
-    on_columns = {**_PAGE_COMMENTS, **{plan.column: _column_comment(plan, extract, limits) for plan in planned}}
-    return _table_comment(extract), on_columns
+    own = {plan.column: shown(_column_comment(plan, extract, limits)) for plan in planned}
+    return _table_comment(extract), {**_PAGE_COMMENTS, **own}
 
 
 def digest(on_table: str, on_columns: Mapping[str, str]) -> str:
@@ -58,11 +59,11 @@ def _table_comment(extract: Extract) -> str:
     title = extract.title or "Untitled"
     if extract.data_source_name and extract.data_source_name != extract.title:
         title = f"{title} / {extract.data_source_name}"
-    return f"{title} {extract.url}".strip()
+    return f"{shown_line(title)} {web_address(extract.url)}".strip()
 
 
 def _column_comment(plan: PlannedColumn, extract: Extract, limits: Limits) -> str:
-    parts = [f"{plan.property_name} ({plan.property_type})"]
+    parts = [f"{shown_line(plan.property_name)} ({plan.property_type})"]
     if plan.prop is None:
         parts.append("removed in Notion, last values kept")
     elif plan.prop.description:

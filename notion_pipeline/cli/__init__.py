@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.redaction import keep_secrets_unwritten, redacted
+from notion_pipeline.outside import shown
+from notion_pipeline.redaction import keep_secrets_unwritten, redacted, traceback_text
 from notion_pipeline.wording import nearest
 
 #: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
@@ -50,7 +51,20 @@ class CommandError(click.ClickException):
         if isinstance(error, OSError) and error.strerror:
             where = f"{error.filename}: " if error.filename else ""
             return cls(f"{where}{error.strerror}.")
+        # Nobody foresaw it: its traceback is what helps to mend it.
+        from notion_pipeline.cli.terminal import echo  # noqa: PLC0415 - rich is not for `--help`
+
+        echo(traceback_text(error), err=True)
         return cls(redacted(f"{type(error).__name__}: {error}".strip(": ")))
+
+    def format_message(self) -> str:
+        return shown(self.message)
+
+
+class InterruptedCommandError(CommandError):
+    """Somebody ended the command; the exit code is a shell's for it."""
+
+    exit_code = 130
 
 
 class CommandLine(click.Group):
@@ -86,8 +100,10 @@ class CommandLine(click.Group):
                 # Dagster's notices on its own API, for those who write assets; by text, since Dagster is not here yet.
                 warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
+        except (KeyboardInterrupt, click.Abort):
+            raise InterruptedCommandError("Interrupted.") from None
         except Exception as error:
             raise CommandError.of(error) from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ import click
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.connect import ADDING, connect
-from notion_pipeline.cli.prompts import ask_one, ask_secret, ask_text
+from notion_pipeline.cli.prompts import GoingBack, ask_one, ask_secret, ask_text
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Source
 from notion_pipeline.config_values import check_variable
 from notion_pipeline.connecting import keep_token
@@ -43,7 +44,10 @@ def ask_account(project: Project, name: str, present: Account | None) -> Account
     choices["The token is in another variable"] = lambda: token_account(
         ask_text("Which variable", check=check_variable)
     )
-    return ask_one("Account: how is Notion reached?", choices)()
+    while True:
+        way = ask_one("Account: how is Notion reached?", choices)
+        with suppress(GoingBack):
+            return way()
 
 
 def _known(project: Project, present: Account | None) -> list[tuple[Account, str]]:
@@ -60,7 +64,7 @@ def _known(project: Project, present: Account | None) -> list[tuple[Account, str
         for variable in dict.fromkeys(variables)
         if _has_token(variable, project)
     ]
-    if present and all(json.dumps(account) != json.dumps(present) for account, _ in found):
+    if present and all(account != present for account, _ in found):
         found.insert(0, (present, "As it is in sources.yaml"))
     return sorted(found, key=lambda choice: choice[0] != present)
 
@@ -90,7 +94,7 @@ def connected_now(project: Project) -> Account:
     before = {account.bot_id: account.refreshed_at for account in open_store(project).accounts()}
     context = click.get_current_context()
     context.meta[ADDING] = True
-    context.invoke(connect, source=None, no_browser=False, from_input=False, wait=300)
+    context.invoke(connect, source=None, no_browser=False, from_input=False, variable=None, wait=300)
     kept = open_store(project).accounts()
     fresh = [account for account in kept if before.get(account.bot_id) != account.refreshed_at]
     if not fresh:
@@ -106,7 +110,7 @@ def _kept_now(project: Project, name: str) -> Account:
     token = ask_secret("Token", check=_check_token)
     keep_secret(token)
     account, sight = keep_token(token, variable, project, open_store(project))
-    click.echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
+    echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
     return token_account(variable)
 
 

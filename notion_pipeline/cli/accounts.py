@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from notion_pipeline.accounts import OAuthAccount
-from notion_pipeline.cli.display import output
+from notion_pipeline.cli.display import Record, output, print_records
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
 from notion_pipeline.oauth import OAuthClient, patiently
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.token_store import StoredAccount, TokenStore, last_use, open_store
 
 HEALTHY = "healthy"
+_FILE_WIDTH = 10_000
+_HEADINGS = ("Workspace", "Owner", "Connected since", "Last used", "Source", "Health", "Id")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,15 +36,19 @@ def accounts() -> None:
     sources = load_sources(project)
     kept = store.accounts()
     if not kept:
-        click.echo("No account is connected. `notion-pipeline connect` connects one.")
+        echo("No account is connected. `notion-pipeline connect` connects one.")
         return
     readers = _readers(kept, sources)
     health = _health_of_all(kept, readers, store, project)
-    used = {account.bot_id: last_use(project.home, account.bot_id) for account in kept}
-    output().print(_table(kept, used, readers, health))
+    records = [
+        _record(account, last_use(project.home, key), readers[key], health[key].word)
+        for account in kept
+        for key in [account.bot_id]
+    ]
+    print_records(output(_FILE_WIDTH), _HEADINGS, records)
     for account in kept:
         if why := health[account.bot_id].why:
-            click.echo(f"\n{account.label} {account.bot_id}: {why}")
+            echo(f"\n{account.label} {account.bot_id}: {why}")
 
 
 @dataclass(frozen=True)
@@ -53,27 +59,18 @@ class Health:
     why: str = ""
 
 
-def _table(
-    kept: Sequence[StoredAccount],
-    used: dict[str, datetime | None],
-    readers: dict[str, list[str]],
-    health: dict[str, Health],
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Workspace", "Owner", "Connected since", "Last used", "Source", "Health", "Id"):
-        table.add_column(heading, overflow="fold")
-    for account in kept:
-        word = health[account.bot_id].word
-        table.add_row(
-            Text(account.workspace_name or account.workspace_id),
-            Text(account.owner or (f"token in place of {account.variable}" if account.variable else "workspace")),
-            _moment(account.connected_at),
-            _moment(used[account.bot_id]),
-            Text(", ".join(readers[account.bot_id]) or "none"),
-            Text(word, style="green" if word == HEALTHY else "red"),
-            account.bot_id,
-        )
-    return table
+def _record(account: StoredAccount, used: datetime | None, readers: Sequence[str], word: str) -> Record:
+    owner = account.owner or (f"token in place of {account.variable}" if account.variable else "workspace")
+    cells = (
+        [shown_line(account.workspace_name or account.workspace_id)],
+        [shown_line(owner)],
+        [_moment(account.connected_at)],
+        [_moment(used)],
+        [", ".join(readers) or "none"],
+        [word],
+        [shown_line(account.bot_id)],
+    )
+    return Record(cells, styles={_HEADINGS.index("Health"): "green" if word == HEALTHY else "red"})
 
 
 def _moment(moment: datetime | None) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from typing import Any
 
 import click
-from rich.console import Console
 
 from notion_pipeline.access import account_text, identity, look
 from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import held_names
-from notion_pipeline.cli import CommandError
+from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
-from notion_pipeline.cli.prompts import ask_one, ask_text, ask_yes
-from notion_pipeline.cli.wizard import STEPS, Surroundings
+from notion_pipeline.cli.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
+from notion_pipeline.cli.terminal import echo, echo_data, messages
+from notion_pipeline.cli.wizard import STEPS, Surroundings, zone_so_far
 from notion_pipeline.config import Source, load_sources, parse_sources
 from notion_pipeline.config_file import read_mapping
 from notion_pipeline.config_values import (
@@ -29,7 +31,7 @@ from notion_pipeline.config_values import (
     parse_start_date,
 )
 from notion_pipeline.cron import check_cron
-from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.source_draft import (
@@ -42,7 +44,8 @@ from notion_pipeline.source_draft import (
     suggested_name,
 )
 from notion_pipeline.sources_writer import text_with, write
-from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
+from notion_pipeline.token_store import open_store
+from notion_pipeline.triggers import daily, parse_times, weekly
 from notion_pipeline.wording import quoted
 
 CATALOG_WAIT_SECONDS = 5.0
@@ -143,16 +146,32 @@ def add(**flags: Any) -> None:
     """
     project = find_project()
     asks = not flags["yes"] and sys.stdin.isatty() and sys.stdout.isatty()
+    if asks:
+        echo(WAYS_OUT)
     try:
-        draft = _draft(project, flags, asks=asks)
-        around = _account(project, draft, flags, asks=asks)
-        _take_flags(draft, around, flags)
-        if asks:
-            for step in STEPS:
-                step(draft, around)
-        _finish(project, draft, around, asks=asks, dry_run=flags["dry_run"])
+        _add(project, flags, asks=asks)
     except KeyboardInterrupt:
-        raise CommandError("Interrupted; nothing was written.") from None
+        raise InterruptedCommandError("Interrupted; nothing was written.") from None
+
+
+def _add(project: Project, flags: Mapping[str, Any], *, asks: bool) -> None:
+    """Source, account and the rest, one after the other; from the first question of each one goes back to the last."""
+    named: Draft | None = None
+    while True:
+        try:
+            named = named or _draft(project, dict(flags), asks=asks)
+            draft = Draft(named.name, named.present)
+        except GoingBack:
+            continue
+        try:
+            around = _account(project, draft, flags, asks=asks)
+        except GoingBack:
+            named = None
+            continue
+        _take_flags(draft, around, flags)
+        with suppress(GoingBack):
+            _finish(project, draft, around, asks=asks, dry_run=flags["dry_run"])
+            return
 
 
 def _draft(project: Project, flags: dict[str, Any], *, asks: bool) -> Draft:
@@ -191,7 +210,7 @@ def _ask_which(names: Sequence[str]) -> str | None:
     return ask_one("What shall be done?", choices)
 
 
-def _account(project: Project, draft: Draft, flags: dict[str, Any], *, asks: bool) -> Surroundings:
+def _account(project: Project, draft: Draft, flags: Mapping[str, Any], *, asks: bool) -> Surroundings:
     """Settles the account, and looks what it really sees."""
     given = _given_account(project, flags)
     if given is not None or not asks:
@@ -202,30 +221,47 @@ def _account(project: Project, draft: Draft, flags: dict[str, Any], *, asks: boo
             draft.put("account", ask_account(project, draft.name, draft.present.get("account")))
             return _look(project, draft, flags)
         except NotionPipelineError as error:
-            click.echo(f"{error}\n")
+            echo(f"{error}\n")
 
 
-def _given_account(project: Project, flags: dict[str, Any]) -> dict[str, Any] | None:
+def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any] | None:
     ways = [name for name in ("connect_now", "workspace", "token_env") if flags[name]]
     if len(ways) > 1:
         raise click.UsageError("--connect, --workspace and --token-env exclude each other.")
     if flags["connect_now"]:
         return connected_now(project)
     if flags["workspace"]:
-        return oauth_account(flags["workspace"])
+        return _connected_before(project, flags["workspace"])
     return token_account(flags["token_env"]) if flags["token_env"] else None
 
 
-def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings:
+def _connected_before(project: Project, workspace: str) -> dict[str, Any]:
+    """The account of a workspace by name or id.
+
+    Raises:
+        CommandError: None is connected; a source that is not there yet cannot be connected for.
+    """
+    kept = open_store(project).accounts()
+    if any(account.goes_by(workspace) for account in kept):
+        return oauth_account(workspace)
+    labels = sorted({account.label for account in kept if not account.variable})
+    raise CommandError(
+        f"No account is connected for workspace {quoted(workspace)}. `notion-pipeline connect` connects it"
+        + (f"; connected are: {', '.join(labels)}." if labels else ".")
+    )
+
+
+def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
     known, held, foreign = _in_catalog(project, draft.name)
-    with Console(stderr=True).status("Looking at what the account sees"):
-        found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
+    with messages().status("Looking at what the account sees"):
+        with _connecting_by_itself(draft):
+            found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
         listing = asyncio.run(look(source, project, known)).listing
     databases = listing.databases
-    click.echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
+    echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
     for failure in listing.failures:
-        click.echo(str(failure.error), err=True)
+        echo(str(failure.error), err=True)
     answered = {
         key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
     }
@@ -235,6 +271,17 @@ def _look(project: Project, draft: Draft, flags: dict[str, Any]) -> Surroundings
     answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
     answered |= {"full_sync_schedule"} if flags["full_sync_weekly"] or flags["full_sync_schedule"] else set()
     return Surroundings(databases, held, foreign, answered)
+
+
+@contextmanager
+def _connecting_by_itself(draft: Draft) -> Iterator[None]:
+    """A cure names no source that sources.yaml does not have yet."""
+    try:
+        yield
+    except AuthorizationError as error:
+        if not draft.present:
+            error.cure = error.cure.replace(f"connect --source {draft.name}`", "connect`")
+        raise
 
 
 def _in_catalog(project: Project, name: str) -> tuple[dict[str, KnownDatabase], dict[str, str], set[str]]:
@@ -247,7 +294,7 @@ def _in_catalog(project: Project, name: str) -> tuple[dict[str, KnownDatabase], 
         return {}, {}, set()
 
 
-def _take_flags(draft: Draft, around: Surroundings, flags: dict[str, Any]) -> None:
+def _take_flags(draft: Draft, around: Surroundings, flags: Mapping[str, Any]) -> None:
     """Puts what flags say into the draft."""
     for key in ("start_date", "table_prefix", "sync_type", "description"):
         if flags[key] is not None:
@@ -270,7 +317,7 @@ def _take_flags(draft: Draft, around: Surroundings, flags: dict[str, Any]) -> No
     _take_triggers(draft, flags)
 
 
-def _take_triggers(draft: Draft, flags: dict[str, Any]) -> None:
+def _take_triggers(draft: Draft, flags: Mapping[str, Any]) -> None:
     crons = [*(flags["daily"] or ()), *([flags["weekly"]] if flags["weekly"] else ()), *flags["schedule"]]
     full = [*([flags["full_sync_weekly"]] if flags["full_sync_weekly"] else ()), *flags["full_sync_schedule"]]
     for key, found in (("schedule", crons), ("full_sync_schedule", full)):
@@ -279,7 +326,7 @@ def _take_triggers(draft: Draft, flags: dict[str, Any]) -> None:
     if flags["timezone"]:
         draft.put("timezone", flags["timezone"])
     elif (crons or full) and "timezone" not in draft.values:
-        draft.put("timezone", local_time_zone())
+        draft.put("timezone", zone_so_far(draft))
     if flags["watch"] is False:
         draft.put("watch", None)
     elif flags["watch"] or flags["watch_every"]:
@@ -287,21 +334,33 @@ def _take_triggers(draft: Draft, flags: dict[str, Any]) -> None:
 
 
 def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool, dry_run: bool) -> None:
-    """Shows the whole, and writes it."""
+    """Asks what is left to ask, shows the whole, and writes it."""
     titles = {key: title or "Untitled" for key, title in around.titles.items()}
+    start = dict(draft.values)
+
+    def is_wanted() -> bool:
+        draft.values = deepcopy(start)
+        for step in STEPS:
+            step(draft, around)
+        if dry_run:
+            return True
+        tell(f"\n{_summary(draft, around, titles)}")
+        return ask_yes(f"Write it into {project.sources_label}?")
+
+    if asks and not conversation(is_wanted):
+        raise CommandError("Nothing was written.")
     entry = draft.entry(titles)
     if dry_run:
         path = project.sources_file
-        click.echo(text_with(entry, path.read_bytes().decode("utf-8-sig") if path.exists() else None), nl=False)
+        echo_data(text_with(entry, path.read_bytes().decode("utf-8-sig") if path.exists() else None))
         return
-    if asks:
-        click.echo(f"\n{_summary(draft, around, titles)}")
-        if not ask_yes(f"Write it into {project.sources_label}?"):
-            raise CommandError("Nothing was written.")
+    following = f"Next: `notion-pipeline sync --source {draft.name}`"
+    if draft.present and not entry.values:
+        echo(f"Source {draft.name} stays as it is in {project.sources_label}; nothing was written. {following}")
+        return
     write(project, entry)
-    done = "changed in" if draft.present else "written to"
-    click.echo(
-        f"Source {draft.name} is {done} {project.sources_label}. Next: `notion-pipeline sync --source {draft.name}`"
+    echo(
+        f"Source {draft.name} is {'changed in' if draft.present else 'written to'} {project.sources_label}. {following}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from notion_pipeline.catalog.limits import limits_told
 from notion_pipeline.catalog.overview import archived_rows_refused, catalog_streams
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
+from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase, hold_back
@@ -109,10 +111,23 @@ def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]
         names = ", ".join(source.name for source in sources.sources)
         file = project.sources_label if project.sources_file.exists() else f"no {project.sources_label}, so by default"
         line.text = f"{file}: {'source' if len(sources.sources) == 1 else 'sources'} {names}"
+        line.notes += _open_to_others(project)
         publish = sources.publish_path(project)
         if publish is not None and not publish.parent.is_dir():
             line.notes.append(f"publish: the folder of {publish} does not exist; runs would fail at their end.")
     return line, sources if line.passed else None
+
+
+def _open_to_others(project: Project) -> list[str]:
+    """A `.env` that other users of the machine may read holds tokens for them as well."""
+    path = project.root / ".env"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return []
+    if not mode & (stat.S_IRGRP | stat.S_IROTH):
+        return []
+    return [f"{path} can be read by other users of this machine (mode {mode:04o}); `chmod 600 {path}` closes it."]
 
 
 def _credentials(source: Source, project: Project) -> Line:
@@ -136,7 +151,7 @@ def _access(
         return line
     line.passed = True
     with _as_failure(line, source.name):
-        with Console(stderr=True).status(f"{source.name}: looking at the databases"):
+        with messages().status(f"{source.name}: looking at the databases"):
             sight = asyncio.run(look(source, project, known))
         titles = [(database.id, database.title) for database in sight.listing.databases]
         problems = source.ambiguous_streams(titles, file=project.sources_label)

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
+from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, EnvReference, TokenAccount
 from notion_pipeline.authorization import Authorization, Connected
 from notion_pipeline.callback_server import CallbackServer, can_be_served
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.connecting import Keeper, keep_token
 from notion_pipeline.errors import AuthorizationError, ConfigError
@@ -38,6 +39,11 @@ _POLL_SECONDS = 0.1
     "--token", "from_input", is_flag=True, help="Keep an internal connection's token, read from a prompt or the input."
 )
 @click.option(
+    "--variable",
+    metavar="NAME",
+    help="With --token: the variable that it stands in for; by default that of the source, or NOTION_TOKEN.",
+)
+@click.option(
     "--wait",
     type=click.IntRange(1, 86_400),
     default=DEFAULT_WAIT,
@@ -45,7 +51,7 @@ _POLL_SECONDS = 0.1
     metavar="SECONDS",
     help="How long Notion's answer is waited for.",
 )
-def connect(*, source: str | None, no_browser: bool, from_input: bool, wait: int) -> None:
+def connect(*, source: str | None, no_browser: bool, from_input: bool, variable: str | None, wait: int) -> None:
     """Connect a Notion workspace: sign in, choose pages, press Allow.
 
     The tokens are kept under NOTION_PIPELINE_HOME, encrypted where NOTION_PIPELINE_KEY is set.
@@ -54,8 +60,10 @@ def connect(*, source: str | None, no_browser: bool, from_input: bool, wait: int
     sources = load_sources(project)
     wanted = sources.source(source) if source else None
     store = open_store(project)
+    if variable is not None and not from_input:
+        raise click.UsageError("--variable goes with --token.")
     if from_input:
-        _keep_given_token(project, sources, wanted, store)
+        _keep_given_token(project, sources, wanted, store, variable)
         return
     client = OAuthClient.of(project)
     _check_that_it_keeps(store)
@@ -83,14 +91,14 @@ def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, open
     """
     with ExitStack() as stack:
         server = _listening(stack, authorization, redirect_uri, must_listen=opens_browser)
-        click.echo(f"Open this address in a browser, choose pages there and allow access:\n\n{authorization.url}\n")
+        echo(f"Open this address in a browser, choose pages there and allow access:\n\n{authorization.url}\n")
         pastes = server is None or not opens_browser or not _open(authorization.url)
         if pastes:
-            click.echo(
+            echo(
                 f"On another machine the browser ends at an address it cannot open, {redirect_uri}?...\n"
                 "Paste that whole address here and press Enter."
             )
-        click.echo(f"Waiting for Notion, {wait} seconds at most; Ctrl-C ends it.")
+        echo(f"Waiting for Notion, {wait} seconds at most; Ctrl-C ends it.")
         _wait(authorization, server, wait, _pasted() if pastes else None)
     if isinstance(authorization.outcome, Connected):
         return authorization.outcome
@@ -144,11 +152,11 @@ def _take(authorization: Authorization, line: str) -> bool:
     except ValueError:
         query = ""
     if "=" not in query:
-        click.echo("That is not the address: it begins with the redirect URI, and has a ? in it. Paste it whole.")
+        echo("That is not the address: it begins with the redirect URI, and has a ? in it. Paste it whole.")
         return False
     reply = authorization.answer(query)
     if not reply.ends:
-        click.echo(reply.text())
+        echo(reply.text())
     return reply.ends
 
 
@@ -179,11 +187,11 @@ def _pasted() -> Iterator[str | None]:
 
 
 def _tell(connected: Connected, store: TokenStore, wanted: Source | None) -> None:
-    click.echo(connected.reply.text())
+    echo(connected.reply.text())
     account = connected.account
     twins = [other for other in store.accounts() if _is_twin(other, account)]
     for twin in twins:
-        click.echo(
+        echo(
             f"{account.label} is connected by {twin.owner or 'another token'} as well: put an id in the workspace's "
             f"place in sources.yaml ({account.bot_id} is this one), or end the other one with "
             f"`notion-pipeline disconnect {twin.bot_id}`."
@@ -196,17 +204,31 @@ def _is_twin(other: StoredAccount, account: StoredAccount) -> bool:
     return other.bot_id != account.bot_id and other.workspace_id == account.workspace_id
 
 
-def _keep_given_token(project: Project, sources: Sources, wanted: Source | None, store: TokenStore) -> None:
+def _keep_given_token(
+    project: Project, sources: Sources, wanted: Source | None, store: TokenStore, named: str | None
+) -> None:
     """Reads a token, tries it, and keeps it in the place of the variable that its source names."""
     source = wanted or sources.sources[0]
-    variable = source.account.token.env if isinstance(source.account, TokenAccount) else DEFAULT_TOKEN_VARIABLE
+    own = source.account.token.env if isinstance(source.account, TokenAccount) else ""
+    variable = named or own or DEFAULT_TOKEN_VARIABLE
     token = _read_token(lambda: click.prompt("Token of the internal connection", hide_input=True, err=True))
     account, sight = keep_token(token, variable, project, store)
-    click.echo(f"Connected to {account.label}.\n{sight}")
-    if isinstance(source.account, TokenAccount):
-        click.echo(f"It stands in for {variable}, where that is not set. Run `notion-pipeline sync`.")
+    echo(f"Connected to {account.label}.\n{sight}")
+    readers = [entry.name for entry in sources.sources if entry.account == _token_account(variable)]
+    if readers:
+        echo(f"It stands in for {variable}, where that is not set. Run `notion-pipeline sync`.")
         if project.environ.get(variable, "").strip():
-            click.echo(f"{variable} is set, and goes before: take it away for the stored token to be used.")
+            echo(f"{variable} is set, and goes before: take it away for the stored token to be used.")
+
+    elif project.sources_file.exists():
+        echo(
+            f"No source reads it yet: `notion-pipeline add --change --name {source.name} --token-env {variable}` makes "
+            f"source {source.name} do so."
+        )
+
+
+def _token_account(variable: str) -> TokenAccount:
+    return TokenAccount(token=EnvReference(env=variable))
 
 
 def _read_token(prompt: Callable[[], str]) -> str:

@@ -14,6 +14,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.documented import documented_tables, documented_views
 from notion_pipeline.catalog.flat_views import views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.terminal import echo, echo_data
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.dbt_sources import DbtSource, dbt_yaml
 from notion_pipeline.project import Project, find_project
@@ -44,7 +45,7 @@ def dbt(*, source: str | None, output: Path | None, force: bool, database: str, 
     wanted = [sources.source(source)] if source else list(sources.sources)
     text = dbt_yaml(_described(project, sources, wanted, views=views), database=database)
     if output is None:
-        click.echo(text, nl=False)
+        echo_data(text)
     else:
         _write(output, text, force=force)
 
@@ -64,7 +65,7 @@ def _described(project: Project, sources: Sources, wanted: list[Source], *, view
                 about = entry.description or f"Notion databases of source {entry.name}"
                 found.append(DbtSource(entry.name, about, tables, longest_wait(entry)))
             else:
-                click.echo(f"Source {entry.name} has no tables yet: `notion-pipeline sync` makes them.", err=True)
+                echo(f"Source {entry.name} has no tables yet: `notion-pipeline sync` makes them.", err=True)
             if tables and views and connection is not None:
                 schema = views_schema(entry.name, [other.name for other in sources.sources], catalog)
                 flat = documented_views(connection, schema)
@@ -88,7 +89,7 @@ def longest_wait(source: Source) -> timedelta | None:
 def _write(path: Path, text: str, *, force: bool) -> None:
     if path.exists() and not force:
         if path.read_text(encoding="utf-8", errors="replace") == text:
-            click.echo(f"{path} says so already.", err=True)
+            echo(f"{path} says so already.", err=True)
             return
         raise CommandError(f"{path} exists and says something else. --force writes over it.")
     if not path.parent.is_dir():
@@ -96,4 +97,4 @@ def _write(path: Path, text: str, *, force: bool) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
-    click.echo(f"{path} written.", err=True)
+    echo(f"{path} written.", err=True)

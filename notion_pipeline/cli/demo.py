@@ -26,6 +26,7 @@ from notion_pipeline.cli.launching import Wish
 from notion_pipeline.cli.places import ended_by_sigterm, environment
 from notion_pipeline.cli.sandbox import served_workspace
 from notion_pipeline.cli.sync import raise_failures, run_wishes
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
@@ -179,7 +180,7 @@ def _from_here(path: Path) -> str:
 
 def _serve_ui(project: Project, port: int) -> None:
     """Dagster's UI on the demo's project, until it ends or is interrupted."""
-    click.echo(f"Dagster's UI comes up at http://127.0.0.1:{port}; Ctrl-C ends it and the sample workspace.")
+    echo(f"Dagster's UI comes up at http://127.0.0.1:{port}; Ctrl-C ends it and the sample workspace.")
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port)]
     process = subprocess.Popen(command, cwd=project.root, env=dict(os.environ))  # noqa: S603 - all parts are ours
     try:

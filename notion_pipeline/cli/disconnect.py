@@ -8,6 +8,7 @@ import click
 
 from notion_pipeline.accounts import OAuthAccount
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import load_sources
 from notion_pipeline.connecting import locked
 from notion_pipeline.credentials import connected_account
@@ -35,7 +36,7 @@ def disconnect(*, workspace: str | None, source: str | None) -> None:
         said = _revoked(account, project)
         store.forget(account.bot_id)
     forget_use(project.home, account.bot_id)
-    click.echo(f"{said} The tokens of {account.label} are forgotten here; all tables stay.")
+    echo(f"{said} The tokens of {account.label} are forgotten here; all tables stay.")
 
 
 def _meant(

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from notion_pipeline.cli.tally import Tally
+from notion_pipeline.cli.terminal import ShownConsole
+from notion_pipeline.outside import shown_line
 from notion_pipeline.progress import LogProgress
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0
 _LONGEST_TITLE = 32
 _FILE_WIDTH = 140
+_UNBOUNDED = 10_000
 
 
 class Display(Protocol):
@@ -53,19 +58,54 @@ def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) ->
 
 def output(file_width: int = _FILE_WIDTH) -> Console:
     """Standard output; in a file or a pipe lines are as long as they need to be."""
-    console = Console()
-    return console if console.is_terminal else Console(width=file_width)
+    console = ShownConsole()
+    return console if console.is_terminal else ShownConsole(width=file_width)
+
+
+def print_records(console: Console, headings: Sequence[str], rows: Sequence[Record]) -> None:
+    """Rows as a table where it fits the console, else a block each: titles and ids are to be read and copied whole."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "rows" else "left")
+    for row in rows:
+        table.add_row(*(Text("\n".join(cell), style=row.styles.get(at, "")) for at, cell in enumerate(row.cells)))
+    if console.measure(table, options=console.options.update(width=_UNBOUNDED)).maximum <= console.width:
+        console.print(table)
+        return
+    width = max(map(len, headings))
+    for row in rows:
+        # Rich breaks no line here; a narrow terminal does as it likes with those that are longer than it is wide.
+        console.print(Text(", ".join(row.cells[row.head]), style="bold"), soft_wrap=True)
+        for at, cell in enumerate(row.cells):
+            if at != row.head and any(cell):
+                line = Text(f"  {headings[at]:<{width}}  ", style="dim")
+                console.print(line.append(", ".join(cell), style=row.styles.get(at, "")), soft_wrap=True)
 
 
 def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
-    """A title on one line of bounded length, as people gave it, control characters apart."""
-    shown = "".join(char if char.isprintable() else " " for char in text).strip() or "Untitled"
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    """A title on one line of bounded length, as people gave it, as far as it can be shown."""
+    line = shown_line(text) or "Untitled"
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def moment(when: datetime | None) -> str:
     """A moment in the machine's own time, to the minute."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else "never"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of what a command lists.
+
+    Attributes:
+        cells: Each as its lines.
+        head: Which of them names the row.
+        styles: By place.
+    """
+
+    cells: Sequence[Sequence[str]]
+    head: int = 0
+    styles: Mapping[int, str] = field(default_factory=dict)
 
 
 class Hearing:

@@ -13,6 +13,8 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from notion_pipeline.config import Source
+from notion_pipeline.defs.failures import step_reason
+from notion_pipeline.outside import shown_line
 
 #: Runs without a job's name, as the UI and `dagster asset materialize` make them, that are looked through.
 _RUNS_LOOKED_AT = 100
@@ -140,14 +142,8 @@ def _reason(instance: DagsterInstance, run_id: str) -> str:
     records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
     for record in records:
         event = record.event_log_entry.dagster_event
-        data = event.step_failure_data if event is not None else None
-        if data is not None and data.user_failure_data is not None and data.user_failure_data.description:
-            return " ".join(data.user_failure_data.description.split())
-        if data is not None and data.error is not None:
-            error = data.error
-            while error.cause is not None:
-                error = error.cause
-            return " ".join(error.message.split())
+        if event is not None and (reason := step_reason(event)):
+            return shown_line(reason)
     return "Its process ended without a word." if not records else ""
 
 

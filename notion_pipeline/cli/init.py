@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from notion_pipeline.cli.new_project import lay_down
+from notion_pipeline.cli.terminal import echo
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,8 +22,8 @@ def init(directory: Path) -> None:
     DIR is made if need be. A file that is there already is never written over.
     """
     names = lay_down(directory)
-    click.echo(f"{directory} is a project now: {', '.join(names)}.\n")
-    click.echo(_next_steps(directory))
+    echo(f"{directory} is a project now: {', '.join(names)}.\n")
+    echo(_next_steps(directory))
 
 
 def _next_steps(folder: Path) -> str:

@@ -8,7 +8,7 @@ not captured.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from notion_pipeline.config import Sources
 from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.progress import LogProgress, Progress
@@ -30,7 +31,6 @@ from notion_pipeline.project import Project
 #: What runs of the command line are told by.
 LAUNCHED_BY = "notion_pipeline/launched_by"
 COMMAND_LINE = "command-line"
-_INTERRUPTED = "DagsterExecutionInterruptedError"
 _NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 Say = Callable[[int, str], None]
@@ -237,21 +237,12 @@ def _failures(result: ExecuteInProcessResult) -> tuple[list[str], bool]:
     interrupted = False
     for event in result.all_events:
         if event.event_type == DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            if data.error is not None and data.error.cls_name == _INTERRUPTED:
-                interrupted = True
-            elif data.user_failure_data is not None and data.user_failure_data.description:
-                reasons.append(data.user_failure_data.description)
-            else:
-                reasons.append(_first_words(data.error))
+            reason = step_reason(event) or "A step failed without a reason."
+            interrupted = interrupted or reason == INTERRUPTED
+            reasons += [reason] if reason != INTERRUPTED else []
     if not result.success and not reasons and not interrupted:
-        events: Sequence[dg.DagsterEvent] = [event for event in result.all_events if event.is_failure]
-        reasons = [event.message or "The run failed." for event in events[-1:]] or ["The run failed."]
+        ends = [event for event in result.all_events if event.event_type == DagsterEventType.RUN_FAILURE]
+        interrupted = any(is_interruption(event.job_failure_data.error) for event in ends)
+        words = next((event.message for event in reversed(ends) if event.message), "The run failed.")
+        reasons = [] if interrupted else [words]
     return reasons, interrupted
-
-
-def _first_words(error: Any) -> str:
-    """The innermost cause of an error that is not ours, without its traceback."""
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return str(error.message).strip() if error is not None else "A step failed without a reason."

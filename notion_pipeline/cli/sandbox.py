@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 import click
 
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, STORY_ENDS, sample_workspace
@@ -55,10 +56,10 @@ def served_workspace(token: str = SAMPLE_TOKEN, rows: int = 0) -> Workspace:
 
 def announce(url: str, token: str) -> None:
     """Where it answers, and the lines that point the pipeline at it."""
-    click.echo(f"The sample workspace answers at {url} with the token {token}; Ctrl-C ends it.")
-    click.echo("In another terminal:\n")
-    click.echo(f"export NOTION_API_URL={url}")
-    click.echo(f"export NOTION_TOKEN={token}")
-    click.echo("\nAnd to try `notion-pipeline connect` on it:\n")
-    click.echo(f"export NOTION_CLIENT_ID={SANDBOX_CLIENT_ID}")
-    click.echo(f"export NOTION_CLIENT_SECRET={SANDBOX_CLIENT_SECRET}")
+    echo(f"The sample workspace answers at {url} with the token {token}; Ctrl-C ends it.")
+    echo("In another terminal:\n")
+    echo(f"export NOTION_API_URL={url}")
+    echo(f"export NOTION_TOKEN={token}")
+    echo("\nAnd to try `notion-pipeline connect` on it:\n")
+    echo(f"export NOTION_CLIENT_ID={SANDBOX_CLIENT_ID}")
+    echo(f"export NOTION_CLIENT_SECRET={SANDBOX_CLIENT_SECRET}")

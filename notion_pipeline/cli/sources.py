@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +21,11 @@ from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.terminal import echo_json
 from notion_pipeline.config import Source, Sources, load_sources
 from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
 
 CATALOG_WAIT_SECONDS = 5.0
@@ -85,7 +86,7 @@ def sources(*, as_json: bool) -> None:
     project = find_project()
     found = overviews(project, load_sources(project))
     if as_json:
-        click.echo(json.dumps([_as_json(overview) for overview in found], ensure_ascii=False, indent=2))
+        echo_json([_as_json(overview) for overview in found])
         return
     console = output(_FILE_WIDTH)
     for number, overview in enumerate(found):
@@ -164,7 +165,7 @@ def _print(console: Console, overview: Overview) -> None:
 
 
 def _account_text(overview: Overview) -> str:
-    known = f'workspace "{overview.workspace}"' if overview.workspace else overview.account_problem
+    known = f'workspace "{shown_line(overview.workspace)}"' if overview.workspace else overview.account_problem
     return ", ".join(filter(None, (account_text(overview.source), known)))
 
 

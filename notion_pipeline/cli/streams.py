@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.display import moment, output, title_of
+from notion_pipeline.cli.display import Record, moment, output, print_records
+from notion_pipeline.cli.terminal import echo, echo_json
 from notion_pipeline.config import Source, load_sources
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import find_project
 from notion_pipeline.selection import DATABASES_STREAM, stream_name
 from notion_pipeline.stream_search import Searchable, nearest_titles, search
 
 #: How long a sync that commits just now is waited for.
 WAIT_SECONDS = 5.0
-_FILE_WIDTH = 260
+_FILE_WIDTH = 10_000
+_HEADINGS = ("stream", "title", "data sources", "table", "sync type", "selected", "rows", "last sync")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
         listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}
         heads = {entry.name: list_table(connection, entry.name) for entry in wanted}
     for name in (name for name, found in listed.items() if found is None):
-        click.echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
+        echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
     everything = [
         stream
         for entry in wanted
@@ -112,9 +112,9 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     text = " ".join(query)
     found_streams = search(text, everything, Stream.searchable)
     if as_json:
-        click.echo(json.dumps([stream.as_json() for stream in found_streams], ensure_ascii=False, indent=2))
+        echo_json([stream.as_json() for stream in found_streams])
     elif found_streams:
-        output(_FILE_WIDTH).print(_table(found_streams, several=len(wanted) > 1))
+        print_records(output(_FILE_WIDTH), _HEADINGS, [_record(stream) for stream in found_streams])
     else:
         near = nearest_titles(text, (stream.title for stream in everything))
         hint = f" Nearest: {', '.join(near)}." if near else ""
@@ -122,7 +122,8 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
 
 
 def _listing_command(name: str, wanted: Sequence[Source]) -> str:
-    return "`notion-pipeline sync databases`" + (f" --source {name}" if len(wanted) > 1 else "") + " does it."
+    option = f" --source {name}" if len(wanted) > 1 else ""
+    return f"`notion-pipeline sync databases{option}` does it."
 
 
 def _stream(source: Source, database: CatalogStream) -> Stream:
@@ -154,28 +155,19 @@ def _list_stream(source: Source, table: StreamTable | None) -> Stream:
     )
 
 
-def _table(streams: Sequence[Stream], *, several: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    # A stream's name is there to be copied.
-    table.add_column("stream", no_wrap=True)
-    for heading in ("title", "data sources", "table", "sync type", "selected"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("rows", justify="right")
-    table.add_column("last sync", overflow="fold")
-    for stream in streams:
-        selected = "gone from Notion" if stream.is_gone else "yes" if stream.selected else "no"
-        table.add_row(
-            stream.name,
-            Text(title_of(stream.title)),
-            Text("\n".join(title_of(entry.name or "Untitled") for entry in stream.tables if entry.data_source_id)),
-            Text("\n".join(f"{stream.source}.{entry.table}" for entry in stream.tables)),
-            stream.sync_type,
-            selected,
-            "" if stream.rows is None else f"{stream.rows:,}",
-            moment(stream.last_sync_at),
-            style="" if stream.selected else "dim",
-        )
-    return table
+def _record(stream: Stream) -> Record:
+    selected = "gone from Notion" if stream.is_gone else "yes" if stream.selected else "no"
+    cells = (
+        [stream.name],
+        [shown_line(stream.title)],
+        [shown_line(entry.name) or "Untitled" for entry in stream.tables if entry.data_source_id],
+        [shown_line(f"{stream.source}.{entry.table}") for entry in stream.tables],
+        [stream.sync_type],
+        [selected],
+        ["" if stream.rows is None else f"{stream.rows:,}"],
+        [moment(stream.last_sync_at)],
+    )
+    return Record(cells, head=1, styles={} if stream.selected else dict.fromkeys(range(len(cells)), "dim"))
 
 
 def _iso(moment_: datetime | None) -> str | None:

@@ -13,12 +13,14 @@ from rich.text import Text
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.tables import row_counts
-from notion_pipeline.cli import CommandError
+from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
 from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project_instance, run_sync
 from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.tally import Tally
+from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config import Sources, SyncType, load_sources
+from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project, find_project
@@ -26,12 +28,6 @@ from notion_pipeline.selection import DATABASES_STREAM, matches_database
 from notion_pipeline.wording import nearest
 
 _COUNTS = ("read", "inserted", "updated", "removed")
-
-
-class InterruptedSyncError(CommandError):
-    """Somebody ended the command; the exit code is a shell's for it."""
-
-    exit_code = 130
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,7 +62,7 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
         close_dead_runs(instance, project.home)
         for wish in wishes:
             tally = Tally(_expected_rows(project, sources, wish))
-            with display_on(Console(stderr=True), tally, source=wish.source, verbose=verbose) as display:
+            with display_on(messages(), tally, source=wish.source, verbose=verbose) as display:
                 outcomes.append(run_sync(project, sources, instance, wish, progress=display, say=display.say))
             if outcomes[-1].interrupted:
                 break
@@ -187,7 +183,7 @@ def raise_failures(outcomes: Sequence[Outcome], unknown: Sequence[str] = ()) -> 
     """
     reasons = [*unknown, *(reason for outcome in outcomes for reason in outcome.failures)]
     if any(outcome.interrupted for outcome in outcomes):
-        reasons.append("Interrupted. What was read is kept, and the next sync goes on from there.")
-        raise InterruptedSyncError("\n".join(reasons))
+        reasons.append(INTERRUPTED)
+        raise InterruptedCommandError("\n".join(reasons))
     if unknown or not all(outcome.success for outcome in outcomes):
         raise CommandError("\n".join(dict.fromkeys(reasons)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from notion_pipeline.catalog.flat_views import ViewChange, apply_changes, view_c
 from notion_pipeline.catalog.tables import publish
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
+from notion_pipeline.cli.terminal import echo, echo_data, echo_json
 from notion_pipeline.config import Source, load_sources
 from notion_pipeline.project import find_project
 
@@ -39,9 +39,7 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
     project = find_project()
     sources = load_sources(project)
     wanted = [sources.source(source)] if source else list(sources.sources)
-    catalog = Catalog(
-        sources.catalog_path(project), log=lambda line: click.echo(line, err=True), wait_seconds=WAIT_SECONDS
-    )
+    catalog = Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
     schemas = {entry.name: views_schema(entry.name, [s.name for s in sources.sources], catalog) for entry in wanted}
     changes = _changes(catalog, schemas, drop=drop)
     if not drop:
@@ -74,8 +72,9 @@ def _changes(catalog: Catalog, schemas: dict[str, str], *, drop: bool) -> dict[s
 def _tell_what_is_missing(wanted: Sequence[Source], changes: dict[str, list[ViewChange]]) -> None:
     empty = [source.name for source in wanted if not any(change.action != "removed" for change in changes[source.name])]
     for name in empty:
-        command = "`notion-pipeline sync`" + (f" --source {name}" if len(wanted) > 1 else "")
-        click.echo(f"Source {name} has no tables yet: {command} makes them.", err=True)
+        option = f" --source {name}" if len(wanted) > 1 else ""
+        command = f"`notion-pipeline sync{option}`"
+        echo(f"Source {name} has no tables yet: {command} makes them.", err=True)
     if len(empty) == len(wanted) and not any(_all(changes)):
         raise CommandError("There is nothing to make views of.")
 
@@ -87,17 +86,17 @@ def _all(changes: dict[str, list[ViewChange]]) -> list[ViewChange]:
 def _show(changes: dict[str, list[ViewChange]], *, as_json: bool, dry_run: bool) -> None:
     if as_json:
         entries = [_as_json(name, change) for name, of_source in changes.items() for change in of_source]
-        click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        echo_json(entries)
     elif dry_run:
         for change in _all(changes):
             for statement in change.statements:
-                click.echo(f"{statement};")
+                echo_data(f"{statement};\n")
         if not any(change.statements for change in _all(changes)):
-            click.echo("The views are right as they are.", err=True)
+            echo("The views are right as they are.", err=True)
     elif _all(changes):
         output(_FILE_WIDTH).print(_table(_all(changes)))
     else:
-        click.echo("There are no views.", err=True)
+        echo("There are no views.", err=True)
 
 
 def _as_json(source: str, change: ViewChange) -> dict[str, Any]:

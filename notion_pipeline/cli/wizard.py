@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import click
-
 from notion_pipeline.cli.display import title_of
-from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes
+from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes, tell
 from notion_pipeline.config_values import (
     MAX_DESCRIPTION,
     check_description,
@@ -22,7 +20,7 @@ from notion_pipeline.config_values import (
 from notion_pipeline.cron import check_cron
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.selection import matches_database
-from notion_pipeline.source_draft import Draft, check_own_table, suggested_tables
+from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, suggested_tables
 from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
 
 _ALL, _BUT, _SOME = "all", "but", "some"
@@ -71,6 +69,7 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
     if {"select", "deselect"} & set(around.answered):
         return
     count = len(around.databases)
+    before = _how_so_far(draft)
     how = ask_one(
         f"Streams: the account sees {count:,} database{'' if count == 1 else 's'}. Which are synced?",
         {
@@ -78,16 +77,25 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
             "All but some, and those that are shared later": _BUT,
             "Some of them": _SOME,
         },
-        default=_how_so_far(draft),
+        default=before,
     )
-    before = _ids_in(draft.list_of("deselect" if how == _BUT else "select"), around)
+    is_as_before = how == before
     if how == _ALL:
-        _select(draft, ["*"], [])
-    elif how == _BUT:
-        left_out = ask_several("Left out are", _choices(draft, around), chosen=before, at_least_one=True)
-        _select(draft, ["*"], left_out)
-    else:
-        _select(draft, ask_several("Synced are", _choices(draft, around), chosen=before, at_least_one=True), [])
+        if not is_as_before:
+            _select(draft, ["*"], [])
+        return
+    selected = [database.id for database in _selected(draft, around)] if before != _ALL else []
+    left_out = [database.id for database in around.databases if _fits(draft, "deselect", database)]
+    ticked = left_out if how == _BUT else selected if is_as_before else []
+    question = "Left out are" if how == _BUT else "Synced are"
+    chosen = ask_several(
+        question, _choices(draft, around), names=_names(around), chosen=ticked, at_least_one=not ticked
+    )
+    if is_as_before and set(chosen) == set(ticked):
+        return
+    wanted = set(chosen) if how == _SOME else set(around.titles) - set(chosen)
+    entries = draft.list_of("select") if is_as_before else ["*"] if how == _BUT else []
+    _select(draft, *changed_selection(entries, draft.list_of("deselect"), wanted, around.databases))
 
 
 def _select(draft: Draft, select: list[str], deselect: list[str]) -> None:
@@ -96,13 +104,13 @@ def _select(draft: Draft, select: list[str], deselect: list[str]) -> None:
 
 
 def _how_so_far(draft: Draft) -> str:
-    if draft.list_of("deselect"):
-        return _BUT
-    return _ALL if draft.list_of("select") == ["*"] else _SOME
+    if "*" not in draft.list_of("select"):
+        return _SOME
+    return _BUT if draft.list_of("deselect") else _ALL
 
 
-def _ids_in(entries: Collection[str], around: Surroundings) -> list[str]:
-    return [database.id for database in around.databases if {database.id, database.title} & set(entries)]
+def _names(around: Surroundings) -> dict[str, str]:
+    return {database.id: title_of(database.title, 60) for database in around.databases}
 
 
 def _choices(draft: Draft, around: Surroundings) -> dict[str, str]:
@@ -135,22 +143,23 @@ def ask_tables(draft: Draft, around: Surroundings) -> None:
     if not selected or not ask_yes("Change the name or the sync type of single tables?", default=False):
         return
     choices = {key: words for key, words in _choices(draft, around).items() if key in {d.id for d in selected}}
-    wanted = set(ask_several("Which", choices, at_least_one=False))
+    wanted = set(ask_several("Which", choices, names=_names(around), at_least_one=False))
     for database in selected:
         if database.id in wanted:
             _ask_table(draft, database, around)
 
 
 def _selected(draft: Draft, around: Surroundings) -> list[ListedDatabase]:
-    def fits(key: str, database: ListedDatabase) -> bool:
-        return any(matches_database(entry, database.id, database.title) for entry in draft.list_of(key))
+    return [d for d in around.databases if _fits(draft, "select", d) and not _fits(draft, "deselect", d)]
 
-    return [d for d in around.databases if fits("select", d) and not fits("deselect", d)]
+
+def _fits(draft: Draft, key: str, database: ListedDatabase) -> bool:
+    return any(matches_database(entry, database.id, database.title) for entry in draft.list_of(key))
 
 
 def _show_tables(draft: Draft, selected: Sequence[ListedDatabase], tables: Mapping[str, str]) -> None:
     for database in selected:
-        click.echo(f"  {title_of(database.title):<34}{draft.name}.{tables.get(database.id, '')}")
+        tell(f"  {title_of(database.title):<34}{draft.name}.{tables.get(database.id, '')}")
 
 
 def _ask_sync_type(question: str, default: str) -> str:
@@ -205,9 +214,15 @@ def ask_triggers(draft: Draft, around: Surroundings) -> None:
         asked = _ask_full_sync(draft) or asked
     if asked and "timezone" not in around.answered:
         zone = ask_text(
-            "Time zone", default=str(draft.values.get("timezone") or local_time_zone()), check=check_time_zone
+            "Time zone", default=str(draft.values.get("timezone") or zone_so_far(draft)), check=check_time_zone
         )
         draft.put("timezone", zone)
+
+
+def zone_so_far(draft: Draft) -> str:
+    """The time zone of crons that stand without one: UTC where the file has some, else the machine's own."""
+    has_crons = any(draft.present.get(key) for key in ("schedule", "full_sync_schedule"))
+    return "UTC" if has_crons else local_time_zone()
 
 
 def _ask_schedule(draft: Draft) -> bool:
@@ -226,15 +241,17 @@ def _ask_schedule(draft: Draft) -> bool:
     )
     crons = [cron for kind in chosen if kind in kinds for cron in kinds[kind]()]
     draft.put("schedule", crons[0] if len(crons) == 1 else list(dict.fromkeys(crons)))
-    draft.put("watch", (draft.present.get("watch") or True) if watching in chosen else None)
-    if watching in chosen and "watch" not in draft.present:
+    has_watch = draft.present.get("watch") not in (None, False)
+    draft.put("watch", draft.present["watch"] if has_watch and watching in chosen else None)
+    if watching in chosen and not has_watch:
         seconds = ask_text("Look for changes every how many seconds?", default="60", check=check_seconds)
         draft.put("watch", {"every_seconds": int(seconds)})
     return bool(crons)
 
 
 def _kinds_so_far(draft: Draft, watching: str) -> list[str]:
-    return (["By cron"] if draft.list_of("schedule") else []) + ([watching] if draft.get("watch") else [])
+    is_watching = draft.get("watch") not in (None, False)
+    return (["By cron"] if draft.list_of("schedule") else []) + ([watching] if is_watching else [])
 
 
 def _ask_times(question: str, default: str) -> str:
@@ -246,7 +263,10 @@ def _ask_crons(question: str, before: Sequence[str]) -> list[str]:
         for cron in text.split(";"):
             check_cron(cron.strip())
 
-    text = ask_text(question, default="; ".join(before) or "0 6 * * *", check=check)
+    offered = "; ".join(before) or "0 6 * * *"
+    text = ask_text(question, default=offered, check=check)
+    if before and text == offered:
+        return list(before)
     return [check_cron(cron.strip()) for cron in text.split(";")]
 
 

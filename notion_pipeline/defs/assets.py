@@ -27,6 +27,7 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase, Listing, hold_back, list_databases
 from notion_pipeline.listing_file import load_failures, load_listing, load_search_error, save_listing
+from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.selection import matches_database, named_id, stream_name
@@ -174,7 +175,9 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
 
 def _titles(known: Sequence[SyncedTable]) -> str:
     """What a description says of the databases that there are, as far as the last sync knew."""
-    titles = list(dict.fromkeys(table.title for table in sorted(known, key=lambda table: table.title) if table.title))
+    titles = list(
+        dict.fromkeys(shown_line(table.title) for table in sorted(known, key=lambda table: table.title) if table.title)
+    )
     if not titles:
         return ""
     more = f" and {len(titles) - TITLES_SHOWN} more" if len(titles) > TITLES_SHOWN else ""

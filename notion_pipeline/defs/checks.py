@@ -20,7 +20,8 @@ from notion_pipeline.config import Source
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.redaction import redacted
+from notion_pipeline.outside import markdown_text, shown_line
+from notion_pipeline.redaction import traceback_text
 from notion_pipeline.synced_tables import SyncedTable
 
 IDS = "ids_unique_and_not_null"
@@ -101,7 +102,7 @@ def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> N
                 run_id=context.run_id,
             )
     except Exception as error:  # the failure that brought the run here is the one to show
-        context.log.warning(f"What was synced is committed. It could not be checked: {redacted(str(error))}")
+        context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
 
 
 def report_schema_check(instance: DagsterInstance, source: str, catalog: Catalog) -> None:
@@ -145,7 +146,8 @@ def _result(
         metadata["problems"] = dg.MetadataValue.md(_table(findings))
         metadata[_TABLES] = [found.table.name for found in findings]
     lines = [
-        f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}{_some(found)}' for found in findings
+        shown_line(f'"{found.table.title or "Untitled"}" ({found.table.name}): {found.what}{_some(found)}')
+        for found in findings
     ]
     return dg.AssetCheckResult(
         passed=not findings,
@@ -166,15 +168,12 @@ def _some(found: Finding) -> str:
 
 def _table(findings: Sequence[Finding]) -> str:
     rows = [
-        f"| {_cell(found.table.title or 'Untitled')} | {found.table.database_id} | {_cell(found.table.name)} "
-        f"| {_cell(found.what)} | {'<br>'.join(_cell(row) for row in found.rows)} |"
+        f"| {markdown_text(found.table.title or 'Untitled')} | {found.table.database_id} "
+        f"| {markdown_text(found.table.name)} | {markdown_text(found.what)} "
+        f"| {'<br>'.join(map(markdown_text, found.rows))} |"
         for found in findings
     ]
     return "\n".join(["| database | id | table | problem | rows |", "| --- | --- | --- | --- | --- |", *rows])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _ids(quality: TableQuality) -> Optional[Finding]:  # noqa: UP045

@@ -1,6 +1,11 @@
 """What a failed run says to people: the databases, the reasons and the cures, for Dagster's run failure sensors."""
 
+from typing import Any, Optional
+
 import dagster as dg
+
+INTERRUPTED = "Interrupted. What was read is kept, and the next sync goes on from there."
+_INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 def failure_message(context: dg.RunFailureSensorContext) -> str:
@@ -15,11 +20,30 @@ def failure_message(context: dg.RunFailureSensorContext) -> str:
     return f"{run.job_name} failed (run {run.run_id}).\n{words}"
 
 
-def _reason(event: dg.DagsterEvent) -> str:
+def step_reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed: our own words, that it was interrupted, or its innermost cause without the traceback."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return str(data.user_failure_data.description)
+    if is_interruption(data.error):
+        return INTERRUPTED
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip()}" if error is not None else ""
+    return str(error.message).strip() if error is not None else ""
+
+
+def is_interruption(error: Optional[Any]) -> bool:  # noqa: UP045
+    """Whether an error that Dagster kept says that somebody ended the process."""
+    while error is not None:
+        if error.cls_name in _INTERRUPTIONS:
+            return True
+        error = error.cause
+    return False
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    reason = step_reason(event)
+    data = event.step_failure_data
+    is_ours = data.user_failure_data is not None and data.user_failure_data.description
+    return reason if is_ours or not reason else f"{event.step_key}: {reason}"

@@ -25,7 +25,6 @@ from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import (
     listing_metadata,
-    markdown_link,
     partition_path,
     skipped_metadata,
     standing_metadata,
@@ -39,8 +38,9 @@ from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.listing import Listing
 from notion_pipeline.memory import few_collections
 from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
 from notion_pipeline.progress import Progress
-from notion_pipeline.redaction import redact_error
+from notion_pipeline.redaction import traceback_text
 
 
 @dataclass
@@ -186,8 +186,11 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             unpublished = _publish(catalog, handover.publish_to) if landed else None
             if failed or handover.incomplete is not None:
                 report_checks(context, handover.source.name, catalog)
+                # What nobody foresaw is the cause, so that Dagster's event holds its traceback.
+                errors = [error for _, errors in failed.values() for error in errors]
+                unforeseen = next((error for error in errors if not isinstance(error, NotionPipelineError)), None)
                 others = [error for error in (handover.incomplete, unpublished) if error is not None]
-                raise _failure(handover.source.name, failed, len(landed), others)
+                raise _failure(handover.source.name, failed, len(landed), others) from unforeseen
             if unpublished is not None:
                 raise unpublished
         except BaseException:
@@ -215,13 +218,15 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         except Exception as error:  # one database's failure is its own; it is reported with its reason
             if isinstance(error, NotionPipelineError):
                 error.source = error.source or source.name
-                error.database = error.database or f'"{database.title or "Untitled"}" ({database.database_id})'
+                error.database = (
+                    error.database or f'"{shown_line(database.title) or "Untitled"}" ({database.database_id})'
+                )
             database.failures.append(error)
         finally:
             database.release()
         for extract, result in results:
             context.log.info(
-                f'"{database.title or "Untitled"}" -> {result.table}: {result.rows_read:,} rows read, '
+                f'"{shown_line(database.title) or "Untitled"}" -> {result.table}: {result.rows_read:,} rows read, '
                 f"{result.rows_inserted:,} inserted, {result.rows_updated:,} updated, "
                 f"{result.rows_unchanged:,} unchanged, {result.rows_removed:,} removed "
                 f"({extract.counts.api_requests:,} requests)"
@@ -258,8 +263,8 @@ def _each(groups: Generator[list[DatabaseExtract], None, None], catalog: Catalog
 def _tell(context: dg.OutputContext, source: str, database: DatabaseExtract, found: LandedDatabase | None) -> None:
     """Says of a database what landed, by table, and why it failed; all again at the end, which may be an hour away."""
     for error in database.failures:
-        redact_error(error)
-        context.log.error(_reason(database.title, error))
+        reason = _reason(database.title, error)
+        context.log.error(reason if isinstance(error, NotionPipelineError) else f"{reason}\n{traceback_text(error)}")
     for table, metadata in found.tables.items() if found else ():
         context.log_event(materialization(source, table, metadata))
 
@@ -312,7 +317,7 @@ def _failure(
                 "\n".join(
                     # What was named and fits no database has no partition to link to.
                     f"- {markdown_link(title or 'Untitled', partition_path(source, key) if normalise_id(key) else '')} "
-                    f"`{key}`: {errors[0]}"
+                    f"`{key}`: " + markdown_text(str(errors[0]))
                     for key, (title, errors) in failed.items()
                 )
             )
@@ -324,7 +329,7 @@ def _failure(
 def _reason(title: str, error: Exception) -> str:
     if isinstance(error, NotionPipelineError):
         return str(error)
-    return f'"{title}": {type(error).__name__}: {error}'
+    return shown(f'"{shown_line(title)}": {type(error).__name__}: {error}')
 
 
 def _shaped(table: pa.Table, wanted: Any) -> Any:

@@ -1,6 +1,5 @@
 """What Dagster shows of a sync, in the keys that its pages draw specially."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, Optional
@@ -11,6 +10,7 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
 from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 from notion_pipeline.synced_tables import SyncedTable
 
 _COUNTS = (
@@ -44,8 +44,8 @@ def listing_metadata(
         failures: Why databases, or search, could not be looked at.
     """
     rows = [
-        f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
-        f"{s.sync_type} | {'yes' if s.selected else 'no'} |"
+        f"| {markdown_link(s.title or 'Untitled', web_address(s.url))} | {_partition_cell(s, source)} | "
+        f"{markdown_text(', '.join(s.tables))} | {s.sync_type} | {'yes' if s.selected else 'no'} |"
         for s in streams
     ]
     table = "\n".join(["| title | stream | table | sync type | selected |", "| --- | --- | --- | --- | --- |", *rows])
@@ -60,9 +60,9 @@ def listing_metadata(
     if gone:
         found["not_seen_any_more"] = dg.MetadataValue.md(_gone_table(gone))
     if unmatched:
-        found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
+        found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {markdown_text(entry)}" for entry in unmatched))
     if failures:
-        found["not_listed"] = dg.MetadataValue.md("\n".join(f"- {markdown_link(reason, '')}" for reason in failures))
+        found["not_listed"] = dg.MetadataValue.md("\n".join(f"- {markdown_text(reason)}" for reason in failures))
     return found
 
 
@@ -131,8 +131,8 @@ def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str,
     if not tables:
         return {}
     rows = [
-        f"| {markdown_link(table.title or 'Untitled', table.url)} | "
-        f"[{table.database_id}]({partition_path(source, table.database_id)}) | {source}.{table.name} |"
+        f"| {markdown_link(table.title or 'Untitled', web_address(table.url))} | "
+        f"[{table.database_id}]({partition_path(source, table.database_id)}) | {source}.{markdown_text(table.name)} |"
         for table in sorted(tables, key=lambda table: (table.title, table.name))
     ]
     return {
@@ -157,7 +157,7 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
         "dagster/partition_row_count": sum(result.row_count for result in by_table.values()),
         "dagster/table_name": ", ".join(by_table),
         "dagster/column_schema": _column_schema(tables[-1].columns),
-        "database_title": database.title or "Untitled",
+        "database_title": shown_line(database.title) or "Untitled",
         "stream": database.stream,
         "sync_type": ", ".join(dict.fromkeys(sync_types)),
         **{name: sum(getattr(result, name) for result in tables) for name in _COUNTS},
@@ -165,7 +165,7 @@ def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Seque
         "schema_changes": [change for result in tables for change in result.schema_changes],
     }
     if database.url:
-        found["database_url"] = dg.MetadataValue.url(database.url)
+        found["database_url"] = link(database.url)
     full = [result.last_full_sync_at for result in by_table.values() if result.last_full_sync_at]
     if full:
         found["last_full_sync_at"] = dg.MetadataValue.timestamp(min(full))
@@ -186,14 +186,22 @@ def _unclear(extract: Extract) -> list[str]:
 
 def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:
     return dg.MetadataValue.table_schema(
-        dg.TableSchema(columns=[dg.TableColumn(name, kind, description=comment) for name, kind, comment in columns])
+        dg.TableSchema(
+            columns=[
+                dg.TableColumn(shown(name), kind, description=shown(comment) if comment else comment)
+                for name, kind, comment in columns
+            ]
+        )
     )
 
 
 def _summary(landed: Landed) -> str:
     head = "| rows | read | inserted | updated | unchanged | removed |\n| --- | --- | --- | --- | --- | --- |\n"
     counts = [landed.row_count, *(getattr(landed, name) for name in _COUNTS[:5])]
-    columns = "\n".join(f"| {name} | {kind} | {comment or ''} |" for name, kind, comment in landed.columns)
+    columns = "\n".join(
+        f"| {markdown_text(name)} | {markdown_text(kind)} | {markdown_text(comment or '')} |"
+        for name, kind, comment in landed.columns
+    )
     return f"{head}| {' | '.join(map(str, counts))} |\n\n| column | type | property |\n| --- | --- | --- |\n{columns}"
 
 
@@ -202,7 +210,6 @@ def _partition_cell(stream: ListedStream, source: str) -> str:
     return f"[{stream.stream}]({partition_path(source, stream.database_id)})" if stream.selected else stream.stream
 
 
-def markdown_link(text: str, url: str) -> str:
-    """The text as Markdown takes it in a line or a table, with the address behind it where there is one."""
-    shown = re.sub(r"([\\\[\]|*_`<])", r"\\\1", text).replace("\n", " ")
-    return f"[{shown}]({url})" if url else shown
+def link(url: str) -> dg.MetadataValue[Any]:
+    """An address of Notion's as Dagster links it; one that is not of the web stands as text."""
+    return dg.MetadataValue.url(url) if web_address(url) else dg.MetadataValue.text(shown_line(url))

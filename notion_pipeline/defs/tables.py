@@ -23,7 +23,7 @@ from notion_pipeline.config import Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
-    markdown_link,
+    link,
     partition_link,
     partition_path,
     standing_metadata,
@@ -32,6 +32,7 @@ from notion_pipeline.defs.metadata import (
 from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extract import DatabaseExtract
+from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.selection import stream_name
@@ -66,12 +67,12 @@ def _spec(
     settings = source.settings_for(table.database_id, table.title)
     metadata: dict[str, Any] = {
         "dagster/table_name": f"{source.name}.{table.name}",
-        "database_title": table.title or "Untitled",
+        "database_title": shown_line(table.title) or "Untitled",
         "database_id": table.database_id,
         **shared,
     }
     if table.url:
-        metadata["database_url"] = dg.MetadataValue.url(table.url)
+        metadata["database_url"] = link(table.url)
     if table.in_sync:
         metadata["partition"] = partition_link(source.name, table.database_id)
     return dg.AssetSpec(
@@ -97,12 +98,12 @@ def _upstream(source: str, table: SyncedTable) -> dg.AssetDep:
 
 def _description(source: Source, table: SyncedTable) -> str:
     """Markdown: what the table holds, with the ways to Notion and to its partition."""
-    title = markdown_link(f'"{table.title or "Untitled"}"', table.url)
+    title = markdown_link(f'"{table.title or "Untitled"}"', web_address(table.url))
     several = table.data_source and table.data_source != (table.title or "Untitled")
-    what = f'data source "{table.data_source}" of the Notion database' if several else "Notion database"
+    what = f'data source "{markdown_text(table.data_source)}" of the Notion database' if several else "Notion database"
     lines = [f"The {what} {title} as the table `{source.name}.{table.name}`: a row for each page."]
     if table.description:
-        lines.append(table.description)
+        lines.append(markdown_text(table.description))
     if table.in_sync:
         partition = markdown_link(table.database_id, partition_path(source.name, table.database_id))
         lines.append(f"Synced by partition {partition} of `{source.name}/database`.")

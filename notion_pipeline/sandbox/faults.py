@@ -38,9 +38,9 @@ class Fault:
         times: How many matching requests in a row it hits.
         larger_than: Fits only requests for more results than this, as a server that cannot give so many at once.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
-            html (status), seconds (delay, hang; date: how far ahead of the clock its header is), header (date: its
-            text instead, None for no header), callable (call, run before the request is served; alter, given the
-            answer's body to change in place).
+            html (status; true, or the page), headers (with html), seconds (delay, hang; date: how far ahead of the
+            clock its header is), header (date: its text instead, None for no header), callable (call, run before the
+            request is served; alter, given the answer's body to change in place).
     """
 
     def __init__(

@@ -183,7 +183,8 @@ def scripted_answer(fault: Fault) -> tuple[int, str, bytes, dict[str, str]]:
     if fault.kind == "invalid_json":
         return 200, "application/json", b'{"object":"list","results":[{"object":', {}
     if fault.kind == "status" and params.get("html"):
-        return params.get("status", 500), "text/html", _HTML_502, {}
+        page = params["html"].encode() if isinstance(params["html"], str) else _HTML_502
+        return params.get("status", 500), "text/html", page, dict(params.get("headers") or {})
     error = _scripted_error(fault)
     status = 200 if fault.kind == "error_200" else error.status
     body = orjson.dumps(error.body("00000000-0000-4000-a000-000000000000"))

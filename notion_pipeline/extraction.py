@@ -135,6 +135,7 @@ class Extraction:
         self._staff: Callable[[], None] = lambda: None
         self._saving = asyncio.Lock()
         self._changes = self._saved = 0
+        self._archived_came = False
         self.counts = ReadCounts(**stage.manifest.counts)
         self._counts_before = ReadCounts(**stage.manifest.counts)
 
@@ -189,6 +190,8 @@ class Extraction:
                 raise
             if error.status == 400 and "is_archived" in error.message:
                 self._note_no_archived_rows(error)
+            elif self._archived_came:
+                raise  # they were given a moment ago, so it is not that Notion does not give them
             else:
                 self._note_archived_refused(error)
             windows.close_phase(phase)
@@ -255,6 +258,7 @@ class Extraction:
             while True:
                 reader.pages_coming = 1
                 answer = await query.answer()
+                self._archived_came |= reader.at.phase in ARCHIVED
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
                 if answer.end is None and windows.is_alone(reader) and not windows.is_passed(reader, answer.minutes):

@@ -177,6 +177,7 @@ class Extraction:
         self._start_workers: Callable[[], None] = lambda: None
         self._saving = asyncio.Lock()
         self._changes = self._saved = 0
+        self._archived_came = False
         self.counts = ReadCounts(**stage.manifest.counts)
         self._counts_before = ReadCounts(**stage.manifest.counts)
 
@@ -251,6 +252,8 @@ class Extraction:
                 raise
             if error.status == 400 and "is_archived" in error.message:
                 self._note_no_archived_rows(error)
+            elif self._archived_came:
+                raise  # they were given a moment ago, so it is not that Notion does not give them
             else:
                 self._note_archived_refused(error)
             windows.close_phase(window.phase)
@@ -309,6 +312,7 @@ class Extraction:
         try:
             while True:
                 answer = await query.answer()
+                self._archived_came |= reader.at.phase in ARCHIVED
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
                 ends_here = bool(answer.minutes) and window.window.is_passed(answer.minutes[-1])

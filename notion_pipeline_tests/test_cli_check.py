@@ -103,7 +103,7 @@ def test_databases_that_one_way_alone_finds_are_named(commands: Commands, worksp
         'Only the catalog knows, and search misses; they are synced all the same: "Only named", "Only known".' in output
     )
     workspace.trash_database(known)
-    assert 'Not to be seen any more (gone, in trash, or not shared): "Only known".' in commands.ok("check")
+    assert f'Not seen any more: "Only known" ({known.id}) is in Notion\'s trash.' in commands.ok("check")
 
 
 def test_relations_that_look_empty_are_named(commands: Commands, workspace: Workspace) -> None:

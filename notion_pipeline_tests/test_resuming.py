@@ -30,7 +30,7 @@ from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 
 
-@pytest.mark.parametrize("at", [1, 7])
+@pytest.mark.parametrize("at", [2, 7])
 def test_died_sync_goes_on_where_it_was(workspace: Workspace, pipeline: Pipeline, at: int) -> None:
     workspace.result_cap = 300
     source = workspace.add_database("Tasks", SCHEMA).data_source
@@ -41,7 +41,7 @@ def test_died_sync_goes_on_where_it_was(workspace: Workspace, pipeline: Pipeline
     assert not pipeline.sync().success
     assert pipeline.query("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'tasks'") == [(0,)]
     run = synced(pipeline)
-    assert ("goes on with" in run.log) == (at > 1)
+    assert "goes on with" in run.log
     # Beside what is always asked: the listing again, a look at the schema, the refused request and one in flight.
     assert len(workspace.requests) <= undisturbed + 6
     assert differences(pipeline, workspace, source) == []

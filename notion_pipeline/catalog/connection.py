@@ -145,18 +145,19 @@ class Catalog:
         if not self.path.exists():
             yield None
             return
-        around = _OPENED.openings.get(self.file)
-        opening = None if around else self._open(is_writing=False)
-        connection = around.connection.cursor() if around else None
+        if (around := _OPENED.openings.get(self.file)) is not None:
+            opening, connection = None, around.connection.cursor()
+        else:
+            opening = self._open(is_writing=False)
+            connection = opening.connection
         try:
             with self._errors("read"):
-                found = opening.connection if opening else connection
-                found.execute("SET TimeZone = 'UTC'")
-                yield found
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
         finally:
-            if connection is not None:
+            if opening is None:
                 connection.close()
-            if opening is not None:
+            else:
                 self._let_go(opening)
 
     @contextmanager
@@ -260,7 +261,9 @@ class Catalog:
     def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except (duckdb.Error, *also) as error:
+        except Exception as error:
+            if not isinstance(error, (duckdb.Error, *also)):
+                raise
             if _is_busy(error):
                 raise CatalogBusyError(
                     f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",

@@ -80,14 +80,15 @@ class CatalogLock:
                 raise
             return
         self._sign(self._lock)
-        self._queue = _unlocked(self._queue)
+        self._leave_line()
 
     def release(self) -> None:
         """Frees the lock and the place in line; nothing where there is none."""
         if self._lock is not None:
             self._unsign(self._lock)
-        self._lock = _unlocked(self._lock)
-        self._queue = _unlocked(self._queue)
+            _free(self._lock)
+            self._lock = None
+        self._leave_line()
 
     def _stand_in_line(self) -> None:
         if self._queue is None:
@@ -98,13 +99,18 @@ class CatalogLock:
             except OSError:
                 return  # a folder that is not ours to write to; the lock file itself may stand there
 
+    def _leave_line(self) -> None:
+        if self._queue is not None:
+            _free(self._queue)
+            self._queue = None
+
     def _locked(self, path: Path, how: int) -> int:
         descriptor = _opened(path)
         _DESCRIPTORS.add(descriptor)
         try:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BaseException:
-            _unlocked(descriptor)
+            _free(descriptor)
             raise
         return descriptor
 
@@ -158,10 +164,10 @@ def _opened(path: Path) -> int:
             raise error from None
 
 
-def _unlocked(descriptor: int | None) -> None:
+def _free(descriptor: int) -> None:
     """Frees a lock in so many words: where the process was forked meanwhile, closing alone would not."""
-    if descriptor is None or descriptor not in _DESCRIPTORS:
-        return
+    if descriptor not in _DESCRIPTORS:
+        return  # of the process that this one was forked from
     try:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:

@@ -312,18 +312,18 @@ class Extraction:
         try:
             while True:
                 answer = await query.answer()
-                self._archived_came |= reader.at.phase in ARCHIVED
+                self._archived_came |= window.phase in ARCHIVED
                 if query.is_overfull_minute:
                     return End.CAPPED  # no further bound can be reached in it: it will be split, so the rest can wait
                 ends_here = bool(answer.minutes) and window.window.is_passed(answer.minutes[-1])
                 if answer.end is None and not ends_here and windows.is_alone(window):
                     query.ask()  # the next answer travels while this one is kept; else those of other workers do
                 await self._keep(windows, window, answer)
-                self._start_workers()
-                if not windows.is_open(window):
-                    return End.WHOLE
                 if answer.end is not None:
                     return answer.end
+                if not windows.is_open(window):
+                    return End.WHOLE
+                self._start_workers()
         finally:
             await query.close()
 

@@ -42,11 +42,11 @@ def test_idle_worker_gets_the_newer_half_of_the_window_with_the_most_rows() -> N
     windows = one_window()
     first = taken(windows)
     windows.advance(first, minutes(0, 1_000))
-    second = taken(windows, 100)
+    second = taken(windows, 200)
     assert second.window == Window(first.window.end)
     assert first.window.end == DAY + (1_000 + (144_000 - 1_000) // 2) * MINUTE
     windows.advance(second, minutes(72_500, 72_510))  # ten rows a minute where the others are a hundredth of that
-    third = taken(windows, 200)
+    third = taken(windows, 300)
     assert second.window.end == third.window.start
 
 

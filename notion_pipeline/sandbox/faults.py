@@ -24,6 +24,8 @@ KINDS = (
     "unauthorized",
     "call",
     "alter",
+    "answer",
+    "rewrite",
 )
 
 
@@ -37,7 +39,8 @@ class Fault:
         times: How many matching requests in a row it hits.
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
             html (status), seconds (delay, hang), callable (call, run before the request is served; alter, given the
-            answer's body to change in place).
+            answer's body to change in place; rewrite, given the body's bytes and giving others; answer, given the
+            request and giving status, headers and body, which may come in pieces).
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer; the others only come before it."""
-        return self.kind not in ("delay", "call", "alter")
+        return self.kind not in ("delay", "call", "alter", "rewrite")
 
 
 @dataclass

@@ -7,7 +7,8 @@ NotionPipelineError
 │   ├── NotionRequestError      the question or the access is wrong
 │   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
-│   └── RetryableNotionError    already tried; try later
+│   ├── RetryableNotionError    already tried; try later
+│   └── UnboundedAnswerError    it does not end: look at who answers in Notion's place
 ├── NothingSharedError          share a database with the connection
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   ├── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
@@ -109,6 +110,10 @@ class InvalidCursorError(NotionRequestError):
 
 class RetryableNotionError(NotionError):
     """Notion failed or could not be reached, attempt after attempt."""
+
+
+class UnboundedAnswerError(NotionError):
+    """An answer, or a listing, that is longer than any of Notion's can be."""
 
 
 class NothingSharedError(NotionPipelineError):

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from notion_pipeline.client import NotionClient
+from notion_pipeline.endless import Listing as Pages
 from notion_pipeline.errors import (
     InvalidCursorError,
     NothingSharedError,
@@ -29,6 +30,8 @@ from notion_pipeline.selection import normalise_id
 from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
+#: At 100 a page far more data sources than anybody has, also where pages are short.
+MOST_SEARCH_PAGES = 5_000
 #: Known and unchanged databases that each listing asks for all the same, in turn.
 ASKED_IN_TURN = 2
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -253,10 +256,14 @@ async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
 async def _search_once(client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]) -> None:
     cursor: str | None = None
     seen: set[str] = set()
+    pages = Pages("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
     while True:
         answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
         search.server_time = search.server_time or answer.server_time
-        for raw in answer.body.get("results") or []:
+        results = answer.body.get("results") or []
+        ids = (str(raw.get("id")) for raw in results if isinstance(raw, dict))
+        pages.page(ids, has_more=bool(answer.body.get("has_more")))
+        for raw in results:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
             if isinstance(raw, dict) and raw.get("object") == "data_source" and not raw.get("in_trash"):
                 search.data_sources[normalise_id(str(raw.get("id"))) or str(raw.get("id"))] = raw

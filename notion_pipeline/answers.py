@@ -29,6 +29,7 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import REDACTED, redacted
+from notion_pipeline.storable import storable
 
 LONGEST_QUOTE = 300  # characters of Notion's own message that an error of ours repeats
 LONGEST_NAME = 80  # of its codes and ids
@@ -66,12 +67,14 @@ class Answer:
 
     Attributes:
         body: The parsed JSON, never an error. A number that no float holds is an `orjson.Fragment` of it as sent;
-            strings may hold lone surrogates, as Notion's may.
+            texts are storable, and a result of a list says under TEXTS_REPLACED how many of its own had to be made so.
         server_time: Notion's clock when it answered, aware UTC; None where it did not say.
+        texts_replaced: Of all the body.
     """
 
     body: dict[str, Any]
     server_time: datetime | None
+    texts_replaced: int = 0
 
 
 class TransientFailure(RetryableNotionError):  # noqa: N818  (the error is what the last of them becomes)
@@ -113,21 +116,29 @@ def judge(response: httpx.Response, subject: str, *, is_list: bool = False) -> A
         RateLimited: Notion asks for a pause.
         AuthorizationError, NotionRequestError: Notion said no; asking again would not help.
     """
-    body = parse_json(response.content)
+    body, texts_replaced = parse_storable(response.content)
     if isinstance(body, dict) and body.get("object") == "error":
         _refuse(response, body, subject)
     if not response.is_success or not _is_notions(body, is_list):
         raise not_notions(response, subject)
-    return Answer(body, read_time(response.headers.get("date")))
+    return Answer(body, read_time(response.headers.get("date")), texts_replaced)
 
 
 def parse_json(content: bytes) -> Any:
-    """The JSON value of a body, None where it is no JSON (`null` is no answer either)."""
+    """The JSON value of a body, None where it is no JSON (`null` is no answer either); texts as they are spelt."""
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         # orjson also refuses what is JSON: half of a surrogate pair, and numbers beyond a double.
         return _parse_patiently(content)
+
+
+def parse_storable(content: bytes) -> tuple[Any, int]:
+    """The same with storable texts, and how many had to be made so: what everything but a look at its kind takes."""
+    try:
+        return orjson.loads(content), 0
+    except orjson.JSONDecodeError:
+        return storable(_parse_patiently(content))
 
 
 def read_time(header: str | None) -> datetime | None:
@@ -346,7 +357,11 @@ def _seconds(said: object, served_at: datetime | None) -> float | None:
 def _parse_patiently(content: bytes) -> Any:
     try:
         return json.loads(
-            content.decode(), parse_float=_parse_number, parse_int=_parse_int, parse_constant=_refuse_constant
+            # Damaged bytes are asked for again; halves of surrogate pairs would come again.
+            content.decode(errors="surrogatepass"),
+            parse_float=_parse_number,
+            parse_int=_parse_int,
+            parse_constant=_refuse_constant,
         )
     except (ValueError, RecursionError):
         return None

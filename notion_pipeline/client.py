@@ -23,8 +23,9 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from notion_pipeline.answers import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
+from notion_pipeline.bodies import BodyTooLongError
 from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
-from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, about
+from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, UnboundedAnswerError, about
 from notion_pipeline.governor import Governor
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.notion_ids import property_id as checked_property_id
@@ -42,6 +43,8 @@ LONGEST_UNTOLD_PAUSE_SECONDS = 60.0
 
 # A body that comes in drops, each within the read timeout, ends here.
 BODY_SECONDS = 300.0
+# So many rows of the greatest size that Notion allows stay far below the longest answer that is read.
+ROWS_OF_ANY_SIZE = 25
 # Calls at the present page size that succeed before it grows again.
 CALLS_BEFORE_GROWTH = 2
 
@@ -71,12 +74,14 @@ class RequestStats:
     Attributes:
         requests: Every HTTP request sent, repeats included.
         retries: The repeats among them, whatever their reason.
+        texts_replaced: Texts in the answers with characters that nothing can store; see `storable`.
         seconds_rate_limited: Time in which a pause held up at least one of them.
         earliest: The earliest server's time that an answer told; None while none did.
     """
 
     requests: int = 0
     retries: int = 0
+    texts_replaced: int = 0
     seconds_rate_limited: float = 0.0
     earliest: datetime | None = field(default=None, compare=False)
     _held_up: int = field(default=0, repr=False, compare=False)
@@ -177,7 +182,7 @@ class NotionClient:
     ) -> None:
         self.stats = stats or RequestStats()
         self._governor = governor
-        self._source = source
+        self.source = source
         self._log = log
         self._sleep = sleep
         self._page_sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
@@ -281,7 +286,7 @@ class NotionClient:
             before_sleep=self._log_repeat,
             reraise=True,
         )
-        with about(source=self._source):
+        with about(source=self.source):
             try:
                 return await retrying(attempt, call)
             except TransientFailure as failure:
@@ -309,6 +314,11 @@ class NotionClient:
             if failure.too_heavy:
                 page_size.was_too_much(size)
             raise
+        except UnboundedAnswerError as error:
+            if size <= ROWS_OF_ANY_SIZE:
+                raise
+            page_size.was_too_much(size)
+            raise TransientFailure(error.message.removesuffix("."), cure=error.cure) from None
         page_size.went_well(size)
         return answer
 
@@ -321,9 +331,15 @@ class NotionClient:
                     answer = judge(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
-                    self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self._source}"')
+                    self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self.source}"')
                     continue
             call.stats.told_time(answer.server_time)
+            if answer.texts_replaced:
+                call.stats.texts_replaced += answer.texts_replaced
+                self._log(
+                    f"Texts in an answer about {call.subject} that hold half of a surrogate pair, which is no "
+                    f"character and is replaced by U+FFFD: {answer.texts_replaced}."
+                )
             return answer
 
     async def _send(self, call: _Call) -> httpx.Response:
@@ -346,6 +362,8 @@ class NotionClient:
                 await response.aclose()
                 # It knows its response, and only a search for garbage would free the two, with the body they hold.
                 response.stream = httpx.ByteStream(b"")
+        except BodyTooLongError as error:
+            raise error.about(call.subject) from None
         except (httpx.RequestError, asyncio.TimeoutError) as error:
             raise self._unreachable(error, request, call.subject) from None
         return response

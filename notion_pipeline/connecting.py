@@ -18,13 +18,14 @@ from notion_pipeline.config import OAuthAccount, Source, Sources
 from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
 from notion_pipeline.oauth import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
+from notion_pipeline.oauth_auth import LOCK_SECONDS
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.token_store import StoredAccount, TokenStore
+from notion_pipeline.token_store import StoredAccount, TokenStore, room_for, save_surely
+from notion_pipeline.uninterrupted import uninterrupted
 from notion_pipeline.wording import quoted
 
 COUNT_SECONDS = 20.0
-LOCK_SECONDS = 60.0
 _SEARCH = {"filter": {"property": "object", "value": "data_source"}, "page_size": 100}
 
 
@@ -57,7 +58,7 @@ def locked(store: TokenStore, bot_id: str) -> Iterator[None]:
     """Holds the account's lock; for commands, which have no event loop to hold up.
 
     Raises:
-        RetryableNotionError: Another process holds it for longer than a refresh takes.
+        RetryableNotionError: Another process holds it for longer than a refresh may take.
     """
     give_up_at = time.monotonic() + LOCK_SECONDS
     while (release := store.try_lock(bot_id)) is None:
@@ -97,11 +98,17 @@ class Keeper:
             AuthorizationError, RetryableNotionError: Notion refused the code, or could not be reached.
             ConfigError, StagingError: The account cannot be kept.
         """
-        account = patiently(lambda: self.client.exchange(code))
-        _keep(account, self.store, self.project)
+        account = patiently(lambda: self._exchange(code))
         sight = look(account, self.project)
         steps, snippet = _ADDING if self.adding else next_steps(account, self.sources, self.wanted)
         return Connected(account, callback_pages.connected(account.label, str(sight), steps, snippet))
+
+    def _exchange(self, code: str) -> StoredAccount:
+        with uninterrupted("the tokens that Notion is giving"), room_for(self.store):
+            account = self.client.exchange(code)
+            _save(account, self.store)
+        _forget_others(account, self.store, self.project)
+        return account
 
 
 def keep_token(token: str, variable: str, project: Project, store: TokenStore) -> tuple[StoredAccount, Sight]:
@@ -131,17 +138,21 @@ def keep_token(token: str, variable: str, project: Project, store: TokenStore) -
         refreshed_at=now,
         variable=variable,
     )
-    _keep(account, store, project)
+    _save(account, store)
+    _forget_others(account, store, project)
     return account, look(account, project)
 
 
-def _keep(account: StoredAccount, store: TokenStore, project: Project) -> None:
-    """In the place of what the same person, or the same variable, had before, and of what Notion lets in no more.
+def _save(account: StoredAccount, store: TokenStore) -> None:
+    with locked(store, account.bot_id):
+        save_surely(store, account)
+
+
+def _forget_others(account: StoredAccount, store: TokenStore, project: Project) -> None:
+    """What the same person, or the same variable, had before, and what Notion lets in no more.
 
     Others of the workspace stay: a colleague's connection that works may see other pages.
     """
-    with locked(store, account.bot_id):
-        store.save(account)
     for other in store.accounts():
         same = (other.workspace_id, other.owner_id, other.variable)
         if other.bot_id != account.bot_id and (
@@ -149,7 +160,8 @@ def _keep(account: StoredAccount, store: TokenStore, project: Project) -> None:
             or (account.variable and other.variable == account.variable)
             or (same[::2] == (account.workspace_id, account.variable) and _is_dead(other, project))
         ):
-            store.forget(other.bot_id)
+            with locked(store, other.bot_id):
+                store.forget(other.bot_id)
 
 
 def _is_dead(account: StoredAccount, project: Project) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator
 import httpx
 
 from notion_pipeline.addresses import is_this_machine
+from notion_pipeline.bodies import bound_answer, bound_token_answer
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.redaction import Secret
 
@@ -18,7 +19,8 @@ HEADERS = {
     "User-Agent": "notion-pipeline",
 }
 CONNECT_SECONDS = 10.0
-BLOCKING_SECONDS = 30.0
+#: Notion itself gives up after 60 (notion-api.md section 10): who stops waiting before may lose a pair of tokens.
+BLOCKING_SECONDS = 70.0
 KEEP_ALIVE_SECONDS = 30.0
 
 
@@ -81,7 +83,7 @@ def http_client(
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
             ),
             follow_redirects=False,
-            event_hooks={"request": [before_request]},
+            event_hooks={"request": [before_request], "response": [bound_answer]},
             transport=transport,
             # A proxy of the environment cannot reach this machine's own sandbox.
             trust_env=not is_this_machine(httpx.URL(base_url).host),
@@ -101,6 +103,7 @@ def blocking_client(base_url: str) -> httpx.Client:
             headers=HEADERS,
             timeout=httpx.Timeout(BLOCKING_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
+            event_hooks={"response": [bound_token_answer]},
             trust_env=not is_this_machine(httpx.URL(base_url).host),
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:

@@ -9,7 +9,8 @@ NotionPipelineError
 │   │   │   └── NotionInTrashError  restore it in Notion, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
 │   ├── InvalidIdError          an id in an answer is none; see who answered
-│   └── RetryableNotionError    already tried; try later
+│   ├── RetryableNotionError    already tried; try later
+│   └── UnboundedAnswerError    it does not end: look at who answers in Notion's place
 ├── NothingSharedError          share a database with the connection
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   ├── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
@@ -121,6 +122,10 @@ class RetryableNotionError(NotionError):
 
 class InvalidIdError(NotionError):
     """An answer names something by an id that Notion does not give, and that may lead anywhere."""
+
+
+class UnboundedAnswerError(NotionError):
+    """An answer, or a listing, that is longer than any of Notion's can be."""
 
 
 class NothingSharedError(NotionPipelineError):

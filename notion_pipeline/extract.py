@@ -83,7 +83,8 @@ class Landed:
         row_count: Rows of the table afterwards, those marked as deleted included.
         columns: Name, DuckDB type and comment of each column, in order.
         values_not_computed: Formulas and rollups that Notion did not compute, in the rows read.
-        values_not_converted: Values that did not fit their type, intact in `properties`.
+        values_not_converted: Values that did not fit their type, intact in `properties`, and texts of the rows with
+            what is no character, which is replaced.
     """
 
     table: str

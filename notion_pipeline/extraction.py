@@ -18,12 +18,14 @@ from typing import Any
 
 from notion_pipeline.client import NotionClient
 from notion_pipeline.crew import SpareWorkers, WorkerPool
+from notion_pipeline.endless import WHO_ANSWERS
 from notion_pipeline.errors import (
     IncompleteExtractError,
     InvalidCursorError,
     NotionError,
     NotionRequestError,
     RetryableNotionError,
+    UnboundedAnswerError,
 )
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.open_windows import OpenWindow, OpenWindows
@@ -35,6 +37,8 @@ from notion_pipeline.window_query import NOTION_RESULT_CAP, Answer, End, WindowQ
 from notion_pipeline.windows import Leaf, Window, edited_since
 
 CURSOR_RESTARTS = 3
+#: Of a data source, in all: four times as many as Notion lets a database have (notion-api.md section 5).
+MOST_ROWS = 1_000_000
 
 CHILDREN_OF_A_WIKI = ("data_source", "database")
 
@@ -350,6 +354,13 @@ class Extraction:
         # Between here and the record nothing is awaited: a manifest never has a bound without the rows before it.
         if file is not None:
             self._stage.add(file)
+        if self._stage.rows > MOST_ROWS:
+            raise UnboundedAnswerError(
+                f"Data source {self._plan.data_source_id} has given {self._stage.rows:,} rows, more than a database of "
+                "Notion's can have, and does not end.",
+                cure=WHO_ANSWERS,
+                source=self._client.source,
+            )
         self._progress.children.update(str(child.get("id")) for child in children)
         self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)

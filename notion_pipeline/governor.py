@@ -1,8 +1,9 @@
 """How fast one account is asked: requests side by side, their spacing, and the pauses that Notion orders.
 
-A pause holds for every request of the account, whichever process sends it: processes tell each other through a
-small file per account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing;
-the file holds local epoch seconds. One governor serves one account in one process, on one event loop at a time.
+A pause holds for every request of the account, whichever process sends it: processes tell each other through a small
+file per account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing; the file
+holds local epoch seconds and how long the pause was, which it never exceeds however the clock is set. One governor
+serves one account in one process, on one event loop at a time.
 """
 
 from __future__ import annotations
@@ -73,13 +74,16 @@ class PauseFile:
         if standing is not None and standing[0] >= seconds:
             return
         private_directory(self._path.parent)
-        write_private(self._path, orjson.dumps({"until": self._now() + seconds, "reason": reason}))
+        pause = {"until": self._now() + seconds, "seconds": seconds, "reason": reason}
+        write_private(self._path, orjson.dumps(pause))
 
     def _read(self) -> tuple[float, str] | None:
         try:
             pause = orjson.loads(self._path.read_bytes())
-            seconds, reason = float(pause["until"]) - self._now(), str(pause["reason"])[:200]
-        except (OSError, ValueError, TypeError, KeyError):
+            left, reason = float(pause["until"]) - self._now(), str(pause["reason"])[:200]
+            # The clock may have been set back since: Notion did not ask for more because of that.
+            seconds = min(left, float(pause.get("seconds", left)))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return (seconds, reason) if 0 < seconds <= LONGEST_PAUSE_SECONDS else None
 

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from notion_pipeline.client import NotionClient
+from notion_pipeline.endless import Listing as Pages
 from notion_pipeline.errors import (
     AuthorizationError,
     InvalidCursorError,
@@ -39,6 +40,8 @@ from notion_pipeline.notion_ids import normalise_id, notion_id
 from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
+#: At 100 a page far more data sources than anybody has, also where pages are short.
+MOST_SEARCH_PAGES = 5_000
 #: Known and unchanged databases that each listing asks for all the same, in turn.
 ASKED_IN_TURN = 2
 #: Why a database is not seen any more.
@@ -428,9 +431,13 @@ async def _search_to_its_end(client: NotionClient, search: _Search, log: Callabl
 async def _search_once(client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]) -> None:
     cursor: str | None = None
     seen: set[str] = set()
+    pages = Pages("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
     while True:
         answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
-        for raw in answer.body.get("results") or []:
+        results = answer.body.get("results") or []
+        ids = (str(raw.get("id")) for raw in results if isinstance(raw, dict))
+        pages.page(ids, has_more=bool(answer.body.get("has_more")))
+        for raw in results:
             # Trashed data sources may be listed unasked (notion-api.md section 8).
             if not isinstance(raw, dict) or raw.get("object") != "data_source" or raw.get("in_trash"):
                 continue

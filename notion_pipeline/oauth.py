@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlencode
 
@@ -25,9 +25,10 @@ from notion_pipeline.answers import (
     TransientFailure,
     not_notions,
     one_line,
-    parse_json,
+    parse_storable,
     wait_asked_for,
 )
+from notion_pipeline.bodies import BodyTooLongError
 from notion_pipeline.connection import blocking_client, checked_base_url
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.project import Project
@@ -119,6 +120,8 @@ class OAuthClient:
                 response = client.post(
                     f"{self.base_url}/v1/oauth/{endpoint}", json=body, headers={"Authorization": f"Basic {basic}"}
                 )
+        except BodyTooLongError as error:
+            raise error.about("its tokens") from None
         except httpx.RequestError as error:
             detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "))
             raise TransientFailure(
@@ -175,7 +178,7 @@ def disconnected(account: StoredAccount, source: str, refusal: AuthorizationErro
 
 def _answer(response: httpx.Response) -> dict[str, Any]:
     """The body of a success."""
-    body = parse_json(response.content)
+    body, _ = parse_storable(response.content)
     said = body if isinstance(body, dict) else {}
     # Either body is documented: Notion's error object, and RFC 6749's (notion-api.md section 12).
     code = one_line(_text(said.get("code")) or _text(said.get("error")), limit=LONGEST_NAME)
@@ -191,7 +194,7 @@ def _refuse(response: httpx.Response, said: dict[str, Any], code: str) -> NoRetu
     if status in RATE_LIMITED and code:
         raise RateLimited(wait_asked_for(response.headers, said), code)
     if not code or status >= 500 or status in RATE_LIMITED:
-        if not code and parse_json(response.content) is None:
+        if not code and parse_storable(response.content)[0] is None:
             raise not_notions(response, "tokens")
         raise TransientFailure(f"Notion's answer about tokens cannot be used: HTTP {status} {code}".rstrip())
     parts = [f"{status} {code}", *([f'"{message}"'] if message else [])]
@@ -217,6 +220,8 @@ def _account(body: dict[str, Any], before: StoredAccount | None) -> StoredAccoun
         raise TransientFailure("Notion's answer to a request for tokens holds none")
     now = datetime.now(timezone.utc)
     if before is not None:
+        # The newest of an account's files counts, whichever way the clock was set in between.
+        now = max(now, before.refreshed_at + timedelta(microseconds=1))
         return replace(
             before,
             access_token=Secret(token),

@@ -2,8 +2,8 @@
 
 Of all requests, event loops and processes that meet the same 401 one refreshes: it holds the account's lock, looks
 whether another one was faster, and keeps the new pair before anyone uses it. That work runs in a thread that nothing
-cancels, since a pair that Notion gave and nobody kept would disconnect the account; waiting for the lock is done on
-the event loop, where it blocks nobody and can be cancelled.
+cancels and no signal cuts short, since a pair that Notion gave and nobody kept would disconnect the account; waiting
+for the lock is done on the event loop, where it blocks nobody and can be cancelled.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 
-from notion_pipeline.answers import parse_json
+from notion_pipeline.answers import RATE_LIMITED, RateLimited, TransientFailure, parse_json, wait_asked_for
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
 from notion_pipeline.oauth import OAuthClient, OAuthRefusedError, disconnected, saying_who
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.token_store import StoredAccount, TokenStore
+from notion_pipeline.token_store import StoredAccount, TokenStore, room_for, save_surely
+from notion_pipeline.uninterrupted import uninterrupted
 
 LOCK_POLL_SECONDS = 0.05
+# Longer than a refresh may take: connecting, Notion's 60 s (we wait 70), an answer that comes in drops, the save.
 LOCK_SECONDS = 300.0
 # A token that is refused this soon after it was asked for did not expire: another one would fare no better.
 SHORTEST_LIFE_SECONDS = 1.0
+# Pauses before Notion is asked once more whether it takes a token that it refused, in seconds.
+CONFIRMATION_PAUSES = (0.0, 0.5, 1.0)
 # Tokens tried for one request: those that another process left may have expired on the way.
 MOST_TOKENS = 6
 
@@ -54,6 +58,7 @@ class OAuthAuth(httpx.Auth):
         self._log = log
         self._own_at = -SHORTEST_LIFE_SECONDS
         self._renewal: asyncio.Task[None] | None = None
+        self._unsaved: StoredAccount | None = None
 
     def __repr__(self) -> str:
         return f"OAuthAuth({self._account.bot_id})"
@@ -72,11 +77,27 @@ class OAuthAuth(httpx.Auth):
             used = self._account
             request.headers["Authorization"] = f"Bearer {used.access_token.reveal()}"
             response = yield request
-            if response.status_code != 401 or not _is_notions(await response.aread()):
+            if not await _refuses_token(response):
                 return
             if used is self._account:
-                await self._renew(used)
+                try:
+                    await self._renew(used)
+                except _NoNewerTokenError:
+                    break
+        async for asking in self._confirmations(request):
+            response = yield asking
+            if not await _refuses_token(response):
+                raise _not_refused(response)
         raise disconnected(self._account, self._source)
+
+    async def _confirmations(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, None]:
+        """Asks whose token it is, a few times: one 401 may be a mishap, and whoever reads of it would connect anew."""
+        url = f"{str(request.url).partition('/v1/')[0]}/v1/users/me"
+        headers = {name: value for name, value in request.headers.items() if not name.startswith("content-")}
+        for pause in CONFIRMATION_PAUSES:
+            await asyncio.sleep(pause)
+            headers["authorization"] = f"Bearer {self._account.access_token.reveal()}"
+            yield httpx.Request("GET", url, headers=headers, extensions=request.extensions)
 
     async def _renew(self, refused: StoredAccount) -> None:
         """Brings a newer token than the refused one; callers that come meanwhile wait for the same."""
@@ -112,12 +133,18 @@ class OAuthAuth(httpx.Auth):
             if stored is None:
                 raise disconnected(refused, self._source)
             if stored.access_token != refused.access_token:
+                self._unsaved = None
                 return stored, False
+            if self._unsaved is not None:  # of an attempt before, which could not be saved
+                return self._save(self._unsaved), False
             too_soon = time.monotonic() - self._own_at < SHORTEST_LIFE_SECONDS
             if stored.refresh_token is None or too_soon:
-                raise disconnected(refused, self._source)
-            fresh = self._refresh(stored)
-            self._save(fresh)
+                raise _NoNewerTokenError
+            with ExitStack() as stack:
+                with _in_our_words():
+                    stack.enter_context(room_for(self._store, stored.bot_id))
+                stack.enter_context(uninterrupted("the tokens that Notion is giving"))
+                fresh = self._save(self._refresh(stored))
             self._log(f"The access token of workspace {fresh.label} had expired; it was refreshed.")
             return fresh, True
         finally:
@@ -138,9 +165,13 @@ class OAuthAuth(httpx.Auth):
         with _in_our_words():
             return self._store.load(bot_id)
 
-    def _save(self, account: StoredAccount) -> None:
+    def _save(self, account: StoredAccount) -> StoredAccount:
+        """Keeps the account; where that fails it is kept in mind, and saved before the next refresh."""
+        self._unsaved = account
         with _in_our_words():
-            self._store.save(account)
+            save_surely(self._store, account)
+        self._unsaved = None
+        return account
 
 
 @contextmanager
@@ -158,10 +189,24 @@ def _in_our_words() -> Iterator[None]:
         ) from None
 
 
-def _is_notions(content: bytes) -> bool:
-    """Whether a refusal is Notion's own: proxies in between have tokens of their own to miss."""
-    body = parse_json(content)
+class _NoNewerTokenError(Exception):
+    """A token was refused, and there is no other one to be had."""
+
+
+async def _refuses_token(response: httpx.Response) -> bool:
+    """Whether it is a refusal of Notion's own: proxies in between have tokens of their own to miss."""
+    if response.status_code != 401:
+        return False
+    body = parse_json(await response.aread())
     return isinstance(body, dict) and body.get("object") == "error"
+
+
+def _not_refused(response: httpx.Response) -> TransientFailure | RateLimited:
+    """Why the request is to be sent again: the token that was refused is good, or nobody knows."""
+    if response.status_code in RATE_LIMITED:
+        return RateLimited(wait_asked_for(response.headers), str(response.status_code))
+    found = "takes it elsewhere" if response.is_success else f"answers HTTP {response.status_code} to users/me"
+    return TransientFailure(f"Notion refused the account's token once (401), and {found}", status=401)
 
 
 def _look_at(renewal: asyncio.Task[None]) -> None:

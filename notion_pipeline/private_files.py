@@ -81,6 +81,44 @@ def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
         raise
 
 
+def reserve_private(path: Path, size: int) -> Path:
+    """A file of blanks, mode 0600, from which `fill_private` makes the one at `path`: its room is on the disk already.
+
+    Raises:
+        OSError: There is no room, or the folder cannot be written to; nothing is left then.
+    """
+    room = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(room, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(b" " * size)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
+    except BaseException:
+        room.unlink(missing_ok=True)
+        raise
+    return room
+
+
+def fill_private(room: Path, data: bytes) -> None:
+    """Writes `data` over a reserved file, in place; comes back when it would outlive a loss of power.
+
+    Raises:
+        OSError: The file holds an unknown part of the data.
+    """
+    with os.fdopen(os.open(room, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        file.truncate()
+        os.fsync(file.fileno())
+
+
+def put_in_place(room: Path, path: Path) -> None:
+    """Gives a filled file its name, by rename; comes back when that is durable."""
+    room.replace(path)
+    _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from notion_pipeline.client import NotionClient
+from notion_pipeline.endless import Listing
 from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.formula_inputs import Inputs, excluded_inputs
 from notion_pipeline.properties import COMPUTED, Property, decode_id, property_value
@@ -19,6 +20,8 @@ from notion_pipeline.together import all_or_first_error
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3
+#: 100 items each. Notion holds 10,000 references at most (section 5); nothing is said of texts.
+MOST_ITEM_PAGES = 2_000
 
 
 class Completed(NamedTuple):
@@ -204,6 +207,7 @@ async def _read_items(
     for _ in range(_CURSOR_RESTARTS + 1):
         items: list[dict[str, Any]] = []
         seen: set[str] = set()
+        listing = Listing(f'property "{prop.name}" of page {page_id}', most_pages=MOST_ITEM_PAGES, source=client.source)
         cursor: str | None = None
         while True:
             try:
@@ -212,7 +216,9 @@ async def _read_items(
                 break
             if body.get("object") != "list":
                 return [body], body
-            items.extend(item for item in body.get("results", []) if isinstance(item, dict))
+            found = [item for item in body.get("results") or [] if isinstance(item, dict)]
+            items.extend(found)
+            listing.page_of(len(found), has_more=bool(body.get("has_more")))
             if not body.get("has_more"):
                 return items, body.get("property_item") or {}
             cursor = body.get("next_cursor")

@@ -32,6 +32,7 @@ from notion_pipeline.property_values import (
     value_column,
     value_type,
 )
+from notion_pipeline.storable import TEXTS_REPLACED
 from notion_pipeline.users_seen import USERS_TYPE, UsersSeen
 
 #: The page's own columns, with their DuckDB types, in the order of the table.
@@ -99,6 +100,8 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
         counts.checked(converted([page.get(name) for page in pages], convert, _PAGE_TYPES[kind]))
         for (name, kind), convert in zip(PAGE_COLUMNS[:-1], _PAGE_CONVERTERS, strict=True)
     ]
+    for row, page in enumerate(pages):
+        counts.not_converted[row] += page.get(TEXTS_REPLACED, 0)
     values = [page.get("properties") for page in pages]
     kept = _without_excluded(values, Exclusion(schema.exclude))
     arrays.append(counts.checked(converted(kept, json_value, pa.string())))

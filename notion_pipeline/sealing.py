@@ -50,6 +50,10 @@ class Sealer:
             {"sealed": sealed.decode(), "format": FORMAT, "salt": base64.b64encode(self._salt).decode()}
         )
 
+    def prepare(self) -> None:
+        """Derives the key now, so that `seal` takes no time."""
+        self.seal(b"")
+
     def open(self, content: bytes) -> tuple[bytes, bool]:
         """The data in a file's content, and whether the first key (or none, where there is none) sealed it.
 

@@ -6,7 +6,9 @@ in NOTION_PIPELINE_TOKEN_STORE as `package.module:function`; it is called with t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import import_module
@@ -21,9 +23,11 @@ from notion_pipeline.private_files import file_name, private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sealing import KEY_VARIABLE, keys_of
-from notion_pipeline.token_files import FileTokenStore
+from notion_pipeline.token_files import UNKNOWN_ACCOUNT, FileTokenStore
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
+#: Pauses before a failed save is tried again, in seconds: what failed may be a network, or a disk that was full.
+SAVE_PAUSES = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,11 @@ class StoredAccount:
 
 
 class TokenStore(Protocol):
-    """Keeps accounts, in this process and all others. Methods may block, but for try_lock."""
+    """Keeps accounts, in this process and all others. Methods may block, but for try_lock.
+
+    A store that can run out of room may have one more, `reserve(bot_id) -> Callable[[], None]`: takes the room that the
+    next `save` needs and gives back what frees it, or raises. It is called before Notion is asked for new tokens.
+    """
 
     def accounts(self) -> list[StoredAccount]:
         """All of them."""
@@ -82,6 +90,34 @@ class TokenStore(Protocol):
 
     def try_lock(self, bot_id: str) -> Callable[[], None] | None:
         """The right to refresh this account, at once or not at all: what gives it back, None while another has it."""
+
+
+@contextmanager
+def room_for(store: TokenStore, bot_id: str = UNKNOWN_ACCOUNT) -> Iterator[None]:
+    """Has the store reserve what the next `save` needs, where it can: Notion is not asked for what cannot be kept."""
+    reserve: Callable[[str], Callable[[], None]] | None = getattr(store, "reserve", None)
+    give_back = reserve(bot_id) if reserve is not None else None
+    try:
+        yield
+    finally:
+        if give_back is not None:
+            give_back()
+
+
+def save_surely(store: TokenStore, account: StoredAccount) -> None:
+    """Saves, and tries again a few times where that fails: Notion gives a pair once.
+
+    Raises:
+        Exception: What the store raised last.
+    """
+    for pause in SAVE_PAUSES:
+        try:
+            store.save(account)
+        except Exception:  # a store of another make may raise anything
+            time.sleep(pause)
+        else:
+            return
+    store.save(account)
 
 
 def open_store(project: Project) -> TokenStore:
@@ -147,7 +183,8 @@ def parse(content: bytes) -> StoredAccount:
 
 def note_use(home: Path, bot_id: str) -> None:
     """Remembers that the account is used now."""
-    (private_directory(home / "last_used") / file_name(bot_id)).touch(mode=0o600)
+    with suppress(OSError):  # a full disk ends no read that needs no room
+        (private_directory(home / "last_used") / file_name(bot_id)).touch(mode=0o600)
 
 
 def last_use(home: Path, bot_id: str) -> datetime | None:

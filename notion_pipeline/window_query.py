@@ -10,11 +10,14 @@ from enum import Enum
 from typing import Any
 
 from notion_pipeline.client import NOTION_PAGE_SIZE, NotionClient
+from notion_pipeline.endless import Listing
 from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.windows import OLDEST_FIRST, Leaf, Window
 
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000
+#: Twice as many as that, a row a page: what a query may come to where Notion is too slow for more.
+MOST_PAGES = 20_000
 
 
 class End(Enum):
@@ -64,6 +67,7 @@ class WindowQuery:
         self._next: str | None = None
         self._rows = 0
         self._capped = False
+        self._listing = Listing(f"data source {data_source_id}", most_pages=MOST_PAGES, source=client.source)
 
     def ask(self) -> asyncio.Future[dict[str, Any]]:
         """Sends for the next page, where that is not done yet.
@@ -87,7 +91,7 @@ class WindowQuery:
 
         Raises:
             InvalidCursorError: The query has to be asked again from where its window is now.
-            NotionError: Notion refused, or failed for longer than is tried.
+            NotionError: Notion refused, or failed for longer than is tried, or gives pages without end.
         """
         raw = await self.ask()
         self._pending = None
@@ -97,7 +101,12 @@ class WindowQuery:
         self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"
         cursor = raw.get("next_cursor")
         self._next = cursor if isinstance(cursor, str) else ""
-        return Answer(results, _minutes(results), None if raw.get("has_more") else self._end())
+        has_more = bool(raw.get("has_more"))
+        self._listing.page((str(result.get("id")) for result in results), has_more=has_more)
+        if has_more and self._rows >= NOTION_RESULT_CAP:
+            # More than Notion gives, so the rest is asked for as what was cut off is.
+            has_more, self._capped = False, True
+        return Answer(results, _minutes(results), None if has_more else self._end())
 
     @property
     def is_overfull_minute(self) -> bool:

@@ -270,7 +270,11 @@ def test_pause_file_is_private_and_leaves_nothing_beside(clock: Clock, tmp_path:
     home = tmp_path / "home"
     PauseFile(home, "abc", now=clock.wall).extend(100, "why")
     assert [path.name for path in (home / "pauses").iterdir()] == ["abc.json"]
-    assert json.loads((home / "pauses" / "abc.json").read_bytes()) == {"until": EPOCH + 100, "reason": "why"}
+    assert json.loads((home / "pauses" / "abc.json").read_bytes()) == {
+        "until": EPOCH + 100,
+        "seconds": 100,
+        "reason": "why",
+    }
     modes = [path.stat().st_mode & 0o777 for path in (home, home / "pauses", home / "pauses" / "abc.json")]
     assert modes == [0o700, 0o700, 0o600]
 
@@ -301,6 +305,25 @@ def test_damaged_absurd_or_past_pause_file_is_ignored(
     assert asyncio.run(passes(governor, 1, clock)) == [0]
     governor.pause(7, "still works")
     assert asyncio.run(passes(governor, 1, clock)) == [7]
+
+
+@pytest.mark.parametrize("jump", [-7 * 24 * 3600.0, -3600.0, -30.0, -0.5, 0.0, 20.0, 3600.0])
+def test_pause_of_another_process_is_never_longer_than_notion_asked_for(
+    jump: float, make: Callable[..., Governor], clock: Clock, tmp_path: Path
+) -> None:
+    PauseFile(tmp_path, "abc", now=clock.wall).extend(60, "why")
+    later = PauseFile(tmp_path, "abc", now=lambda: clock.wall() + jump)
+    (at,) = asyncio.run(passes(make(pauses=later), 1, clock))
+    assert at == min(60, max(60 - jump, 0))
+
+
+def test_pause_after_the_clock_went_back_takes_the_place_of_a_shorter_one_alone(clock: Clock, tmp_path: Path) -> None:
+    PauseFile(tmp_path, "abc", now=clock.wall).extend(60, "long")
+    back = PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600)
+    back.extend(30, "short")
+    assert PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600).news() == (60, "long")
+    back.extend(90, "longer")
+    assert PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600).news() == (90, "longer")
 
 
 def test_pause_that_cannot_be_shared_holds_here_and_is_told_once(

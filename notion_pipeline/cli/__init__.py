@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from notion_pipeline.cli.places import ended_by_sigterm
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import shown
 from notion_pipeline.redaction import keep_secrets_unwritten, redacted, traceback_text
@@ -96,7 +97,7 @@ class CommandLine(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings():
+            with ended_by_sigterm(), warnings.catch_warnings():
                 # Dagster's notices on its own API, for those who write assets; by text, since Dagster is not here yet.
                 warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")
                 return super().invoke(ctx)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from notion_pipeline.uninterrupted import is_under_way
+
+_ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
@@ -35,14 +40,20 @@ def environment(environ: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does, so that a run does not stand as running for ever."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    except ValueError:  # not the main thread, where signals are somebody else's
+    """SIGTERM does what Ctrl-C does, and so does a terminal that is closed.
+
+    No run then stands as running for ever, and no exchange of tokens is cut short (see `uninterrupted`).
+    """
+    if threading.current_thread() is not threading.main_thread():  # where signals are somebody else's
         yield
         return
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in _ENDS
+        if signal.getsignal(number) == signal.SIG_DFL or number == signal.SIGTERM
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items() if not is_under_way() else ():
+            signal.signal(number, handler)

@@ -25,6 +25,8 @@ KINDS = (
     "call",
     "alter",
     "date",
+    "answer",
+    "rewrite",
 )
 
 
@@ -40,7 +42,8 @@ class Fault:
         **params: Of the kind: reason and retry_after (rate_limit), retry_after (overload), status, code, message,
             html (status; true, or the page), headers (with html), seconds (delay, hang; date: how far ahead of the
             clock its header is), header (date: its text instead, None for no header), callable (call, run before the
-            request is served; alter, given the answer's body to change in place).
+            request is served; alter, given the answer's body to change in place; rewrite, given the body's bytes and
+            giving others; answer, given the request and giving status, headers and body, which may come in pieces).
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Fault:
     @property
     def answers(self) -> bool:
         """Whether it takes the place of the answer; the others only come before it."""
-        return self.kind not in ("delay", "call", "alter", "date")
+        return self.kind not in ("delay", "call", "alter", "rewrite", "date")
 
 
 @dataclass

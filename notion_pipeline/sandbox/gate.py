@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -71,13 +71,13 @@ class Gate:
         for fault in faults:
             if await self._fault(fault, answering, receive):
                 return
-        changes = [fault.params["callable"] for fault in faults if fault.kind == "alter"]
+        changes = [_rewriting(fault) for fault in faults if fault.kind in ("alter", "rewrite")]
         await self._app(scope, _replayed(body), _altered(answering.send, changes) if changes else answering.send)
 
     async def _fault(self, fault: Fault, answering: _Answering, receive: Receive) -> bool:
         """Whether the fault took the place of the answer."""
         params = fault.params
-        if fault.kind in ("alter", "date"):
+        if fault.kind in ("alter", "rewrite", "date"):
             return False
         if fault.kind == "call":
             await run_in_threadpool(params["callable"])
@@ -92,6 +92,8 @@ class Gate:
             await answering.drop()
         elif fault.kind == "cut_body":
             await answering.cut(_SAMPLE)
+        elif fault.kind == "answer":
+            await answering.answer_by(params["callable"])
         else:
             await answering.answer(*scripted_answer(fault))
         return True
@@ -105,8 +107,20 @@ class Gate:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _altered(send: Send, changes: Sequence[Callable[[Any], None]]) -> Send:
-    """Sends an answer once its JSON went through the changes."""
+def _rewriting(fault: Fault) -> Callable[[bytes], bytes]:
+    """What changes an answer's bytes, or its JSON."""
+    change: Callable[[Any], Any] = fault.params["callable"]
+
+    def altered(content: bytes) -> bytes:
+        body = orjson.loads(content)
+        change(body)
+        return orjson.dumps(body)
+
+    return altered if fault.kind == "alter" else change
+
+
+def _altered(send: Send, changes: Sequence[Callable[[bytes], bytes]]) -> Send:
+    """Sends an answer once its body went through the changes."""
     start: Message = {}
 
     async def altered(message: Message) -> None:
@@ -114,10 +128,9 @@ def _altered(send: Send, changes: Sequence[Callable[[Any], None]]) -> Send:
         if message["type"] == "http.response.start":
             start = message
             return
-        body = orjson.loads(message["body"])
+        content = message["body"]
         for change in changes:
-            change(body)
-        content = orjson.dumps(body)
+            content = change(content)
         headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
         await send({**start, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
         await send({**message, "body": content})
@@ -141,6 +154,15 @@ class _Answering:
     async def answer(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
         await self.send(_start(status, content_type, len(body), headers))
         await self.send({"type": "http.response.body", "body": body})
+
+    async def answer_by(self, script: Callable[[Request], tuple[int, dict[str, str], bytes | Iterable[bytes]]]) -> None:
+        """An answer of the test's own making."""
+        status, headers, body = script(self._request)
+        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": status, "headers": encoded})
+        for piece in [body] if isinstance(body, bytes) else body:
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def cut(self, body: bytes) -> None:
         """Half of what the headers promise, then the end of the connection."""

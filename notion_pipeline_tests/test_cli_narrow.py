@@ -35,14 +35,14 @@ def test_streams_are_whole(project: Project, workspace: Workspace, columns: int)
 def test_accounts_are_whole(project: Project, workspace: Workspace, columns: int) -> None:
     workspace.name = LONG
     with Terminal(project.root, "connect", "--token") as terminal:
-        terminal.answers("Token", workspace.token)
+        terminal.answers("Token", workspace.token.value)
         assert terminal.ends()[0] == 0
     with Terminal(project.root, "accounts", columns=columns) as terminal:
         code, shown = terminal.ends()
     assert code == 0, shown
     lines = shown.splitlines()
     assert any(LONG in line for line in lines), shown
-    assert any(workspace.bot.id in line for line in lines), shown
+    assert any(workspace.token.bot.id in line for line in lines), shown
     assert any("token in place of NOTION_TOKEN" in line for line in lines), shown
 
 

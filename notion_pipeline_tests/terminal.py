@@ -39,7 +39,7 @@ class Terminal:
             sys.executable,
             ["-m", "notion_pipeline.cli", *arguments],
             cwd=str(folder),
-            env={**os.environ, "TERM": "xterm"},  # type: ignore[arg-type]
+            env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},  # type: ignore[arg-type]
             dimensions=(50, columns),
             encoding="utf-8",
             timeout=PATIENCE,

@@ -325,7 +325,7 @@ def test_a_connect_whose_tokens_cannot_be_kept_asks_nobody(folder: Folder) -> No
 @pytest.mark.parametrize("kind", ["variable", "kept token", "connected"])
 def test_a_home_that_is_open_to_others_is_closed_with_a_word_for_every_account(folder: Folder, kind: str) -> None:
     home = folder.root / ".notion_pipeline"
-    token = folder.server.ws.token
+    token = folder.server.ws.token.value
     if kind == "variable":
         folder.environ["NOTION_TOKEN"] = token
         home.mkdir()

@@ -15,13 +15,13 @@ from typing import Any
 from notion_pipeline.client import NOTION_PAGE_SIZE
 from notion_pipeline.windows import MINUTE, Window
 
-#: Requests that a read may waste for the sake of speed: this part of its first pages, up to so many, and that part of
+#: Requests that a read may waste for the sake of speed: as many as it has read pages, up to so many, and this part of
 #: all of them.
-WASTE_AT_FIRST, FREE_WASTE, WASTE_PER_PAGE = 0.7, 3.0, 0.06
+FREE_WASTE, WASTE_PER_PAGE = 2.8, 0.06
 #: What the end of a window wastes, on average and a little more.
 WASTE_PER_WINDOW = 0.7
 #: Rows that a window must seem to hold to be worth a second worker.
-WORTH_CUTTING = 400
+WORTH_CUTTING = 300
 
 
 @dataclass(eq=False)
@@ -132,7 +132,7 @@ class OpenWindows:
         Windows being read and the new one may each waste a request in the end.
         """
         pages = rows_read / NOTION_PAGE_SIZE
-        allowed = min(FREE_WASTE, WASTE_AT_FIRST * pages) + WASTE_PER_PAGE * pages
+        allowed = min(FREE_WASTE, pages) + WASTE_PER_PAGE * pages
         to_come = WASTE_PER_WINDOW * (sum(window.is_taken for window in self._open) + 1)
         if not self._open or self.wasted + to_come > allowed:
             return None

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import OAuthAccount, Source
+from notion_pipeline.config import KnownNames, OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, list_databases
 from notion_pipeline.project import Project
+from notion_pipeline.resolution import (
+    Resolution,
+    loose_exclusions,
+    resolve_listing,
+    unmatched_exclusions,
+    unresolved_exclusions,
+)
 from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.
@@ -74,33 +81,40 @@ class Sight:
     """What an account sees.
 
     Attributes:
+        resolution: What the names in sources.yaml mean by it.
         notes: What the listing had to say while it was made.
         hidden: Relations of selected databases whose target the connection cannot see.
     """
 
     listing: Listing
+    resolution: Resolution
     notes: tuple[str, ...]
     hidden: tuple[str, ...]
 
 
-async def look(source: Source, project: Project, known: Mapping[str, KnownDatabase]) -> Sight:
+async def look(
+    source: Source, project: Project, before: Mapping[str, KnownDatabase], names: KnownNames | None = None
+) -> Sight:
     """Lists the databases as a sync does.
 
     Args:
-        known: The databases that were accessible at the last listing, by id.
+        before: The databases of the listings so far, by id.
+        names: What the names in sources.yaml were found to mean so far.
 
     Raises:
         NotionPipelineError: As credential_of and list_databases.
     """
     notes: list[str] = []
+    known = {key: database for key, database in before.items() if database.accessible}
     client = open_client(
         credential_of(source, project), project, source=source.name, log=_nothing, limits=source.limits
     )
     async with client:
         listing = await list_databases(client, named=source.named_ids(), known=known, log=notes.append)
-        selected = [database for database in listing.databases if source.selects(database.id, database.title)]
+        resolution = resolve_listing(source, listing.databases, before, names or KnownNames())
+        selected = [found for found in listing.databases if resolution.source.selects(found.id, found.title)]
         hidden = await _hidden_relations(client, selected, listing.databases)
-    return Sight(listing, tuple(notes), tuple(hidden))
+    return Sight(listing, resolution, tuple(notes), tuple(hidden))
 
 
 async def _hidden_relations(
@@ -140,15 +154,15 @@ async def _sees(client: NotionClient, data_source_id: str) -> bool:
     return True
 
 
-def findings(source: Source, sight: Sight, known: Mapping[str, KnownDatabase]) -> list[str]:
+def findings(sight: Sight, known: Mapping[str, KnownDatabase]) -> list[str]:
     """What a person should know of a listing, a line each.
 
     Args:
         known: The databases that were accessible at the last listing, by id.
     """
     listing = sight.listing
-    titles = [(database.id, database.title) for database in listing.databases]
-    lines = [f"{entry} matches no database that the connection sees." for entry in source.unmatched(titles)]
+    lines = [entry.sentence() for entry in sight.resolution.unmatched if not entry.is_mistake]
+    lines += sight.resolution.renamed
     for way, words in _ONE_WAY.items():
         alone = [database for database in listing.databases if database.found_by == {way}]
         if alone:
@@ -159,6 +173,26 @@ def findings(source: Source, sight: Sight, known: Mapping[str, KnownDatabase]) -
     if sight.hidden:
         lines.append(f"Relations that look empty, since their target is not shared: {_named(sight.hidden, quotes='')}.")
     return [*lines, *sight.notes]
+
+
+def mistakes(sight: Sight) -> list[str]:
+    """What sources.yaml names and nothing fits, so that a sync would not do what is meant: a line each."""
+    source = sight.resolution.source
+    lines = sight.resolution.mistakes
+    for database in sight.listing.databases:
+        label = f'"{database.title or "Untitled"}" ({database.id})'
+        if not source.selects(database.id, database.title):
+            continue
+        if (reason := sight.resolution.held_back.get(database.id)) is not None:
+            lines.append(f"{label}: {reason}")
+        schemas = [member.raw for member in database.data_sources]
+        names = unresolved_exclusions(source, database.id, database.title)
+        lines += [
+            f"{label}: exclude_properties names {lost}, and the database has no such property; it is not read."
+            for lost in unmatched_exclusions(names, schemas)
+        ]
+        lines += [f"{label}: {problem}" for problem in loose_exclusions(source, database.id, database.title, schemas)]
+    return lines
 
 
 def _named(names: Iterable[str], quotes: str = '"') -> str:

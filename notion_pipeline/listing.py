@@ -43,6 +43,7 @@ class KnownDatabase:
     Attributes:
         marks: Of its data sources as search showed them when it was last asked for; None where that is not known.
         asked_at: When it was last asked for by id.
+        tables: Of its data sources, without the schema.
     """
 
     id: str
@@ -54,6 +55,7 @@ class KnownDatabase:
     created_time: datetime | None = None
     marks: str | None = None
     asked_at: datetime | None = None
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ async def list_databases(
     """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
 
     Args:
-        named: Database ids that sources.yaml names.
+        named: Ids of databases or data sources that sources.yaml names.
         known: The databases that were accessible at the last listing, by id.
 
     Raises:
@@ -133,6 +135,9 @@ async def list_databases(
     search = await _search(client, log)
     members = _by_database(search, log)
     ways: dict[str, set[str]] = {}
+    owners = {member_id: database_id for database_id, found in members.items() for member_id in found}
+    owners |= {member_id: before.id for before in known.values() for member_id, _ in before.data_sources}
+    named = [owners.get(named_id, named_id) for named_id in named]
     for way, ids in (("search", members), ("sources.yaml", named), ("catalog", known)):
         for database_id in ids:
             ways.setdefault(database_id, set()).add(way)
@@ -142,7 +147,9 @@ async def list_databases(
         for database_id, by in ways.items()
         if database_id not in unchanged
     )
-    databases = [replace(database, marks=_marks(members.get(database.id, {}))) for database in found if database]
+    # Two ids may lead to one database: its own, and that of a data source that search does not show.
+    distinct = {database.id: database for database in found if database}
+    databases = [replace(each, marks=_marks(members.get(each.id, {}))) for each in distinct.values()]
     databases += [
         _as_known(known[database_id], members[database_id], frozenset(ways[database_id])) for database_id in unchanged
     ]
@@ -287,6 +294,8 @@ async def _database(
         raw = (await client.database(database_id)).body
     except NotionNotFoundError as error:
         if "sources.yaml" in found_by:
+            if (owner := await _owner(client, database_id)) is not None:
+                return await _database(client, owner, found_by, data_sources, log)
             log(f"Database {database_id}, named in sources.yaml, cannot be seen: {error.message}")
         return None
     if raw.get("in_trash") or raw.get("archived"):
@@ -304,6 +313,14 @@ async def _database(
         found_by=found_by,
         created_time=as_datetime(raw.get("created_time")),
     )
+
+
+async def _owner(client: NotionClient, data_source_id: str) -> str | None:
+    """The database of a data source that search does not show; None where the id is not that of one."""
+    try:
+        return _database_of((await client.data_source(data_source_id)).body)
+    except NotionNotFoundError:
+        return None
 
 
 async def _member(

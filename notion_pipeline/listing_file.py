@@ -12,6 +12,7 @@ from notion_pipeline.config import Source
 from notion_pipeline.listing import ListedDatabase, Listing
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.properties import Exclusion
+from notion_pipeline.resolution import unresolved_exclusions
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
@@ -33,7 +34,7 @@ def save_listing(home: Path, source: Source, run_id: str, listing: Listing, sele
                 "title": database.title,
                 "url": database.url,
                 "data_sources": [
-                    {"id": member.id, "name": member.name, "raw": _needed(member.raw, _excluded(source, database))}
+                    {"id": member.id, "name": member.name, "raw": _needed(source, database, member.raw)}
                     for member in database.data_sources
                 ],
             }
@@ -82,12 +83,11 @@ def _read(home: Path, source: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _excluded(source: Source, database: ListedDatabase) -> Exclusion:
-    return Exclusion(source.settings_for(database.id, database.title).exclude_properties)
-
-
-def _needed(raw: dict[str, Any], excluded: Exclusion) -> dict[str, Any]:
-    """The schema, without the properties that are to be nowhere."""
+def _needed(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema, without the properties that are to be nowhere; None while it is not known which these are."""
+    if unresolved_exclusions(source, database.id, database.title):
+        return None
+    excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
     return {"id": raw.get("id"), "properties": excluded.out_of(raw.get("properties"))}
 
 

@@ -12,7 +12,7 @@ from notion_pipeline.config_values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.naming import NamedDatabase, slug, table_names
-from notion_pipeline.selection import DATABASES_STREAM, matches_database, names_database
+from notion_pipeline.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
 from notion_pipeline.sources_writer import Entry
 from notion_pipeline.stream_search import nearest_titles
 from notion_pipeline.wording import quoted
@@ -23,7 +23,6 @@ KEYS = (
     *("schedule", "full_sync_schedule", "timezone", "watch"),
 )
 _LONGEST_NAME = 31
-_GLOB = frozenset("*?[")
 #: What a key that is not there means, as sources.yaml writes it.
 _DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
 
@@ -142,25 +141,26 @@ def resolve_entries(entries: Iterable[str], databases: Sequence[ListedDatabase])
     Raises:
         ConfigError: One fits no database that the account sees.
     """
+    names = [_called(database) for database in databases]
     found: list[str] = []
     for entry in entries:
-        fitting = [database.id for database in databases if matches_database(entry, database.id, database.title)]
-        exact = [database.id for database in databases if names_database(entry, database.id, database.title)]
-        if not fitting and entry not in ("*", DATABASES_STREAM):
+        exact = [database.id for database in find_databases(entry, names, globs=False)]
+        if not exact and entry not in ("*", DATABASES_STREAM) and not find_databases(entry, names):
             near = nearest_titles(entry, (database.title for database in databases))
             hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
             raise ConfigError(f"No database that the account sees fits {quoted(entry)}.{hint}")
-        found += exact or ([entry] if _GLOB & set(entry) or entry == DATABASES_STREAM else fitting)
+        found += exact or [entry]
     return list(dict.fromkeys(found))
 
 
 def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatabase:
-    """The database that a title, id or stream name means.
+    """The database that a text means: a title, an id, an address, a stream name or the table a title gives.
 
     Raises:
         ConfigError: None, or several.
     """
-    found = [database for database in databases if names_database(entry, database.id, database.title)]
+    meant = {found.id for found in find_databases(entry, map(_called, databases), globs=False)}
+    found = [database for database in databases if database.id in meant]
     if len(found) == 1:
         return found[0]
     if found:
@@ -171,6 +171,12 @@ def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatab
     near = nearest_titles(entry, (database.title for database in databases))
     hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
     raise ConfigError(f"No database that the account sees is called {quoted(entry)}.{hint}")
+
+
+def _called(database: ListedDatabase) -> DatabaseName:
+    return DatabaseName(
+        database.id, database.title, tuple(member.id for member in database.data_sources), (slug(database.title),)
+    )
 
 
 def check_own_table(name: str, others: Iterable[str]) -> str:

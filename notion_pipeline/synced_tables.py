@@ -24,6 +24,7 @@ class SyncedTable:
         description: Of the database, as people wrote it in Notion.
         data_source: Name of the data source; databases of one data source mostly give it their own title.
         in_sync: Whether its database is selected and can be seen, so that it has a partition.
+        keys: Of `streams` in sources.yaml, those that mean its database, whatever it is called in Notion now.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SyncedTable:
     description: str
     data_source: str
     in_sync: bool
+    keys: tuple[str, ...] = ()
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
@@ -51,8 +53,9 @@ def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
 def load_tables(home: Path, source: str) -> list[SyncedTable]:
     """What was kept last; none where nothing was, or another version of the file stands there."""
     try:
-        return [SyncedTable(**entry) for entry in orjson.loads(_path(home, source).read_bytes())]
-    except (OSError, ValueError, TypeError):
+        entries = orjson.loads(_path(home, source).read_bytes())
+        return [SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ()))}) for entry in entries]
+    except (OSError, ValueError, TypeError, AttributeError):
         return []
 
 

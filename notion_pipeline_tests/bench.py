@@ -13,7 +13,8 @@ import httpx
 
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, accessible_databases, write_databases
+from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.resolved import keep_names, known_names
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions
@@ -22,6 +23,7 @@ from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.progress import LogProgress
+from notion_pipeline.resolution import resolve_listing
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.sync import Sync
 
@@ -73,15 +75,20 @@ class Bench:
     def list(self) -> tuple[Listing, list[ListedStream]]:
         """Looks at the workspace and writes `databases`."""
         with self.catalog.reading() as connection:
-            known = accessible_databases(connection, self.source.name)
+            before = known_databases(connection, self.source.name)
+            names = known_names(connection, self.source.name)
+        known = {key: database for key, database in before.items() if database.accessible}
 
         async def look() -> Listing:
             async with self._client() as client:
                 return await list_databases(client, named=self.source.named_ids(), known=known, log=self.lines.append)
 
         listing = asyncio.run(look())
+        resolution = resolve_listing(self.source, listing.databases, before, names)
+        self.source = resolution.source
         with self.catalog.writing() as connection:
             streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc))
+            keep_names(connection, self.source.name, resolution.names)
         return listing, streams
 
     def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:

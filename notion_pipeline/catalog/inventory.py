@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.catalog.sql import names_in, quote
 from notion_pipeline.synced_tables import SyncedTable
 
@@ -23,6 +24,10 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
     if connection is None or not bookkeeping.has_bookkeeping(connection):
         return []
     databases = _databases(connection, source)
+    keys: dict[str, list[str]] = {}
+    for (kind, name), ids in known_names(connection, source).databases.items():
+        for database_id in ids if kind == "streams" else ():
+            keys.setdefault(database_id, []).append(name)
     found = []
     for name, database_id, data_source_id in connection.execute(_STANDING, [source]).fetchall():
         title, url, description, members, in_sync = databases.get(database_id, ("", "", "", [], True))
@@ -37,6 +42,7 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
                 description=description or "",
                 data_source=names.get(data_source_id) or "",
                 in_sync=bool(in_sync),
+                keys=tuple(sorted(keys.get(database_id, ()))),
             )
         )
     return found

@@ -19,8 +19,10 @@ from notion_pipeline.catalog.comments import comment_on, comments_of, digest
 from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.evolution import PlannedColumn, create_table, evolve_table, plan_columns
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
+from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
+from notion_pipeline.config import KnownNames
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -73,6 +75,9 @@ def land(
         hidden_relations=extract.hidden_relations,
         comments=commented,
     )
+    if extract.excluded_ids:
+        found = {(extract.database_id, mark): ids for mark, ids in extract.excluded_ids.items()}
+        keep_names(connection, extract.source, KnownNames(properties=found))
     bookkeeping.record_sync(
         connection,
         {

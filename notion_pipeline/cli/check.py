@@ -14,17 +14,19 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import account_text, findings, identity, look
+from notion_pipeline.access import account_text, findings, identity, look, mistakes
 from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.overview import catalog_streams
+from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
-from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.config import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.resolution import nothing_selected
 
 CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
@@ -86,7 +88,7 @@ def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
     for source in chosen:
         credentials = _credentials(source, project)
         yield credentials
-        yield _access(source, project, known.get(source.name, {}), credentials)
+        yield _access(source, project, *known.get(source.name, ({}, KnownNames())), credentials)
     yield catalog
 
 
@@ -117,29 +119,39 @@ def _credentials(source: Source, project: Project) -> Line:
     return line
 
 
-def _access(source: Source, project: Project, known: dict[str, KnownDatabase], credentials: Line) -> Line:
+def _access(
+    source: Source, project: Project, before: dict[str, KnownDatabase], names: KnownNames, credentials: Line
+) -> Line:
     line = Line("access", None, f"{source.name}: not looked at without credentials")
     if not credentials.passed:
         return line
     line.passed = True
     with _as_failure(line, source.name):
         with Console(stderr=True).status(f"{source.name}: looking at the databases"):
-            sight = asyncio.run(look(source, project, known))
+            sight = asyncio.run(look(source, project, before, names))
         titles = [(database.id, database.title) for database in sight.listing.databases]
-        source.check_streams(titles, file=project.sources_label)
-        selected = sum(source.selects(*title) for title in titles)
+        bound = sight.resolution.source
+        bound.check_streams(titles, file=project.sources_label)
+        selected = sum(bound.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
-        line.notes += findings(source, sight, known)
-        if not selected:
-            line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
+        wrong = mistakes(sight)
+        if not selected and (problem := nothing_selected(sight.resolution, len(titles))):
+            wrong.insert(0, problem)
+        line.passed = not wrong
+        known = {key: database for key, database in before.items() if database.accessible}
+        line.notes += [*dict.fromkeys(wrong), *findings(sight, known)]
     return line
 
 
-def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[str, KnownDatabase]]]:
-    """The line of the catalog, and the databases that each source saw at its last listing."""
+#: Of each source, the databases of the listings so far, and what the names in sources.yaml were found to mean.
+_Known = dict[str, tuple[dict[str, KnownDatabase], KnownNames]]
+
+
+def _catalog(project: Project, sources: Sources) -> tuple[Line, _Known]:
+    """The line of the catalog, and what it knows of each source."""
     path = sources.catalog_path(project)
     line = Line("catalog", True, "")
-    known: dict[str, dict[str, KnownDatabase]] = {}
+    known: _Known = {}
     with _as_failure(line):
         _check_writable(path)
         catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
@@ -149,7 +161,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, dict[s
                 return line, known
             tables = rows = 0
             for source in sources.sources:
-                known[source.name] = accessible_databases(connection, source.name)
+                known[source.name] = known_databases(connection, source.name), known_names(connection, source.name)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)

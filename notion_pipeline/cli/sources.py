@@ -17,6 +17,7 @@ from rich.text import Text
 from notion_pipeline.access import account_text, identity
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.overview import CatalogStream, catalog_streams
+from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
 from notion_pipeline.cli.launching import project_instance
@@ -94,13 +95,13 @@ def sources(*, as_json: bool) -> None:
 def overviews(project: Project, sources: Sources) -> list[Overview]:
     """Every source of sources.yaml, in its order."""
     workspaces = asyncio.run(_workspaces(project, sources))
-    streams, problem = _streams(project, sources)
+    streams, bound, problem = _streams(project, sources)
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         close_dead_runs(instance, project.home)
         alive = daemon_is_alive(instance)
         return [
             Overview(
-                source=source,
+                source=bound.get(source.name, source),
                 workspace=workspace,
                 account_problem=account_problem,
                 streams=streams.get(source.name),
@@ -127,13 +128,18 @@ async def _workspaces(project: Project, sources: Sources) -> list[tuple[str, str
     return list(await asyncio.gather(*(ask(source) for source in sources.sources)))
 
 
-def _streams(project: Project, sources: Sources) -> tuple[dict[str, list[CatalogStream] | None], str]:
+def _streams(
+    project: Project, sources: Sources
+) -> tuple[dict[str, list[CatalogStream] | None], dict[str, Source], str]:
+    """What the catalog holds of each source, the source with what its names mean, and why neither can be had."""
     catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
     try:
         with catalog.reading() as connection:
-            return {source.name: catalog_streams(connection, source.name) for source in sources.sources}, ""
+            streams = {source.name: catalog_streams(connection, source.name) for source in sources.sources}
+            bound = {source.name: resolution_of_catalog(connection, source)[0].source for source in sources.sources}
+            return streams, bound, ""
     except CatalogError as error:
-        return {}, error.message
+        return {}, {}, error.message
 
 
 def _print(console: Console, overview: Overview) -> None:

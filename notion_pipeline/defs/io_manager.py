@@ -1,7 +1,7 @@
 """Hands finished reads to the catalog and tables to downstream assets; says to Dagster what landed and what failed."""
 
 import typing
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -16,6 +16,7 @@ from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.flat_views import keep_views
+from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
@@ -39,15 +40,20 @@ from notion_pipeline.listing import Listing
 from notion_pipeline.memory import few_collections
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import redact_error
+from notion_pipeline.resolution import Resolution
 
 
 @dataclass
 class ListingHandover:
-    """A listing on its way into the catalog; `streams` is filled when it is there."""
+    """A listing on its way into the catalog; `streams` is filled when it is there.
+
+    Attributes:
+        resolution: What the names in sources.yaml mean.
+    """
 
     source: Source
     listing: Listing
-    unmatched: Sequence[str]
+    resolution: Resolution
     streams: list[ListedStream] = field(default_factory=list)
 
 
@@ -129,6 +135,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             handover.streams = write_databases(
                 connection, handover.source, handover.listing, datetime.now(timezone.utc)
             )
+            keep_names(connection, handover.source.name, handover.resolution.names)
             columns = columns_of(connection, (handover.source.name, "databases"))
         _keep_views(context, catalog, handover.source)
         context.add_output_metadata(
@@ -137,7 +144,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 handover.streams,
                 columns,
                 api_requests=handover.listing.api_requests,
-                unmatched=handover.unmatched,
+                unmatched=[str(entry) for entry in handover.resolution.unmatched],
+                renamed=handover.resolution.renamed,
             )
         )
         if self.home:

@@ -34,6 +34,7 @@ def listing_metadata(
     *,
     api_requests: int,
     unmatched: Sequence[str],
+    renamed: Sequence[str] = (),
 ) -> dict[str, Any]:
     rows = [
         f"| {markdown_link(s.title or 'Untitled', s.url)} | {_partition_cell(s, source)} | {', '.join(s.tables)} | "
@@ -51,6 +52,10 @@ def listing_metadata(
     }
     if unmatched:
         found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {entry}" for entry in unmatched))
+    if renamed:
+        found["renamed_in_notion"] = dg.MetadataValue.md(
+            "\n".join(f"- {markdown_link(sentence, '')}" for sentence in renamed)
+        )
     return found
 
 

@@ -14,7 +14,7 @@ import httpx
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
-from notion_pipeline.catalog.resolved import keep_names, known_names
+from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions
@@ -55,8 +55,10 @@ class Bench:
 
     @property
     def source(self) -> Source:
+        """As the settings have it, its names meaning what the listings so far found."""
         entry = {"name": "notion", "account": {"type": "token"}, **self.settings}
-        return parse_sources({"sources": [entry]}).sources[0]
+        with self.catalog.reading() as connection:
+            return resolution_of_catalog(connection, parse_sources({"sources": [entry]}).sources[0])[0].source
 
     def sync(self, sync_type: str | None = None, *, run_id: str = "run") -> dict[str, Landed]:
         """Lists, reads and commits every selected database; what landed, by table without its schema.
@@ -85,10 +87,9 @@ class Bench:
 
         listing = asyncio.run(look())
         resolution = resolve_listing(self.source, listing.databases, before, names)
-        self.source = resolution.source
         with self.catalog.writing() as connection:
-            streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc))
-            keep_names(connection, self.source.name, resolution.names)
+            streams = write_databases(connection, resolution.source, listing, datetime.now(timezone.utc))
+            keep_names(connection, resolution.source.name, resolution.names)
         return listing, streams
 
     def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:

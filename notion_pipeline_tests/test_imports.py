@@ -23,7 +23,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "json_text": (),
     "instants": (),
     "redaction": (),
-    "properties": ("json_text",),
+    "spelling": (),
+    "selection": ("spelling", "wording"),
+    "properties": ("json_text", "spelling"),
     "arrow_columns": ("json_text",),
     "property_values": ("arrow_columns", "properties", "instants", "json_text"),
     "computed_values": ("arrow_columns", "property_values", "properties", "json_text"),
@@ -51,6 +53,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "extract": ("extraction", "rows", "staging"),
     "listing": ("client", "instants", "selection", "together"),
     "changes": ("client", "instants", "selection"),
+    "resolution": ("config", "listing", "naming", "properties", "selection", "wording"),
     "read_plan": ("catalog", "properties", "schema_changes"),
     "catalog": (
         *(
@@ -64,7 +67,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "naming",
             "properties",
         ),
-        *("memory", "rows", "selection", "staging", "synced_tables"),
+        *("memory", "resolution", "rows", "selection", "staging", "synced_tables"),
     ),
     "synced_tables": ("private_files",),
     "targets": (),
@@ -81,7 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "read_plan",
             "rows",
         ),
-        *("schema_changes", "staging", "targets"),
+        *("resolution", "schema_changes", "staging", "targets"),
     ),
     "sync": (
         *(
@@ -93,6 +96,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
             "listing",
             "locks",
             "progress",
+            "resolution",
             "selection",
             "targets",
         ),

@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from notion_pipeline.definitions import build_definitions
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.commands import Commands
@@ -18,7 +20,9 @@ SECRET = "98765"
 
 def configure(pipeline: Pipeline, *lines: str) -> None:
     account = "account: {type: token, token: {env: NOTION_TOKEN}}"
-    pipeline.configure("\n".join(["sources:", "  - name: notion", f"    {account}", *(f"    {line}" for line in lines)]))
+    pipeline.configure(
+        "\n".join(["sources:", "  - name: notion", f"    {account}", *(f"    {line}" for line in lines)])
+    )
 
 
 def people_in(workspace: Workspace, title: str = "People", secret: str = "Salary") -> Database:
@@ -44,7 +48,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def columns(pipeline: Pipeline, table: str = "people") -> list[str]:
-    rows = pipeline.query("SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table])
+    rows = pipeline.query(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
+    )
     return [row[0] for row in rows if row[0] in ("name", "salary", "pay", "grade", "wage")]
 
 
@@ -70,11 +76,11 @@ def test_property_renamed_in_notion_stays_excluded(
     workspace.edit_page(people.data_source.pages[0], {"Pay": 98765.5})
     later(workspace, hours=1)
     workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
-    run = synced(pipeline, partition=people.id) if how == "partition" else pipeline.sync(how)
+    _ = pipeline.sync(partition=people.id) if how == "partition" else pipeline.sync(how)
     assert SECRET not in everything(pipeline)  # in the midst of a read as well
     workspace.faults.clear()
     run = synced(pipeline)
-    assert 'the excluded property' in run.log
+    assert "the excluded property" in run.log
     assert '"Pay" in Notion now' in run.log
     assert columns(pipeline) == ["name", "grade"]
     assert SECRET not in everything(pipeline)
@@ -115,9 +121,7 @@ def test_property_that_is_renamed_to_an_excluded_name_goes_with_its_column(
     assert columns(pipeline) == ["name"]
 
 
-def test_name_that_fits_no_property_fails_its_database_alone(
-    workspace: Workspace, pipeline: Pipeline, project: object
-) -> None:
+def test_name_that_fits_no_property_fails_its_database_alone(workspace: Workspace, pipeline: Pipeline) -> None:
     configure(pipeline, "streams:", '  "People": {exclude_properties: [Salery]}')
     people_in(workspace)
     tasks_in(workspace)
@@ -186,7 +190,9 @@ def test_excluded_by_id_stays_so_and_takes_no_other(workspace: Workspace, pipeli
 # Settings keyed by the title of a database
 
 
-@pytest.mark.parametrize("key", ["People", "people", "{id}", "database_{id}", "https://www.notion.so/acme/People-{hex}?v={view}&pvs=4"])
+@pytest.mark.parametrize(
+    "key", ["People", "people", "{id}", "database_{id}", "https://www.notion.so/acme/People-{hex}?v={view}&pvs=4"]
+)
 @pytest.mark.parametrize("job", ["notion_sync", "notion_full_sync"])
 def test_renamed_database_keeps_its_settings(workspace: Workspace, pipeline: Pipeline, key: str, job: str) -> None:
     people = people_in(workspace)
@@ -209,8 +215,6 @@ def test_renamed_database_keeps_its_settings(workspace: Workspace, pipeline: Pip
 
 
 def test_owners_in_dagster_stay_with_a_renamed_database(workspace: Workspace, pipeline: Pipeline) -> None:
-    from notion_pipeline.definitions import build_definitions  # noqa: PLC0415
-
     people = people_in(workspace)
     configure(pipeline, "streams:", '  "People": {owners: ["team:hr"]}')
     synced(pipeline)
@@ -221,7 +225,7 @@ def test_owners_in_dagster_stay_with_a_renamed_database(workspace: Workspace, pi
 
 
 def test_database_left_out_by_title_stays_out(workspace: Workspace, pipeline: Pipeline) -> None:
-    configure(pipeline, 'deselect: ["people"]')
+    configure(pipeline, 'deselect: ["People"]')
     people = people_in(workspace)
     tasks_in(workspace)
     synced(pipeline)
@@ -251,7 +255,7 @@ def test_selected_database_stays_selected_and_another_of_its_title_is_not(
     run = synced(pipeline)
     assert f"({other.database.id}) is called so too, which it does not mean" in run.log
     assert pipeline.query("SELECT title FROM notion.databases WHERE selected") == [("Chores",)]
-    listed = Commands(pipeline.project).json("streams", "chores")
+    listed = Commands(pipeline.project).json("streams", "chores", "--json")
     assert [stream["selected"] for stream in listed] == [True]
     check = Commands(pipeline.project).run("check")
     assert 'means "Chores"' in check.output
@@ -316,12 +320,15 @@ def test_typo_in_deselect_holds_back_what_it_is_nearly(workspace: Workspace, pip
 
 
 def test_catalog_of_an_earlier_version_learns_its_names_by_itself(workspace: Workspace, pipeline: Pipeline) -> None:
-    configure(pipeline, 'select: ["Boys and girls", "Tasks"]', "streams:", '  "Boys and girls": {exclude_properties: [Salary], table: humans}')
+    configure(
+        pipeline,
+        'select: ["Boys and girls", "Tasks"]',
+        "streams:",
+        '  "Boys and girls": {exclude_properties: [Salary], table: humans}',
+    )
     people = people_in(workspace, "Boys and girls")
     tasks_in(workspace)
     synced(pipeline)
-    import duckdb  # noqa: PLC0415
-
     with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
         connection.execute("DROP TABLE _notion_pipeline.resolved")
     workspace.rename_database(people, "Team")

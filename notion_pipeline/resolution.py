@@ -90,7 +90,8 @@ def table_words(source: Source, tables: Iterable[str], title: str) -> tuple[str,
 def known_database_name(source: Source, database: KnownDatabase) -> DatabaseName:
     """All that a database may be called by, as the catalog has it."""
     members = tuple(key for key, _ in database.data_sources)
-    return DatabaseName(database.id, database.title, members, table_words(source, database.tables, database.title))
+    words = table_words(source, database.tables, database.title)
+    return DatabaseName(database.id, database.title, members, words, table_words(source, (), database.title))
 
 
 def resolve_listing(
@@ -110,7 +111,9 @@ def resolve_listing(
         former = before.get(database.id)
         words = table_words(source, former.tables if former else (), database.title)
         members = tuple(member.id for member in database.data_sources)
-        names.append(DatabaseName(database.id, database.title, members, words, former.title if former else ""))
+        former_titles = [former.title] if former and former.title else []
+        aliases = (*former_titles, *table_words(source, (), database.title))
+        names.append(DatabaseName(database.id, database.title, members, words, aliases))
     schemas = {database.id: [member.raw for member in database.data_sources] for database in databases}
     return resolve(source, names, known, schemas)
 

@@ -39,14 +39,14 @@ class DatabaseName:
     Attributes:
         data_source_ids: Of its data sources; dashed, in lower case.
         names: Of its tables, in every way in which they are written.
-        former_title: At the last listing; a name that comes from then still fits where nothing else does.
+        aliases: What fits where nothing else does, such as its title at the last listing.
     """
 
     id: str
     title: str
     data_source_ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    former_title: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 def normalise_id(text: str) -> str | None:
@@ -105,7 +105,7 @@ def find_databases(entry: str, databases: Iterable[DatabaseName], *, globs: bool
         or [found for found in listed if written in found.names]
         or [found for found in listed if spelled(found.title) == spelling]
         or [found for found in listed if spelling in map(spelled, found.names)]
-        or [found for found in listed if spelling and spelled(found.former_title) == spelling]
+        or [found for found in listed if spelling in map(spelled, found.aliases)]
         or [found for found in listed if globs and is_glob(entry) and fnmatchcase(spelled(found.title), spelling)]
     )
 

@@ -9,13 +9,20 @@ from typing import Any
 
 from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import OAuthAccount, Source
+from notion_pipeline.config import KnownNames, OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
-from notion_pipeline.selection import matches_database, named_id, names_database
+from notion_pipeline.resolution import (
+    Resolution,
+    loose_exclusions,
+    resolve_listing,
+    unmatched_exclusions,
+    unresolved_exclusions,
+)
+from notion_pipeline.selection import named_id
 from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.
@@ -77,27 +84,33 @@ class Sight:
     """What an account sees.
 
     Attributes:
+        resolution: What the names in sources.yaml mean by it.
         notes: What the listing had to say while it was made.
         hidden: Relations of selected databases whose target the connection cannot see.
         unclear: Those whose target could not be looked at, with the reason.
     """
 
     listing: Listing
+    resolution: Resolution
     notes: tuple[str, ...]
     hidden: tuple[str, ...]
     unclear: tuple[str, ...] = ()
 
 
-async def look(source: Source, project: Project, known: Mapping[str, KnownDatabase]) -> Sight:
+async def look(
+    source: Source, project: Project, before: Mapping[str, KnownDatabase], names: KnownNames | None = None
+) -> Sight:
     """Lists the databases as a sync does.
 
     Args:
-        known: The databases that were accessible at the last listing, by id.
+        before: The databases of the listings so far, by id.
+        names: What the names in sources.yaml were found to mean so far.
 
     Raises:
         NotionPipelineError: As credential_of and list_databases.
     """
     notes: list[str] = []
+    known = {key: database for key, database in before.items() if database.accessible}
     client = open_client(
         credential_of(source, project), project, source=source.name, log=_nothing, limits=source.limits
     )
@@ -105,9 +118,10 @@ async def look(source: Source, project: Project, known: Mapping[str, KnownDataba
         listing = await list_databases(
             client, named=source.named_ids(), known=known, log=notes.append, source=source.name
         )
-        selected = [database for database in listing.databases if source.selects(database.id, database.title)]
+        resolution = resolve_listing(source, listing.databases, before, names or KnownNames(), listing.failures)
+        selected = [found for found in listing.databases if resolution.source.selects(found.id, found.title)]
         hidden, unclear = await _hidden_relations(client, selected, listing.databases)
-    return Sight(listing, tuple(notes), tuple(hidden), tuple(unclear))
+    return Sight(listing, resolution, tuple(notes), tuple(hidden), tuple(unclear))
 
 
 async def _hidden_relations(
@@ -161,7 +175,11 @@ async def _sees(client: NotionClient, data_source_id: str) -> NotionError | None
 
 
 def fails_a_sync(source: Source, failure: ListingFailure) -> bool:
-    """Whether a database that could not be listed was to be read, so that a sync fails for it."""
+    """Whether a database that could not be listed was to be read, so that a sync fails for it.
+
+    Args:
+        source: That knows what its names mean.
+    """
     if isinstance(failure.error, NotionNotFoundError) and not failure.is_kept:
         # Settings may outlive their database; a selection by its id asks for it.
         return failure.id in {named_id(entry) for entry in source.select}
@@ -189,23 +207,23 @@ def unseen(
     return list(found.values())
 
 
-def named_in_vain(source: Source, sight: Sight, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
-    """Those of the gone databases that sources.yaml names, by id or by a title that no database bears now."""
+def named_in_vain(sight: Sight, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
+    """Those of the gone databases that sources.yaml names, by id or by what no database that is seen is called."""
+    source = sight.resolution.source
     listed = [(database.id, database.title) for database in sight.listing.databases]
+    named = [("select", entry) for entry in source.select] + [("streams", entry) for entry in source.streams]
     entries = [
-        entry for entry in (*source.select, *source.streams) if not any(names_database(entry, *d) for d in listed)
+        (key, entry) for key, entry in named if not any(source.names(key, entry, *database) for database in listed)
     ]
     return [
         database
         for database in gone
-        if any(names_database(entry, database.id, database.title) for entry in entries)
-        and not any(matches_database(entry, database.id, database.title) for entry in source.deselect)
+        if any(source.names(key, entry, database.id, database.title) for key, entry in entries)
+        and not source.deselects(database.id, database.title)
     ]
 
 
-def findings(
-    source: Source, sight: Sight, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()
-) -> list[str]:
+def findings(sight: Sight, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()) -> list[str]:
     """What a person should know of a listing, a line each.
 
     Args:
@@ -213,10 +231,8 @@ def findings(
         gone: Those that are not seen any more.
     """
     listing = sight.listing
-    titles = [(database.id, database.title) for database in listing.databases]
-    failed = [(failure.id, failure.title) for failure in listing.failures]
-    unmatched = source.unmatched([*titles, *failed])
-    lines = [f"{entry} matches no database that the connection sees." for entry in unmatched]
+    lines = [entry.sentence() for entry in sight.resolution.unmatched if not entry.is_mistake]
+    lines += sight.resolution.renamed
     for way, words in _ONE_WAY.items():
         alone = [database for database in listing.databases if database.found_by == {way}]
         if alone:
@@ -230,6 +246,26 @@ def findings(
     if sight.unclear:
         lines.append(f"Relations whose target could not be looked at: {_named(sight.unclear, quotes='')}.")
     return [*lines, *sight.notes]
+
+
+def mistakes(sight: Sight) -> list[str]:
+    """What sources.yaml names and nothing fits, so that a sync would not do what is meant: a line each."""
+    source = sight.resolution.source
+    lines = sight.resolution.mistakes
+    for database in sight.listing.databases:
+        label = f'"{shown_line(database.title) or "Untitled"}" ({database.id})'
+        if not source.selects(database.id, database.title):
+            continue
+        if (reason := sight.resolution.held_back.get(database.id)) is not None:
+            lines.append(f"{label}: {reason}")
+        schemas = [member.raw for member in database.data_sources]
+        names = unresolved_exclusions(source, database.id, database.title)
+        lines += [
+            f"{label}: exclude_properties names {lost}, and the database has no such property; it is not read."
+            for lost in unmatched_exclusions(names, schemas)
+        ]
+        lines += [f"{label}: {problem}" for problem in loose_exclusions(source, database.id, database.title, schemas)]
+    return lines
 
 
 def _named(names: Iterable[str], quotes: str = '"') -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import combinations
@@ -21,6 +22,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationError,
     WithJsonSchema,
     model_validator,
@@ -40,6 +42,8 @@ from notion_pipeline.accounts import (
 from notion_pipeline.config_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.cron import parse_crons
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.properties import PropertyId, name_mark
 from notion_pipeline.redaction import keep_secret
 from notion_pipeline.wording import nearest, quoted
 
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "KnownNames",
     "Limits",
     "OAuthAccount",
     "Source",
@@ -134,9 +139,23 @@ class Limits(FrozenModel):
     )
 
 
+@dataclass(frozen=True)
+class KnownNames:
+    """What the names in one source's part of sources.yaml were found to mean. An id outlives renames in Notion.
+
+    Attributes:
+        databases: Database ids by key of sources.yaml (`select`, `deselect` or `streams`) and entry.
+        properties: Property ids by database id and mark of the name (`properties.name_mark`).
+    """
+
+    databases: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    properties: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+
+
 class Source(FrozenModel):
     """One Notion account, and what is read through it."""
 
+    _names: KnownNames = PrivateAttr(default_factory=KnownNames)
     name: Annotated[str, AfterValidator(config_values.check_source_name)] = Field(
         description="Name of the source: of its schema in DuckDB, its assets, jobs, schedules and sensor.",
         json_schema_extra={"pattern": config_values.SOURCE_NAME},
@@ -154,7 +173,7 @@ class Source(FrozenModel):
         description="Pages last edited before it are not read. A date (00:00 UTC), or a time with its offset.",
     )
     select: tuple[Entry, ...] = Field(
-        default=("*",), description="What is read: titles, globs on titles, database ids, stream names."
+        default=("*",), description="What is read: titles, globs on titles, ids, addresses, stream or table names."
     )
     deselect: Annotated[tuple[Entry, ...], _nothing_as(())] = Field(
         default=(), description="What of it is not, named in the same ways."
@@ -179,7 +198,7 @@ class Source(FrozenModel):
         default=5, ge=0, le=525_600, description="How far before its bookmark an incremental read starts."
     )
     streams: Annotated[dict[Entry, Annotated[StreamSettings, _nothing_as({})]], _nothing_as({})] = Field(
-        default={}, description="What differs for single streams, by title, database id or stream name."
+        default={}, description="What differs for single streams, by title, id, address, stream or table name."
     )
     schedule: Crons = Field(default=(), description="When to sync: a cron or a list of crons.")
     full_sync_schedule: Crons = Field(default=(), description="When to sync in full: a cron or a list of crons.")
@@ -198,22 +217,76 @@ class Source(FrozenModel):
             raise ValueError(problem)
         return self
 
+    def knowing(self, names: KnownNames) -> Source:
+        """The same source, its names meaning what they were found to mean; others fit by title."""
+        source = self.model_copy()
+        source._names = names
+        return source
+
+    def _fits(self, key: str, entry: str, database_id: str, title: str) -> bool:
+        known = self._names.databases.get((key, entry))
+        if known is not None:
+            return (normalise_id(database_id) or database_id) in known
+        fits = selection.names_database if key == "streams" else selection.matches_database
+        return fits(entry, database_id, title)
+
     def selects(self, database_id: str, title: str) -> bool:
         """Whether this database is read: it fits an entry of `select` and none of `deselect`."""
-        return any(selection.matches_database(entry, database_id, title) for entry in self.select) and not any(
-            selection.matches_database(entry, database_id, title) for entry in self.deselect
+        return any(self._fits("select", entry, database_id, title) for entry in self.select) and not self.deselects(
+            database_id, title
         )
 
+    def deselects(self, database_id: str, title: str) -> bool:
+        """Whether an entry of `deselect` takes this database out."""
+        return any(self._fits("deselect", entry, database_id, title) for entry in self.deselect)
+
+    def names(self, key: str, entry: str, database_id: str, title: str) -> bool:
+        """Whether an entry of a key of sources.yaml means this database, other than as a glob."""
+        if (key, entry) in self._names.databases:
+            return self._fits(key, entry, database_id, title)
+        return selection.names_database(entry, database_id, title)
+
     def settings_for(self, database_id: str, title: str) -> StreamSettings:
-        """The settings of one stream, with the source's sync type, owners and tags where it has none of its own."""
-        settings = [own for key, own in self.streams.items() if selection.names_database(key, database_id, title)]
+        """The settings of one stream, with the source's sync type, owners and tags where it has none of its own.
+
+        `exclude_properties` holds the names as they are written, and the ids of the properties that they were ever
+        found to mean.
+        """
+        settings = [own for key, own in self.streams.items() if self._fits("streams", key, database_id, title)]
         own = settings[0] if settings else StreamSettings()
+        known = {PropertyId(key) for name in own.exclude_properties for key in self.property_ids(database_id, name)}
         update = {
             "sync_type": own.sync_type or self.sync_type,
+            "exclude_properties": (*own.exclude_properties, *sorted(known)),
             "owners": own.owners or self.owners,
             "tags": {**self.tags, **own.tags},
         }
         return own.model_copy(update=update)
+
+    def property_ids(self, database_id: str, name: str) -> frozenset[str]:
+        """The properties of a database that a name in `exclude_properties` was ever found to mean."""
+        return self._names.properties.get((database_id, name_mark(name)), frozenset())
+
+    def ids_called(self, entry: str) -> frozenset[str]:
+        """The databases that sources.yaml calls by this text, whatever they are called in Notion."""
+        called = (ids for (_, name), ids in self._names.databases.items() if selection.same_name(name, entry))
+        return frozenset().union(*called)
+
+    def loose_exclusions(self, database_id: str, title: str) -> list[tuple[str, StreamSettings]]:
+        """Keys of `streams` that exclude properties and may be meant for this database, though they do not fit it.
+
+        Those are keys that fit no database at all, and those of another database whose name this one bears. Of a
+        database that has settings of its own there are none.
+        """
+        if any(self._fits("streams", key, database_id, title) for key in self.streams):
+            return []
+        return [
+            (key, own)
+            for key, own in self.streams.items()
+            if own.exclude_properties
+            and not selection.is_id(key)
+            and (("streams", key) not in self._names.databases or selection.names_database(key, database_id, title))
+        ]
 
     def sync_type_for(self, database_id: str, title: str) -> SyncType:
         """How one stream is synced, unless a run asks for another way."""
@@ -224,26 +297,9 @@ class Source(FrozenModel):
         return self.settings_for(database_id, title).table
 
     def named_ids(self) -> list[str]:
-        """Ids of the databases that `select` and `streams` name by id; they are asked for where search misses them."""
+        """Ids of databases and data sources in `select` and `streams`; they are asked for where search misses them."""
         ids = (selection.named_id(entry) for entry in (*self.select, *self.streams))
         return list(dict.fromkeys(database_id for database_id in ids if database_id))
-
-    def unmatched(self, databases: Iterable[tuple[str, str]]) -> list[str]:
-        """What names none of these databases, such as `select "Taks"`; for a warning.
-
-        Args:
-            databases: Id and title of each database of the listing.
-        """
-        listing = list(databases)
-        entries = [
-            *(("select", entry) for entry in self.select if entry not in ("*", selection.DATABASES_STREAM)),
-            *(("deselect", entry) for entry in self.deselect if entry != selection.DATABASES_STREAM),
-        ]
-        lost = [(k, entry) for k, entry in entries if not any(selection.matches_database(entry, *d) for d in listing)]
-        lost += [
-            ("streams", key) for key in self.streams if not any(selection.names_database(key, *d) for d in listing)
-        ]
-        return [f"{key} {quoted(entry)}" for key, entry in lost]
 
     def check_streams(self, databases: Iterable[tuple[str, str]], *, file: str = "sources.yaml") -> None:
         """Makes sure that each key of `streams` fits one database, and each database one key.
@@ -255,7 +311,7 @@ class Source(FrozenModel):
         Raises:
             ConfigError: One fits several. Titles are not unique in Notion; ids are.
         """
-        problems = selection.ambiguities(self.streams, databases)
+        problems = selection.ambiguities(self.streams, databases, lambda *named: self._fits("streams", *named))
         if problems:
             raise config_error(file, [f"sources ({self.name}): {problem}" for problem in problems])
 
@@ -265,7 +321,9 @@ class Source(FrozenModel):
         """What check_streams refuses, by the id of each database that it is about: nobody else is held up by it."""
         return {
             database_id: config_error(file, [f"sources ({self.name}): {problem}"])
-            for ids, problem in selection.ambiguous(self.streams, databases)
+            for ids, problem in selection.ambiguous(
+                self.streams, databases, lambda *named: self._fits("streams", *named)
+            )
             for database_id in ids
         }
 
@@ -285,13 +343,17 @@ def _stream_problem(streams: Mapping[str, StreamSettings]) -> str | None:
     holders: dict[str, str] = {}
     for key, settings in streams.items():
         # DuckDB compares names without regard to case.
-        for kind, value in (("table", settings.table and settings.table.lower()), ("id", selection.named_id(key))):
+        for kind, value in (("table", settings.table and settings.table.lower()), ("id", _only_id(key))):
             first = holders.setdefault(f"{kind} {value}", key) if value else key
             if first != key:
                 what = "have one table" if kind == "table" else "name one database"
                 shown = settings.table if kind == "table" else value
                 return f"streams: {quoted(first)} and {quoted(key)} {what}, {quoted(shown)}"
     return None
+
+
+def _only_id(key: str) -> str | None:
+    return selection.named_id(key) if selection.is_id(key) else None
 
 
 class Sources(FrozenModel):

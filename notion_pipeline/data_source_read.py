@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.client import NotionClient
@@ -14,6 +15,7 @@ from notion_pipeline.config import Source
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.errors import (
     AuthorizationError,
+    ConfigError,
     InvalidIdError,
     NotionError,
     NotionNotFoundError,
@@ -23,8 +25,18 @@ from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.progress import Progress
-from notion_pipeline.properties import Property, exclusion_marks, fingerprint, parse_properties, schema_snapshot
+from notion_pipeline.properties import (
+    Property,
+    PropertyId,
+    exclusion_marks,
+    fingerprint,
+    fitting_properties,
+    name_mark,
+    parse_properties,
+    schema_snapshot,
+)
 from notion_pipeline.read_plan import Decision, decide
+from notion_pipeline.resolution import loose_exclusions
 from notion_pipeline.rows import RowSchema
 from notion_pipeline.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
@@ -41,6 +53,7 @@ class SyncOptions:
         forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
         skip: Data sources that an earlier attempt of this run committed.
         visible: Ids of all data sources that the last listing saw; a relation elsewhere is looked up.
+        held_back: Why a database must not be read, by its id.
     """
 
     source: Source
@@ -49,6 +62,7 @@ class SyncOptions:
     forced: str | None = None
     skip: frozenset[str] = frozenset()
     visible: frozenset[str] = frozenset()
+    held_back: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -117,6 +131,8 @@ class DataSourceRead:
         self._source = context.options.source
         settings = self._source.settings_for(target.id, target.title)
         self._excluded = tuple(sorted(settings.exclude_properties))
+        #: Ids of the excluded properties that this read has seen, by the mark of their names.
+        self._excluded_ids: dict[str, frozenset[str]] = {}
         self._sync_type = self._options.forced or str((settings.sync_type or self._source.sync_type).value)
 
     def _say(self, line: str) -> None:
@@ -149,12 +165,36 @@ class DataSourceRead:
         if raw is None or server_time is None:
             schema = await self._look()
         else:
-            schema = _Schema(parse_properties(raw, self._excluded), server_time, server_time)
+            schema = self._schema_of(raw, server_time, server_time)
         if _is_ahead(state, schema.present):
             # One clock is not believed against a bookmark; it may also be that another run moved it since the listing.
             again = await self._look()
             schema = replace(again, server_time=min(schema.server_time, again.server_time))
         return schema
+
+    def _schema_of(self, raw: dict[str, Any], server_time: datetime, present: datetime | None) -> _Schema:
+        """The schema without what is excluded, of which the ids are noted: they stay excluded through renames.
+
+        Raises:
+            ConfigError: A property is excluded by a key of `streams` that may be meant for this database.
+        """
+        for name in self._excluded:
+            if type(name) is str and (fitting := fitting_properties(name, [raw])):
+                mark = name_mark(name)
+                self._excluded_ids[mark] = self._excluded_ids.get(mark, frozenset()) | fitting.keys()
+        found = {PropertyId(key) for ids in self._excluded_ids.values() for key in ids}
+        self._excluded = tuple(sorted([*self._excluded, *(found - {*self._excluded})]))
+        self._refuse_loose_exclusions(raw)
+        return _Schema(parse_properties(raw, self._excluded), server_time, present)
+
+    def _refuse_loose_exclusions(self, raw: dict[str, Any]) -> None:
+        """What some key means to exclude must not land because nobody can tell which database the key means."""
+        for problem in loose_exclusions(self._source, self._target.id, self._target.title, [raw]):
+            raise ConfigError(
+                problem,
+                cure=f"Where it is meant, write its id {self._target.id} as the key. Where it is not, take the key "
+                f'out, or give this database a key of its own: streams: {{"{self._target.id}": {{}}}}.',
+            )
 
     async def _look(self) -> _Schema:
         answer = await self._client.data_source(self._data_source.id)
@@ -165,14 +205,13 @@ class DataSourceRead:
                 cure="Restore it in Notion, or materialize the listing: its partition goes then, its table stays.",
                 status=404,
             )
-        properties = parse_properties(answer.body, self._excluded)
         if answer.server_time is not None:
-            return _Schema(properties, answer.server_time, answer.server_time)
+            return self._schema_of(answer.body, answer.server_time, answer.server_time)
         # The local clock is no answer: edits would be lost where it is ahead. The data source was edited in the past.
         known = (as_datetime(answer.body.get(stamp)) for stamp in ("last_edited_time", "created_time"))
         past = next((moment for moment in known if moment is not None), _LONG_AGO)
         self._say(f"Notion's answer does not tell its time; the next sync reads what was edited since {past}.")
-        return _Schema(properties, past, None)
+        return self._schema_of(answer.body, past, None)
 
     async def _read(
         self, stage: Stage, schema: _Schema, decision: Decision, state: StreamState | None, *, is_last_try: bool
@@ -302,6 +341,7 @@ class DataSourceRead:
             account=self._options.account,
             start_date=self._source.start_date,
             excluded=self._excluded,
+            excluded_ids=dict(self._excluded_ids),
             snapshot=schema_snapshot(properties),
             fingerprint=fingerprint(properties),
             schema_changes=tuple(change.as_json() for change in decision.changes),

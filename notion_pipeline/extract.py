@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,8 @@ class Extract:
         full: Whether everything was read, archived rows too; the table then becomes exact.
         reason: Why everything was read though it was not asked for; empty otherwise.
         start_date: Pages last edited before it were not read.
+        excluded: Names and ids of the properties left out.
+        excluded_ids: The ids that the read found for the names among them, by the name's mark.
         snapshot, fingerprint: The schema the rows were read under.
         schema_changes: Against the schema of the sync before, as `SchemaChange.as_json` gives them.
         hidden_relations: Data source id a relation points to and the connection cannot see, by property id.
@@ -50,6 +52,7 @@ class Extract:
     counts: ReadCounts
     reason: str = ""
     unclear_relations: dict[str, str] = field(default_factory=dict)
+    excluded_ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def read(self) -> str:

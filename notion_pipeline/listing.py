@@ -59,6 +59,7 @@ class KnownDatabase:
     Attributes:
         marks: Of its data sources as search showed them when it was last asked for; None where that is not known.
         asked_at: When it was last asked for by id.
+        tables: Of its data sources, without the schema.
     """
 
     id: str
@@ -70,6 +71,7 @@ class KnownDatabase:
     created_time: datetime | None = None
     marks: str | None = None
     asked_at: datetime | None = None
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ async def list_databases(
     """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
 
     Args:
-        named: Database ids that sources.yaml names.
+        named: Ids of databases or data sources that sources.yaml names.
         known: The databases that were accessible at the last listing, by id.
         source: Its name in sources.yaml, for the failures.
 
@@ -191,17 +193,22 @@ async def list_databases(
     search = await _search(client, log)
     members = _by_database(search, log)
     ways: dict[str, set[str]] = {}
+    owners = {member_id: database_id for database_id, found in members.items() for member_id in found}
+    owners |= {member_id: before.id for before in known.values() for member_id, _ in before.data_sources}
+    named = [owners.get(named_id, named_id) for named_id in named]
     for way, ids in (("search", members), ("sources.yaml", named), ("catalog", known)):
         for database_id in ids:
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
     asked = {database_id: frozenset(by) for database_id, by in ways.items() if database_id not in unchanged}
     found = await _databases(client, asked, search.data_sources)
-    databases = [
-        replace(database, marks=_marks(members.get(key, {})))
+    # Two ids may lead to one database: its own, and that of a data source that search does not show.
+    distinct = {
+        database.id: replace(database, marks=_marks(members.get(database.id, {})))
         for key, database in found.items()
-        if isinstance(database, ListedDatabase)
-    ]
+        if isinstance(database, ListedDatabase) and (key == database.id or database.id not in ways)
+    }
+    databases = list(distinct.values())
     databases += [
         _as_known(known[database_id], members[database_id], frozenset(ways[database_id])) for database_id in unchanged
     ]
@@ -480,7 +487,7 @@ async def _databases(
 
     async def ask(database_id: str) -> None:
         try:
-            found[database_id] = await _database(client, database_id, asked[database_id], data_sources)
+            found[database_id] = await _named_database(client, database_id, asked[database_id], data_sources)
         except AuthorizationError as error:
             found[database_id] = error
             raise
@@ -497,6 +504,21 @@ async def _databases(
             if not await client.accepts_credential():
                 raise
     return found
+
+
+async def _named_database(
+    client: NotionClient, named_id: str, found_by: frozenset[str], data_sources: dict[str, dict[str, Any]]
+) -> ListedDatabase:
+    """The database of an id; of one that sources.yaml alone knows, also where it is a data source's."""
+    try:
+        return await _database(client, named_id, found_by, data_sources)
+    except NotionInTrashError:
+        raise
+    except NotionNotFoundError:
+        owner = await _owner(client, named_id) if found_by == {"sources.yaml"} else None
+        if owner is None:
+            raise
+    return await _database(client, owner, found_by, data_sources)
 
 
 async def _database(
@@ -552,6 +574,14 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
         name = entry.get("name")
         found.append((member_id, name if isinstance(name, str) else ""))
     return list(dict(found).items())
+
+
+async def _owner(client: NotionClient, data_source_id: str) -> str | None:
+    """The database of a data source that search does not show; None where the id is not that of one."""
+    try:
+        return _database_of((await client.data_source(data_source_id)).body)
+    except NotionRequestError:
+        return None
 
 
 async def _member(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.config import Source
+from notion_pipeline.config import KnownNames, Source
 from notion_pipeline.errors import NotionError, NotionPipelineError
 from notion_pipeline.listing import ListedDatabase, Listing
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.properties import Exclusion
+from notion_pipeline.resolution import resolve, table_words, unresolved_exclusions
+from notion_pipeline.selection import DatabaseName
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
@@ -31,17 +33,21 @@ def save_listing(
     selected: Collection[str],
     *,
     failed: Collection[str] = (),
+    names: KnownNames | None = None,
 ) -> None:
     """Keeps what the reads of this run need of the listing, in place of the run's before.
 
     Args:
+        source: That knows what its names mean.
         failed: Ids of the listing's failures that are failures of a sync as well.
+        names: What its names were found to mean, to be kept.
     """
     wanted = set(selected)
     content = {
         "run_id": run_id,
         "made_at": time.time(),
         "named": source.named_ids(),
+        "meant": [[*entry, sorted(ids)] for entry, ids in (names or KnownNames()).databases.items()],
         "titles": {database.id: database.title for database in listing.databases if database.id not in wanted}
         | {found.id: found.title for found in listing.failures if found.id not in failed},
         "server_time": listing.server_time.isoformat() if listing.server_time else None,
@@ -70,7 +76,7 @@ def save_listing(
                 "title": database.title,
                 "url": database.url,
                 "data_sources": [
-                    {"id": member.id, "name": member.name, "raw": _needed(member.raw, _excluded(source, database))}
+                    {"id": member.id, "name": member.name, "raw": _needed(source, database, member.raw)}
                     for member in database.data_sources
                 ],
             }
@@ -129,11 +135,21 @@ class LastListing:
     Attributes:
         made_at: Epoch seconds by the local clock.
         named: Ids that sources.yaml named then; one that is not among the databases could not be seen.
+        names: What the names in sources.yaml were found to mean until then.
     """
 
     made_at: float
     named: frozenset[str]
     databases: Mapping[str, SeenDatabase]
+    names: KnownNames = field(default_factory=KnownNames)
+
+    def bound(self, source: Source) -> Source:
+        """The source as it stands now, knowing what its names mean by this listing."""
+        seen = [
+            DatabaseName(found.id, found.title, found.data_sources, table_words(source, (), found.title))
+            for found in self.databases.values()
+        ]
+        return resolve(source, seen, self.names).source
 
     def database_of(self, data_source_id: str) -> str | None:
         """The database that a data source belongs to; None where the listing did not see it."""
@@ -164,8 +180,12 @@ def last_listing(home: Path, source: str) -> LastListing | None:
         databases += [
             SeenDatabase(key, content["titles"][key], tuple(ids), selected=False) for key, ids in members.items()
         ]
+        names = {(key, entry): frozenset(ids) for key, entry, ids in content["meant"]}
         return LastListing(
-            float(content["made_at"]), frozenset(content["named"]), {database.id: database for database in databases}
+            float(content["made_at"]),
+            frozenset(content["named"]),
+            {database.id: database for database in databases},
+            KnownNames(names),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
@@ -210,12 +230,11 @@ def _from_json(raw: dict[str, Any]) -> NotionPipelineError:
     return NotionPipelineError(raw["message"], cure=raw["cure"], source=raw["source"], database=raw["database"])
 
 
-def _excluded(source: Source, database: ListedDatabase) -> Exclusion:
-    return Exclusion(source.settings_for(database.id, database.title).exclude_properties)
-
-
-def _needed(raw: dict[str, Any], excluded: Exclusion) -> dict[str, Any]:
-    """The schema, without the properties that are to be nowhere."""
+def _needed(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema, without the properties that are to be nowhere; None while it is not known which these are."""
+    if unresolved_exclusions(source, database.id, database.title):
+        return None
+    excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
     return {"id": raw.get("id"), "properties": excluded.out_of(raw.get("properties"))}
 
 

@@ -8,14 +8,21 @@ from notion_pipeline.errors import InvalidIdError
 
 #: Characters of a refused id that a message repeats.
 LONGEST_QUOTE = 80
-_ID = re.compile(r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})", re.IGNORECASE)
+#: An id in a regular expression, with its first groups, for `dashed`.
+ID_FORM = r"([0-9a-f]{8})(-?)([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{4})\2([0-9a-f]{12})"
+_ID = re.compile(ID_FORM, re.IGNORECASE)
 _SEPARATOR = re.compile(r"[/\\]")
 
 
 def normalise_id(text: str) -> str | None:
     """The Notion id in lower case with dashes, None where the text is no id."""
     match = _ID.fullmatch(text.strip())
-    return "-".join(match.group(1, 3, 4, 5, 6)).lower() if match else None
+    return dashed(match) if match else None
+
+
+def dashed(match: re.Match[str]) -> str:
+    """The id that `ID_FORM` found, in lower case with dashes."""
+    return "-".join(match.group(1, 3, 4, 5, 6)).lower()
 
 
 def notion_id(found: object, what: str) -> str:

@@ -47,7 +47,7 @@ class Outstanding:
     def __init__(
         self, source: Source, cursor: ChangesCursor, listing: LastListing | None, committed: Mapping[str, datetime]
     ) -> None:
-        self._source = source
+        self._source = source = listing.bound(source) if listing is not None else source
         self.cursor = cursor
         self.listing = listing
         self._committed = committed
@@ -125,6 +125,7 @@ class Outstanding:
             database_id
             for database_id in self._source.named_ids()
             if database_id not in self.listing.databases
+            and self.listing.database_of(database_id) is None
             and database_id not in self.listing.named
             and self._source.selects(database_id, "")
         ]

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from notion_pipeline.json_text import dump_json, valid_text
+from notion_pipeline.spelling import spelled
 
 COMPUTED = frozenset({"formula", "rollup"})
 # Not computed, but the other side of a two-way relation changes it without an edit here, and a verification expires.
@@ -83,17 +84,26 @@ def encode_id(property_id: str) -> str:
     return urllib.parse.quote(property_id, safe="!'()*")
 
 
+class PropertyId(str):
+    """A property's decoded id, where a name could stand as well."""
+
+    __slots__ = ()
+
+
 class Exclusion:
-    """The properties that an operator wants nowhere, given by name or by id in either form."""
+    """The properties that an operator wants nowhere, given by name or by id in either form.
+
+    Neither case nor accents count in names: what was meant to be nowhere must not land for a capital letter.
+    """
 
     __slots__ = ("_ids", "_names")
 
     def __init__(self, exclude: Collection[str] = ()) -> None:
-        self._names = frozenset(valid_text(entry) for entry in exclude)
-        self._ids = self._names | {decode_id(entry) for entry in exclude}
+        self._names = frozenset(spelled(valid_text(entry)) for entry in exclude if not isinstance(entry, PropertyId))
+        self._ids = frozenset(valid_text(entry) for entry in exclude) | {decode_id(entry) for entry in exclude}
 
     def __bool__(self) -> bool:
-        return bool(self._names)
+        return bool(self._ids)
 
     def out_of(self, entries: Any) -> dict[str, Any]:
         """A mapping by property name, of values or of schema entries, without the excluded ones."""
@@ -105,12 +115,36 @@ class Exclusion:
 
     def covers(self, name: str, raw_id: Any) -> bool:
         """Whether a property of this name, and of this id in either form, is excluded."""
-        return valid_text(name) in self._names or (isinstance(raw_id, str) and decode_id(raw_id) in self._ids)
+        return spelled(valid_text(name)) in self._names or (isinstance(raw_id, str) and decode_id(raw_id) in self._ids)
 
 
 def exclusion_marks(exclude: Collection[str]) -> tuple[str, ...]:
     """What is noted of excluded properties to see later whether others are; it does not spell their names."""
-    return tuple(sorted(hashlib.sha256(valid_text(entry).encode()).hexdigest()[:16] for entry in exclude))
+    return tuple(sorted(_digest(entry) for entry in exclude))
+
+
+def name_mark(entry: str) -> str:
+    """By what an excluded property's name is known to the catalog, which does not spell it."""
+    return _digest(spelled(valid_text(entry)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(valid_text(text).encode()).hexdigest()[:16]
+
+
+def fitting_properties(entry: str, data_sources: Iterable[Any]) -> dict[PropertyId, str]:
+    """Name by id of the properties that an entry of `exclude_properties` fits.
+
+    Args:
+        data_sources: Data sources as Notion gives them, or as much of each as holds its `properties`.
+    """
+    exclusion = Exclusion([entry])
+    return {
+        PropertyId(prop.id): prop.name
+        for data_source in data_sources
+        for prop in parse_properties(data_source)
+        if exclusion.covers(prop.name, prop.id)
+    }
 
 
 def parse_properties(data_source: dict[str, Any], exclude: Collection[str] = ()) -> tuple[Property, ...]:

@@ -1,67 +1,158 @@
-"""Which database an entry of sources.yaml means: by title, by glob on the title, by id or by stream name.
+"""Which database a text means, wherever one is named: in sources.yaml, on the command line, in the Launchpad.
 
-The id is the key and the title a label, so an id always names one database and a title may name several. Titles
-are compared after Unicode composition and without the blanks round them, since neither shows on a screen.
+One may be named by its id, as `database_<id>`, by an address copied from Notion, as `Title-<id>` or `<id>?v=<view>`, by
+the id of one of its data sources, by its title, by its table, or by a glob on titles. What is most exact counts alone:
+the title `Plan [2024]` is not read as a glob where a database bears it. Neither case nor accents count, but where they
+tell two databases apart. Titles are compared after Unicode composition and without the blanks round them, since neither
+shows on a screen.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
-from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.notion_ids import ID_FORM, dashed, normalise_id
+from notion_pipeline.spelling import label, spelled
 from notion_pipeline.wording import quoted
 
 DATABASES_STREAM = "databases"
 """The stream that lists the databases. As an entry it is valid and names no database."""
 
-_STREAM_PREFIX = "database_"
+_STREAM_PREFIX = re.compile(r"^database_", re.IGNORECASE)
+#: The last part of an address, or what is left of one: the id alone, or behind the title.
+_ID_AT_END = re.compile(rf"(?:.*[-_\s])??{ID_FORM}", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"\w+://|([\w-]+\.)*notion\.(so|site|com)/", re.IGNORECASE)
+_GLOB = re.compile(r"[*?\[]")
+_NUMBER = re.compile(r"\d+")
+_TYPO_RATIO = 0.8
+
+
+@dataclass(frozen=True)
+class DatabaseName:
+    """All that a database may be called by.
+
+    Attributes:
+        data_source_ids: Of its data sources; dashed, in lower case.
+        names: Of its tables, in every way in which they are written.
+        aliases: What fits where nothing else does, such as its title at the last listing.
+    """
+
+    id: str
+    title: str
+    data_source_ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 def stream_name(database_id: str) -> str:
     """The name under which users know the stream of a database."""
-    return f"{_STREAM_PREFIX}{normalise_id(database_id) or database_id}"
+    return f"database_{normalise_id(database_id) or database_id}"
 
 
 def named_id(entry: str) -> str | None:
-    """The database id that an entry names, as such or as a stream name; None where it is a title or a glob."""
-    return normalise_id(entry.strip().removeprefix(_STREAM_PREFIX))
+    """The id in an entry: alone, as a stream name, in an address, or behind a title; None where there is none.
+
+    It may be that of a database or of a data source. An address also names the view in which a database was looked at,
+    as `v=<id>`; that is left aside.
+    """
+    if (found := _only_id(entry)) is not None:
+        return found
+    path = re.split(r"[?#]", entry.strip(), maxsplit=1)[0].rstrip("/")
+    match = _ID_AT_END.fullmatch(path.rsplit("/", 1)[-1].strip())
+    return dashed(match) if match else None
+
+
+def is_id(entry: str) -> bool:
+    """Whether an entry can be nothing but an id or an address; `Title-<id>` may be a title as well."""
+    if _only_id(entry) is not None or normalise_id(entry.split("?", maxsplit=1)[0]) is not None:
+        return True
+    return _ADDRESS.match(entry.strip()) is not None and named_id(entry) is not None
+
+
+def is_glob(entry: str) -> bool:
+    """Whether an entry has a glob's signs, so that it may be meant for many titles or for none."""
+    return _GLOB.search(entry) is not None and named_id(entry) is None
+
+
+def find_databases(entry: str, databases: Iterable[DatabaseName], *, globs: bool = True) -> list[DatabaseName]:
+    """The databases that an entry means: those that fit in the most exact way in which any does.
+
+    Args:
+        globs: Whether it may be a glob on titles.
+    """
+    listed = list(databases)
+    if entry == DATABASES_STREAM:
+        return []
+    named = named_id(entry)
+    by_id = [found for found in listed if named in (found.id, *found.data_source_ids)]
+    if is_id(entry):
+        return by_id
+    written, spelling = label(entry), spelled(entry)
+    return (
+        [found for found in listed if label(found.title) == written]
+        or by_id
+        or [found for found in listed if written in found.names]
+        or [found for found in listed if spelled(found.title) == spelling]
+        or [found for found in listed if spelling in map(spelled, found.names)]
+        or [found for found in listed if spelling in map(spelled, found.aliases)]
+        or [found for found in listed if globs and is_glob(entry) and fnmatchcase(spelled(found.title), spelling)]
+    )
 
 
 def names_database(key: str, database_id: str, title: str) -> bool:
-    """Whether a key of `streams` names this database: its id, its stream name or its exact title."""
-    if key == DATABASES_STREAM:
-        return False
-    return names_by_id(key, database_id) or _label(key) == _label(title)
-
-
-def names_by_id(key: str, database_id: str) -> bool:
-    """Whether an entry names this database by id or stream name, which no other database can share."""
-    return named_id(key) == (normalise_id(database_id) or database_id)
+    """Whether a key of `streams` fits this database, whatever others there are."""
+    return bool(find_databases(key, [_named(database_id, title)], globs=False))
 
 
 def matches_database(entry: str, database_id: str, title: str) -> bool:
-    """Whether an entry of `select` or `deselect` fits this database."""
-    if entry == DATABASES_STREAM:
-        return False
-    # Equality first: a title such as "Plan [2024]" is found as it stands, though its brackets are a glob's.
-    return names_database(entry, database_id, title) or fnmatchcase(_label(title), _label(entry))
+    """Whether an entry of `select` or `deselect` fits this database, whatever others there are."""
+    return bool(find_databases(entry, [_named(database_id, title)]))
 
 
-def ambiguities(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> list[str]:
-    """What is not one to one between keys of `streams` and the databases of a listing (id and title each)."""
-    return [problem for _, problem in ambiguous(keys, databases)]
+def bears(entry: str, database: DatabaseName) -> bool:
+    """Whether a database is called by an entry today. Its table, which keeps its name, counts as it is written."""
+    named = named_id(entry)
+    return (
+        named in (database.id, *database.data_source_ids)
+        or spelled(entry) == spelled(database.title)
+        or label(entry) in database.names
+    )
 
 
-def ambiguous(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> list[tuple[tuple[str, ...], str]]:
+def same_name(first: str, second: str) -> bool:
+    """Whether two texts are one name."""
+    return spelled(first) == spelled(second)
+
+
+def ambiguities(
+    keys: Iterable[str],
+    databases: Iterable[tuple[str, str]],
+    fits: Callable[[str, str, str], bool] = names_database,
+) -> list[str]:
+    """What is not one to one between keys of `streams` and the databases of a listing (id and title each).
+
+    Args:
+        fits: Whether a key means the database of an id and a title.
+    """
+    return [problem for _, problem in ambiguous(keys, databases, fits)]
+
+
+def ambiguous(
+    keys: Iterable[str],
+    databases: Iterable[tuple[str, str]],
+    fits: Callable[[str, str, str], bool] = names_database,
+) -> list[tuple[tuple[str, ...], str]]:
     """The same, each with the ids of the databases that it is about."""
     databases_of: dict[str, list[str]] = {}
     keys_of: dict[str, list[str]] = {}
     listing = list(databases)
     for key in keys:
         for database_id, title in listing:
-            if names_database(key, database_id, title):
+            if fits(key, database_id, title):
                 databases_of.setdefault(key, []).append(database_id)
                 keys_of.setdefault(database_id, []).append(key)
     return [
@@ -79,5 +170,18 @@ def ambiguous(keys: Iterable[str], databases: Iterable[tuple[str, str]]) -> list
     ]
 
 
-def _label(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+def is_a_typo_of(entry: str, title: str) -> bool:
+    """Whether an entry is nearly a title: much the same letters, and the same numbers."""
+    first, second = spelled(entry), spelled(title)
+    return (
+        _NUMBER.findall(first) == _NUMBER.findall(second)
+        and SequenceMatcher(None, first, second).ratio() >= _TYPO_RATIO
+    )
+
+
+def _named(database_id: str, title: str) -> DatabaseName:
+    return DatabaseName(normalise_id(database_id) or database_id, title)
+
+
+def _only_id(entry: str) -> str | None:
+    return normalise_id(_STREAM_PREFIX.sub("", entry.strip(), count=1))

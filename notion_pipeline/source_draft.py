@@ -14,7 +14,7 @@ from notion_pipeline.config_values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.naming import NamedDatabase, slug, table_names
-from notion_pipeline.selection import DATABASES_STREAM, matches_database, names_database
+from notion_pipeline.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
 from notion_pipeline.sources_writer import Entry
 from notion_pipeline.stream_search import nearest_titles
 from notion_pipeline.wording import quoted
@@ -158,16 +158,21 @@ def resolve_entries(entries: Iterable[str], databases: Sequence[ListedDatabase])
     Raises:
         ConfigError: One fits no database that the account sees.
     """
+    names = [_called(database) for database in databases]
     found: list[str] = []
     for entry in entries:
-        fitting = [database.id for database in databases if matches_database(entry, database.id, database.title)]
-        exact = [database.id for database in databases if names_database(entry, database.id, database.title)]
-        if not fitting and entry not in ("*", DATABASES_STREAM):
+        exact = [database.id for database in find_databases(entry, names, globs=False)]
+        if not exact and entry not in ("*", DATABASES_STREAM) and not find_databases(entry, names):
             near = nearest_titles(entry, (database.title for database in databases))
             hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
             raise ConfigError(f"No database that the account sees fits {quoted(entry)}.{hint}")
-        found += exact or ([entry] if _GLOB & set(entry) or entry == DATABASES_STREAM else fitting)
+        found += exact or [entry]
     return list(dict.fromkeys(found))
+
+
+def fitting(entry: str, databases: Sequence[ListedDatabase]) -> set[str]:
+    """Ids of the databases that an entry of `select` or `deselect` means."""
+    return {found.id for found in find_databases(entry, map(_called, databases))}
 
 
 def changed_selection(
@@ -181,10 +186,7 @@ def changed_selection(
     Args:
         wanted: Database ids.
     """
-    fits = {
-        entry: {database.id for database in databases if matches_database(entry, database.id, database.title)}
-        for entry in (*select, *deselect)
-    }
+    fits = {entry: fitting(entry, databases) for entry in (*select, *deselect)}
 
     def stays(entry: str) -> bool:
         found = fits[entry]
@@ -202,12 +204,13 @@ def changed_selection(
 
 
 def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatabase:
-    """The database that a title, id or stream name means.
+    """The database that a text means: a title, an id, an address, a stream name or the table a title gives.
 
     Raises:
         ConfigError: None, or several.
     """
-    found = [database for database in databases if names_database(entry, database.id, database.title)]
+    meant = {found.id for found in find_databases(entry, map(_called, databases), globs=False)}
+    found = [database for database in databases if database.id in meant]
     if len(found) == 1:
         return found[0]
     if found:
@@ -218,6 +221,12 @@ def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatab
     near = nearest_titles(entry, (database.title for database in databases))
     hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
     raise ConfigError(f"No database that the account sees is called {quoted(entry)}.{hint}")
+
+
+def _called(database: ListedDatabase) -> DatabaseName:
+    return DatabaseName(
+        database.id, database.title, tuple(member.id for member in database.data_sources), (slug(database.title),)
+    )
 
 
 def check_own_table(name: str, others: Iterable[str]) -> str:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
+from notion_pipeline.selection import is_id, named_id
+from notion_pipeline.spelling import PLAIN_LETTERS
+
 Thing = TypeVar("Thing")
 
-#: Letters that Unicode does not take apart into a base and a mark.
-_PLAIN = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
-)
 _NO_WORD = re.compile(r"[\W_]+")
-_ID_IN_ADDRESS = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
-_DASHED_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STREAM_PREFIX = re.compile(r"^database_(?=[0-9a-f-]+$)", re.IGNORECASE)
 _SHORTEST_ID_PART = 4
 
@@ -41,7 +38,7 @@ class Searchable:
 
 def folded(text: str) -> str:
     """The text as it is compared: lower case, no accents, words apart by one blank."""
-    parts = unicodedata.normalize("NFKD", text.casefold()).translate(_PLAIN)
+    parts = unicodedata.normalize("NFKD", text.casefold()).translate(PLAIN_LETTERS)
     return _NO_WORD.sub(" ", "".join(char for char in parts if not unicodedata.combining(char))).strip()
 
 
@@ -53,8 +50,10 @@ def search(query: str, things: Iterable[Thing], describe: Callable[[Thing], Sear
     listed = list(things)
     if not query.strip():
         return listed
-    wanted = _id_of(query)
-    words = [wanted] if wanted else folded(_STREAM_PREFIX.sub("", query.strip())).split()
+    wanted = named_id(query)
+    if wanted and not is_id(query) and any(folded(describe(thing).title) == folded(query) for thing in listed):
+        wanted = None
+    words = [wanted.replace("-", "")] if wanted else folded(_STREAM_PREFIX.sub("", query.strip())).split()
     if not words:  # no letter and no digit, such as an emoji: found as it stands
         return [thing for thing in listed if query.strip() in describe(thing).title]
     scored = [(_score(words, describe(thing)), place, thing) for place, thing in enumerate(listed)]
@@ -71,15 +70,6 @@ def nearest_titles(query: str, titles: Iterable[str], most: int = 3) -> list[str
     near = [by_folded[text] for text in get_close_matches(folded(query), by_folded, n=most, cutoff=0.6)]
     near += [words[word] for word in get_close_matches(folded(query), words, n=most, cutoff=0.7)]
     return list(dict.fromkeys(near))[:most]
-
-
-def _id_of(query: str) -> str | None:
-    lowered = query.strip().lower()
-    if (dashed := _DASHED_ID.search(lowered)) is not None:
-        return dashed[0].replace("-", "")
-    # An address ends in the id of what it shows; the id of its view follows after `?v=`.
-    plain = _ID_IN_ADDRESS.search(lowered)
-    return plain[0] if plain else None
 
 
 def _score(words: Sequence[str], thing: Searchable) -> tuple[int, int, int] | None:

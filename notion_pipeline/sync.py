@@ -26,11 +26,12 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
-from notion_pipeline.errors import AuthorizationError, NotionPipelineError, about, located
+from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, about, located
 from notion_pipeline.extract import DatabaseExtract, Extract
 from notion_pipeline.listing import data_source_entries, plain_title
 from notion_pipeline.locks import database_lock
 from notion_pipeline.progress import Progress
+from notion_pipeline.resolution import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.selection import stream_name
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
@@ -159,6 +160,8 @@ class Sync:
             return extract
         try:
             self._raise_if_refused()
+            if (reason := self._options.held_back.get(target.id)) is not None:
+                raise ConfigError(reason)
             if (release := self._lock(target)) is None:
                 return None
             extract.release = release
@@ -190,6 +193,7 @@ class Sync:
         if not target.data_sources:
             target = await self._look_up(client, target)
             extract.title, extract.url = target.title, target.url
+        await self._require_exclusions(client, target)
         states = await self._states(target)
         for data_source in target.data_sources:
             if data_source.id in self._options.skip:
@@ -201,6 +205,23 @@ class Sync:
                 extract.extracts.extend(await self._read_data_source(client, target, data_source, states))
             except Exception as error:  # as above: the other data sources of the database are kept
                 await self._note(client, error, target, extract)
+
+    async def _require_exclusions(self, client: NotionClient, target: DatabaseTarget) -> None:
+        """Makes sure that every excluded name fits, or once fitted, a property of the database.
+
+        Raises:
+            ConfigError: One does not: what it is meant for would land.
+        """
+        names = unresolved_exclusions(self._options.source, target.id, target.title)
+        if not names:
+            return
+        schemas = [(await client.data_source(data_source.id)).body for data_source in target.data_sources]
+        if lost := unmatched_exclusions(names, schemas):
+            raise ConfigError(
+                f"exclude_properties names {' and '.join(lost)}, and the database has no such property; it is not "
+                "read, since what is meant would land.",
+                cure="Write the name as it is in Notion, or the property's id, or take it out of sources.yaml.",
+            )
 
     def _lock(self, target: DatabaseTarget) -> Callable[[], None] | None:
         """Takes the database for this run, and gives what gives it back; None while another run syncs it."""

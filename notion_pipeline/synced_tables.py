@@ -25,6 +25,7 @@ class SyncedTable:
         data_source: Name of the data source; databases of one data source mostly give it their own title.
         in_sync: Whether its database is selected and can be seen, so that it has a partition.
         gone: Why it is not seen in Notion any more, in words that follow "it is"; empty where it is.
+        keys: Of `streams` in sources.yaml, those that mean its database, whatever it is called in Notion now.
     """
 
     name: str
@@ -36,6 +37,7 @@ class SyncedTable:
     data_source: str
     in_sync: bool
     gone: str = ""
+    keys: tuple[str, ...] = ()
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
@@ -53,8 +55,9 @@ def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
 def load_tables(home: Path, source: str) -> list[SyncedTable]:
     """What was kept last; none where nothing was, or another version of the file stands there."""
     try:
-        return [SyncedTable(**entry) for entry in orjson.loads(_path(home, source).read_bytes())]
-    except (OSError, ValueError, TypeError):
+        entries = orjson.loads(_path(home, source).read_bytes())
+        return [SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ()))}) for entry in entries]
+    except (OSError, ValueError, TypeError, AttributeError):
         return []
 
 

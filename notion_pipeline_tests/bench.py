@@ -13,7 +13,8 @@ import httpx
 
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, accessible_databases, write_databases
+from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions
@@ -22,6 +23,7 @@ from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.listing import Listing, list_databases
 from notion_pipeline.listing_file import load_listing, save_listing
 from notion_pipeline.progress import LogProgress
+from notion_pipeline.resolution import resolve_listing
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.sync import Sync
 
@@ -53,8 +55,10 @@ class Bench:
 
     @property
     def source(self) -> Source:
+        """As the settings have it, its names meaning what the listings so far found."""
         entry = {"name": "notion", "account": {"type": "token"}, **self.settings}
-        return parse_sources({"sources": [entry]}).sources[0]
+        with self.catalog.reading() as connection:
+            return resolution_of_catalog(connection, parse_sources({"sources": [entry]}).sources[0])[0].source
 
     def sync(self, sync_type: str | None = None, *, run_id: str = "run") -> dict[str, Landed]:
         """Lists, reads and commits every selected database; what landed, by table without its schema.
@@ -73,15 +77,21 @@ class Bench:
     def list(self) -> tuple[Listing, list[ListedStream]]:
         """Looks at the workspace and writes `databases`."""
         with self.catalog.reading() as connection:
-            known = accessible_databases(connection, self.source.name)
+            before = known_databases(connection, self.source.name)
+            names = known_names(connection, self.source.name)
+        known = {key: database for key, database in before.items() if database.accessible}
 
         async def look() -> Listing:
             async with self._client() as client:
                 return await list_databases(client, named=self.source.named_ids(), known=known, log=self.lines.append)
 
         listing = asyncio.run(look())
+        resolution = resolve_listing(self.source, listing.databases, before, names)
         with self.catalog.writing() as connection:
-            streams = write_databases(connection, self.source, listing, datetime.now(timezone.utc), self.lines.append)
+            streams = write_databases(
+                connection, resolution.source, listing, datetime.now(timezone.utc), self.lines.append
+            )
+            keep_names(connection, resolution.source.name, resolution.names)
         return listing, streams
 
     def reads(self, listing: Listing, sync_type: str | None = None) -> list[DatabaseExtract]:

@@ -117,11 +117,19 @@ def test_what_matches_nothing_is_named(commands: Commands) -> None:
     commands.configure(
         "sources: [{name: notion, account: {type: token}, select: [Taks, Notes], streams: {Gone: {table: gone}}}]"
     )
-    output = commands.ok("check")
-    assert 'select "Taks" matches no database' in output
-    assert 'streams "Gone" matches no database' in output
+    result = commands.run("check")
+    assert result.exit_code == 1
+    assert 'select "Taks" matches no database that the connection sees; nearest is "Tasks".' in result.stdout
+    assert 'streams "Gone" matches no database' in result.stdout
     commands.configure("sources: [{name: notion, account: {type: token}, select: [Taks]}]")
-    assert "Nothing is selected" in commands.ok("check")
+    result = commands.run("check")
+    assert result.exit_code == 1
+    assert "selects none of the 2 databases" in result.stdout
+
+
+def test_glob_that_matches_nothing_is_named_and_fails_nothing(commands: Commands) -> None:
+    commands.configure("sources: [{name: notion, account: {type: token}, deselect: ['Archive*']}]")
+    assert 'deselect "Archive*" matches no database' in commands.ok("check")
 
 
 def test_ambiguous_stream_fails(commands: Commands, workspace: Workspace) -> None:

@@ -487,13 +487,6 @@ def test_ids_named_in_select_and_streams_are_known():
     assert source.named_ids() == [ID, OTHER_ID]
 
 
-def test_entries_that_name_no_database_are_told():
-    source = source_with(
-        select=("*", "databases", "Taks", "Task*"), deselect=("Archive*",), streams={"Task*": {}, "Tasks": {}}
-    )
-    assert source.unmatched([(ID, "Tasks")]) == ['select "Taks"', 'deselect "Archive*"', 'streams "Task*"']
-
-
 def test_a_stream_key_that_fits_two_databases_is_refused():
     source = source_with(streams={"Tasks": {"table": "tasks"}})
     source.check_streams([(ID, "Tasks"), (OTHER_ID, "Deals")])

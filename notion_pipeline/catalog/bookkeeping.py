@@ -213,6 +213,16 @@ def note_refusals(
         )
 
 
+def table_names(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """The table of each data source that was ever named, by its id."""
+    if not is_table(connection, ("_notion_pipeline", "streams")):
+        return {}
+    rows = connection.execute(
+        "SELECT data_source_id, table_name FROM _notion_pipeline.streams WHERE source = ?", [source]
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
     """Of the comments that the last sync of a data source left; see `comments.digest`."""
     rows = connection.execute(

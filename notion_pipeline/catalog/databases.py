@@ -29,6 +29,7 @@ from notion_pipeline.json_text import dump_json
 from notion_pipeline.listing import IN_TRASH, KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.naming import NamedDatabase, TableNames, TableRename, table_names
 from notion_pipeline.properties import Exclusion
+from notion_pipeline.resolution import unresolved_exclusions
 from notion_pipeline.selection import stream_name
 
 #: Name, type and comment.
@@ -84,6 +85,7 @@ def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -
     if connection is None or not _exists(connection, source):
         return {}
     looks = bookkeeping.looks(connection, source)
+    tables = bookkeeping.table_names(connection, source)
     rows = connection.execute(
         f"SELECT id, title, url, data_sources, selected, accessible, created_time FROM {quote(source, 'databases')}"
     ).fetchall()
@@ -98,6 +100,7 @@ def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -
             created_time=row[6],
             marks=looks.get(row[0], (None, None))[0],
             asked_at=looks.get(row[0], (None, None))[1],
+            tables=tuple(tables.get(entry["id"]) or entry["table_name"] for entry in row[3] or []),
         )
         for row in rows
     }
@@ -409,9 +412,8 @@ def _container(database: ListedDatabase, raw: dict[str, Any]) -> list[Any]:
 
 def _current(source: Source, database: ListedDatabase, tables: dict[str, str], now: datetime) -> list[Any]:
     """What search, sources.yaml and the listing itself tell: the columns `_CURRENT`."""
-    excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)
     return [
-        _json({member.id: excluded.out_of(member.raw.get("properties")) for member in database.data_sources}),
+        _json({member.id: _schema(source, database, member.raw) for member in database.data_sources}),
         [{"id": member.id, "name": member.name, "table_name": tables[member.id]} for member in database.data_sources],
         stream_name(database.id),
         source.selects(database.id, database.title),
@@ -419,6 +421,13 @@ def _current(source: Source, database: ListedDatabase, tables: dict[str, str], n
         str(source.sync_type_for(database.id, database.title).value),
         now,
     ]
+
+
+def _schema(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> dict[str, Any]:
+    """The properties that may be known; none while an excluded name fits none of them, for it is meant for one."""
+    if unresolved_exclusions(source, database.id, database.title):
+        return {}
+    return Exclusion(source.settings_for(database.id, database.title).exclude_properties).out_of(raw.get("properties"))
 
 
 def _plain(parts: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.catalog.sql import names_in, quote, text
 from notion_pipeline.listing import IN_TRASH, NOT_SHARED
 from notion_pipeline.synced_tables import SyncedTable
@@ -27,6 +28,10 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
     if connection is None or not bookkeeping.has_bookkeeping(connection):
         return []
     databases = _databases(connection, source)
+    keys: dict[str, list[str]] = {}
+    for (kind, name), ids in known_names(connection, source).databases.items():
+        for database_id in ids if kind == "streams" else ():
+            keys.setdefault(database_id, []).append(name)
     found = []
     for name, database_id, data_source_id in connection.execute(_STANDING, [source]).fetchall():
         title, url, description, members, in_sync, gone = databases.get(database_id, ("", "", "", None, True, ""))
@@ -44,6 +49,7 @@ def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> 
                 data_source=names.get(data_source_id) or "",
                 in_sync=bool(in_sync),
                 gone=gone,
+                keys=tuple(sorted(keys.get(database_id, ()))),
             )
         )
     return found

@@ -26,10 +26,12 @@ from notion_pipeline.catalog.evolution import (
 )
 from notion_pipeline.catalog.incoming import incoming_rows, load_staged
 from notion_pipeline.catalog.limits import limits_of
+from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
+from notion_pipeline.config import KnownNames
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
@@ -95,6 +97,9 @@ def land(
         forget_users(connection, extract.source)
     archived_refused = extract.counts.archived_refused if extract.full else state.archived_refused
     bookkeeping.note_refusals(connection, state, archived_refused, extract.unclear_relations)
+    if extract.excluded_ids:
+        found = {(extract.database_id, mark): ids for mark, ids in extract.excluded_ids.items()}
+        keep_names(connection, extract.source, KnownNames(properties=found))
     bookkeeping.record_sync(
         connection,
         {

@@ -15,11 +15,10 @@ import duckdb
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.flat_views import drop_views, standing_views
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
+from notion_pipeline.catalog.users import CONTENT
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
-#: Tables of every source that hold no data source.
-_OF_A_SOURCE = ("databases",)
 _PAGE_COLUMNS = {*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT}
 
 
@@ -71,11 +70,12 @@ def source_in(connection: duckdb.DuckDBPyConnection | None, source: str) -> Sour
         for state in states.values()
         if state.has_table
     }
-    ours = [name for name in sorted(present) if name in _OF_A_SOURCE or name.lower() in known]
+    of_source = {"databases", bookkeeping.content_table(connection, source, CONTENT)}
+    ours = [name for name in sorted(present) if name in of_source or name.lower() in known]
     shared = [
         name
         for name in ours
-        if name not in _OF_A_SOURCE
+        if name not in of_source
         and not {column.lower() for column, _, _ in columns.get(name, ())} <= known[name.lower()] | _PAGE_COLUMNS
     ]
     return SourceInCatalog(

@@ -21,7 +21,7 @@ from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_a
 from notion_pipeline.cli.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard import STEPS, Surroundings, zone_so_far
-from notion_pipeline.config import Source, load_sources, parse_sources
+from notion_pipeline.config import KnownNames, Source, load_sources, parse_sources
 from notion_pipeline.config_file import read_mapping
 from notion_pipeline.config_values import (
     check_description,
@@ -34,6 +34,7 @@ from notion_pipeline.cron import check_cron
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.resolution import resolve_listing
 from notion_pipeline.source_draft import (
     Draft,
     check_name,
@@ -369,5 +370,6 @@ def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:
     whole = Draft(draft.name, values=dict(draft.values)).entry(titles)
     text = text_with(whole, "").rstrip()
     source = parse_sources({"sources": [{"name": draft.name, **draft.values}]}).sources[0]
-    selected = sum(source.selects(*listed) for listed in around.titles.items())
+    bound = resolve_listing(source, around.databases, {}, KnownNames()).source
+    selected = sum(bound.selects(*listed) for listed in around.titles.items())
     return f"{text}\n\n{selected:,} of {len(around.databases):,} databases are selected.\n"

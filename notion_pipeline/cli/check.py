@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,22 +15,33 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import account_text, fails_a_sync, findings, identity, look, named_in_vain, unseen
+from notion_pipeline.access import (
+    account_text,
+    fails_a_sync,
+    findings,
+    identity,
+    look,
+    mistakes,
+    named_in_vain,
+    unseen,
+)
 from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import accessible_databases, wish_notes
+from notion_pipeline.catalog.databases import wish_notes
 from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.catalog.limits import limits_told
 from notion_pipeline.catalog.overview import archived_rows_refused, catalog_streams
+from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.cli.terminal import messages
-from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.config import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase, hold_back
 from notion_pipeline.naming import NamedDatabase
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.resolution import nothing_selected
 from notion_pipeline.source_files import sources_with_files
 
 CATALOG_WAIT_SECONDS = 5.0
@@ -51,6 +62,21 @@ class Line:
     passed: bool | None
     text: str
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the catalog knows of a source.
+
+    Attributes:
+        databases: Of the listings so far, by id.
+        names: What the names in sources.yaml were found to mean.
+        gone: Those that are not seen any more.
+    """
+
+    databases: Mapping[str, KnownDatabase] = field(default_factory=dict)
+    names: KnownNames = field(default_factory=KnownNames)
+    gone: tuple[GoneDatabase, ...] = ()
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,11 +117,11 @@ def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
             yield Line(name, None, "not looked at: the config comes first")
         return
     chosen = [sources.source(wanted)] if wanted else list(sources.sources)
-    catalog, known, gone = _catalog(project, sources)
+    catalog, known = _catalog(project, sources)
     for source in chosen:
         credentials = _credentials(source, project)
         yield credentials
-        yield _access(source, project, known.get(source.name, {}), gone.get(source.name, []), credentials)
+        yield _access(source, project, known.get(source.name, _Known()), credentials)
     yield catalog
 
 
@@ -142,8 +168,7 @@ def _credentials(source: Source, project: Project) -> Line:
 def _access(
     source: Source,
     project: Project,
-    known: dict[str, KnownDatabase],
-    gone: list[GoneDatabase],
+    before: _Known,
     credentials: Line,
 ) -> Line:
     line = Line("access", None, f"{source.name}: not looked at without credentials")
@@ -152,18 +177,20 @@ def _access(
     line.passed = True
     with _as_failure(line, source.name):
         with messages().status(f"{source.name}: looking at the databases"):
-            sight = asyncio.run(look(source, project, known))
+            sight = asyncio.run(look(source, project, before.databases, before.names))
+        bound = sight.resolution.source
+        known = {key: database for key, database in before.databases.items() if database.accessible}
         titles = [(database.id, database.title) for database in sight.listing.databases]
-        problems = source.ambiguous_streams(titles, file=project.sources_label)
-        sight = replace(sight, listing=hold_back(sight.listing, problems, known))
-        selected = sum(source.selects(*title) for title in titles)
+        problems = bound.ambiguous_streams(titles, file=project.sources_label)
+        selected = sum(bound.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
-        missing = unseen(sight, known, gone, source.named_ids())
-        in_vain = named_in_vain(source, sight, missing)
-        line.notes += findings(source, sight, known, [database for database in missing if database not in in_vain])
+        wrong = mistakes(sight)
+        sight = replace(sight, listing=hold_back(sight.listing, problems, known))
+        missing = unseen(sight, known, before.gone, source.named_ids())
+        in_vain = named_in_vain(sight, missing)
         told = {database.id for database in in_vain}
         failures = [failure for failure in sight.listing.failures if failure.id not in told]
-        reasons = [str(failure.error) for failure in failures if fails_a_sync(source, failure)]
+        reasons = [str(failure.error) for failure in failures if fails_a_sync(bound, failure)]
         reasons += [str(sight.listing.search_error)] if sight.listing.search_error else []
         if in_vain:
             reasons.append(
@@ -171,37 +198,39 @@ def _access(
                 f"{'; '.join(database.describe() for database in in_vain)}. Share it with the connection again, or "
                 "restore it in Notion, or take it out of select and streams."
             )
+        if not selected and not reasons and (problem := nothing_selected(sight.resolution, len(titles))):
+            wrong.insert(0, problem)
         if reasons:
-            line.passed = False
             line.text = " ".join(f"{line.text}. {' '.join(dict.fromkeys(reasons))}".split())
-        line.notes += [str(failure.error) for failure in failures if not fails_a_sync(source, failure)]
-        if not selected:
-            line.notes.insert(0, "Nothing is selected, so a sync reads nothing.")
+        line.passed = not reasons and not wrong
+        line.notes += dict.fromkeys(wrong)
+        line.notes += findings(sight, known, [database for database in missing if database not in in_vain])
+        line.notes += [str(failure.error) for failure in failures if not fails_a_sync(bound, failure)]
     return line
 
 
-def _catalog(
-    project: Project, sources: Sources
-) -> tuple[Line, dict[str, dict[str, KnownDatabase]], dict[str, list[GoneDatabase]]]:
-    """The line of the catalog, the databases that each source saw at its last listing, and those it saw no more."""
+def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known]]:
+    """The line of the catalog, and what it knows of each source."""
     path = sources.catalog_path(project)
     line = Line("catalog", True, "")
-    known: dict[str, dict[str, KnownDatabase]] = {}
-    gone: dict[str, list[GoneDatabase]] = {}
+    known: dict[str, _Known] = {}
     with _as_failure(line):
         _check_writable(path)
         catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
         with catalog.reading() as connection:
             if connection is None:
                 line.text = f"{path}: not there yet; the first sync makes it"
-                return line, known, gone
+                return line, known
             tables = rows = 0
             for source in sources.sources:
-                known[source.name] = accessible_databases(connection, source.name)
-                gone[source.name] = gone_databases(connection, source.name)
+                resolution, databases = resolution_of_catalog(connection, source)
+                names = known_names(connection, source.name)
+                known[source.name] = _Known(databases, names, tuple(gone_databases(connection, source.name)))
+                table_for = resolution.source.table_for
                 named = [
-                    NamedDatabase(found.id, found.title, found.data_sources, source.table_for(found.id, found.title))
-                    for found in known[source.name].values()
+                    NamedDatabase(found.id, found.title, found.data_sources, table_for(found.id, found.title))
+                    for found in databases.values()
+                    if found.accessible
                 ]
                 line.notes += wish_notes(connection, source, named)
                 for stream in catalog_streams(connection, source.name) or []:
@@ -215,13 +244,13 @@ def _catalog(
                     ]
                 line.notes += limits_told(connection, source.name)
                 line.notes += archived_rows_refused(connection, source.name)
-            known_names = sources_in(connection) | sources_with_files(project.home)
+            left = sources_in(connection) | sources_with_files(project.home)
             line.notes += [
                 _left_over(source_in(connection, name))
-                for name in sorted(known_names - {source.name for source in sources.sources})
+                for name in sorted(left - {source.name for source in sources.sources})
             ]
         line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
-    return line, known, gone
+    return line, known
 
 
 def _left_over(found: SourceInCatalog) -> str:

@@ -17,6 +17,7 @@ from notion_pipeline.access import account_text, identity
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.overview import CatalogStream, catalog_streams
+from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
 from notion_pipeline.cli.launching import project_instance
@@ -98,13 +99,13 @@ def sources(*, as_json: bool) -> None:
 def overviews(project: Project, sources: Sources) -> list[Overview]:
     """Every source of sources.yaml, in its order."""
     workspaces = asyncio.run(_workspaces(project, sources))
-    streams, gone, problem = _streams(project, sources)
+    streams, gone, bound, problem = _streams(project, sources)
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         close_dead_runs(instance, project.home)
         alive = daemon_is_alive(instance)
         return [
             Overview(
-                source=source,
+                source=bound.get(source.name, source),
                 workspace=workspace,
                 account_problem=account_problem,
                 streams=streams.get(source.name),
@@ -134,17 +135,22 @@ async def _workspaces(project: Project, sources: Sources) -> list[tuple[str, str
 
 def _streams(
     project: Project, sources: Sources
-) -> tuple[dict[str, list[CatalogStream] | None], dict[str, list[GoneDatabase]], str]:
-    """By source what the catalog holds, and what of it is gone in Notion; and why the catalog cannot be read."""
+) -> tuple[dict[str, list[CatalogStream] | None], dict[str, list[GoneDatabase]], dict[str, Source], str]:
+    """By source what the catalog holds, what of it is gone in Notion, and the source with what its names mean.
+
+    Returns:
+        With them, why the catalog cannot be read.
+    """
     catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
     names = [source.name for source in sources.sources]
     try:
         with catalog.reading() as connection:
             streams = {name: catalog_streams(connection, name) for name in names}
             gone = {name: [d for d in gone_databases(connection, name) if d.tables] for name in names}
-            return streams, gone, ""
+            bound = {source.name: resolution_of_catalog(connection, source)[0].source for source in sources.sources}
+            return streams, gone, bound, ""
     except CatalogError as error:
-        return {}, {}, error.message
+        return {}, {}, {}, error.message
 
 
 def _print(console: Console, overview: Overview) -> None:

@@ -11,6 +11,7 @@ import click
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.overview import CatalogStream, StreamTable, catalog_streams, list_table
+from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import Record, moment, output, print_records
 from notion_pipeline.cli.terminal import echo, echo_json
@@ -97,6 +98,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     wanted = [sources.source(source)] if source else list(sources.sources)
     catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=WAIT_SECONDS)
     with catalog.reading() as connection:
+        wanted = [resolution_of_catalog(connection, entry)[0].source for entry in wanted]
         listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}
         heads = {entry.name: list_table(connection, entry.name) for entry in wanted}
     for name in (name for name, found in listed.items() if found is None):

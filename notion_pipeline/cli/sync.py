@@ -12,6 +12,7 @@ from rich.text import Text
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.catalog.tables import row_counts
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
@@ -19,12 +20,13 @@ from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project
 from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import messages
-from notion_pipeline.config import Sources, SyncType, load_sources
+from notion_pipeline.config import Source, Sources, SyncType, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.selection import DATABASES_STREAM, matches_database
+from notion_pipeline.resolution import known_database_name
+from notion_pipeline.selection import DATABASES_STREAM, DatabaseName, find_databases
 from notion_pipeline.wording import nearest
 
 _COUNTS = ("read", "inserted", "updated", "removed")
@@ -38,8 +40,9 @@ _COUNTS = ("read", "inserted", "updated", "removed")
 def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: bool) -> None:
     """Bring the catalog up to date.
 
-    STREAM is the title of a database, a glob on titles, an id, or a stream name; without any, all that sources.yaml
-    selects are synced. The stream "databases" alone only lists the databases.
+    STREAM is the title of a database, a glob on titles, a table, an id, an address copied from Notion, or a stream
+    name, in any case; without any, all that sources.yaml selects are synced. The stream "databases" alone only lists
+    the databases.
     """
     project = find_project()
     sources = load_sources(project)
@@ -85,15 +88,15 @@ def _wishes(
         return [Wish(name, full=full, listing_only=bool(streams)) for name in names], []
     if len(names) == 1:
         return [Wish(names[0], databases, full)], []
-    known = {name: _known_titles(project, sources, name) for name in names}
+    known = {name: _known_names(project, sources, name) for name in names}
     owners = {entry: _owners(entry, known) for entry in databases}
     unknown: list[str] = []
     if not all(owners.values()):
         listings = run_wishes(project, sources, [Wish(name, listing_only=True) for name in names], verbose=verbose)
-        known = {name: _known_titles(project, sources, name) for name in names}
+        known = {name: _known_names(project, sources, name) for name in names}
         owners = {entry: _owners(entry, known) for entry in databases}
         for entry in (entry for entry, found in owners.items() if not found):
-            near = nearest(entry, [title for titles in known.values() for _, title in titles])
+            near = nearest(entry, [found.title for _, selected in known.values() for found in selected])
             unknown.append(
                 f'No source has a selected database called "{entry}"'
                 + (f', nearest is "{near}".' if near else ".")
@@ -110,16 +113,24 @@ def _wishes(
     return wishes, unknown
 
 
-def _owners(entry: str, known: Mapping[str, Sequence[tuple[str, str]]]) -> list[str]:
+def _owners(entry: str, known: Mapping[str, tuple[Source, Sequence[DatabaseName]]]) -> list[str]:
     """The sources that have a database which the entry names."""
-    return [name for name, databases in known.items() if any(matches_database(entry, *found) for found in databases)]
+    return [
+        name
+        for name, (source, selected) in known.items()
+        if find_databases(entry, selected) or any(found.id in source.ids_called(entry) for found in selected)
+    ]
 
 
-def _known_titles(project: Project, sources: Sources, source: str) -> list[tuple[str, str]]:
-    """Id and title of the databases that the last listing selected."""
+def _known_names(project: Project, sources: Sources, source: str) -> tuple[Source, list[DatabaseName]]:
+    """The source, and what the databases are called that the last listing selected."""
     with _catalog(project, sources).reading() as connection:
-        known = known_databases(connection, source).values()
-    return [(database.id, database.title) for database in known if database.accessible and database.selected]
+        resolution, known = resolution_of_catalog(connection, sources.source(source))
+    return resolution.source, [
+        known_database_name(resolution.source, database)
+        for database in known.values()
+        if database.accessible and database.selected
+    ]
 
 
 def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, int]:
@@ -129,15 +140,14 @@ def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, 
     try:
         with _catalog(project, sources, wait_seconds=0.0).reading() as connection:
             known = known_databases(connection, wish.source).values()
+            source = sources.source(wish.source)
+            selected = [known_database_name(source, d) for d in known if d.accessible and d.selected]
             counts = row_counts(connection, wish.source)
     except CatalogError:
         return {}  # It is only an estimate; the sync itself waits for the catalog.
+    wanted = {found.id for entry in wish.streams for found in find_databases(entry, selected)}
     return {
-        database.id: counts.get(database.id, 0)
-        for database in known
-        if database.accessible
-        and database.selected
-        and (not wish.streams or any(matches_database(entry, database.id, database.title) for entry in wish.streams))
+        database.id: counts.get(database.id, 0) for database in selected if not wish.streams or database.id in wanted
     }
 
 

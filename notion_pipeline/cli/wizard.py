@@ -19,8 +19,7 @@ from notion_pipeline.config_values import (
 )
 from notion_pipeline.cron import check_cron
 from notion_pipeline.listing import ListedDatabase
-from notion_pipeline.selection import matches_database
-from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, suggested_tables
+from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
 from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
 
 _ALL, _BUT, _SOME = "all", "but", "some"
@@ -85,7 +84,8 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
             _select(draft, ["*"], [])
         return
     selected = [database.id for database in _selected(draft, around)] if before != _ALL else []
-    left_out = [database.id for database in around.databases if _fits(draft, "deselect", database)]
+    deselected = _fitting(draft, "deselect", around)
+    left_out = [database.id for database in around.databases if database.id in deselected]
     ticked = left_out if how == _BUT else selected if is_as_before else []
     question = "Left out are" if how == _BUT else "Synced are"
     chosen = ask_several(
@@ -150,11 +150,12 @@ def ask_tables(draft: Draft, around: Surroundings) -> None:
 
 
 def _selected(draft: Draft, around: Surroundings) -> list[ListedDatabase]:
-    return [d for d in around.databases if _fits(draft, "select", d) and not _fits(draft, "deselect", d)]
+    wanted = _fitting(draft, "select", around) - _fitting(draft, "deselect", around)
+    return [database for database in around.databases if database.id in wanted]
 
 
-def _fits(draft: Draft, key: str, database: ListedDatabase) -> bool:
-    return any(matches_database(entry, database.id, database.title) for entry in draft.list_of(key))
+def _fitting(draft: Draft, key: str, around: Surroundings) -> set[str]:
+    return {found for entry in draft.list_of(key) for found in fitting(entry, around.databases)}
 
 
 def _show_tables(draft: Draft, selected: Sequence[ListedDatabase], tables: Mapping[str, str]) -> None:

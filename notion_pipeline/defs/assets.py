@@ -13,7 +13,8 @@ from pydantic import Field
 from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import accessible_databases, known_databases
+from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config import Source
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.defs.code import source_code
@@ -30,7 +31,8 @@ from notion_pipeline.listing_file import load_failures, load_listing, load_searc
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.selection import matches_database, named_id, stream_name
+from notion_pipeline.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
+from notion_pipeline.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.sync import Sync
 from notion_pipeline.synced_tables import SyncedTable, load_tables
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
@@ -46,7 +48,8 @@ NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 
 DATABASES_HELP = (
-    "For a run without a partition: titles, globs on titles, ids or stream names of the databases to sync. "
+    "For a run without a partition: titles, globs on titles, tables, ids, addresses or stream names of the databases "
+    "to sync. "
     "Empty: all selected ones."
 )
 #: The Launchpad shows a description in a small window.
@@ -77,11 +80,11 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
     name = source.name
     listing_key, content_key = dg.AssetKey([name, "databases"]), dg.AssetKey([name, "database"])
     described = f"{source.description}\n\n" if source.description else ""
-    known = [table for table in load_tables(project.home, name) if table.in_sync]
+    tables = [table for table in load_tables(project.home, name) if table.in_sync]
 
     class OfThisSource(DatabaseConfig):
         # The titles that the last sync saw, as a help to whoever writes them in the Launchpad.
-        databases: list[str] = Field(default=[], description=DATABASES_HELP + _titles(known))
+        databases: list[str] = Field(default=[], description=DATABASES_HELP + _titles(tables))
 
     @dg.asset(
         key=listing_key,
@@ -106,9 +109,16 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         selected = [stream.database_id for stream in handover.streams if stream.selected]
         home = notion.project.home
         with _as_failure():
-            failed = [found for found in handover.listing.failures if fails_a_sync(current, found)]
-            ids = [found.id for found in failed]
-            save_listing(home, current, context.run.run_id, handover.listing, selected, failed=ids)
+            failed = [found for found in handover.listing.failures if fails_a_sync(handover.source, found)]
+            save_listing(
+                home,
+                handover.source,
+                context.run.run_id,
+                handover.listing,
+                selected,
+                failed=[found.id for found in failed],
+                names=handover.resolution.names,
+            )
         added, removed, busy = update_partitions(context.instance, name, selected, home=home)
         context.log.info(
             f"{len(handover.streams)} databases, {len(selected)} selected; "
@@ -130,7 +140,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         owners=list(source.owners),
         tags=dict(source.tags),
         freshness_policy=freshness_policy(source),
-        metadata={**partitions_metadata(name, known), **source_code(source_assets, project)},
+        metadata={**partitions_metadata(name, tables), **source_code(source_assets, project)},
         partitions_def=database_partitions(name),
         backfill_policy=dg.BackfillPolicy.single_run(),
         io_manager_key=IO_MANAGER_KEY,
@@ -147,10 +157,15 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         notion_progress: ProgressResource,
     ) -> Iterator[dg.Output[Any]]:
         with _as_failure():
-            current = notion.source(name)
             log = context.log.info
             opened = catalog.catalog(context.log.warning)
-            keys, listed, visible = _targets(context, current, config, notion, opened)
+            with opened.reading() as connection:
+                resolution, known = resolution_of_catalog(connection, notion.source(name))
+            current = resolution.source
+            titles = [(database.id, database.title) for database in known.values() if database.accessible]
+            problems = current.ambiguous_streams(titles, file=notion.project.sources_label)
+            unclear = {key: problem.message for key, problem in problems.items()}
+            keys, listed, visible = _targets(context, resolution, config, notion, known)
             project = notion.project
             options = SyncOptions(
                 source=current,
@@ -159,6 +174,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
                 forced=_forced(context, config),
                 skip=_committed_before(context, opened, name),
                 visible=visible,
+                held_back={**resolution.held_back, **unclear},
             )
             progress = notion_progress.progress(log)
             sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
@@ -188,7 +204,9 @@ def _list(
     context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog
 ) -> ListingHandover:
     with catalog.reading() as connection:
-        known = accessible_databases(connection, source.name)
+        before = known_databases(connection, source.name)
+        names = known_names(connection, source.name)
+    known = {key: database for key, database in before.items() if database.accessible}
 
     async def look() -> Listing:
         async with notion.client(source, context.log.info) as client:
@@ -197,29 +215,31 @@ def _list(
             )
 
     listing = asyncio.run(look())
+    resolution = resolve_listing(source, listing.databases, before, names)
     found = [(database.id, database.title) for database in listing.databases]
-    listing = hold_back(listing, source.ambiguous_streams(found, file=notion.project.sources_label), known)
+    bound = resolution.source
+    listing = hold_back(listing, bound.ambiguous_streams(found, file=notion.project.sources_label), known)
     for failure in listing.failures:
-        passing = "" if fails_a_sync(source, failure) else " It is not selected, so no sync fails for it."
+        passing = "" if fails_a_sync(bound, failure) else " It is not selected, so no sync fails for it."
         context.log.warning(f"{failure.error}{passing}")
     if listing.search_error is not None:
         context.log.warning(str(listing.search_error))
-    unmatched = source.unmatched([*found, *((failure.id, failure.title) for failure in listing.failures)])
-    for entry in unmatched:
-        context.log.warning(f"sources.yaml ({source.name}): {entry} matches no database that the connection sees.")
-    return ListingHandover(source, listing, unmatched)
+    for entry in resolution.unmatched:
+        context.log.warning(f"sources.yaml ({source.name}): {entry.sentence()}")
+    for sentence in resolution.renamed:
+        context.log.warning(f"sources.yaml ({source.name}): {sentence}")
+    return ListingHandover(bound, listing, resolution)
 
 
 def _targets(
     context: dg.AssetExecutionContext,
-    source: Source,
+    resolution: Resolution,
     config: DatabaseConfig,
     notion: NotionResource,
-    catalog: Catalog,
+    known: dict[str, KnownDatabase],
 ) -> tuple[list[str], dict[str, DatabaseTarget], frozenset[str]]:
     """The keys of this run, what is known of each database, and every data source that the connection sees."""
-    with catalog.reading() as connection:
-        known = known_databases(connection, source.name)
+    source = resolution.source
     listed = {key: _target(database) for key, database in known.items() if database.accessible}
     home, repeated = notion.project.home, {context.run.parent_run_id, context.run.root_run_id} - {None}
     fresh = load_listing(home, source.name, context.run.run_id)
@@ -235,7 +255,7 @@ def _targets(
         if key not in known or not known[key].accessible
     }
     keys, unknown = _wanted(
-        source, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
+        resolution, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
     )
     with_partition = [key for key in keys if key not in unlisted]
     present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
@@ -258,7 +278,7 @@ def _target(database: KnownDatabase) -> DatabaseTarget:
 
 
 def _wanted(
-    source: Source,
+    resolution: Resolution,
     entries: Sequence[str],
     known: dict[str, KnownDatabase],
     log: Callable[[str], None],
@@ -266,8 +286,19 @@ def _wanted(
     found_by_sensor: bool,
 ) -> tuple[list[str], dict[str, ConfigError]]:
     """The ids of the databases that a run is about, and what is wrong with the names that fit none of them."""
-    selected = [database for database in known.values() if database.accessible and database.selected]
+    source = resolution.source
+    selected = [
+        known_database_name(source, database)
+        for database in known.values()
+        if database.accessible and database.selected
+    ]
     if not entries:
+        if not selected and (problem := nothing_selected(resolution, sum(d.accessible for d in known.values()))):
+            raise ConfigError(
+                problem,
+                cure="Mend select and deselect in sources.yaml; `notion-pipeline streams` shows what there is.",
+                source=source.name,
+            )
         return [database.id for database in selected], {}
     wanted: list[str] = []
     unknown: dict[str, ConfigError] = {}
@@ -277,33 +308,36 @@ def _wanted(
         if named is not None and found_by_sensor and named not in {d.id for d in selected}:
             log(f"Database {entry} is not among the selected ones; it is left out.")
             continue
-        found = [database.id for database in selected if matches_database(entry, database.id, database.title)]
+        # What sources.yaml calls a database is understood here as well, after it was renamed in Notion too.
+        found = find_databases(entry, selected) or [d for d in selected if d.id in source.ids_called(entry)]
         if not found:
-            unknown[entry] = _unknown(source.name, entry, known)
-        wanted.extend(found)
+            unknown[entry] = _unknown(source, entry, selected, known)
+        wanted.extend(database.id for database in found)
     return list(dict.fromkeys(wanted)), unknown
 
 
-def _unknown(source: str, entry: str, known: dict[str, KnownDatabase]) -> ConfigError:
+def _unknown(
+    source: Source, entry: str, selected: Sequence[DatabaseName], known: dict[str, KnownDatabase]
+) -> ConfigError:
     """Why a name fits no selected database: another is meant, or the one it names is not selected."""
-    others = [d for d in known.values() if matches_database(entry, d.id, d.title)]
+    others = find_databases(entry, (known_database_name(source, database) for database in known.values()))
     if others:
-        why = "it is not selected" if others[0].accessible else "the connection does not see it any more"
+        accessible = known[others[0].id].accessible
+        why = "it is not selected" if accessible else "the connection does not see it any more"
         return ConfigError(
             f'No selected database is called "{entry}": {why}.',
-            cure=f"Look at select and deselect of the source in sources.yaml, then materialize {source}/databases."
-            if others[0].accessible
-            else f"Share it with the connection again, then materialize {source}/databases.",
-            source=source,
+            cure=f"Look at select and deselect of the source in sources.yaml, then materialize {source.name}/databases."
+            if accessible
+            else f"Share it with the connection again, then materialize {source.name}/databases.",
+            source=source.name,
         )
-    selected = [database for database in known.values() if database.accessible and database.selected]
     near = nearest(
         entry, [*(d.title for d in selected), *(stream_name(d.id) for d in selected), *(d.id for d in selected)]
     )
     return ConfigError(
         f'No selected database is called "{entry}"' + (f', nearest is "{near}".' if near else "."),
         cure="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
-        source=source,
+        source=source.name,
     )
 
 

@@ -17,6 +17,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.flat_views import keep_views
 from notion_pipeline.catalog.gone import gone_databases
+from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
@@ -41,15 +42,20 @@ from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
 from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import traceback_text
+from notion_pipeline.resolution import Resolution
 
 
 @dataclass
 class ListingHandover:
-    """A listing on its way into the catalog; `streams` is filled when it is there."""
+    """A listing on its way into the catalog; `streams` is filled when it is there.
+
+    Attributes:
+        resolution: What the names in sources.yaml mean.
+    """
 
     source: Source
     listing: Listing
-    unmatched: Sequence[str]
+    resolution: Resolution
     streams: list[ListedStream] = field(default_factory=list)
 
     def failures(self) -> list[NotionPipelineError]:
@@ -140,6 +146,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             handover.streams = write_databases(
                 connection, handover.source, handover.listing, datetime.now(timezone.utc), context.log.warning
             )
+            keep_names(connection, handover.source.name, handover.resolution.names)
             columns = columns_of(connection, (handover.source.name, "databases"))
             gone = gone_databases(connection, handover.source.name)
         _keep_views(context, catalog, handover.source)
@@ -153,7 +160,8 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 handover.streams,
                 columns,
                 api_requests=handover.listing.api_requests,
-                unmatched=handover.unmatched,
+                unmatched=[str(entry) for entry in handover.resolution.unmatched],
+                renamed=handover.resolution.renamed,
                 gone=gone,
                 failures=[str(error) for error in handover.failures()],
             )

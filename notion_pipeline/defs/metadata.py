@@ -35,6 +35,7 @@ def listing_metadata(
     *,
     api_requests: int,
     unmatched: Sequence[str],
+    renamed: Sequence[str] = (),
     gone: Sequence[GoneDatabase] = (),
     failures: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def listing_metadata(
         found["not_seen_any_more"] = dg.MetadataValue.md(_gone_table(gone))
     if unmatched:
         found["matches_nothing"] = dg.MetadataValue.md("\n".join(f"- {markdown_text(entry)}" for entry in unmatched))
+    if renamed:
+        found["renamed_in_notion"] = dg.MetadataValue.md("\n".join(f"- {markdown_text(line)}" for line in renamed))
     if failures:
         found["not_listed"] = dg.MetadataValue.md("\n".join(f"- {markdown_text(reason)}" for reason in failures))
     return found

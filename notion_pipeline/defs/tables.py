@@ -19,7 +19,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.committed_file import save_committed
-from notion_pipeline.config import Source
+from notion_pipeline.config import KnownNames, Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
@@ -52,6 +52,9 @@ def table_assets(source: Source, project: Project, catalog: Path) -> list[dg.Ass
     partitions for all that depend on `S/database`.
     """
     tables = load_tables(project.home, source.name)
+    keys = {("streams", key) for table in tables for key in table.keys}
+    meant = {key: frozenset(table.database_id for table in tables if key[1] in table.keys) for key in keys}
+    source = source.knowing(KnownNames(meant))
     # The same for all; a workspace may have hundreds of tables, and every process of Dagster's loads them.
     freshness = freshness_policy(source) if tables else None
     shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_assets, project)}

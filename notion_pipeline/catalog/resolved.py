@@ -1,0 +1,68 @@
+"""The ids that the names in sources.yaml were found to mean, kept through renames in Notion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.config import KnownNames, Source
+from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.resolution import Resolution, known_database_name, resolve
+
+#: `kind` is a key of sources.yaml with the entry as `name`; or `property`, with the database's id as `scope` and a
+#: digest of the name, since the catalog does not spell what is excluded.
+_TABLE = """
+CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
+CREATE TABLE IF NOT EXISTS _notion_pipeline.resolved (
+    source VARCHAR, kind VARCHAR, scope VARCHAR, name VARCHAR, id VARCHAR
+);
+"""
+_PROPERTY = "property"
+
+
+def known_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> KnownNames:
+    """What was found so far; nothing before the first listing, nor in a catalog that an earlier version wrote."""
+    if connection is None or not is_table(connection, ("_notion_pipeline", "resolved")):
+        return KnownNames()
+    databases: dict[tuple[str, str], set[str]] = {}
+    properties: dict[tuple[str, str], set[str]] = {}
+    for kind, scope, name, found in _rows(connection, source):
+        if kind == _PROPERTY:
+            properties.setdefault((scope, name), set()).add(found)
+        else:
+            databases.setdefault((kind, name), set()).add(found)
+    return KnownNames(_frozen(databases), _frozen(properties))
+
+
+def resolution_of_catalog(
+    connection: duckdb.DuckDBPyConnection | None, source: Source
+) -> tuple[Resolution, dict[str, KnownDatabase]]:
+    """What the names of a source mean by the last listing, and the databases that it left."""
+    known = known_databases(connection, source.name)
+    visible = [known_database_name(source, database) for database in known.values() if database.accessible]
+    return resolve(source, visible, known_names(connection, source.name)), known
+
+
+def keep_names(connection: duckdb.DuckDBPyConnection, source: str, names: KnownNames) -> None:
+    """Adds what was found; nothing is forgotten, since what is excluded must stay so."""
+    connection.execute(_TABLE)
+    rows = {(kind, "", name, found) for (kind, name), ids in names.databases.items() for found in ids}
+    rows |= {(_PROPERTY, scope, mark, found) for (scope, mark), ids in names.properties.items() for found in ids}
+    if new := sorted(rows - _rows(connection, source)):
+        connection.executemany(
+            "INSERT INTO _notion_pipeline.resolved VALUES (?, ?, ?, ?, ?)", [(source, *row) for row in new]
+        )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, source: str) -> set[tuple[str, str, str, str]]:
+    found = connection.execute(
+        "SELECT kind, scope, name, id FROM _notion_pipeline.resolved WHERE source = ?", [source]
+    ).fetchall()
+    return {(row[0], row[1], row[2], row[3]) for row in found}
+
+
+def _frozen(found: Mapping[tuple[str, str], set[str]]) -> dict[tuple[str, str], frozenset[str]]:
+    return {key: frozenset(ids) for key, ids in found.items()}

@@ -1,0 +1,314 @@
+"""What the names in sources.yaml mean: resolved once against what Notion shows, then kept by id.
+
+A database or a property is renamed by anybody who may edit it, and must not escape its settings by that: least of all
+what is deselected or excluded. So the first thing that a name fits is what it means from then on. Globs are rules and
+no names: they speak of titles as they are today. The catalog keeps what was found; nothing here opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from notion_pipeline.config import KnownNames, Source
+from notion_pipeline.listing import KnownDatabase, ListedDatabase, ListingFailure
+from notion_pipeline.naming import slug
+from notion_pipeline.properties import fitting_properties, name_mark, parse_properties
+from notion_pipeline.selection import (
+    DATABASES_STREAM,
+    DatabaseName,
+    bears,
+    find_databases,
+    is_a_typo_of,
+    is_glob,
+    is_id,
+    same_name,
+)
+from notion_pipeline.wording import nearest, quoted
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """An entry that fits no database.
+
+    Attributes:
+        key: `select`, `deselect` or `streams`.
+        near: The title or table that was probably meant.
+        is_mistake: Whether it was meant for one database; a glob may be meant for none.
+    """
+
+    key: str
+    entry: str
+    near: str | None
+    is_mistake: bool
+
+    def __str__(self) -> str:
+        return f"{self.key} {quoted(self.entry)}"
+
+    def sentence(self) -> str:
+        hint = f'; nearest is "{self.near}"' if self.near else ""
+        return f"{self} matches no database that the connection sees{hint}."
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What the names of one source mean.
+
+    Attributes:
+        source: The source that knows what its names mean.
+        names: The same, to be kept.
+        unmatched: Entries that fit no database.
+        renamed: What is called otherwise in Notion than in sources.yaml, and what took over such a name, in sentences.
+        held_back: Why a database must not be read, by its id.
+    """
+
+    source: Source
+    names: KnownNames
+    unmatched: tuple[Unmatched, ...]
+    renamed: tuple[str, ...]
+    held_back: Mapping[str, str]
+
+    @property
+    def mistakes(self) -> list[str]:
+        """What fits nothing and was meant for one thing: sentences for `check`."""
+        return [entry.sentence() for entry in self.unmatched if entry.is_mistake]
+
+
+def table_words(source: Source, tables: Iterable[str], title: str) -> tuple[str, ...]:
+    """The tables of a database in every way in which they are written.
+
+    Args:
+        tables: Without the schema; where there are none yet, the one that the title would give.
+    """
+    words = []
+    for table in [*tables] or [source.table_prefix + slug(title)]:
+        words += [table, table.removeprefix(source.table_prefix) or table, f"{source.name}.{table}"]
+    return tuple(dict.fromkeys(words))
+
+
+def known_database_name(source: Source, database: KnownDatabase) -> DatabaseName:
+    """All that a database may be called by, as the catalog has it."""
+    members = tuple(key for key, _ in database.data_sources)
+    words = table_words(source, database.tables, database.title)
+    return DatabaseName(database.id, database.title, members, words, table_words(source, (), database.title))
+
+
+def resolve_listing(
+    source: Source,
+    databases: Sequence[ListedDatabase],
+    before: Mapping[str, KnownDatabase],
+    known: KnownNames,
+    failures: Sequence[ListingFailure] = (),
+) -> Resolution:
+    """What each name of a source means, by what a listing shows.
+
+    Args:
+        before: The databases as the catalog has them, by id.
+        known: What was found before.
+        failures: The databases that could not be listed; a name may mean one of them.
+    """
+    names = []
+    for database in databases:
+        former = before.get(database.id)
+        words = table_words(source, former.tables if former else (), database.title)
+        members = tuple(member.id for member in database.data_sources)
+        former_titles = [former.title] if former and former.title else []
+        aliases = (*former_titles, *table_words(source, (), database.title))
+        names.append(DatabaseName(database.id, database.title, members, words, aliases))
+    for failure in failures:
+        former = before.get(failure.id)
+        words = table_words(source, former.tables if former else (), failure.title)
+        names.append(DatabaseName(failure.id, failure.title, failure.data_sources, words))
+    schemas = {database.id: [member.raw for member in database.data_sources] for database in databases}
+    return resolve(source, names, known, schemas)
+
+
+def resolve(
+    source: Source,
+    databases: Sequence[DatabaseName],
+    known: KnownNames,
+    schemas: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Resolution:
+    """What each name of a source means, where databases are as they are now.
+
+    Args:
+        known: What was found before.
+        schemas: Data sources by database id, as Notion gives them; None where their properties are not looked at.
+    """
+    resolving = _Resolving(databases, known)
+    for key, entry in _entries(source):
+        resolving.add(key, entry)
+    bound = source.knowing(KnownNames(resolving.found, known.properties))
+    properties = dict(known.properties)
+    for database in databases:
+        if schemas is not None and (data_sources := schemas.get(database.id)):
+            resolving.renamed += _resolve_properties(bound, database, data_sources, properties)
+    kept = {key: ids for key, ids in resolving.found.items() if key not in resolving.unclear}
+    return Resolution(
+        source=source.knowing(KnownNames(resolving.found, properties)),
+        names=KnownNames(kept, properties),
+        unmatched=tuple(resolving.unmatched),
+        renamed=tuple(resolving.renamed),
+        held_back=resolving.held_back(),
+    )
+
+
+def unresolved_exclusions(source: Source, database_id: str, title: str) -> list[str]:
+    """The excluded names of a database that were never found to mean a property."""
+    return [
+        name
+        for name in source.settings_for(database_id, title).exclude_properties
+        if type(name) is str and not source.property_ids(database_id, name)
+    ]
+
+
+def unmatched_exclusions(entries: Iterable[str], data_sources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which of these names fit no property of any data source of a database, in words that say what may be meant."""
+    names = [prop.name for data_source in data_sources for prop in parse_properties(dict(data_source))]
+    lost = [entry for entry in entries if not fitting_properties(entry, data_sources)]
+    return [quoted(entry) + (f' (nearest is "{near}")' if (near := nearest(entry, names)) else "") for entry in lost]
+
+
+def loose_exclusions(
+    source: Source, database_id: str, title: str, data_sources: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Why a database must not be read that has what a key of `streams` excludes which may be meant for it."""
+    return [
+        f"streams {quoted(key)} of sources.yaml excludes {quoted(name)} and does not fit this database, which has a "
+        "property of that name; it is not read while it may be the one that is meant."
+        for key, own in source.loose_exclusions(database_id, title)
+        for name in own.exclude_properties
+        if any(same_name(found, name) for found in fitting_properties(name, data_sources).values())
+    ]
+
+
+def nothing_selected(resolution: Resolution, visible: int) -> str:
+    """Why a source selects nothing of what can be seen; empty where that is meant, or there is nothing to see.
+
+    Args:
+        visible: How many databases the connection sees.
+    """
+    source = resolution.source
+    if not visible or (source.select and all(entry == DATABASES_STREAM for entry in source.select)):
+        return ""
+    head = f"sources.yaml selects none of the {visible:,} databases that the connection sees"
+    lost = [entry.sentence() for entry in resolution.unmatched if entry.key == "select"]
+    if not source.select:
+        return f"{head}: select is empty."
+    if lost:
+        return f"{head}. {' '.join(lost)}"
+    why = "deselect takes all of them out" if source.deselect else "what select names is not among them"
+    return f"{head}: {why}."
+
+
+def _entries(source: Source) -> Iterator[tuple[str, str]]:
+    for key in ("select", "deselect", "streams"):
+        for entry in getattr(source, key):
+            if entry not in ("*", DATABASES_STREAM):
+                yield key, entry
+
+
+class _Resolving:
+    """The entries of one source, one by one."""
+
+    def __init__(self, databases: Sequence[DatabaseName], known: KnownNames) -> None:
+        self._databases = databases
+        self._by_id = {database.id: database for database in databases}
+        self._known = known
+        self.found: dict[tuple[str, str], frozenset[str]] = {}
+        #: Keys that fit several databases, and are not kept for that.
+        self.unclear: set[tuple[str, str]] = set()
+        self.unmatched: list[Unmatched] = []
+        self.renamed: list[str] = []
+
+    def add(self, key: str, entry: str) -> None:
+        before = self._known.databases.get((key, entry), frozenset())
+        present = [self._by_id[database_id] for database_id in sorted(before) if database_id in self._by_id]
+        today = find_databases(entry, self._databases, globs=False)
+        taken_over = [database for database in today if database.id not in before]
+        if before and (present or not today):
+            # What is left out by a name stays out when it is renamed, and so does another that takes the name.
+            self.found[key, entry] = before | {database.id for database in taken_over if key == "deselect"}
+            self._tell(key, entry, present, taken_over)
+        elif today:
+            self.found[key, entry] = before | {database.id for database in today}
+            if key == "streams" and len(today) > 1:
+                self.unclear.add((key, entry))
+            self._tell(key, entry, today, [])
+            if before:
+                self.renamed.append(
+                    f"{key} {quoted(entry)} means {_named(today[0])} now; what it meant before cannot be seen any more."
+                )
+        elif key == "streams" or not is_glob(entry) or not find_databases(entry, self._databases):
+            self._note_unmatched(key, entry)
+
+    def _note_unmatched(self, key: str, entry: str) -> None:
+        titles = [database.title for database in self._databases if database.title]
+        typos = (title for title in titles if is_a_typo_of(entry, title))
+        near = next(typos, None) or nearest(entry, [*titles, *(name for d in self._databases for name in d.names)])
+        is_rule = key != "streams" and is_glob(entry)
+        is_out_of_sight = key == "deselect" and is_id(entry)
+        self.unmatched.append(
+            Unmatched(key, entry, None if is_id(entry) else near, is_mistake=not is_rule and not is_out_of_sight)
+        )
+
+    def _tell(self, key: str, entry: str, present: Sequence[DatabaseName], taken_over: Sequence[DatabaseName]) -> None:
+        """That a database is called otherwise than sources.yaml calls it, and that another one took its name."""
+        self.renamed += [
+            f"{key} {quoted(entry)} means {_named(database)}, as it is called in Notion now."
+            for database in present
+            if not bears(entry, database)
+        ]
+        for database in taken_over:
+            meant = f"it means {' and '.join(map(_named, present))}" if present else "what it means is out of sight"
+            also = "which is left out as well" if key == "deselect" else "which it does not mean"
+            self.renamed.append(
+                f"{key} {quoted(entry)}: {meant}, and {_named(database)} is called so too, {also}. "
+                "Name the one that is meant by its id."
+            )
+
+    def held_back(self) -> dict[str, str]:
+        """What is called nearly as something that is left out and cannot be found: it must not land for a typo."""
+        wanted = {found for (key, _), ids in self.found.items() if key == "select" for found in ids}
+        return {
+            database.id: (
+                f"{entry} of sources.yaml fits no database, and this one is called nearly so: it is not read before "
+                "that entry is mended. Write the title as it is in Notion, or the id; or take the entry out, or name "
+                "this database in select, where it is not meant."
+            )
+            for entry in self.unmatched
+            if entry.key == "deselect" and entry.is_mistake
+            for database in self._databases
+            if database.id not in wanted and is_a_typo_of(entry.entry, database.title)
+        }
+
+
+def _resolve_properties(
+    source: Source,
+    database: DatabaseName,
+    data_sources: Sequence[Mapping[str, Any]],
+    properties: dict[tuple[str, str], frozenset[str]],
+) -> list[str]:
+    """Adds the ids that the excluded names of a database fit; tells which properties are called otherwise now."""
+    renamed = []
+    for name in source.settings_for(database.id, database.title).exclude_properties:
+        if type(name) is not str:  # an id that was found before
+            continue
+        fitting = fitting_properties(name, data_sources)
+        key = (database.id, name_mark(name))
+        before = properties.get(key, frozenset())
+        if fitting:
+            properties[key] = before | fitting.keys()
+        renamed += [
+            f"{_named(database)}: the excluded property {quoted(name)} is called {quoted(prop.name)} in Notion now; "
+            "it stays excluded."
+            for data_source in data_sources
+            for prop in parse_properties(dict(data_source))
+            if prop.id in before and prop.id not in fitting
+        ]
+    return renamed
+
+
+def _named(database: DatabaseName) -> str:
+    return f"{quoted(database.title or 'Untitled')} ({database.id})"

@@ -107,7 +107,7 @@ class ListingFailure:
     """A database that could not be looked at, or of which nothing can be read.
 
     Attributes:
-        title: As the catalog has it, else as search shows its first data source; may be empty.
+        title: As the catalog has it, else its own, else as search shows its first data source; may be empty.
         error: Why; it names the database.
         is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
         data_sources: Their ids, as far as they are known.
@@ -196,7 +196,7 @@ async def list_databases(
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
     asked = {database_id: frozenset(by) for database_id, by in ways.items() if database_id not in unchanged}
-    found = await _databases(client, asked, search.data_sources)
+    found, titles = await _databases(client, asked, search.data_sources)
     databases = [
         replace(database, marks=_marks(members.get(key, {})))
         for key, database in found.items()
@@ -233,6 +233,7 @@ async def list_databases(
             located(error if ways[key] != {"sources.yaml"} else _named_only(error), source=source),
             known.get(key),
             members.get(key, {}),
+            title=titles.get(key, ""),
             is_retired=key in retired,
         )
         for key, error in errors.items()
@@ -275,10 +276,13 @@ def _failure(
     before: KnownDatabase | None,
     members: Mapping[str, dict[str, Any]],
     *,
+    title: str,
     is_retired: bool,
 ) -> ListingFailure:
-    titles = [title for title in map(plain_title, members.values()) if title]
-    title = before.title if before else titles[0] if titles else ""
+    if before is not None:
+        title = before.title
+    elif not title:
+        title = next(filter(None, map(plain_title, members.values())), "")
     known_members = [member_id for member_id, _ in before.data_sources] if before else []
     return ListingFailure(
         database_id,
@@ -467,20 +471,26 @@ def _database_of(data_source: dict[str, Any]) -> str | None:
 
 async def _databases(
     client: NotionClient, asked: Mapping[str, frozenset[str]], data_sources: dict[str, dict[str, Any]]
-) -> dict[str, ListedDatabase | NotionPipelineError]:
+) -> tuple[dict[str, ListedDatabase | NotionPipelineError], dict[str, str]]:
     """Each database that is to be asked for, or why it cannot be listed; NotionNotFoundError where it is gone.
 
     Args:
         asked: By database id, which ways know of it.
 
+    Returns:
+        The databases or errors, and the titles that were told, of those that cannot be listed too; by id.
+
     Raises:
         AuthorizationError: Notion does not take the credential any more.
     """
     found: dict[str, ListedDatabase | NotionPipelineError] = {}
+    titles: dict[str, str] = {}
 
     async def ask(database_id: str) -> None:
         try:
-            found[database_id] = await _database(client, database_id, asked[database_id], data_sources)
+            raw = (await client.database(database_id)).body
+            titles[database_id] = plain_title(raw)
+            found[database_id] = await _database(client, database_id, raw, asked[database_id], data_sources)
         except AuthorizationError as error:
             found[database_id] = error
             raise
@@ -496,13 +506,16 @@ async def _databases(
             # The others were stopped, lest hundreds of them ask with a token that is refused. Here it was not that.
             if not await client.accepts_credential():
                 raise
-    return found
+    return found, titles
 
 
 async def _database(
-    client: NotionClient, database_id: str, found_by: frozenset[str], data_sources: dict[str, dict[str, Any]]
+    client: NotionClient,
+    database_id: str,
+    raw: dict[str, Any],
+    found_by: frozenset[str],
+    data_sources: dict[str, dict[str, Any]],
 ) -> ListedDatabase:
-    raw = (await client.database(database_id)).body
     entries = data_source_entries(raw, database_id)
     with about(database=_label(database_id, plain_title(raw))):
         members = await all_or_first_error(
@@ -548,7 +561,8 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
         )
     found = []
     for entry in entries:
-        member_id = notion_id(entry.get("id") if isinstance(entry, dict) else entry, "One of its data sources")
+        entry = entry if isinstance(entry, dict) else {}
+        member_id = notion_id(entry.get("id"), "One of its data sources")
         name = entry.get("name")
         found.append((member_id, name if isinstance(name, str) else ""))
     return list(dict(found).items())

@@ -227,12 +227,14 @@ async def list_databases(
         )
         retired = set()
         errors = {key: error for key, error in errors.items() if key not in gone}
+    seen = {member.id for database in databases for member in database.data_sources}
     failures = [
         _failure(
             key,
             located(error if ways[key] != {"sources.yaml"} else _named_only(error), source=source),
             known.get(key),
             members.get(key, {}),
+            elsewhere=seen,
             is_retired=key in retired,
         )
         for key, error in errors.items()
@@ -275,6 +277,7 @@ def _failure(
     before: KnownDatabase | None,
     members: Mapping[str, dict[str, Any]],
     *,
+    elsewhere: Collection[str],
     is_retired: bool,
 ) -> ListingFailure:
     titles = [title for title in map(plain_title, members.values()) if title]
@@ -285,7 +288,7 @@ def _failure(
         title,
         located(error, database=_label(database_id, title)),
         is_kept=before is not None and not is_retired,
-        data_sources=tuple(dict.fromkeys([*known_members, *members])),
+        data_sources=tuple(key for key in dict.fromkeys([*known_members, *members]) if key not in elsewhere),
     )
 
 
@@ -541,7 +544,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
     if not entries:
         raise NotionRequestError(
             f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
-            "of another database.",
+            "of another database, or its data sources were moved to another.",
             cure="Name the original database instead: in Notion open the view's settings and follow its source; or "
             "deselect this one.",
             status=200,

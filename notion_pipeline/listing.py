@@ -227,6 +227,7 @@ async def list_databases(
         )
         retired = set()
         errors = {key: error for key, error in errors.items() if key not in gone}
+    seen = {member.id for database in databases for member in database.data_sources}
     failures = [
         _failure(
             key,
@@ -234,6 +235,7 @@ async def list_databases(
             known.get(key),
             members.get(key, {}),
             title=titles.get(key, ""),
+            elsewhere=seen,
             is_retired=key in retired,
         )
         for key, error in errors.items()
@@ -277,6 +279,7 @@ def _failure(
     members: Mapping[str, dict[str, Any]],
     *,
     title: str,
+    elsewhere: Collection[str],
     is_retired: bool,
 ) -> ListingFailure:
     if before is not None:
@@ -289,7 +292,7 @@ def _failure(
         title,
         located(error, database=_label(database_id, title)),
         is_kept=before is not None and not is_retired,
-        data_sources=tuple(dict.fromkeys([*known_members, *members])),
+        data_sources=tuple(key for key in dict.fromkeys([*known_members, *members]) if key not in elsewhere),
     )
 
 
@@ -554,7 +557,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
     if not entries:
         raise NotionRequestError(
             f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
-            "of another database.",
+            "of another database, or its data sources were moved to another.",
             cure="Name the original database instead: in Notion open the view's settings and follow its source; or "
             "deselect this one.",
             status=200,

@@ -49,6 +49,12 @@ def connect(folder: Folder, *options: str, user: str = "") -> str:
     return output
 
 
+def replace_token(ws: Workspace) -> None:
+    """As Notion does when a token is refreshed: the one before is good for nothing."""
+    ws.revoke_token(ws.token.value)
+    ws.token = ws.add_token("ntn_another_token")
+
+
 def kept(folder: Folder) -> list[str]:
     return [account.bot_id for account in open_store(find_project(folder.root, {})).accounts()]
 
@@ -58,24 +64,24 @@ def test_token_that_was_revoked_is_replaced_where_it_was_kept(folder: Folder, so
     (folder.root / "sources.yaml").write_text(TWO)
     ws = folder.server.ws
     variable = f"{source.upper()}_TOKEN"
-    given = folder.run("connect", "--token", "--source", source, given=f"{ws.token}\n")
+    given = folder.run("connect", "--token", "--source", source, given=f"{ws.token.value}\n")
     assert given.returncode == 0, given.stderr
     assert f"It stands in for {variable}" in given.stdout
-    ws.token = "ntn_another_token"
+    replace_token(ws)
     failed = folder.run("sync", "--source", source)
     assert failed.returncode == 1
     assert cure(failed.stderr) == ["connect", "--token", "--variable", variable]
     wrong = folder.run(*cure(failed.stderr), given="ntn_wrong_token\n")
     assert wrong.returncode == 1
-    again = folder.run(*cure(wrong.stderr), given=f"{ws.token}\n")
+    again = folder.run(*cure(wrong.stderr), given=f"{ws.token.value}\n")
     assert again.returncode == 0, again.stderr
     assert folder.run("sync", "--source", source).returncode == 0
 
 
 def test_accounts_says_the_same(folder: Folder) -> None:
     ws = folder.server.ws
-    assert folder.run("connect", "--token", "--variable", "OTHER", given=f"{ws.token}\n").returncode == 0
-    ws.token = "ntn_another_token"
+    assert folder.run("connect", "--token", "--variable", "OTHER", given=f"{ws.token.value}\n").returncode == 0
+    replace_token(ws)
     shown = folder.run("accounts")
     assert cure(shown.stdout) == ["connect", "--token", "--variable", "OTHER"]
 
@@ -141,7 +147,7 @@ def test_source_whose_workspace_is_not_connected(folder: Folder) -> None:
 
 def test_token_that_no_source_reads_says_how_one_does(folder: Folder) -> None:
     folder.configure("Acme")
-    given = folder.run("connect", "--token", given=f"{folder.server.ws.token}\n")
+    given = folder.run("connect", "--token", given=f"{folder.server.ws.token.value}\n")
     assert given.returncode == 0
     changed = folder.run(*cure(given.stdout))
     assert changed.returncode == 0, changed.stderr
@@ -150,7 +156,7 @@ def test_token_that_no_source_reads_says_how_one_does(folder: Folder) -> None:
 
 def test_sources_that_were_never_listed(folder: Folder) -> None:
     (folder.root / "sources.yaml").write_text(TWO)
-    folder.environ |= {"FIRST_TOKEN": folder.server.ws.token, "SECOND_TOKEN": folder.server.ws.token}
+    folder.environ |= {"FIRST_TOKEN": folder.server.ws.token.value, "SECOND_TOKEN": folder.server.ws.token.value}
     listed = folder.run("streams")
     for found in re.findall(r"`notion-pipeline ([^`]+)`", listed.stderr):
         assert "--source" in found
@@ -200,10 +206,10 @@ def test_plain_http_leaves_this_machine_only_by_name(tmp_path: Path, url: str, i
 
 def test_check_warns_of_an_env_file_that_others_can_read(folder: Folder) -> None:
     path = folder.root / ".env"
-    path.write_text(f"NOTION_TOKEN={folder.server.ws.token}\n")
+    path.write_text(f"NOTION_TOKEN={folder.server.ws.token.value}\n")
     for mode, warned in ((0o644, True), (0o640, True), (0o604, True), (0o600, False), (0o400, False)):
         path.chmod(mode)
         checked = folder.run("check")
         assert checked.returncode == 0, checked.stderr
         assert (f"{path} can be read by other users of this machine (mode {mode:04o})" in checked.stdout) is warned
-    assert folder.server.ws.token not in checked.stdout
+    assert folder.server.ws.token.value not in checked.stdout

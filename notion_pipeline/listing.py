@@ -564,9 +564,9 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
         )
     found = []
     for entry in entries:
-        entry = entry if isinstance(entry, dict) else {}
-        member_id = notion_id(entry.get("id"), "One of its data sources")
-        name = entry.get("name")
+        told = entry if isinstance(entry, dict) else {}
+        member_id = notion_id(told.get("id"), "One of its data sources")
+        name = told.get("name")
         found.append((member_id, name if isinstance(name, str) else ""))
     return list(dict(found).items())
 

@@ -109,7 +109,7 @@ class ListingFailure:
     """A database that could not be looked at, or of which nothing can be read.
 
     Attributes:
-        title: As the catalog has it, else as search shows its first data source; may be empty.
+        title: As the catalog has it, else its own, else as search shows its first data source; may be empty.
         error: Why; it names the database.
         is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
         data_sources: Their ids, as far as they are known.
@@ -201,7 +201,7 @@ async def list_databases(
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
     asked = {database_id: frozenset(by) for database_id, by in ways.items() if database_id not in unchanged}
-    found = await _databases(client, asked, search.data_sources)
+    found, titles = await _databases(client, asked, search.data_sources)
     # Two ids may lead to one database: its own, and that of a data source that search does not show.
     distinct = {
         database.id: replace(database, marks=_marks(members.get(database.id, {})))
@@ -234,12 +234,15 @@ async def list_databases(
         )
         retired = set()
         errors = {key: error for key, error in errors.items() if key not in gone}
+    seen = {member.id for database in databases for member in database.data_sources}
     failures = [
         _failure(
             key,
             located(error if ways[key] != {"sources.yaml"} else _named_only(error), source=source),
             known.get(key),
             members.get(key, {}),
+            title=titles.get(key, ""),
+            elsewhere=seen,
             is_retired=key in retired,
         )
         for key, error in errors.items()
@@ -282,17 +285,21 @@ def _failure(
     before: KnownDatabase | None,
     members: Mapping[str, dict[str, Any]],
     *,
+    title: str,
+    elsewhere: Collection[str],
     is_retired: bool,
 ) -> ListingFailure:
-    titles = [title for title in map(plain_title, members.values()) if title]
-    title = before.title if before else titles[0] if titles else ""
+    if before is not None:
+        title = before.title
+    elif not title:
+        title = next(filter(None, map(plain_title, members.values())), "")
     known_members = [member_id for member_id, _ in before.data_sources] if before else []
     return ListingFailure(
         database_id,
         title,
         located(error, database=_label(database_id, title)),
         is_kept=before is not None and not is_retired,
-        data_sources=tuple(dict.fromkeys([*known_members, *members])),
+        data_sources=tuple(key for key in dict.fromkeys([*known_members, *members]) if key not in elsewhere),
     )
 
 
@@ -474,20 +481,24 @@ def _database_of(data_source: dict[str, Any]) -> str | None:
 
 async def _databases(
     client: NotionClient, asked: Mapping[str, frozenset[str]], data_sources: dict[str, dict[str, Any]]
-) -> dict[str, ListedDatabase | NotionPipelineError]:
+) -> tuple[dict[str, ListedDatabase | NotionPipelineError], dict[str, str]]:
     """Each database that is to be asked for, or why it cannot be listed; NotionNotFoundError where it is gone.
 
     Args:
         asked: By database id, which ways know of it.
 
+    Returns:
+        The databases or errors, and the titles that were told, of those that cannot be listed too; by id.
+
     Raises:
         AuthorizationError: Notion does not take the credential any more.
     """
     found: dict[str, ListedDatabase | NotionPipelineError] = {}
+    titles: dict[str, str] = {}
 
     async def ask(database_id: str) -> None:
         try:
-            found[database_id] = await _named_database(client, database_id, asked[database_id], data_sources)
+            found[database_id] = await _named_database(client, database_id, asked[database_id], data_sources, titles)
         except AuthorizationError as error:
             found[database_id] = error
             raise
@@ -503,28 +514,38 @@ async def _databases(
             # The others were stopped, lest hundreds of them ask with a token that is refused. Here it was not that.
             if not await client.accepts_credential():
                 raise
-    return found
+    return found, titles
 
 
 async def _named_database(
-    client: NotionClient, named_id: str, found_by: frozenset[str], data_sources: dict[str, dict[str, Any]]
+    client: NotionClient,
+    named_id: str,
+    found_by: frozenset[str],
+    data_sources: dict[str, dict[str, Any]],
+    titles: dict[str, str],
 ) -> ListedDatabase:
     """The database of an id; of one that sources.yaml alone knows, also where it is a data source's."""
     try:
-        return await _database(client, named_id, found_by, data_sources)
+        return await _database(client, named_id, found_by, data_sources, titles)
     except NotionInTrashError:
         raise
     except NotionNotFoundError:
         owner = await _owner(client, named_id) if found_by == {"sources.yaml"} else None
         if owner is None:
             raise
-    return await _database(client, owner, found_by, data_sources)
+    return await _database(client, owner, found_by, data_sources, titles)
 
 
 async def _database(
-    client: NotionClient, database_id: str, found_by: frozenset[str], data_sources: dict[str, dict[str, Any]]
+    client: NotionClient,
+    database_id: str,
+    found_by: frozenset[str],
+    data_sources: dict[str, dict[str, Any]],
+    titles: dict[str, str],
 ) -> ListedDatabase:
+    """Asks for a database; its title goes into `titles`, also where the rest of the answer is no use."""
     raw = (await client.database(database_id)).body
+    titles[database_id] = plain_title(raw)
     entries = data_source_entries(raw, database_id)
     with about(database=_label(database_id, plain_title(raw))):
         members = await all_or_first_error(
@@ -563,15 +584,16 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
     if not entries:
         raise NotionRequestError(
             f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
-            "of another database.",
+            "of another database, or its data sources were moved to another.",
             cure="Name the original database instead: in Notion open the view's settings and follow its source; or "
             "deselect this one.",
             status=200,
         )
     found = []
     for entry in entries:
-        member_id = notion_id(entry.get("id") if isinstance(entry, dict) else entry, "One of its data sources")
-        name = entry.get("name")
+        told = entry if isinstance(entry, dict) else {}
+        member_id = notion_id(told.get("id"), "One of its data sources")
+        name = told.get("name")
         found.append((member_id, name if isinstance(name, str) else ""))
     return list(dict(found).items())
 

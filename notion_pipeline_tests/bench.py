@@ -83,7 +83,8 @@ class Bench:
 
         async def look() -> Listing:
             async with self._client() as client:
-                return await list_databases(client, named=self.source.named_ids(), known=known, log=self.lines.append)
+                named, log = self.source.named_ids(), self.lines.append
+                return await list_databases(client, named=named, known=known, log=log, source=self.source.name)
 
         listing = asyncio.run(look())
         resolution = resolve_listing(self.source, listing.databases, before, names)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.errors import NotionPipelineError
@@ -82,6 +83,9 @@ class Engine(Bench):
         except NotionPipelineError as error:
             outcome.errors[""] = error
         else:
+            outcome.errors |= {found.id: found.error for found in listing.failures if fails_a_sync(self.source, found)}
+            if listing.search_error is not None:
+                outcome.errors[""] = listing.search_error
             for group in self.extracts(listing, sync_type):
                 with self.catalog.kept_open():
                     for read in group:

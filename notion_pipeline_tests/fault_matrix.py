@@ -23,6 +23,7 @@ import click
 from notion_pipeline.client import ATTEMPTS
 from notion_pipeline.errors import (
     AuthorizationError,
+    NotionError,
     NotionNotFoundError,
     NotionPipelineError,
     NotionRequestError,
@@ -168,8 +169,8 @@ def scripted(kind: str, *, times: int = 1, **params: Any) -> Make:
 class Stubborn(Fault):
     """Hits one request and its repeats, whatever else is asked meanwhile."""
 
-    def due(self, line: str, *, answered: bool) -> bool:
-        hit = super().due(line, answered=answered)
+    def due(self, line: str, page_size: int = 0, *, answered: bool) -> bool:
+        hit = super().due(line, page_size, answered=answered)
         if hit and self.match is None:
             self.match = re.compile(re.escape(line) + "$")
         return hit
@@ -377,7 +378,8 @@ class Matrix:
                 self.tally.problems += [f"{where}: {line}" for line in made.differences(database)]
 
     def _judge_error(self, where: str, kind: Kind, database_id: str, error: Exception) -> None:
-        wanted = kind.error or NotionPipelineError
+        # What of the listing itself is missing is told of all its requests together.
+        wanted = (kind.error or NotionPipelineError) if database_id else NotionError
         if not isinstance(error, wanted):
             self._expect(False, f"{where}: {type(error).__name__} {error}")
             return

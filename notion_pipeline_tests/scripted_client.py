@@ -20,6 +20,8 @@ from notion_pipeline.governor import Governor, PauseFile
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"
 HANG_UP = b""
+#: An id as Notion gives them: others are asked for nothing.
+SOURCE_ID = "1f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 T = TypeVar("T")
 
 
@@ -196,4 +198,4 @@ def me(client: NotionClient) -> Awaitable[Answer]:
 
 
 def query(client: NotionClient) -> Awaitable[Answer]:
-    return client.query("1f0c", {"page_size": 100})
+    return client.query(SOURCE_ID, {"page_size": 100})

@@ -469,7 +469,7 @@ def test_bookkeeping_has_the_columns_of_the_contract(workspace: Workspace, bench
             "api_requests",
             "api_retries",
         ),
-        *("bookmark_before", "bookmark_after", "schema_changes"),
+        *("bookmark_before", "bookmark_after", "schema_changes", "read", "reason"),
     ]
 
 

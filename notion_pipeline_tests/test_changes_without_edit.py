@@ -121,7 +121,8 @@ def test_database_without_data_sources_keeps_no_table(workspace: Workspace, benc
     old, new = tasks.database, workspace.add_database("Work", {"Name": "title"})
     bench.sync()
     workspace.move_data_source(tasks, new)
-    bench.list()
+    listing, _ = bench.list()
+    assert [(failure.id, failure.data_sources) for failure in listing.failures] == [(old.id, ())]
     with bench.catalog.reading() as connection, pytest.raises(CatalogError):
         tables_of_database(connection, "notion", old.id)
     assert bench.query("SELECT data_sources FROM notion.databases WHERE id = ?", [old.id]) in ([([],)], [(None,)])

@@ -118,8 +118,10 @@ class TestSync:
         # Neither Dagster's log nor its notices.
         assert "STEP_START" not in result.stderr
         assert "Warning" not in result.stderr
-        # Without a dagster.yaml history stays in the project all the same, and nothing else is left behind.
-        expected = [".dagster", ".notion_pipeline", "catalog.duckdb", "workspace.yaml"]
+        # Without a dagster.yaml history stays in the project all the same, and nothing else is left behind but the
+        # catalog's lock.
+        catalog = ["catalog.duckdb", "catalog.duckdb.lock", "catalog.duckdb.lock.queue"]
+        expected = [".dagster", ".notion_pipeline", *catalog, "workspace.yaml"]
         assert sorted(path.name for path in project.root.iterdir()) == expected
 
     def test_works_from_a_folder_below_and_comes_back(

@@ -38,7 +38,7 @@ def test_views_are_made_kept_and_removed(commands: Commands, workspace: Workspac
     made = commands.json("views", "--json")
     assert made == [
         {"source": "notion", "view": "notion_views.notes", "table": "notion.notes", "columns": 11, "action": "created"},
-        {"source": "notion", "view": "notion_views.tasks", "table": "notion.tasks", "columns": 15, "action": "created"},
+        {"source": "notion", "view": "notion_views.tasks", "table": "notion.tasks", "columns": 17, "action": "created"},
     ]
     assert {entry["action"] for entry in commands.json("views", "--json")} == {"unchanged"}
     assert query(commands, "SELECT name, due_start::DATE::VARCHAR FROM notion_views.tasks") == [("one", "2026-03-01")]

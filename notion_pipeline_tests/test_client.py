@@ -37,6 +37,7 @@ from notion_pipeline_tests.scripted_client import (
     HANG_UP,
     HTML,
     OVERLOADED_QUERY,
+    SOURCE_ID,
     TOKEN,
     Server,
     Setting,
@@ -58,14 +59,14 @@ from notion_pipeline_tests.scripted_client import (
     [
         (lambda c: c.me(), "GET /v1/users/me"),
         (lambda c: c.search({"query": "x"}), "POST /v1/search"),
-        (lambda c: c.database("d1"), "GET /v1/databases/d1"),
-        (lambda c: c.data_source("s1"), "GET /v1/data_sources/s1"),
-        (lambda c: c.query("s1", {}), "POST /v1/data_sources/s1/query"),
-        (lambda c: c.page("p1"), "GET /v1/pages/p1"),
-        (lambda c: c.property_item("p1", "title"), "GET /v1/pages/p1/properties/title?page_size=100"),
+        (lambda c: c.database(SOURCE_ID), f"GET /v1/databases/{SOURCE_ID}"),
+        (lambda c: c.data_source(SOURCE_ID), f"GET /v1/data_sources/{SOURCE_ID}"),
+        (lambda c: c.query(SOURCE_ID, {}), f"POST /v1/data_sources/{SOURCE_ID}/query"),
+        (lambda c: c.page(SOURCE_ID), f"GET /v1/pages/{SOURCE_ID}"),
+        (lambda c: c.property_item(SOURCE_ID, "title"), f"GET /v1/pages/{SOURCE_ID}/properties/title?page_size=100"),
         (
-            lambda c: c.property_item("p1", "a", "c/1 +", 5),
-            "GET /v1/pages/p1/properties/a?page_size=5&start_cursor=c%2F1%20%2B",
+            lambda c: c.property_item(SOURCE_ID, "a", "c/1 +", 5),
+            f"GET /v1/pages/{SOURCE_ID}/properties/a?page_size=5&start_cursor=c%2F1%20%2B",
         ),
     ],
 )
@@ -88,9 +89,9 @@ def test_request_carries_version_token_and_compression() -> None:
 
 @pytest.mark.parametrize("property_id", ["a%b", "%3A%", "a/b?", "#;{}", "|^~`", "ü é", "\\:@[", "title"])
 def test_property_id_is_encoded_exactly_once(property_id: str) -> None:
-    _, here = play([ok()], lambda c: c.property_item("p1", property_id))
+    _, here = play([ok()], lambda c: c.property_item(SOURCE_ID, property_id))
     path = here.server.requests[0].target.partition("?")[0]
-    segment = path.removeprefix("/v1/pages/p1/properties/")
+    segment = path.removeprefix(f"/v1/pages/{SOURCE_ID}/properties/")
     assert unquote(segment) == property_id
     assert not set("/?#;{}") & set(segment)
 
@@ -217,7 +218,7 @@ def test_eighth_failure_is_the_last(kind: str) -> None:
     assert type(error) is RetryableNotionError
     assert error.source == "sales"
     assert "attempt 8 of 8" in str(error)
-    assert "data source 1f0c" in str(error)
+    assert f"data source {SOURCE_ID}" in str(error)
     assert len(here.server.requests) == ATTEMPTS == 8
     assert here.client.stats == RequestStats(requests=8, retries=7)
 
@@ -339,7 +340,7 @@ def test_refusal_is_not_repeated(sent: bytes, kind: type[NotionRequestError], wo
     assert type(caught) is kind
     assert words in str(caught)
     assert 'ource "sales"' in str(caught)
-    assert "data source 1f0c" in str(caught)
+    assert f"data source {SOURCE_ID}" in str(caught)
     assert here.client.stats == RequestStats(requests=1)
     assert caught.status in {400, 401, 403, 404, 429}
     assert here.waits == []
@@ -445,8 +446,8 @@ def test_page_size_grows_back_over_later_queries_of_all_twins() -> None:
     async def scenario() -> list[int]:
         async with setting(OVERLOADED_QUERY, OVERLOADED_QUERY, ok()) as here:
             for _ in range(4):
-                await here.client.query("1f0c", {})
-                await here.client.counting().query("1f0c", {})
+                await here.client.query(SOURCE_ID, {})
+                await here.client.counting().query(SOURCE_ID, {})
             return [request.body.get("page_size", 100) for request in here.server.requests]
 
     assert asyncio.run(scenario()) == [100, 50, 25, 25, 50, 50, 100, 100, 100, 100]
@@ -490,8 +491,8 @@ def test_busy_notion_is_waited_for_with_pages_as_they_are() -> None:
 def test_size_that_fails_in_one_data_source_holds_up_no_other() -> None:
     async def scenario() -> list[int]:
         async with setting(OVERLOADED_QUERY, ok()) as here:
-            await here.client.query("1f0c", {})
-            await here.client.query("2a1b", {})
+            await here.client.query(SOURCE_ID, {})
+            await here.client.query(f"2{SOURCE_ID[1:]}", {})
             await here.client.search({})
             return [request.body.get("page_size", 100) for request in here.server.requests]
 

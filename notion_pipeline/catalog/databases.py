@@ -169,8 +169,12 @@ def write_databases(
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, source: Source, listing: Listing) -> list[ListedStream]:
-    """Those that could not be listed stay as they are, but for what sources.yaml says of them now."""
+    """Those that could not be listed stay as they are, but for what sources.yaml says of them now.
+
+    A data source that another database was seen to have moved there, with its table.
+    """
     table = quote(source.name, "databases")
+    moved = [member.id for database in listing.databases for member in database.data_sources]
     kept = []
     for failure in listing.failures:
         if not failure.is_kept:
@@ -178,7 +182,9 @@ def _kept(connection: duckdb.DuckDBPyConnection, source: Source, listing: Listin
         selected = source.selects(failure.id, failure.title)
         sync_type = str(source.sync_type_for(failure.id, failure.title).value)
         connection.execute(
-            f"UPDATE {table} SET selected = ?, sync_type = ? WHERE id = ?", [selected, sync_type, failure.id]
+            f"UPDATE {table} SET selected = ?, sync_type = ?, data_sources = "
+            "list_filter(data_sources, lambda member: NOT list_contains(?, member.id)) WHERE id = ?",
+            [selected, sync_type, moved, failure.id],
         )
         for url, data_sources in connection.execute(
             f"SELECT url, data_sources FROM {table} WHERE id = ?", [failure.id]

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 #: Seconds; no test asserts a time.
-PATIENCE = 25.0
+PATIENCE = 300.0

@@ -122,7 +122,7 @@ def run(script: str, folder: Path, environ: dict[str, str]) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=2 * PATIENCE,
+        timeout=4 * PATIENCE,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout

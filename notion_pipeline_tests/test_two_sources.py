@@ -14,7 +14,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.dagster_runs import refuse
-from notion_pipeline_tests.whole_way import Pipeline
+from notion_pipeline_tests.whole_way import Pipeline, later
 
 SOURCES = """
 sources:
@@ -120,8 +120,9 @@ def test_failure_of_one_account_stops_no_other(
 
 
 def test_sensor_of_one_asks_for_databases_of_its_account_alone(
-    databases: dict[str, Database], pipeline: Pipeline, project: Project
+    databases: dict[str, Database], pipeline: Pipeline, project: Project, workspace: Workspace
 ) -> None:
+    later(workspace, hours=1)  # edits of the minute of a look are asked for until a sync has begun after it
     for job in ("sales_sync", "support_sync"):
         pipeline.sync(job)
     definitions = build_definitions(project)

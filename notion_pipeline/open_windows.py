@@ -17,9 +17,9 @@ from notion_pipeline.windows import MINUTE, Window
 
 #: Requests that a read may waste for the sake of speed: as many as it has read pages, up to so many, and this part of
 #: all of them.
-FREE_WASTE, WASTE_PER_PAGE = 2.8, 0.06
+FREE_WASTE, WASTE_PER_PAGE = 2.4, 0.06
 #: What the end of a window wastes, on average and a little more.
-WASTE_PER_WINDOW = 0.7
+WASTE_PER_WINDOW = 0.75
 #: Rows that a window must seem to hold to be worth a second worker.
 WORTH_CUTTING = 300
 

@@ -221,6 +221,8 @@ class _Resolving:
         self.unclear: set[tuple[str, str]] = set()
         self.unmatched: list[Unmatched] = []
         self.renamed: list[str] = []
+        #: Databases that bear the title of a key of `streams` that means another one, which bears it too.
+        self._namesakes: dict[str, str] = {}
 
     def add(self, key: str, entry: str) -> None:
         before = self._known.databases.get((key, entry), frozenset())
@@ -260,7 +262,15 @@ class _Resolving:
             for database in present
             if not bears(entry, database)
         ]
+        still_called_so = [database for database in present if bears(entry, database)]
         for database in taken_over:
+            if key == "streams" and still_called_so:
+                self._namesakes[database.id] = (
+                    f"the settings under streams {quoted(entry)} of sources.yaml belong to "
+                    f"{_named(still_called_so[0])}, and {_named(database)} is called so too: it is not read before it "
+                    "is clear which one is meant. Key the settings by the id of the one that is meant, or give this "
+                    "one a key of its own."
+                )
             meant = f"it means {' and '.join(map(_named, present))}" if present else "what it means is out of sight"
             also = "which is left out as well" if key == "deselect" else "which it does not mean"
             self.renamed.append(
@@ -269,9 +279,11 @@ class _Resolving:
             )
 
     def held_back(self) -> dict[str, str]:
-        """What is called nearly as something that is left out and cannot be found: it must not land for a typo."""
+        """Namesakes of a database with settings, and what is called nearly as a name in `deselect` that fits none."""
         wanted = {found for (key, _), ids in self.found.items() if key == "select" for found in ids}
-        return {
+        has_settings = {found for (key, _), ids in self.found.items() if key == "streams" for found in ids}
+        namesakes = {key: reason for key, reason in self._namesakes.items() if key not in has_settings}
+        return namesakes | {
             database.id: (
                 f"{entry} of sources.yaml fits no database, and this one is called nearly so: it is not read before "
                 "that entry is mended. Write the title as it is in Notion, or the id; or take the entry out, or name "

@@ -300,13 +300,13 @@ def test_settings_that_fit_two_databases_hold_back_these_two(
     second = tasks_in(workspace, 2, "Tasks").database
     edit(first, notes)
     run = failed(pipeline)
-    assert tables(pipeline) == {"notes": 4, "plans": 3, "tasks": 3}
+    # The settings were found to mean the first one; of the second nobody knows whether they are meant for it as well.
+    assert tables(pipeline) == {"notes": 4, "plans": 3, "tasks": 4}
     for database in (first, second):
-        assert f'Database "Tasks" ({database.id})' in run.log
-    assert f"fits 2 databases, {first.id} and {second.id}; name the one that is meant by its id" in run.log
-    assert "2 of 4 databases of source notion failed" in run.log
+        assert database.id in run.log
+    assert "Key the settings by the id of the one that is meant" in run.log
+    assert "1 of 4 databases of source notion failed" in run.log
     assert first.id in partitions(pipeline)
-    assert second.id not in partitions(pipeline)
     synced(pipeline, only=["Notes"])
     assert second.id in commands.fails("sync")
     configure(pipeline, f"streams: {{{first.id}: {{exclude_properties: [Effort]}}}}")

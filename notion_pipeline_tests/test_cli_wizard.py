@@ -283,7 +283,11 @@ def listed(*titles: str) -> list[ListedDatabase]:
     made = []
     for number, title in enumerate(titles):
         key = f"{number:08x}-0000-4000-a000-000000000000"
-        made.append(ListedDatabase(**{**dict.fromkeys(ListedDatabase.__dataclass_fields__), "id": key, "title": title}))
+        made.append(
+            ListedDatabase(
+                **{**dict.fromkeys(ListedDatabase.__dataclass_fields__), "id": key, "title": title, "data_sources": ()}
+            )
+        )
     return made
 
 

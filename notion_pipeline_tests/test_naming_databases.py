@@ -133,7 +133,6 @@ def test_a_glob_speaks_of_titles_as_they_are(workspace: Workspace, pipeline: Pip
         ({"select": ["Zz*"]}, 'select "Zz*" matches no database'),
         ({"deselect": ["*"]}, "deselect takes all of them out."),
         ({"select": []}, "select is empty."),
-        ({"select": ["f" * 32]}, "matches no database"),
     ],
 )
 def test_selection_of_nothing_fails(commands: Commands, tasks: DataSource, keys: dict[str, object], says: str) -> None:
@@ -144,6 +143,12 @@ def test_selection_of_nothing_fails(commands: Commands, tasks: DataSource, keys:
     result = commands.run("check")
     assert result.exit_code == 1
     assert says in result.stdout
+
+
+def test_selection_of_an_id_that_cannot_be_seen_fails(commands: Commands, tasks: DataSource) -> None:
+    commands.configure(config(select=["f" * 32]))
+    assert "It is named in sources.yaml. Share the database with the connection" in commands.fails("sync")
+    assert commands.run("check").exit_code == 1
 
 
 def test_list_of_databases_alone_may_be_selected(commands: Commands, tasks: DataSource) -> None:

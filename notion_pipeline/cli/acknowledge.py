@@ -14,6 +14,7 @@ from notion_pipeline.catalog.quality import MetChange, met_changes
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import load_sources
 from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
 from notion_pipeline.project import Project, find_project
@@ -38,9 +39,7 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
     project = find_project()
     sources = load_sources(project)
     names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
-    catalog = Catalog(
-        sources.catalog_path(project), log=lambda line: click.echo(line, err=True), wait_seconds=WAIT_SECONDS
-    )
+    catalog = Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
     now = datetime.now(timezone.utc)
     with catalog.reading() as connection:
         tables = {name: synced_tables(connection, name) for name in names}
@@ -52,7 +51,7 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
         for name in names
     }
     if not any(wanted.values()):
-        click.echo("There is nothing to acknowledge.")
+        echo("There is nothing to acknowledge.")
         return
     with catalog.writing() as connection:
         for name, of_source in wanted.items():
@@ -82,7 +81,7 @@ def _raise_for_unknown(streams: Sequence[str], tables: Mapping[str, Sequence[Syn
 def _tell(source: str, tables: Sequence[SyncedTable], changes: Mapping[str, Sequence[MetChange]]) -> None:
     for table in tables:
         for met in unexpected(changes[table.data_source_id]):
-            click.echo(f"{source}.{table.name}: {describe_change(met)}: acknowledged.")
+            echo(f"{source}.{table.name}: {describe_change(met)}: acknowledged.")
 
 
 def _report(project: Project, catalog: Catalog, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from notion_pipeline.cli.source_state import (
     state_of,
     tell_what_stays,
 )
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import load_sources
 from notion_pipeline.defs.source_state import forget_source
 from notion_pipeline.project import find_project
@@ -46,9 +47,9 @@ def remove_source(name: str, *, yes: bool) -> None:
         state = state_of(project, catalog, instance, source)
         if state.is_empty:
             raise CommandError(f"Nothing is left of a source called {source}.")
-        click.echo(f"Left of source {source}:")
+        echo(f"Left of source {source}:")
         for line in state.describe():
-            click.echo(line)
+            echo(line)
         tell_what_stays(state.catalog, "reads its tables, and fails when they are gone", _SHARED)
         confirm("Remove this?", yes=yes)
         if not state.catalog.is_empty:
@@ -58,4 +59,4 @@ def remove_source(name: str, *, yes: bool) -> None:
                 publish(catalog, copy)
         forget_source(instance, source, state.tables)
     remove_files(project.home, source)
-    click.echo(f"Source {source} is removed.")
+    echo(f"Source {source} is removed.")

@@ -19,6 +19,7 @@ from notion_pipeline.cli.source_state import (
     state_of,
     tell_what_stays,
 )
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.committed_file import save_committed
 from notion_pipeline.config import Sources, load_sources
 from notion_pipeline.defs.source_state import forget_source, move_partitions
@@ -53,11 +54,11 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
         with catalog.reading() as connection:
             if connection is not None:
                 check_rename(connection, before, after)
-        click.echo(f"Source {before} becomes {after}:")
+        echo(f"Source {before} becomes {after}:")
         for line in state.describe():
-            click.echo(line)
+            echo(line)
         if in_file:
-            click.echo(f"  name: in {project.sources_label}")
+            echo(f"  name: in {project.sources_label}")
         tell_what_stays(state.catalog, f"reads {before}: change it to {after} afterwards")
         confirm("Rename this?", yes=yes)
         if in_file:
@@ -78,7 +79,7 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
         with catalog.reading() as connection:
             save_tables(project.home, after, synced_tables(connection, after))
             save_committed(project.home, after, catalog.path, committed_bookmarks(connection, after))
-    click.echo(f"Source {before} is called {after} now.")
+    echo(f"Source {before} is called {after} now.")
 
 
 def _is_in_file(project: Project, sources: Sources, old: str, new: str) -> bool:

@@ -15,6 +15,7 @@ from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config import Sources
 from notion_pipeline.config_values import check_source_name
 from notion_pipeline.defs.source_state import partitions_of, working_run
@@ -71,9 +72,7 @@ def checked_name(name: str) -> str:
 
 
 def catalog_of(project: Project, sources: Sources) -> Catalog:
-    return Catalog(
-        sources.catalog_path(project), log=lambda line: click.echo(line, err=True), wait_seconds=WAIT_SECONDS
-    )
+    return Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
 
 
 @contextmanager
@@ -128,9 +127,9 @@ def tell_what_stays(found: SourceInCatalog, readers: str, shared: str = "") -> N
     if shared:
         _tell_each(found.source, found.shared, shared)
     for view in found.readers:
-        click.echo(f"The view {view} {readers}.")
+        echo(f"The view {view} {readers}.")
 
 
 def _tell_each(source: str, names: Sequence[str], what: str) -> None:
     for name in names:
-        click.echo(f"{source}.{name} {what}.")
+        echo(f"{source}.{name} {what}.")

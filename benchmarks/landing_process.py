@@ -14,7 +14,7 @@ from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import write_databases
 from notion_pipeline.client import BearerAuth, NotionClient
-from notion_pipeline.config import parse_sources
+from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import Governor
 from notion_pipeline.listing import Listing, list_databases

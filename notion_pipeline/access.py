@@ -9,7 +9,8 @@ from typing import Any
 
 from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import KnownNames, OAuthAccount, Source
+from notion_pipeline.config.selection import named_id
+from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
@@ -22,7 +23,6 @@ from notion_pipeline.resolution import (
     unmatched_exclusions,
     unresolved_exclusions,
 )
-from notion_pipeline.selection import named_id
 from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.

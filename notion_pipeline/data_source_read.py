@@ -11,7 +11,7 @@ from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.errors import (
     AuthorizationError,

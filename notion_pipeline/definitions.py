@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from notion_pipeline.catalog.connection import check_file_name
-from notion_pipeline.config import Sources, load_sources
+from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from notion_pipeline.changes_cursor import NEVER, UNSEEN, ChangesCursor, Pending, minutes, object_digest
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.listing_file import LastListing, SeenDatabase
 
 FIRST_DELAY_SECONDS = 60

@@ -11,11 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notion_pipeline.config import KnownNames, Source
-from notion_pipeline.listing import KnownDatabase, ListedDatabase, ListingFailure
-from notion_pipeline.naming import slug
-from notion_pipeline.properties import fitting_properties, name_mark, parse_properties
-from notion_pipeline.selection import (
+from notion_pipeline.config.selection import (
     DATABASES_STREAM,
     DatabaseName,
     bears,
@@ -25,6 +21,10 @@ from notion_pipeline.selection import (
     is_id,
     same_name,
 )
+from notion_pipeline.config.sources import KnownNames, Source
+from notion_pipeline.listing import KnownDatabase, ListedDatabase, ListingFailure
+from notion_pipeline.naming import slug
+from notion_pipeline.properties import fitting_properties, name_mark, parse_properties
 from notion_pipeline.wording import nearest, quoted
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from notion_pipeline.config import Source, SyncType, definition_names
-from notion_pipeline.config_values import check_source_name, check_table
+from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
+from notion_pipeline.config.sources import Source, SyncType, definition_names
+from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.naming import NamedDatabase, slug, table_names
-from notion_pipeline.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
 from notion_pipeline.sources_writer import Entry
 from notion_pipeline.stream_search import nearest_titles
 from notion_pipeline.wording import quoted

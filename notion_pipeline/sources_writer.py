@@ -26,8 +26,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from ruamel.yaml.tokens import CommentToken
 from ruamel.yaml.util import load_yaml_guess_indent
 
-from notion_pipeline.config import parse_sources
-from notion_pipeline.config_file import read_mapping
+from notion_pipeline.config.sources import parse_sources
+from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from notion_pipeline.selection import is_id, named_id
+from notion_pipeline.config.selection import is_id, named_id
 from notion_pipeline.spelling import PLAIN_LETTERS
 
 Thing = TypeVar("Thing")

@@ -16,7 +16,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
 from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.client import BearerAuth, NotionClient
-from notion_pipeline.config import Source, parse_sources
+from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.extract import DatabaseExtract, Landed
 from notion_pipeline.governor import Governor, PauseFile

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import BearerAuth, NotionClient
-from notion_pipeline.config import Limits, Source, Sources
+from notion_pipeline.config.sources import Limits, Source, Sources
 from notion_pipeline.governor import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer

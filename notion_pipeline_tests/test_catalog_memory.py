@@ -10,7 +10,7 @@ import pytest
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.config import parse_sources
+from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extract import DatabaseExtract
 from notion_pipeline_tests.staged import made_page, staged_extract

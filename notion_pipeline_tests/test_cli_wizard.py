@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notion_pipeline.cli.checklist import Checklist
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace

@@ -12,9 +12,9 @@ import duckdb
 import pytest
 from pydantic import ValidationError
 
-from notion_pipeline import config
-from notion_pipeline.accounts import EnvReference
-from notion_pipeline.config import (
+from notion_pipeline.config import sources as config
+from notion_pipeline.config.account import EnvReference
+from notion_pipeline.config.sources import (
     Limits,
     OAuthAccount,
     Source,
@@ -27,7 +27,7 @@ from notion_pipeline.config import (
     parse_sources,
     resolve_token,
 )
-from notion_pipeline.config_values import DUCKDB_SCHEMAS
+from notion_pipeline.config.values import DUCKDB_SCHEMAS
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 
@@ -542,7 +542,7 @@ def test_the_sources_yaml_of_the_repository_holds_with_every_comment_switched_on
 
 
 def test_reading_the_configuration_imports_no_dagster():
-    code = "import sys, notion_pipeline.config, notion_pipeline.project; sys.exit('dagster' in sys.modules)"
+    code = "import sys, notion_pipeline.config.sources, notion_pipeline.project; sys.exit('dagster' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from notion_pipeline.config import (
+from notion_pipeline.config.sources import (
     Source,
     parse_sources,
 )

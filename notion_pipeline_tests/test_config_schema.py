@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from notion_pipeline.config import schema_text
+from notion_pipeline.config.sources import schema_text
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 def test_the_schema_of_the_repository_is_that_of_the_models() -> None:
     kept = (REPOSITORY / "notion_pipeline" / "sources.schema.json").read_text("utf-8")
     assert kept == schema_text(), (
-        "write it again: python -m notion_pipeline.config > notion_pipeline/sources.schema.json"
+        "write it again: python -m notion_pipeline.config.sources > notion_pipeline/sources.schema.json"
     )
 
 
@@ -29,6 +29,9 @@ def test_every_key_of_the_schema_has_a_description() -> None:
 
 def test_the_module_prints_the_schema() -> None:
     printed = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "notion_pipeline.config"], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-m", "notion_pipeline.config.sources"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert printed.stdout == schema_text()

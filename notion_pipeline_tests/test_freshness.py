@@ -11,7 +11,7 @@ import pytest
 from dagster._core.definitions.freshness import CronFreshnessPolicy, TimeWindowFreshnessPolicy
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from notion_pipeline.config import parse_sources
+from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.defs.freshness import freshness_policy
 
 

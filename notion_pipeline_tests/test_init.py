@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from notion_pipeline.cli import main
 from notion_pipeline.cli.demo_project import template
 from notion_pipeline.cli.new_project import FILES, content
-from notion_pipeline.config import load_sources, schema_text
+from notion_pipeline.config.sources import load_sources, schema_text
 from notion_pipeline.project import find_project
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]

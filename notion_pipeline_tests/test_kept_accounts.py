@@ -17,7 +17,7 @@ import pytest
 from notion_pipeline import connecting, connection, oauth_auth
 from notion_pipeline.bodies import TOKEN_ANSWER_SECONDS
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.connecting import Keeper
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, RetryableNotionError, StagingError

@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.answers import TransientFailure
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.connecting import Keeper
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError

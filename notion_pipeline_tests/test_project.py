@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.config import Sources
+from notion_pipeline.config.sources import Sources
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 

@@ -11,7 +11,7 @@ import pytest
 
 from notion_pipeline.cli import COMMANDS, main
 from notion_pipeline.cli.demo_project import PROJECT_FILES, template
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 
 ROOT = Path(__file__).parent.parent

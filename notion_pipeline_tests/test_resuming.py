@@ -15,7 +15,7 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.client import NotionClient
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.governor import account_key
 from notion_pipeline.locks import is_locked

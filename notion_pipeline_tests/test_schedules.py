@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterEventType
 
-from notion_pipeline.config import parse_sources
+from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import find_project
 

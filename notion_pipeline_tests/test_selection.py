@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.notion_ids import normalise_id
-from notion_pipeline.selection import (
+from notion_pipeline.config.selection import (
     DatabaseName,
     ambiguities,
     find_databases,
@@ -15,6 +14,7 @@ from notion_pipeline.selection import (
     names_database,
     stream_name,
 )
+from notion_pipeline.notion_ids import normalise_id
 
 ID = "1f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 OTHER_ID = "2f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"

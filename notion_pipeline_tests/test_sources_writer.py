@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notion_pipeline.config import parse_sources
-from notion_pipeline.config_file import read_mapping
+from notion_pipeline.config.sources import parse_sources
+from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sources_writer import Entry, text_with, write

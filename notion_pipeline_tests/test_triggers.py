@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.cron import check_cron
+from notion_pipeline.config.cron import check_cron
 from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
 
 

@@ -9,7 +9,7 @@ from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
 from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.landing import land
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.memory import give_back_memory

@@ -22,7 +22,8 @@ from notion_pipeline.catalog.users_own import (
     referring_tables,
     views_over,
 )
-from notion_pipeline.config import Source
+from notion_pipeline.config.selection import stream_name
+from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.json_text import dump_json
@@ -30,7 +31,6 @@ from notion_pipeline.listing import IN_TRASH, KnownDatabase, ListedDatabase, Lis
 from notion_pipeline.naming import NamedDatabase, TableNames, TableRename, table_names
 from notion_pipeline.properties import Exclusion
 from notion_pipeline.resolution import unresolved_exclusions
-from notion_pipeline.selection import stream_name
 
 #: Name, type and comment.
 _COLUMNS = (

@@ -31,7 +31,7 @@ from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
-from notion_pipeline.config import KnownNames
+from notion_pipeline.config.sources import KnownNames
 from notion_pipeline.extract import Extract, Landed
 from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT

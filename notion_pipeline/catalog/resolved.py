@@ -8,7 +8,7 @@ import duckdb
 
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.config import KnownNames, Source
+from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.resolution import Resolution, known_database_name, resolve
 

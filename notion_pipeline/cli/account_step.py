@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.connect import ADDING, connect
 from notion_pipeline.cli.prompts import GoingBack, ask_one, ask_secret, ask_text
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import Source
-from notion_pipeline.config_values import check_variable
+from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
+from notion_pipeline.config.sources import Source
+from notion_pipeline.config.values import check_variable
 from notion_pipeline.connecting import keep_token
 from notion_pipeline.credentials import credential_of
 from notion_pipeline.errors import NotionPipelineError

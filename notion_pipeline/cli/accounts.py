@@ -9,10 +9,10 @@ from datetime import datetime
 
 import click
 
-from notion_pipeline.accounts import OAuthAccount
 from notion_pipeline.cli.display import Record, output, print_records
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import Sources, load_sources
+from notion_pipeline.config.account import OAuthAccount
+from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
 from notion_pipeline.oauth import OAuthClient, patiently

@@ -15,10 +15,10 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.selection import matches_database
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.selection import matches_database
 from notion_pipeline.synced_tables import SyncedTable
 from notion_pipeline.wording import nearest
 

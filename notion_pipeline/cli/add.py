@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from notion_pipeline.access import account_text, identity, look
-from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import held_names
@@ -21,16 +20,17 @@ from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_a
 from notion_pipeline.cli.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard import STEPS, Surroundings, zone_so_far
-from notion_pipeline.config import KnownNames, Source, load_sources, parse_sources
-from notion_pipeline.config_file import read_mapping
-from notion_pipeline.config_values import (
+from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
+from notion_pipeline.config.cron import check_cron
+from notion_pipeline.config.sources import KnownNames, Source, load_sources, parse_sources
+from notion_pipeline.config.values import (
     check_description,
     check_prefix,
     check_time_zone,
     check_variable,
     parse_start_date,
 )
-from notion_pipeline.cron import check_cron
+from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.listing import KnownDatabase
 from notion_pipeline.project import Project, find_project

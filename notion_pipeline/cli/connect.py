@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from notion_pipeline.accounts import DEFAULT_TOKEN_VARIABLE, EnvReference, TokenAccount
 from notion_pipeline.authorization import Authorization, Connected
 from notion_pipeline.callback_server import CallbackServer, can_be_served
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, EnvReference, TokenAccount
+from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.connecting import Keeper, keep_token
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.oauth import OAuthClient

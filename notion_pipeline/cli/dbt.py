@@ -15,7 +15,7 @@ from notion_pipeline.catalog.documented import documented_tables, documented_vie
 from notion_pipeline.catalog.flat_views import views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo, echo_data
-from notion_pipeline.config import Source, Sources, load_sources
+from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.dbt_sources import DbtSource, dbt_yaml
 from notion_pipeline.project import Project, find_project
 

@@ -27,7 +27,7 @@ from notion_pipeline.cli.places import ended_by_sigterm, environment
 from notion_pipeline.cli.sandbox import served_workspace
 from notion_pipeline.cli.sync import raise_failures, run_wishes
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
 from notion_pipeline.sandbox.server import SandboxServer

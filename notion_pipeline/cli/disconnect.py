@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from notion_pipeline.accounts import OAuthAccount
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import load_sources
+from notion_pipeline.config.account import OAuthAccount
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.connecting import locked
 from notion_pipeline.credentials import connected_account
 from notion_pipeline.errors import NotionPipelineError

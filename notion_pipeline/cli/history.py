@@ -12,7 +12,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunReco
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.failures import step_reason
 from notion_pipeline.outside import shown_line
 

@@ -20,7 +20,7 @@ from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from dagster._core.instance import InstanceRef
 from filelock import FileLock
 
-from notion_pipeline.config import Sources
+from notion_pipeline.config.sources import Sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError

@@ -16,12 +16,12 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config import Sources
-from notion_pipeline.config_values import check_source_name
+from notion_pipeline.config.source_files import files_of, lock_files
+from notion_pipeline.config.sources import Sources
+from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.source_state import partitions_of, working_run
 from notion_pipeline.locks import is_locked
 from notion_pipeline.project import Project
-from notion_pipeline.source_files import files_of, lock_files
 from notion_pipeline.synced_tables import load_tables
 
 #: How long a sync that commits just now is waited for.

@@ -20,13 +20,13 @@ from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project
 from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import messages
-from notion_pipeline.config import Source, Sources, SyncType, load_sources
+from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases
+from notion_pipeline.config.sources import Source, Sources, SyncType, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.resolution import known_database_name
-from notion_pipeline.selection import DATABASES_STREAM, DatabaseName, find_databases
 from notion_pipeline.wording import nearest
 
 _COUNTS = ("read", "inserted", "updated", "removed")

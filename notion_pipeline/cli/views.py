@@ -16,7 +16,7 @@ from notion_pipeline.catalog.tables import publish
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.cli.terminal import echo, echo_data, echo_json
-from notion_pipeline.config import Source, load_sources
+from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.project import find_project
 
 #: How long a sync that commits just now is waited for.

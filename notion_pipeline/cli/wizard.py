@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from notion_pipeline.cli.display import title_of
 from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes, tell
-from notion_pipeline.config_values import (
+from notion_pipeline.config.cron import check_cron
+from notion_pipeline.config.values import (
     MAX_DESCRIPTION,
     check_description,
     check_prefix,
     check_time_zone,
     parse_start_date,
 )
-from notion_pipeline.cron import check_cron
 from notion_pipeline.listing import ListedDatabase
 from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
 from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly

@@ -15,7 +15,8 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
-from notion_pipeline.config import Source
+from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
+from notion_pipeline.config.sources import Source
 from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
@@ -32,7 +33,6 @@ from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
-from notion_pipeline.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.sync import Sync
 from notion_pipeline.synced_tables import SyncedTable, load_tables
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget

@@ -16,7 +16,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.quality import MetChange, TableQuality, table_qualities
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError

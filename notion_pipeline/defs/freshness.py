@@ -13,7 +13,7 @@ from typing import Optional
 import dagster as dg
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 
 #: How long a sync may take after its tick, at most; of a schedule of every few minutes it is a part of the gap.
 LONGEST_WORK = timedelta(hours=2)

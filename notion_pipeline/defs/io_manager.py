@@ -21,7 +21,7 @@ from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import (

@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
 
 

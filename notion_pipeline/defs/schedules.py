@@ -10,7 +10,7 @@ from typing import Any, Union
 import dagster as dg
 from dagster import DagsterRun
 
-from notion_pipeline.config import Source
+from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
 from notion_pipeline.defs.liveness import unfinished_run
 

@@ -16,7 +16,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from notion_pipeline.changes import look
 from notion_pipeline.changes_cursor import ChangesCursor
 from notion_pipeline.committed_file import load_committed
-from notion_pipeline.config import Source, Watch
+from notion_pipeline.config.sources import Source, Watch
 from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.defs.resources import NotionResource

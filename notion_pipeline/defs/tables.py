@@ -19,7 +19,8 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.standing import standing_tables
 from notion_pipeline.committed_file import save_committed
-from notion_pipeline.config import KnownNames, Source
+from notion_pipeline.config.selection import stream_name
+from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
@@ -35,7 +36,6 @@ from notion_pipeline.extract import DatabaseExtract
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
-from notion_pipeline.selection import stream_name
 from notion_pipeline.synced_tables import SyncedTable, load_tables, save_tables
 
 TABLE_KINDS = {"notion", "duckdb", "table"}

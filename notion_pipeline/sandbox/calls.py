@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .apierrors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
-from .ids import dashed
-from .objects import Database, DataSource, Page, Token
-from .query import page_size
-from .render import LEGACY, Renderer
+from notion_pipeline.sandbox.apierrors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
+from notion_pipeline.sandbox.ids import dashed
+from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token
+from notion_pipeline.sandbox.query import page_size
+from notion_pipeline.sandbox.render import LEGACY, Renderer
 
 if TYPE_CHECKING:
-    from .workspace import Workspace
+    from notion_pipeline.sandbox.workspace import Workspace
 
 
 @dataclass(frozen=True)

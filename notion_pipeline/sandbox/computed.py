@@ -7,15 +7,15 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from .clock import as_instant
-from .plain import plain_json
-from .richtext import plain_text
-from .schema import Property
-from .values import UNSUPPORTED, date_object
+from notion_pipeline.sandbox.clock import as_instant
+from notion_pipeline.sandbox.plain import plain_json
+from notion_pipeline.sandbox.richtext import plain_text
+from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.values import UNSUPPORTED, date_object
 
 if TYPE_CHECKING:
-    from .objects import Page
-    from .render import Renderer
+    from notion_pipeline.sandbox.objects import Page
+    from notion_pipeline.sandbox.render import Renderer
 
 Value = tuple[str, Any]  # a property type and what stands under it
 

@@ -28,11 +28,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .clock import as_instant, milli_stamp
-from .faults import Fault, RateLimit
+from notion_pipeline.sandbox.clock import as_instant, milli_stamp
+from notion_pipeline.sandbox.faults import Fault, RateLimit
 
 if TYPE_CHECKING:
-    from .workspace import Request, Workspace
+    from notion_pipeline.sandbox.workspace import Request, Workspace
 
 Action = Callable[["Workspace", dict[str, str], Any], Any]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .richtext import plain_text
-from .schema import Property
+from notion_pipeline.sandbox.richtext import plain_text
+from notion_pipeline.sandbox.schema import Property
 
 if TYPE_CHECKING:
-    from .objects import Page
-    from .render import Renderer
+    from notion_pipeline.sandbox.objects import Page
+    from notion_pipeline.sandbox.render import Renderer
 
 
 def plain_value(renderer: Renderer, page: Page, prop: Property) -> Any:

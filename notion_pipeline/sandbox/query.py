@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .apierrors import invalid, invalid_body
-from .filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
-from .objects import DataSource, Page
-from .plain import plain_value
-from .query_sessions import Session
-from .render import Renderer
-from .schema import Property
+from notion_pipeline.sandbox.apierrors import invalid, invalid_body
+from notion_pipeline.sandbox.filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
+from notion_pipeline.sandbox.objects import DataSource, Page
+from notion_pipeline.sandbox.plain import plain_value
+from notion_pipeline.sandbox.query_sessions import Session
+from notion_pipeline.sandbox.render import Renderer
+from notion_pipeline.sandbox.schema import Property
 
 if TYPE_CHECKING:
-    from .workspace import Workspace
+    from notion_pipeline.sandbox.workspace import Workspace
 
 BODY_KEYS = ("filter", "sorts", "start_cursor", "page_size", "result_type", "is_archived", "in_trash", "archived")
 MAX_PAGE_SIZE = 100

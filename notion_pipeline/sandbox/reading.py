@@ -7,15 +7,15 @@ from urllib.parse import unquote
 
 import orjson
 
-from .apierrors import invalid, invalid_url, multiple_sources, restricted
-from .calls import Call, Spliced, listing, sliced
-from .clock import page_stamp
-from .ids import dashed
-from .objects import Database, DataSource, Page
-from .query import BODY_KEYS, Query
-from .render import Renderer
-from .richtext import rich_text
-from .schema import COMPUTED
+from notion_pipeline.sandbox.apierrors import invalid, invalid_url, multiple_sources, restricted
+from notion_pipeline.sandbox.calls import Call, Spliced, listing, sliced
+from notion_pipeline.sandbox.clock import page_stamp
+from notion_pipeline.sandbox.ids import dashed
+from notion_pipeline.sandbox.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.query import BODY_KEYS, Query
+from notion_pipeline.sandbox.render import Renderer
+from notion_pipeline.sandbox.richtext import rich_text
+from notion_pipeline.sandbox.schema import COMPUTED
 
 _UPLOAD_LIMIT = 5_242_880
 

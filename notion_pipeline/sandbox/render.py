@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import computed
-from .clock import container_stamp, milli_stamp, page_stamp
-from .objects import page_url, title_of
-from .richtext import Item, is_reference, rich_text
-from .schema import Property, schema_entry
-from .values import Raw, empty
+from notion_pipeline.sandbox import computed
+from notion_pipeline.sandbox.clock import container_stamp, milli_stamp, page_stamp
+from notion_pipeline.sandbox.objects import page_url, title_of
+from notion_pipeline.sandbox.richtext import Item, is_reference, rich_text
+from notion_pipeline.sandbox.schema import Property, schema_entry
+from notion_pipeline.sandbox.values import Raw, empty
 
 if TYPE_CHECKING:
-    from .objects import Database, DataSource, Page, Token
-    from .workspace import Workspace
+    from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token
+    from notion_pipeline.sandbox.workspace import Workspace
 
 LATEST = "2026-03-11"
 LEGACY = "2022-06-28"

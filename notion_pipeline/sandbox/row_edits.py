@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .clock import as_instant
-from .ids import dashed
-from .objects import DataSource, Page, User
-from .schema import Property
-from .values import Raw, empty, holds_hosted_file, stored
+from notion_pipeline.sandbox.clock import as_instant
+from notion_pipeline.sandbox.ids import dashed
+from notion_pipeline.sandbox.objects import DataSource, Page, User
+from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.values import Raw, empty, holds_hosted_file, stored
 
 if TYPE_CHECKING:
-    from .workspace import Workspace
+    from notion_pipeline.sandbox.workspace import Workspace
 
 
 def icon_object(icon: Any) -> dict[str, Any] | None:

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from .apierrors import invalid_body
-from .calls import Call, listing
-from .objects import Database, DataSource, Page
-from .query import page_size
+from notion_pipeline.sandbox.apierrors import invalid_body
+from notion_pipeline.sandbox.calls import Call, listing
+from notion_pipeline.sandbox.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.query import page_size
 
 Found: TypeAlias = "Page | DataSource | Database"
 _BODY_KEYS = ("query", "filter", "sort", "start_cursor", "page_size")

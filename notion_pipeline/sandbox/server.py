@@ -21,13 +21,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import control, items, oauth_routes, reading, search, writes
-from .apierrors import NotionError, invalid_url, rate_limited, unauthorized
-from .calls import Call, Spliced
-from .gate import Gate
-from .objects import Token
-from .render import VERSIONS
-from .workspace import Workspace
+from notion_pipeline.sandbox import control, items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.apierrors import NotionError, invalid_url, rate_limited, unauthorized
+from notion_pipeline.sandbox.calls import Call, Spliced
+from notion_pipeline.sandbox.gate import Gate
+from notion_pipeline.sandbox.objects import Token
+from notion_pipeline.sandbox.render import VERSIONS
+from notion_pipeline.sandbox.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]

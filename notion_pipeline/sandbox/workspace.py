@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from . import row_edits, schema_edits
-from .clock import START, Clock, as_instant
-from .faults import Fault, Faults, RateLimit, RateWindows
-from .ids import IdSource, dashed
-from .oauth import OAuth
-from .objects import Database, DataSource, Page, Token, User
-from .plain import plain_value
-from .query_sessions import Sessions
-from .render import Renderer
-from .schema import Property
-from .switches import Switches
-from .values import UNSUPPORTED, Raw
+from notion_pipeline.sandbox import row_edits, schema_edits
+from notion_pipeline.sandbox.clock import START, Clock, as_instant
+from notion_pipeline.sandbox.faults import Fault, Faults, RateLimit, RateWindows
+from notion_pipeline.sandbox.ids import IdSource, dashed
+from notion_pipeline.sandbox.oauth import OAuth
+from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token, User
+from notion_pipeline.sandbox.plain import plain_value
+from notion_pipeline.sandbox.query_sessions import Sessions
+from notion_pipeline.sandbox.render import Renderer
+from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.switches import Switches
+from notion_pipeline.sandbox.values import UNSUPPORTED, Raw
 
 __all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
 

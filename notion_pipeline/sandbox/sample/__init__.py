@@ -8,6 +8,6 @@ is not shared. May import the other rooms of the sandbox.
 
 from __future__ import annotations
 
-from .company import SAMPLE_TOKEN, STORY_ENDS, row_id, sample_workspace
+from notion_pipeline.sandbox.sample.company import SAMPLE_TOKEN, STORY_ENDS, row_id, sample_workspace
 
 __all__ = ["SAMPLE_TOKEN", "STORY_ENDS", "row_id", "sample_workspace"]

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import yaml
 
-from ..objects import DataSource, User
-from ..richtext import equation, mention_date, mention_page, mention_user, text
-from ..workspace import Raw, Workspace
-from .formulas import FORMULAS
+from notion_pipeline.sandbox.objects import DataSource, User
+from notion_pipeline.sandbox.richtext import equation, mention_date, mention_page, mention_user, text
+from notion_pipeline.sandbox.sample.formulas import FORMULAS
+from notion_pipeline.sandbox.workspace import Raw, Workspace
 
 #: Where the story ends when nobody says otherwise.
 STORY_ENDS: Final = datetime(2026, 7, 1, 9, 0, tzinfo=timezone.utc)

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from notion_pipeline.config_values import SOURCE_NAME
+from notion_pipeline.config.values import SOURCE_NAME
 
 #: Folders with one folder a source, and folders with files called like it.
 _FOLDERS = ("staging", "locks")

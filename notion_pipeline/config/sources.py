@@ -1,6 +1,6 @@
 """sources.yaml as frozen values: which Notion accounts are read, what of them, how, and when.
 
-The descriptions here are what editors show: `python -m notion_pipeline.config` prints the JSON schema made of them,
+The descriptions here are what editors show: `python -m notion_pipeline.config.sources` prints the JSON schema made of them,
 kept as sources.schema.json. config_values.py and cron.py read single values, config_file.py the file, selection.py
 compares entries with databases. Nothing here imports Dagster, so that commands start quickly.
 """
@@ -28,8 +28,9 @@ from pydantic import (
     model_validator,
 )
 
-from notion_pipeline import config_values, selection
-from notion_pipeline.accounts import (
+from notion_pipeline.config import selection
+from notion_pipeline.config import values as config_values
+from notion_pipeline.config.account import (
     Account,
     Entry,
     EnvReference,
@@ -39,8 +40,8 @@ from notion_pipeline.accounts import (
     TokenAccount,
     resolve_token,
 )
-from notion_pipeline.config_file import KeyPath, config_error, problems_of, read_mapping, source_label
-from notion_pipeline.cron import parse_crons
+from notion_pipeline.config.cron import parse_crons
+from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.properties import PropertyId, name_mark

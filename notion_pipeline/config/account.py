@@ -16,7 +16,7 @@ from pydantic import (
     Tag,
 )
 
-from notion_pipeline.config_values import check_variable
+from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from notion_pipeline.catalog.gone import GoneDatabase
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.selection import named_id
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.resolution import (
@@ -23,7 +24,6 @@ from notion_pipeline.resolution import (
     unmatched_exclusions,
     unresolved_exclusions,
 )
-from notion_pipeline.together import all_or_first_error
 
 #: Names that one finding tells; a workspace may have thousands.
 _NAMED_AT_MOST = 20

@@ -17,10 +17,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from notion_pipeline.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
-from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
 from notion_pipeline.instants import as_datetime
 from notion_pipeline.listing_file import LastListing
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
 
 #: How far back a look goes, for edits that search shows late.

@@ -13,10 +13,10 @@ from typing import Any
 
 from notion_pipeline import callback_pages
 from notion_pipeline.authorization import Connected
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.sources import OAuthAccount, Source, Sources
 from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.oauth import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
 from notion_pipeline.oauth_auth import LOCK_SECONDS
 from notion_pipeline.project import Project

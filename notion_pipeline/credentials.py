@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import httpx
 
 from notion_pipeline.addresses import refuse_plain_http
-from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError
-from notion_pipeline.governor import Governor, PauseFile, account_key
+from notion_pipeline.notion.client import BearerAuth, NotionClient
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile, account_key
 from notion_pipeline.oauth import OAuthClient
 from notion_pipeline.oauth_auth import OAuthAuth
 from notion_pipeline.outside import shown_line

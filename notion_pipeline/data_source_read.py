@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.sources import Source
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.errors import (
@@ -24,6 +23,7 @@ from notion_pipeline.errors import (
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
 from notion_pipeline.instants import as_datetime
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.progress import Progress
 from notion_pipeline.properties import (
     Property,

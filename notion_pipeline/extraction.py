@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from notion_pipeline.client import NotionClient
 from notion_pipeline.crew import SpareWorkers, WorkerPool
-from notion_pipeline.endless import WHO_ANSWERS
 from notion_pipeline.errors import (
     IncompleteExtractError,
     InvalidCursorError,
@@ -27,6 +25,8 @@ from notion_pipeline.errors import (
     RetryableNotionError,
     UnboundedAnswerError,
 )
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.open_windows import OpenWindow, OpenWindows
 from notion_pipeline.references import complete_references

@@ -19,8 +19,6 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.client import NotionClient
-from notion_pipeline.endless import Listing as Pages
 from notion_pipeline.errors import (
     AuthorizationError,
     InvalidCursorError,
@@ -36,8 +34,10 @@ from notion_pipeline.errors import (
     located,
 )
 from notion_pipeline.instants import as_datetime
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.gather import all_or_first_error
+from notion_pipeline.notion.pagination import Listing as Pages
 from notion_pipeline.notion_ids import normalise_id, notion_id
-from notion_pipeline.together import all_or_first_error
 
 SEARCH_RESTARTS = 3
 #: At 100 a page far more data sources than anybody has, also where pages are short.

@@ -18,7 +18,9 @@ from urllib.parse import urlencode
 import httpx
 
 from notion_pipeline.addresses import refuse_plain_http
-from notion_pipeline.answers import (
+from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
+from notion_pipeline.notion.bodies import BodyTooLongError
+from notion_pipeline.notion.responses import (
     LONGEST_NAME,
     RATE_LIMITED,
     RateLimited,
@@ -28,9 +30,7 @@ from notion_pipeline.answers import (
     parse_storable,
     wait_asked_for,
 )
-from notion_pipeline.bodies import BodyTooLongError
-from notion_pipeline.connection import blocking_client, checked_base_url
-from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
+from notion_pipeline.notion.transport import blocking_client, checked_base_url
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret, keep_secret
 from notion_pipeline.token_store import StoredAccount

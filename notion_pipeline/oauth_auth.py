@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 
-from notion_pipeline.answers import RATE_LIMITED, RateLimited, TransientFailure, parse_json, wait_asked_for
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
+from notion_pipeline.notion.responses import RATE_LIMITED, RateLimited, TransientFailure, parse_json, wait_asked_for
 from notion_pipeline.oauth import OAuthClient, OAuthRefusedError, disconnected, saying_who
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.token_store import StoredAccount, TokenStore, room_for, save_surely

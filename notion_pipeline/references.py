@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from notion_pipeline.client import NotionClient
-from notion_pipeline.endless import Listing
 from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.formula_inputs import Inputs, excluded_inputs
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.gather import all_or_first_error
+from notion_pipeline.notion.pagination import Listing
 from notion_pipeline.properties import COMPUTED, Property, decode_id, property_value
 from notion_pipeline.reference_merge import merged_list, merged_rollup
-from notion_pipeline.together import all_or_first_error
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3

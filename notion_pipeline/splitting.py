@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
-from notion_pipeline.client import NotionClient
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.properties import Property, property_value
 from notion_pipeline.windows import Leaf, Window, iso
 

@@ -23,7 +23,6 @@ from filelock import Timeout
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
@@ -31,6 +30,7 @@ from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipeli
 from notion_pipeline.extract import DatabaseExtract, Extract
 from notion_pipeline.listing import data_source_entries, plain_title
 from notion_pipeline.locks import database_lock
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.progress import Progress
 from notion_pipeline.resolution import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.config.sources import Limits, Source, Sources
-from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.notion.client import BearerAuth, NotionClient
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace

@@ -11,10 +11,10 @@ import httpx
 
 from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog.commit import commit_database
-from notion_pipeline.client import BearerAuth, NotionClient
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extract import DatabaseExtract, Landed
-from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.notion.client import BearerAuth, NotionClient
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.sandbox.workspace import Request
 from notion_pipeline_tests.bench import TOKEN, Bench
 from notion_pipeline_tests.patience import PATIENCE

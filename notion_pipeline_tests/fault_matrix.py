@@ -20,7 +20,6 @@ from typing import Any
 
 import click
 
-from notion_pipeline.client import ATTEMPTS
 from notion_pipeline.errors import (
     AuthorizationError,
     NotionError,
@@ -29,6 +28,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
+from notion_pipeline.notion.client import ATTEMPTS
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.server import SandboxServer

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.client import NotionClient
 from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.properties import fingerprint, parse_properties
 from notion_pipeline.rows import RowSchema
 from notion_pipeline.sandbox.objects import DataSource

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from notion_pipeline.client import Answer, BearerAuth, NotionClient, RequestStats
-from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient, RequestStats
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.client import NotionClient
 from notion_pipeline.errors import NotionRequestError
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.reader import Reader

@@ -228,7 +228,7 @@ class TestFailures:
 
     def test_server_that_cannot_be_reached(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOTION_API_URL", "http://127.0.0.1:1")
-        monkeypatch.setattr("notion_pipeline.client.STOP", stop_after_attempt(2))
+        monkeypatch.setattr("notion_pipeline.notion.client.STOP", stop_after_attempt(2))
         result = run("sync")
         assert_one_message(result)
         assert "127.0.0.1:1" in result.stderr

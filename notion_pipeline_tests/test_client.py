@@ -19,8 +19,6 @@ import httpx
 import orjson
 import pytest
 
-from notion_pipeline.answers import one_line, parse_json, read_time, wait_asked_for
-from notion_pipeline.client import ATTEMPTS, NOTION_VERSION, Answer, BearerAuth, NotionClient, PageSize, RequestStats
 from notion_pipeline.errors import (
     AuthorizationError,
     ConfigError,
@@ -29,7 +27,17 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
-from notion_pipeline.governor import Governor, PauseFile
+from notion_pipeline.notion.client import (
+    ATTEMPTS,
+    NOTION_VERSION,
+    Answer,
+    BearerAuth,
+    NotionClient,
+    PageSize,
+    RequestStats,
+)
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.responses import one_line, parse_json, read_time, wait_asked_for
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.ports import free_port
 from notion_pipeline_tests.scripted_client import (
@@ -282,7 +290,7 @@ def test_cancelled_request_ends_at_once_and_gives_its_place_back() -> None:
 
 def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes within the read timeout, the whole never does."""
-    monkeypatch.setattr("notion_pipeline.client.BODY_SECONDS", 0.02)
+    monkeypatch.setattr("notion_pipeline.notion.client.BODY_SECONDS", 0.02)
 
     class Drip(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:

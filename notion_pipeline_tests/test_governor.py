@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.client import RequestStats
-from notion_pipeline.governor import LONGEST_PAUSE_SECONDS, Governor, PauseFile, account_key
+from notion_pipeline.notion.client import RequestStats
+from notion_pipeline.notion.rate_limiter import LONGEST_PAUSE_SECONDS, Governor, PauseFile, account_key
 
 EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
 
@@ -239,7 +239,7 @@ def test_pause_reaches_other_governors_through_file(
 
 def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., Governor], tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from notion_pipeline.governor import Governor, PauseFile\n"
+        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import Governor, PauseFile\n"
         "pauses = PauseFile(Path(sys.argv[1]), 'abc', now=lambda: float(sys.argv[2]))\n"
         "Governor(concurrent_requests=1, requests_per_minute=None, pauses=pauses, log=print).pause(90, 'told')\n"
     )

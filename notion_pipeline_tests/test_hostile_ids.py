@@ -13,11 +13,11 @@ import duckdb
 import orjson
 import pytest
 
-from notion_pipeline.client import NotionClient
 from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.partitions import update_partitions
 from notion_pipeline.errors import InvalidIdError
 from notion_pipeline.locks import database_lock
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import notion_id, property_id
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline import connecting, connection, oauth_auth
-from notion_pipeline.bodies import TOKEN_ANSWER_SECONDS
-from notion_pipeline.client import NotionClient
+from notion_pipeline import connecting, oauth_auth
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.connecting import Keeper
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, RetryableNotionError, StagingError
+from notion_pipeline.notion import transport as connection
+from notion_pipeline.notion.bodies import TOKEN_ANSWER_SECONDS
+from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.private_files import fill_private, reserve_private
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
@@ -337,7 +338,7 @@ def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr(oauth_auth, "SHORTEST_LIFE_SECONDS", 3600.0)
-    monkeypatch.setattr("notion_pipeline.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.expire()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me", at=2, times=times))
@@ -348,7 +349,7 @@ def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(
 def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me"))
@@ -360,7 +361,7 @@ def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(
 
 
 def test_nothing_is_said_of_the_account_where_nobody_knows(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.client.FIRST_BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.001)
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     for _ in range(8):

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.answers import TransientFailure
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.connecting import Keeper
 from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.responses import TransientFailure
 from notion_pipeline.oauth import OAuthRefusedError, patiently
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.faults import Fault
@@ -220,7 +220,7 @@ def test_waiting_for_the_lock_holds_nobody_else_up(side: OAuthSide) -> None:
 def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.expire()
     side.ws.faults.add(Fault(kind="html_502", match="/v1/oauth/token", times=2))
@@ -232,7 +232,7 @@ def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(
 
 
 def test_a_401_of_a_proxy_refreshes_nothing(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.ws.faults.add(Fault(kind="status", match="/v1/users/me", status=401, html=True))
     (answer,) = ask(side, me)

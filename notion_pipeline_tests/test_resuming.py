@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.client import NotionClient
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.data_source_read import SyncOptions
-from notion_pipeline.governor import account_key
 from notion_pipeline.locks import is_locked
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.rate_limiter import account_key
 from notion_pipeline.progress import LogProgress
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace

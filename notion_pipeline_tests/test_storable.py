@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.answers import parse_json, parse_storable
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import NotionRequestError
+from notion_pipeline.notion.responses import parse_json, parse_storable
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.storable import TEXTS_REPLACED, storable

@@ -22,11 +22,11 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from notion_pipeline.answers import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
-from notion_pipeline.bodies import BodyTooLongError
-from notion_pipeline.connection import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, UnboundedAnswerError, about
-from notion_pipeline.governor import Governor
+from notion_pipeline.notion.bodies import BodyTooLongError
+from notion_pipeline.notion.rate_limiter import Governor
+from notion_pipeline.notion.responses import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
+from notion_pipeline.notion.transport import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.notion_ids import property_id as checked_property_id
 

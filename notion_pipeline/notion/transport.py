@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Generator
 import httpx
 
 from notion_pipeline.addresses import is_this_machine
-from notion_pipeline.bodies import bound_answer, bound_token_answer
 from notion_pipeline.errors import AuthorizationError, ConfigError
+from notion_pipeline.notion.bodies import bound_answer, bound_token_answer
 from notion_pipeline.redaction import Secret
 
 NOTION_VERSION = "2026-03-11"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.config.selection import named_id
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
-from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
 from notion_pipeline.notion.client import NotionClient

@@ -11,17 +11,17 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from notion_pipeline.authorization import Authorization, Connected
-from notion_pipeline.callback_pages import Reply, connected
-from notion_pipeline.callback_server import CallbackServer, can_be_served
+from notion_pipeline.accounts.callback_pages import Reply, connected
+from notion_pipeline.accounts.callback_server import CallbackServer, can_be_served
+from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
+from notion_pipeline.accounts.oauth_flow import Authorization, Connected
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.oauth import OAuthClient, OAuthRefusedError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.token_store import open_store
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
 from notion_pipeline_tests.patience import PATIENCE

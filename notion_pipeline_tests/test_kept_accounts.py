@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline import connecting, oauth_auth
+from notion_pipeline.accounts import onboarding as connecting
+from notion_pipeline.accounts import token_refresh as oauth_auth
+from notion_pipeline.accounts.credentials import credential_of, open_client
+from notion_pipeline.accounts.file_store import FileTokenStore
+from notion_pipeline.accounts.onboarding import Keeper
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, dump, room_for, save_surely
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.connecting import Keeper
-from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, RetryableNotionError, StagingError
 from notion_pipeline.notion import transport as connection
 from notion_pipeline.notion.bodies import TOKEN_ANSWER_SECONDS
@@ -27,8 +30,6 @@ from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.token_files import FileTokenStore
-from notion_pipeline.token_store import StoredAccount, TokenStore, dump, room_for, save_surely
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 KEYS = pytest.mark.parametrize("key", ["", "a passphrase"], ids=["readable", "sealed"])
@@ -186,7 +187,7 @@ def test_a_pair_that_could_not_be_saved_is_saved_before_the_next_refresh(
         save(store, given)
 
     monkeypatch.setattr(FileTokenStore, "save", failing)
-    monkeypatch.setattr("notion_pipeline.token_store.SAVE_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("notion_pipeline.accounts.token_store.SAVE_PAUSES", (0.0, 0.0, 0.0))
     side.expire()
     error, after = ask(side, times=2)
     assert isinstance(error, StagingError)

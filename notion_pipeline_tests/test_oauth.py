@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
+from notion_pipeline.accounts.credentials import credential_of, open_client
+from notion_pipeline.accounts.file_store import FileTokenStore
+from notion_pipeline.accounts.oauth_client import OAuthRefusedError, patiently
+from notion_pipeline.accounts.onboarding import Keeper
+from notion_pipeline.accounts.token_store import StoredAccount
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.connecting import Keeper
-from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import TransientFailure
-from notion_pipeline.oauth import OAuthRefusedError, patiently
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.token_files import FileTokenStore
-from notion_pipeline.token_store import StoredAccount
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 BODIES = pytest.mark.parametrize("error_body", ["notion", "rfc6749"])
@@ -281,7 +281,9 @@ def test_an_account_without_refresh_token_says_the_same(side: OAuthSide) -> None
 def test_a_fresh_token_that_is_refused_at_once_is_not_replaced_for_ever(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.oauth_auth.SHORTEST_LIFE_SECONDS", 3600.0)  # as long as a busy machine takes
+    monkeypatch.setattr(
+        "notion_pipeline.accounts.token_refresh.SHORTEST_LIFE_SECONDS", 3600.0
+    )  # as long as a busy machine takes
     side.connect()
     side.ws.faults.add(Fault(kind="unauthorized", match="/v1/users/me", times=50))
     (error,) = ask(side, me)

@@ -11,10 +11,10 @@ import duckdb
 import httpx
 import pytest
 
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.token_store import open_store
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
 from notion_pipeline_tests.patience import PATIENCE
@@ -88,7 +88,7 @@ def test_four_processes_with_tokens_of_two_seconds_never_use_a_refresh_token_twi
 
 def _refreshed(folder: Folder) -> Any:
     """A pair that dies as the settings say from now on."""
-    from notion_pipeline.oauth import OAuthClient
+    from notion_pipeline.accounts.oauth_client import OAuthClient
 
     project = find_project(folder.root, folder.environ)
     (account,) = open_store(project).accounts()

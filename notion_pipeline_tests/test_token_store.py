@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, dump, last_use, note_use, open_store, parse
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.token_store import StoredAccount, TokenStore, dump, last_use, note_use, open_store, parse
 
 ACCOUNT = StoredAccount(
     bot_id="0b4d52f7-6d0a-4a53-9b55-3c5d4f1c2a10",
@@ -180,7 +180,7 @@ def test_a_store_of_another_make_is_named_by_a_variable(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "vault_of_a_team.py").write_text(
-        "from notion_pipeline.token_store import parse\n"
+        "from notion_pipeline.accounts.token_store import parse\n"
         "class Environment:\n"
         "    def __init__(self, project): self.text = project.environ['OUR_ACCOUNT'].encode()\n"
         "    def accounts(self): return [parse(self.text)]\n"

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.token_store import TokenStore, open_store
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
 from notion_pipeline_tests.patience import PATIENCE

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from notion_pipeline.accounts.credentials import credential_of
+from notion_pipeline.accounts.onboarding import keep_token
+from notion_pipeline.accounts.token_store import StoredAccount, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.connect import ADDING, connect
 from notion_pipeline.cli.prompts import GoingBack, ask_one, ask_secret, ask_text
@@ -16,12 +19,9 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.config.sources import Source
 from notion_pipeline.config.values import check_variable
-from notion_pipeline.connecting import keep_token
-from notion_pipeline.credentials import credential_of
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secret
-from notion_pipeline.token_store import StoredAccount, open_store
 
 Account = dict[str, Any]
 

@@ -9,16 +9,16 @@ from datetime import datetime
 
 import click
 
+from notion_pipeline.accounts.credentials import Credential, open_client
+from notion_pipeline.accounts.oauth_client import OAuthClient, patiently
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, last_use, open_store
 from notion_pipeline.cli.display import Record, output, print_records
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import OAuthAccount
 from notion_pipeline.config.sources import Sources, load_sources
-from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
-from notion_pipeline.oauth import OAuthClient, patiently
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.token_store import StoredAccount, TokenStore, last_use, open_store
 
 HEALTHY = "healthy"
 _FILE_WIDTH = 10_000

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from notion_pipeline.access import account_text, identity, look
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.overview import held_names
@@ -45,7 +46,6 @@ from notion_pipeline.source_draft import (
     suggested_name,
 )
 from notion_pipeline.sources_writer import text_with, write
-from notion_pipeline.token_store import open_store
 from notion_pipeline.triggers import daily, parse_times, weekly
 from notion_pipeline.wording import quoted
 

@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from notion_pipeline.authorization import Authorization, Connected
-from notion_pipeline.callback_server import CallbackServer, can_be_served
+from notion_pipeline.accounts.callback_server import CallbackServer, can_be_served
+from notion_pipeline.accounts.oauth_client import OAuthClient
+from notion_pipeline.accounts.oauth_flow import Authorization, Connected
+from notion_pipeline.accounts.onboarding import Keeper, keep_token
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, EnvReference, TokenAccount
 from notion_pipeline.config.sources import Source, Sources, load_sources
-from notion_pipeline.connecting import Keeper, keep_token
 from notion_pipeline.errors import AuthorizationError, ConfigError
-from notion_pipeline.oauth import OAuthClient
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secret
-from notion_pipeline.token_store import StoredAccount, TokenStore, open_store
 
 DEFAULT_WAIT = 300
 #: Where a command that connects on its way to something says so, in click's context.

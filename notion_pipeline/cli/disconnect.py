@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import click
 
+from notion_pipeline.accounts.credentials import connected_account
+from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, patiently
+from notion_pipeline.accounts.onboarding import locked
+from notion_pipeline.accounts.token_store import StoredAccount, forget_use, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import OAuthAccount
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.connecting import locked
-from notion_pipeline.credentials import connected_account
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.oauth import OAuthClient, OAuthRefusedError, patiently
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.token_store import StoredAccount, forget_use, open_store
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

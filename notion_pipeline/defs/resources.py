@@ -7,9 +7,9 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
 from notion_pipeline.config.sources import Source, Sources, load_sources
-from notion_pipeline.credentials import credential_of, open_client
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 

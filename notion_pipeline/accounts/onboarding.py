@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from notion_pipeline import callback_pages
-from notion_pipeline.authorization import Connected
+from notion_pipeline.accounts import callback_pages
+from notion_pipeline.accounts.credentials import Credential, open_client
+from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
+from notion_pipeline.accounts.oauth_flow import Connected
+from notion_pipeline.accounts.token_refresh import LOCK_SECONDS
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, room_for, save_surely
+from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.config.sources import OAuthAccount, Source, Sources
-from notion_pipeline.credentials import Credential, open_client
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.oauth import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
-from notion_pipeline.oauth_auth import LOCK_SECONDS
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.token_store import StoredAccount, TokenStore, room_for, save_surely
-from notion_pipeline.uninterrupted import uninterrupted
 from notion_pipeline.wording import quoted
 
 COUNT_SECONDS = 20.0

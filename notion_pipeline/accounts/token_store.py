@@ -17,13 +17,13 @@ from typing import Any, Protocol
 
 import orjson
 
+from notion_pipeline.accounts.encryption import KEY_VARIABLE, keys_of
+from notion_pipeline.accounts.file_store import UNKNOWN_ACCOUNT, FileTokenStore
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import file_name, private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.sealing import KEY_VARIABLE, keys_of
-from notion_pipeline.token_files import UNKNOWN_ACCOUNT, FileTokenStore
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
 #: Pauses before a failed save is tried again, in seconds: what failed may be a network, or a disk that was full.

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import httpx
 
+from notion_pipeline.accounts.oauth_client import OAuthClient
+from notion_pipeline.accounts.token_refresh import OAuthAuth
+from notion_pipeline.accounts.token_store import StoredAccount, note_use, open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile, account_key
-from notion_pipeline.oauth import OAuthClient
-from notion_pipeline.oauth_auth import OAuthAuth
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.token_store import StoredAccount, note_use, open_store
 
 
 @dataclass(frozen=True)

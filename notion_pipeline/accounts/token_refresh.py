@@ -15,12 +15,12 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 
+from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, disconnected, saying_who
+from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, room_for, save_surely
+from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
 from notion_pipeline.notion.responses import RATE_LIMITED, RateLimited, TransientFailure, parse_json, wait_asked_for
-from notion_pipeline.oauth import OAuthClient, OAuthRefusedError, disconnected, saying_who
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.token_store import StoredAccount, TokenStore, room_for, save_surely
-from notion_pipeline.uninterrupted import uninterrupted
 
 LOCK_POLL_SECONDS = 0.05
 # Longer than a refresh may take: connecting, Notion's 60 s (we wait 70), an answer that comes in drops, the save.

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from notion_pipeline.accounts.token_store import StoredAccount
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.notion.bodies import BodyTooLongError
@@ -33,7 +34,6 @@ from notion_pipeline.notion.responses import (
 from notion_pipeline.notion.transport import blocking_client, checked_base_url
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret, keep_secret
-from notion_pipeline.token_store import StoredAccount
 
 DEFAULT_REDIRECT_URI = "http://localhost:8917/oauth/callback"
 CLIENT_ID, CLIENT_SECRET, REDIRECT_URI = "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"

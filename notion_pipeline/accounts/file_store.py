@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError
 from notion_pipeline.errors import ConfigError, StagingError
 from notion_pipeline.private_files import (
     file_name,
@@ -27,10 +28,9 @@ from notion_pipeline.private_files import (
     write_private,
 )
 from notion_pipeline.redaction import Secret
-from notion_pipeline.sealing import KEY_VARIABLE, Sealer, WrongKeyError
 
 if TYPE_CHECKING:
-    from notion_pipeline.token_store import StoredAccount
+    from notion_pipeline.accounts.token_store import StoredAccount
 
 #: Room that is taken for an account before Notion is asked for its tokens; an account is about one kilobyte.
 RESERVED_BYTES = 16 * 1024

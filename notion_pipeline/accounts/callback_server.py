@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from notion_pipeline.callback_pages import Reply, elsewhere
+from notion_pipeline.accounts.callback_pages import Reply, elsewhere
 from notion_pipeline.errors import ConfigError
 
 # A browser opens connections that it may never use.

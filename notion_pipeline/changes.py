@@ -18,10 +18,10 @@ from typing import Any
 
 from notion_pipeline.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
-from notion_pipeline.instants import as_datetime
 from notion_pipeline.listing_file import LastListing
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.rows.timestamps import as_datetime
 
 #: How far back a look goes, for edits that search shows late.
 LOOK_BACK = timedelta(minutes=15)

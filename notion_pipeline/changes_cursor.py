@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from notion_pipeline.instants import as_datetime
+from notion_pipeline.rows.timestamps import as_datetime
 
 #: Stamp of a database of which any commit will do: none was made yet.
 NEVER = 0

@@ -22,10 +22,12 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
-from notion_pipeline.instants import as_datetime
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.progress import Progress
-from notion_pipeline.properties import (
+from notion_pipeline.read_plan import Decision, decide
+from notion_pipeline.resolution import loose_exclusions
+from notion_pipeline.rows.batch import RowSchema
+from notion_pipeline.rows.properties import (
     Property,
     PropertyId,
     exclusion_marks,
@@ -35,10 +37,8 @@ from notion_pipeline.properties import (
     parse_properties,
     schema_snapshot,
 )
-from notion_pipeline.read_plan import Decision, decide
-from notion_pipeline.resolution import loose_exclusions
-from notion_pipeline.rows import RowSchema
-from notion_pipeline.schema_changes import SchemaChange, schema_changes
+from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
+from notion_pipeline.rows.timestamps import as_datetime
 from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 

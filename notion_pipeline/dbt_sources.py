@@ -11,7 +11,7 @@ import yaml
 
 from notion_pipeline.catalog.documented import DocumentedTable
 from notion_pipeline.outside import shown
-from notion_pipeline.rows import SYNCED_AT
+from notion_pipeline.rows.batch import SYNCED_AT
 
 _HEADER = (
     "# Written by `notion-pipeline dbt` from the catalog; written again with -o and --force after a change in Notion.\n"

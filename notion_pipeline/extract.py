@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.extraction import ReadCounts
-from notion_pipeline.rows import RowSchema
+from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.staging import Stage
 
 

@@ -30,7 +30,7 @@ from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.open_windows import OpenWindow, OpenWindows
 from notion_pipeline.references import complete_references
-from notion_pipeline.rows import RowSchema, to_batch
+from notion_pipeline.rows.batch import RowSchema, to_batch
 from notion_pipeline.splitting import split_minute
 from notion_pipeline.staging import Stage, StagedFile
 from notion_pipeline.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from notion_pipeline.properties import COMPUTED, Property, decode_id
+from notion_pipeline.rows.properties import COMPUTED, Property, decode_id
 
 #: How expressions refer to a property: by name, or in the internal form by encoded id (notion-api.md section 5).
 _BY_NAME = re.compile(r"""\bprop\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\)""")

@@ -33,11 +33,11 @@ from notion_pipeline.errors import (
     copied,
     located,
 )
-from notion_pipeline.instants import as_datetime
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing as Pages
 from notion_pipeline.notion_ids import normalise_id, notion_id
+from notion_pipeline.rows.timestamps import as_datetime
 
 SEARCH_RESTARTS = 3
 #: At 100 a page far more data sources than anybody has, also where pages are short.

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
-from notion_pipeline.properties import Exclusion, Property, exclusion_marks, has_computed, schema_snapshot
-from notion_pipeline.schema_changes import SchemaChange, schema_changes
+from notion_pipeline.rows.properties import Exclusion, Property, exclusion_marks, has_computed, schema_snapshot
+from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from notion_pipeline.formula_inputs import Inputs, excluded_inputs
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing
-from notion_pipeline.properties import COMPUTED, Property, decode_id, property_value
 from notion_pipeline.reference_merge import merged_list, merged_rollup
+from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3

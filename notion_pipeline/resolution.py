@@ -23,8 +23,8 @@ from notion_pipeline.config.selection import (
 )
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing import KnownDatabase, ListedDatabase, ListingFailure
-from notion_pipeline.naming import slug
-from notion_pipeline.properties import fitting_properties, name_mark, parse_properties
+from notion_pipeline.rows.naming import slug
+from notion_pipeline.rows.properties import fitting_properties, name_mark, parse_properties
 from notion_pipeline.wording import nearest, quoted
 
 

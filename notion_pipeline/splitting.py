@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.properties import Property, property_value
+from notion_pipeline.rows.properties import Property, property_value
 from notion_pipeline.windows import Leaf, Window, iso
 
 #: Below Notion's 10,000, so that a part of a gapless range is never capped.

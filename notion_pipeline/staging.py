@@ -22,10 +22,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.errors import StagingError
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.rows.arrow import arrow_array
 
 MANIFEST = "manifest.json"
 #: Of a row in its read: later answers have higher places.

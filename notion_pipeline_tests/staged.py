@@ -8,8 +8,8 @@ from typing import Any
 
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ReadCounts
-from notion_pipeline.properties import Property, fingerprint, schema_snapshot
-from notion_pipeline.rows import RowSchema, to_batch
+from notion_pipeline.rows.batch import RowSchema, to_batch
+from notion_pipeline.rows.properties import Property, fingerprint, schema_snapshot
 from notion_pipeline.staging import StageKey, open_stage
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.memory import few_collections, give_back_memory
-from notion_pipeline.property_values import DATE_TYPE, NAMES_TYPE, PEOPLE_TYPE
+from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.values import DATE_TYPE, NAMES_TYPE, PEOPLE_TYPE
 from notion_pipeline_tests.patience import PATIENCE
 
 TEXTS = st.text(max_size=12)
@@ -50,8 +50,8 @@ def test_halves_of_surrogate_pairs_are_replaced() -> None:
 def test_conversion_does_not_import_pandas() -> None:
     script = (
         "import sys\n"
-        "from notion_pipeline.properties import Property\n"
-        "from notion_pipeline.rows import RowSchema, to_batch\n"
+        "from notion_pipeline.rows.properties import Property\n"
+        "from notion_pipeline.rows.batch import RowSchema, to_batch\n"
         "to_batch([{'id': 'a', 'properties': {}}], RowSchema((Property('t', 'Tags', 'multi_select'),)))\n"
         "assert 'pandas' not in sys.modules\n"
     )

@@ -21,7 +21,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from notion_pipeline.changes_cursor import ChangesCursor
 from notion_pipeline.defs.liveness import unfinished_run
-from notion_pipeline.instants import as_datetime
+from notion_pipeline.rows.timestamps import as_datetime
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.patience import PATIENCE

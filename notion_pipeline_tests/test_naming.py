@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.naming import NamedDatabase, TableRename, column_names, slug, table_names
-from notion_pipeline.properties import Property
+from notion_pipeline.rows.naming import NamedDatabase, TableRename, column_names, slug, table_names
+from notion_pipeline.rows.properties import Property
 
 TASKS = "11111111-aaaa-4000-8000-000000000001"
 DEALS = "22222222-bbbb-4000-8000-000000000002"

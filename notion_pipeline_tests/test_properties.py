@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.properties import (
+from notion_pipeline.rows.properties import (
     DATE_STRUCT,
     Property,
     computed_type,
@@ -22,7 +22,7 @@ from notion_pipeline.properties import (
     property_value,
     schema_snapshot,
 )
-from notion_pipeline.schema_changes import schema_changes
+from notion_pipeline.rows.schema_changes import schema_changes
 
 TYPES = [
     *("title", "rich_text", "url", "email", "phone_number", "select", "status", "number", "checkbox", "multi_select"),

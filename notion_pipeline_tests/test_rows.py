@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.computed_values import computed_values
-from notion_pipeline.json_text import dump_json, load_json
-from notion_pipeline.properties import Property, computed_type, duckdb_type, property_value
-from notion_pipeline.rows import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, USERS, RowSchema, to_batch
+from notion_pipeline.rows.batch import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, USERS, RowSchema, to_batch
+from notion_pipeline.rows.computed_values import computed_values
+from notion_pipeline.rows.json_text import dump_json, load_json
+from notion_pipeline.rows.properties import Property, computed_type, duckdb_type, property_value
 
 UTC = timezone.utc
 PAGE_ID = "0a1b2c3d-0000-4000-8000-000000000001"

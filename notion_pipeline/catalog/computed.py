@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.arrow_columns import arrow_array
 from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.unread import unread_rows
-from notion_pipeline.computed_values import COMPUTED_TYPE, computed_values
 from notion_pipeline.extract import Extract
-from notion_pipeline.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
+from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_values
+from notion_pipeline.rows.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
 
 #: The one kind of result that a column of each type takes; VARCHAR takes all, as text.
 _KIND_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: "date", "JSON": "array"}

@@ -23,9 +23,9 @@ from notion_pipeline.catalog.users_own import (
     own_columns,
 )
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.naming import column_names
-from notion_pipeline.properties import COMPUTED, Property, duckdb_type
-from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.naming import column_names
+from notion_pipeline.rows.properties import COMPUTED, Property, duckdb_type
 
 #: Most of a row's bytes, and much the same in every row: a quarter of the file that DuckDB's own choice gives, in
 #: less time.

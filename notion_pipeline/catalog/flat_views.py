@@ -24,7 +24,7 @@ from notion_pipeline.catalog.flat_columns import SEPARATOR, Neighbours, Part, Ti
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
 from notion_pipeline.catalog.users import users_table
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
 Action = Literal["created", "replaced", "unchanged", "removed"]
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import duckdb
 
 from notion_pipeline.extract import Extract
-from notion_pipeline.properties import COMPUTED
-from notion_pipeline.rows import NOT_COMPUTED, NOT_CONVERTED, staged_name
+from notion_pipeline.rows.batch import NOT_COMPUTED, NOT_CONVERTED, staged_name
+from notion_pipeline.rows.properties import COMPUTED
 from notion_pipeline.staging import PLACE
 
 

@@ -33,8 +33,8 @@ from notion_pipeline.catalog.users import forget_users, merge_users, note_users_
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.config.sources import KnownNames
 from notion_pipeline.extract import Extract, Landed
-from notion_pipeline.properties import COMPUTED, Exclusion, exclusion_marks
-from notion_pipeline.rows import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.batch import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.properties import COMPUTED, Exclusion, exclusion_marks
 from notion_pipeline.staging import PLACE
 
 

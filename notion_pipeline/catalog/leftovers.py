@@ -17,7 +17,7 @@ from notion_pipeline.catalog.flat_views import drop_views, standing_views
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
 from notion_pipeline.catalog.users import CONTENT
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 
 _PAGE_COLUMNS = {*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT}
 

@@ -17,7 +17,7 @@ from notion_pipeline.catalog.evolution import PlannedColumn
 from notion_pipeline.catalog.sql import is_table, quote, text
 from notion_pipeline.extract import Extract
 from notion_pipeline.formula_inputs import Inputs
-from notion_pipeline.properties import COMPUTED, Property, decode_id, parse_properties
+from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse_properties
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from notion_pipeline.catalog.bookkeeping import Column, StreamState
 from notion_pipeline.catalog.connection import MEMORY_LIMIT
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.sql import column_types, quote, text
-from notion_pipeline.rows import DELETED_AT
+from notion_pipeline.rows.batch import DELETED_AT
 from notion_pipeline.synced_tables import SyncedTable
 
 #: So many rows are named; who wants more asks the table.

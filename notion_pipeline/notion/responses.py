@@ -29,7 +29,7 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import REDACTED, redacted
-from notion_pipeline.storable import storable
+from notion_pipeline.rows.storable import storable
 
 LONGEST_QUOTE = 300  # characters of Notion's own message that an error of ours repeats
 LONGEST_NAME = 80  # of its codes and ids

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.json_text import valid_text
+from notion_pipeline.rows.json_text import valid_text
 
 #: Under which a result of a list says how many of its texts were replaced. No key of Notion's has a dot.
 TEXTS_REPLACED = "notion_pipeline.texts_replaced"

@@ -12,8 +12,8 @@ from itertools import count, islice
 
 from slugify import slugify
 
-from notion_pipeline.properties import Property
-from notion_pipeline.rows import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.properties import Property
 
 RESERVED_TABLES = frozenset({"database", "databases"})
 #: Kept for tables of content; sources.yaml may give one of them to a database, a title does not.

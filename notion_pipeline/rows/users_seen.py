@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from notion_pipeline.property_values import ODD, object_id
+from notion_pipeline.rows.values import ODD, object_id
 
 USERS_TYPE = pa.list_(pa.struct([(name, pa.string()) for name in ("id", "object", "type", "name", "email")]))
 _ONE = ("created_by", "last_edited_by")

@@ -14,10 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from notion_pipeline.arrow_columns import arrow_array
-from notion_pipeline.computed_values import COMPUTED_TYPE, computed_column
-from notion_pipeline.properties import COMPUTED, TIMESTAMP, Exclusion, Property
-from notion_pipeline.property_values import (
+from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_column
+from notion_pipeline.rows.properties import COMPUTED, TIMESTAMP, Exclusion, Property
+from notion_pipeline.rows.storable import TEXTS_REPLACED
+from notion_pipeline.rows.users_seen import USERS_TYPE, UsersSeen
+from notion_pipeline.rows.values import (
     ODD,
     TIMESTAMP_TYPE,
     Converter,
@@ -32,8 +34,6 @@ from notion_pipeline.property_values import (
     value_column,
     value_type,
 )
-from notion_pipeline.storable import TEXTS_REPLACED
-from notion_pipeline.users_seen import USERS_TYPE, UsersSeen
 
 #: The page's own columns, with their DuckDB types, in the order of the table.
 PAGE_COLUMNS: tuple[tuple[str, str], ...] = (

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from notion_pipeline.arrow_columns import arrow_array
-from notion_pipeline.json_text import dump_json
-from notion_pipeline.properties import Property
-from notion_pipeline.property_values import (
+from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.json_text import dump_json
+from notion_pipeline.rows.properties import Property
+from notion_pipeline.rows.values import (
     DATE_TYPE,
     ODD,
     Converter,

@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from notion_pipeline.arrow_columns import arrow_array
-from notion_pipeline.instants import instant, moment
-from notion_pipeline.json_text import dump_json, unsigned_url
-from notion_pipeline.properties import Property, encode_id, property_value
+from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.json_text import dump_json, unsigned_url
+from notion_pipeline.rows.properties import Property, encode_id, property_value
+from notion_pipeline.rows.timestamps import instant, moment
 
 
 class Odd:

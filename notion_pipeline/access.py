@@ -12,18 +12,18 @@ from notion_pipeline.catalog.gone import GoneDatabase
 from notion_pipeline.config.selection import named_id
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
-from notion_pipeline.listing import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
-from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.gather import all_or_first_error
-from notion_pipeline.outside import shown_line
-from notion_pipeline.project import Project
-from notion_pipeline.resolution import (
+from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
+from notion_pipeline.listing.resolution import (
     Resolution,
     loose_exclusions,
     resolve_listing,
     unmatched_exclusions,
     unresolved_exclusions,
 )
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.gather import all_or_first_error
+from notion_pipeline.outside import shown_line
+from notion_pipeline.project import Project
 
 #: Names that one finding tells; a workspace may have thousands.
 _NAMED_AT_MOST = 20

@@ -22,10 +22,11 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.extract import Extract
 from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.listing.resolution import loose_exclusions
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.progress import Progress
 from notion_pipeline.read_plan import Decision, decide
-from notion_pipeline.resolution import loose_exclusions
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import (
     Property,
@@ -40,7 +41,6 @@ from notion_pipeline.rows.properties import (
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.rows.timestamps import as_datetime
 from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -13,7 +13,7 @@ from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, fin
 from notion_pipeline.config.sources import Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.listing import ListedDatabase
+from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.rows.naming import NamedDatabase, slug, table_names
 from notion_pipeline.sources_writer import Entry
 from notion_pipeline.stream_search import nearest_titles

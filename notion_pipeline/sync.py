@@ -28,12 +28,12 @@ from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, about, located
 from notion_pipeline.extract import DatabaseExtract, Extract
-from notion_pipeline.listing import data_source_entries, plain_title
+from notion_pipeline.listing.databases import data_source_entries, plain_title
+from notion_pipeline.listing.resolution import unmatched_exclusions, unresolved_exclusions
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.locks import database_lock
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.progress import Progress
-from notion_pipeline.resolution import unmatched_exclusions, unresolved_exclusions
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0

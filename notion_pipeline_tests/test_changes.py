@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from notion_pipeline.changes_cursor import ChangesCursor
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.resources import NotionResource
+from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.workspace import Workspace

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from notion_pipeline.cli.checklist import Checklist
 from notion_pipeline.config.sources import Source
-from notion_pipeline.listing import ListedDatabase
+from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline.source_draft import changed_selection

@@ -17,7 +17,7 @@ import pytest
 from notion_pipeline import extraction
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, UnboundedAnswerError
-from notion_pipeline.listing import list_databases
+from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.notion import bodies
 from notion_pipeline.notion.pagination import MOST_BARREN_PAGES
 from notion_pipeline.redaction import Secret

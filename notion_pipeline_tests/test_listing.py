@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
-from notion_pipeline.listing import KnownDatabase, Listing, list_databases, plain_title
+from notion_pipeline.listing.databases import KnownDatabase, Listing, list_databases, plain_title
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Fault, Workspace

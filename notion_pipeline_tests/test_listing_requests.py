@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.listing import ASKED_IN_TURN
+from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace

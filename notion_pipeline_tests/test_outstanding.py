@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.changes_cursor import ChangesCursor
+from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Workspace
@@ -267,7 +267,7 @@ def test_edit_that_search_shows_late_below_a_busy_page_is_found(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What search shows late stands at its own stamp's place, which may be below pages that are known."""
-    monkeypatch.setattr("notion_pipeline.changes.SEARCH_PAGE_SIZE", 5)
+    monkeypatch.setattr("notion_pipeline.listing.changes.SEARCH_PAGE_SIZE", 5)
     late = notes.data_source.pages[0]
     stamp = workspace.clock.now()
     workspace.clock.advance(timedelta(minutes=1))

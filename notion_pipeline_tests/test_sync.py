@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from notion_pipeline.listing import ASKED_IN_TURN
+from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.locks import database_lock
 from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.objects import DataSource

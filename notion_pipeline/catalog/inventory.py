@@ -7,7 +7,7 @@ import duckdb
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.catalog.sql import names_in, quote, text
-from notion_pipeline.listing import IN_TRASH, NOT_SHARED
+from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
 from notion_pipeline.synced_tables import SyncedTable
 
 #: SQL of why a database of `S.databases` that is not accessible is not.

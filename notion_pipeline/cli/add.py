@@ -33,9 +33,9 @@ from notion_pipeline.config.values import (
 )
 from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase
+from notion_pipeline.listing.databases import KnownDatabase
+from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.resolution import resolve_listing
 from notion_pipeline.source_draft import (
     Draft,
     check_name,

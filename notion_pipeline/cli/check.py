@@ -38,10 +38,10 @@ from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase, hold_back
+from notion_pipeline.listing.databases import KnownDatabase, hold_back
+from notion_pipeline.listing.resolution import nothing_selected
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.resolution import nothing_selected
 from notion_pipeline.rows.naming import NamedDatabase
 
 CATALOG_WAIT_SECONDS = 5.0

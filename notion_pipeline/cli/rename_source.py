@@ -20,10 +20,10 @@ from notion_pipeline.cli.source_state import (
     tell_what_stays,
 )
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.committed_file import save_committed
 from notion_pipeline.config.source_files import rename_files
 from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.defs.source_state import forget_source, move_partitions
+from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sources_writer import rename
 from notion_pipeline.synced_tables import save_tables

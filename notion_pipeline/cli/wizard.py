@@ -18,7 +18,7 @@ from notion_pipeline.config.values import (
     check_time_zone,
     parse_start_date,
 )
-from notion_pipeline.listing import ListedDatabase
+from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
 from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
 

@@ -27,15 +27,15 @@ from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
-from notion_pipeline.listing import KnownDatabase, Listing, hold_back, list_databases
-from notion_pipeline.listing_file import load_failures, load_listing, load_search_error, save_listing
+from notion_pipeline.listing.cache import load_failures, load_listing, load_search_error, save_listing
+from notion_pipeline.listing.databases import KnownDatabase, Listing, hold_back, list_databases
+from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
 from notion_pipeline.sync import Sync
 from notion_pipeline.synced_tables import SyncedTable, load_tables
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.wording import nearest
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"

@@ -13,16 +13,16 @@ from typing import Any, Union
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from notion_pipeline.changes import look
-from notion_pipeline.changes_cursor import ChangesCursor
-from notion_pipeline.committed_file import load_committed
 from notion_pipeline.config.sources import Source, Watch
 from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.errors import RetryableNotionError
-from notion_pipeline.listing_file import last_listing
-from notion_pipeline.outstanding import Moment, Outstanding
+from notion_pipeline.listing.cache import last_listing
+from notion_pipeline.listing.changes import look
+from notion_pipeline.listing.changes_cursor import ChangesCursor
+from notion_pipeline.listing.committed import load_committed
+from notion_pipeline.listing.outstanding import Moment, Outstanding
 
 #: Dagster gives a tick a minute; a look that takes longer is carried on by the next.
 LOOK_SECONDS = 15.0

@@ -18,7 +18,6 @@ from notion_pipeline.catalog.bookkeeping import committed_bookmarks
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.inventory import synced_tables
 from notion_pipeline.catalog.standing import standing_tables
-from notion_pipeline.committed_file import save_committed
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.code import source_code
@@ -33,6 +32,7 @@ from notion_pipeline.defs.metadata import (
 from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extract import DatabaseExtract
+from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project

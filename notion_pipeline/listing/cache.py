@@ -18,11 +18,11 @@ import orjson
 from notion_pipeline.config.selection import DatabaseName
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.errors import NotionError, NotionPipelineError
-from notion_pipeline.listing import ListedDatabase, Listing
+from notion_pipeline.listing.databases import ListedDatabase, Listing
+from notion_pipeline.listing.resolution import resolve, table_words, unresolved_exclusions
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.private_files import private_directory, write_private
-from notion_pipeline.resolution import resolve, table_words, unresolved_exclusions
 from notion_pipeline.rows.properties import Exclusion
-from notion_pipeline.targets import DatabaseTarget, DataSourceTarget
 
 
 def save_listing(

@@ -22,7 +22,7 @@ from notion_pipeline.config.selection import (
     same_name,
 )
 from notion_pipeline.config.sources import KnownNames, Source
-from notion_pipeline.listing import KnownDatabase, ListedDatabase, ListingFailure
+from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, ListingFailure
 from notion_pipeline.rows.naming import slug
 from notion_pipeline.rows.properties import fitting_properties, name_mark, parse_properties
 from notion_pipeline.wording import nearest, quoted

@@ -16,9 +16,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from notion_pipeline.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
-from notion_pipeline.listing_file import LastListing
+from notion_pipeline.listing.cache import LastListing
+from notion_pipeline.listing.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.rows.timestamps import as_datetime

@@ -11,7 +11,6 @@ from typing import Any
 
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.config.sources import Source
-from notion_pipeline.crew import SpareWorkers
 from notion_pipeline.errors import (
     AuthorizationError,
     ConfigError,
@@ -20,12 +19,14 @@ from notion_pipeline.errors import (
     NotionNotFoundError,
     NotionRequestError,
 )
-from notion_pipeline.extract import Extract
-from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.progress import Progress
+from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
+from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.listing.resolution import loose_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.progress import Progress
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import (
@@ -40,7 +41,6 @@ from notion_pipeline.rows.properties import (
 )
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.rows.timestamps import as_datetime
-from notion_pipeline.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

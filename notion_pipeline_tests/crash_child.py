@@ -13,7 +13,7 @@ from typing import Any
 
 import notion_pipeline.catalog.landing
 import notion_pipeline.defs.io_manager
-import notion_pipeline.staging
+import notion_pipeline.extraction.staging
 from notion_pipeline.cli import main
 
 
@@ -44,12 +44,12 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, a
 
 
 def _is_manifest(path: Any) -> bool:
-    return bool(path.name == notion_pipeline.staging.MANIFEST)
+    return bool(path.name == notion_pipeline.extraction.staging.MANIFEST)
 
 
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
-    staging, io_manager = notion_pipeline.staging, notion_pipeline.defs.io_manager
+    staging, io_manager = notion_pipeline.extraction.staging, notion_pipeline.defs.io_manager
     landing = notion_pipeline.catalog.landing
     if point == "before the manifest's rename":
         _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)

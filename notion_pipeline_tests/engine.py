@@ -12,7 +12,7 @@ import httpx
 from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.extract import DatabaseExtract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Landed
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.sandbox.workspace import Request

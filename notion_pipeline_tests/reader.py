@@ -11,14 +11,14 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.crew import SpareWorkers
-from notion_pipeline.extraction import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.staging import Stage, StageKey, open_stage
+from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import fingerprint, parse_properties
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Request, Workspace
-from notion_pipeline.staging import Stage, StageKey, open_stage
 
 
 @dataclass

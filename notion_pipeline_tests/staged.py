@@ -6,11 +6,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from notion_pipeline.extract import Extract
-from notion_pipeline.extraction import ReadCounts
+from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.reader import ReadCounts
+from notion_pipeline.extraction.staging import StageKey, open_stage
 from notion_pipeline.rows.batch import RowSchema, to_batch
 from notion_pipeline.rows.properties import Property, fingerprint, schema_snapshot
-from notion_pipeline.staging import StageKey, open_stage
 
 
 def staged_extract(tmp_path: Path, answers: list[list[dict[str, Any]]], **changes: Any) -> Extract:

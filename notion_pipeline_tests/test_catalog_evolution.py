@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.extract import Landed
+from notion_pipeline.extraction.extract import Landed
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Raw, Workspace

@@ -15,7 +15,7 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.landing import land
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.extract import Extract, Landed
+from notion_pipeline.extraction.extract import Extract, Landed
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Raw, Workspace
 from notion_pipeline_tests.bench import Bench

@@ -12,7 +12,7 @@ from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.errors import CatalogMemoryError
-from notion_pipeline.extract import DatabaseExtract
+from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline_tests.staged import made_page, staged_extract
 
 MEGABYTE = 1_000_000

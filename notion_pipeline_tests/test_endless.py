@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from notion_pipeline import extraction
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, UnboundedAnswerError
+from notion_pipeline.extraction import reader as extraction
+from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP
 from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.notion import bodies
 from notion_pipeline.notion.pagination import MOST_BARREN_PAGES
@@ -24,7 +25,6 @@ from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.objects import Database
 from notion_pipeline.sandbox.workspace import Request, Workspace
-from notion_pipeline.window_query import NOTION_RESULT_CAP
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.scripted_client import me, ok, play, query, reply
 from notion_pipeline_tests.whole_way import Pipeline
@@ -156,7 +156,7 @@ def test_a_search_that_goes_on_without_news_ends(workspace: Workspace, notion: A
 def test_items_without_end_end(
     workspace: Workspace, reader: Reader, empty: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.references.MOST_ITEM_PAGES", 300)
+    monkeypatch.setattr("notion_pipeline.extraction.references.MOST_ITEM_PAGES", 300)
     other = workspace.add_database("Other", {"Name": "title"})
     database = workspace.add_database(
         "Tasks", {"Name": "title", "Links": {"type": "relation", "data_source_id": other.data_source.id}}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline import window_query
 from notion_pipeline.errors import NotionError, NotionRequestError, RetryableNotionError
+from notion_pipeline.extraction import window_query
 from notion_pipeline.sandbox.objects import DataSource, Page
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.reader import Reader

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.formula_inputs import Inputs
+from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import Property
 from notion_pipeline.sandbox.objects import DataSource, Page, User
 from notion_pipeline.sandbox.workspace import UNSUPPORTED, Fault, Workspace

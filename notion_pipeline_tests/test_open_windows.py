@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from notion_pipeline.open_windows import OpenWindow, OpenWindows
+from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
+from notion_pipeline.extraction.windows import MINUTE, Window
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.windows import MINUTE, Window
 from notion_pipeline_tests.reader import Reader
 
 DAY = datetime(2026, 6, 1, tzinfo=timezone.utc)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline import splitting
 from notion_pipeline.errors import IncompleteExtractError
+from notion_pipeline.extraction import minute_split as splitting
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.workspace import Fault, Workspace
 from notion_pipeline_tests.reader import Reader

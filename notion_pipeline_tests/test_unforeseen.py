@@ -21,9 +21,9 @@ from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import working_in
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import RetryableNotionError
+from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import TransientFailure, judge
-from notion_pipeline.progress import LogProgress, Progress
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.faults import Fault

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notion_pipeline.extract import Landed
+from notion_pipeline.extraction.extract import Landed
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer

@@ -10,7 +10,7 @@ import duckdb
 from notion_pipeline.catalog.evolution import PlannedColumn
 from notion_pipeline.catalog.limits import Limits
 from notion_pipeline.catalog.sql import quote, text
-from notion_pipeline.extract import Extract
+from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.outside import shown, shown_line, web_address
 from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import COMPUTED

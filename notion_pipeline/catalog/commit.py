@@ -11,7 +11,7 @@ from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.landing import land
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
-from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.memory import give_back_memory
 
 #: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.

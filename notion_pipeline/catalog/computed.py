@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.unread import unread_rows
-from notion_pipeline.extract import Extract
+from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.rows.arrow import arrow_array
 from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_values
 from notion_pipeline.rows.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value

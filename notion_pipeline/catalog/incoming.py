@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import duckdb
 
-from notion_pipeline.extract import Extract
+from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import NOT_COMPUTED, NOT_CONVERTED, staged_name
 from notion_pipeline.rows.properties import COMPUTED
-from notion_pipeline.staging import PLACE
 
 
 def load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:

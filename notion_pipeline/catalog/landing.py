@@ -32,10 +32,10 @@ from notion_pipeline.catalog.unread import forget_excluded
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.config.sources import KnownNames
-from notion_pipeline.extract import Extract, Landed
+from notion_pipeline.extraction.extract import Extract, Landed
+from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.properties import COMPUTED, Exclusion, exclusion_marks
-from notion_pipeline.staging import PLACE
 
 
 def land(

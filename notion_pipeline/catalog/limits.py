@@ -15,8 +15,8 @@ import orjson
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.evolution import PlannedColumn
 from notion_pipeline.catalog.sql import is_table, quote, text
-from notion_pipeline.extract import Extract
-from notion_pipeline.formula_inputs import Inputs
+from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse_properties
 
 

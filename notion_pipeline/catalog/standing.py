@@ -9,7 +9,7 @@ import duckdb
 from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.sql import columns_of, quote
-from notion_pipeline.extract import Landed
+from notion_pipeline.extraction.extract import Landed
 
 
 def standing_tables(

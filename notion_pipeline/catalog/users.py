@@ -14,9 +14,9 @@ from notion_pipeline.catalog import bookkeeping
 from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
-from notion_pipeline.extract import Extract
+from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import USERS
-from notion_pipeline.staging import PLACE
 
 CONTENT = "users"
 #: Name, type and comment.

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import ShownConsole
+from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.outside import shown_line
-from notion_pipeline.progress import LogProgress
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0

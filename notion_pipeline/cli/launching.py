@@ -24,8 +24,8 @@ from notion_pipeline.config.sources import Sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.private_files import private_directory
-from notion_pipeline.progress import LogProgress, Progress
 from notion_pipeline.project import Project
 
 #: What runs of the command line are told by.

@@ -35,13 +35,13 @@ from notion_pipeline.defs.metadata import (
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
-from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.listing.databases import Listing
 from notion_pipeline.listing.resolution import Resolution
 from notion_pipeline.memory import few_collections
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
-from notion_pipeline.progress import Progress
 from notion_pipeline.redaction import traceback_text
 
 

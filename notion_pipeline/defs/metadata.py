@@ -9,7 +9,7 @@ import dagster as dg
 from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
 from notion_pipeline.catalog.gone import GoneDatabase
-from notion_pipeline.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 from notion_pipeline.synced_tables import SyncedTable
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from notion_pipeline.progress import LogProgress, Progress
+from notion_pipeline.extraction.progress import LogProgress, Progress
 
 
 class TellsProgress(Protocol):

@@ -31,7 +31,7 @@ from notion_pipeline.defs.metadata import (
 )
 from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.extract import DatabaseExtract
+from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory

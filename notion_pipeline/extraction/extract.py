@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.extraction import ReadCounts
+from notion_pipeline.extraction.reader import ReadCounts
+from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.rows.batch import RowSchema
-from notion_pipeline.staging import Stage
 
 
 @dataclass(frozen=True)

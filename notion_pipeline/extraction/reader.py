@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from notion_pipeline.crew import SpareWorkers, WorkerPool
 from notion_pipeline.errors import (
     IncompleteExtractError,
     InvalidCursorError,
@@ -25,16 +24,17 @@ from notion_pipeline.errors import (
     RetryableNotionError,
     UnboundedAnswerError,
 )
+from notion_pipeline.extraction.minute_split import split_minute
+from notion_pipeline.extraction.references import complete_references
+from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
+from notion_pipeline.extraction.staging import Stage, StagedFile
+from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery
+from notion_pipeline.extraction.windows import Leaf, Window, edited_since
+from notion_pipeline.extraction.workers import SpareWorkers, WorkerPool
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
-from notion_pipeline.open_windows import OpenWindow, OpenWindows
-from notion_pipeline.references import complete_references
 from notion_pipeline.rows.batch import RowSchema, to_batch
-from notion_pipeline.splitting import split_minute
-from notion_pipeline.staging import Stage, StagedFile
-from notion_pipeline.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery
-from notion_pipeline.windows import Leaf, Window, edited_since
 
 CURSOR_RESTARTS = 3
 #: Of a data source, in all: four times as many as Notion lets a database have (notion-api.md section 5).

@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Any
 
 from notion_pipeline.errors import InvalidCursorError
+from notion_pipeline.extraction.windows import OLDEST_FIRST, Leaf, Window
 from notion_pipeline.notion.client import NOTION_PAGE_SIZE, NotionClient
 from notion_pipeline.notion.pagination import Listing
-from notion_pipeline.windows import OLDEST_FIRST, Leaf, Window
 
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000

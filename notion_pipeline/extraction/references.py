@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
-from notion_pipeline.formula_inputs import Inputs, excluded_inputs
+from notion_pipeline.extraction.formula_inputs import Inputs, excluded_inputs
+from notion_pipeline.extraction.reference_merge import merged_list, merged_rollup
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing
-from notion_pipeline.reference_merge import merged_list, merged_rollup
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.extraction.windows import MINUTE, Window
 from notion_pipeline.notion.client import NOTION_PAGE_SIZE
-from notion_pipeline.windows import MINUTE, Window
 
 #: Requests that a read may waste for the sake of speed: as many as it has read pages, up to so many, and this part of
 #: all of them.

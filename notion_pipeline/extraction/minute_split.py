@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
+from notion_pipeline.extraction.windows import Leaf, Window, iso
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.properties import Property, property_value
-from notion_pipeline.windows import Leaf, Window, iso
 
 #: Below Notion's 10,000, so that a part of a gapless range is never capped.
 UNIQUE_IDS_PER_PART = 9_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
-from notion_pipeline.catalog.gone import GoneDatabase
+from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.config.selection import named_id
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError

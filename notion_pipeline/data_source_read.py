@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import (
     AuthorizationError,

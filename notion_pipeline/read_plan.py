@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.rows.properties import Exclusion, Property, exclusion_marks, has_computed, schema_snapshot
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from filelock import Timeout
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, about, located

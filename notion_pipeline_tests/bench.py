@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
-from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.data_source_read import SyncOptions

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import notion_pipeline.catalog.landing
+import notion_pipeline.catalog.load.merge
 import notion_pipeline.defs.io_manager
 import notion_pipeline.extraction.staging
 from notion_pipeline.cli import main
@@ -50,7 +50,7 @@ def _is_manifest(path: Any) -> bool:
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
     staging, io_manager = notion_pipeline.extraction.staging, notion_pipeline.defs.io_manager
-    landing = notion_pipeline.catalog.landing
+    landing = notion_pipeline.catalog.load.merge
     if point == "before the manifest's rename":
         _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "after the manifest's rename":

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.memory import few_collections, give_back_memory
+from notion_pipeline.catalog.memory import few_collections, give_back_memory
 from notion_pipeline.rows.arrow import arrow_array
 from notion_pipeline.rows.values import DATE_TYPE, NAMES_TYPE, PEOPLE_TYPE
 from notion_pipeline_tests.patience import PATIENCE

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.flat_views import (
+from notion_pipeline.catalog.views.flat_views import (
     Action,
     apply_changes,
     keep_views,

@@ -11,9 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.databases import name_unlisted
-from notion_pipeline.catalog.landing import land
+from notion_pipeline.catalog.load.merge import land
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.extract import Extract, Landed
 from notion_pipeline.sandbox.server import SandboxServer

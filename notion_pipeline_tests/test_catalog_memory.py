@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.commit import commit_database
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extraction.extract import DatabaseExtract

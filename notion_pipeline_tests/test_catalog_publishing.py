@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.errors import CatalogError
 from notion_pipeline_tests.patience import PATIENCE
 
@@ -19,7 +19,7 @@ PUBLISHER = """
 import sys
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
 catalog = Catalog(Path(sys.argv[1]), log=lambda _: None)
 for _ in range(20):
     with catalog.writing() as connection:
@@ -32,7 +32,7 @@ KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
 def half(source, target, size):
     target.write(source.read(1000))
     target.flush()
@@ -100,7 +100,7 @@ def test_copy_that_fails_leaves_the_one_before_and_no_other_file(catalog: Catalo
 import resource, signal
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.errors import CatalogError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))

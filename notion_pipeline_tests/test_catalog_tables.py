@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from notion_pipeline.catalog.read.tables import publish, read_tables, tables_of_database
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Workspace

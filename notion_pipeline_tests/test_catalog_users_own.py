@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.catalog.commit import commit_database
+from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.catalog.inventory import synced_tables
-from notion_pipeline.catalog.overview import catalog_streams
-from notion_pipeline.catalog.tables import tables_of_database
+from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.overview import catalog_streams
+from notion_pipeline.catalog.read.tables import tables_of_database
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from notion_pipeline.catalog.flat_views import apply_changes, view_changes
+from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import Raw, Workspace
 from notion_pipeline_tests.bench import Bench

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.catalog.limits import limits_told
+from notion_pipeline.catalog.load.limits import limits_told
 from notion_pipeline.sandbox.objects import DataSource
 from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline.sandbox.workspace import UNSUPPORTED, Workspace

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows.properties import Property, exclusion_marks, schema_snapshot
 

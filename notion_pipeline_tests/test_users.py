@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.catalog.flat_views import apply_changes, keep_views, view_changes
+from notion_pipeline.catalog.views.flat_views import apply_changes, keep_views, view_changes
 from notion_pipeline.rows.naming import NamedDatabase, table_names
 from notion_pipeline.sandbox.objects import DataSource, User
 from notion_pipeline.sandbox.server import SandboxServer

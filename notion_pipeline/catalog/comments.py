@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from notion_pipeline.catalog.evolution import PlannedColumn
-from notion_pipeline.catalog.limits import Limits
+from notion_pipeline.catalog.load.limits import Limits
+from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.outside import shown, shown_line, web_address

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.connection import reason
 from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote

@@ -10,10 +10,10 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import Column
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
+from notion_pipeline.catalog.state import Column
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import USERS

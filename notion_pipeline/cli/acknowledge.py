@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 
 import click
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.inventory import synced_tables
-from notion_pipeline.catalog.quality import MetChange, met_changes
+from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.quality import MetChange, met_changes
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
@@ -19,7 +20,6 @@ from notion_pipeline.config.selection import matches_database
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.synced_tables import SyncedTable
 from notion_pipeline.wording import nearest
 
 #: How long a sync that commits just now is waited for.

@@ -15,7 +15,7 @@ from notion_pipeline.access import account_text, identity, look
 from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
-from notion_pipeline.catalog.overview import held_names
+from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
 from notion_pipeline.cli.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell

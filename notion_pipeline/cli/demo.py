@@ -17,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.demo_project import lay_down
 from notion_pipeline.cli.display import output, title_of

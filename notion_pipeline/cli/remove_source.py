@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from notion_pipeline.catalog.leftovers import remove_source as remove_from_catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
+from notion_pipeline.catalog.upkeep.leftovers import remove_source as remove_from_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.source_state import (
     catalog_of,

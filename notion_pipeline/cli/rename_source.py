@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from notion_pipeline.catalog.bookkeeping import committed_bookmarks
-from notion_pipeline.catalog.flat_views import apply_changes, view_changes, views_schema
-from notion_pipeline.catalog.inventory import synced_tables
-from notion_pipeline.catalog.leftovers import check_rename
-from notion_pipeline.catalog.leftovers import rename_source as rename_in_catalog
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.table_index import save_tables
+from notion_pipeline.catalog.read.tables import publish
+from notion_pipeline.catalog.state import committed_bookmarks
+from notion_pipeline.catalog.upkeep.leftovers import check_rename
+from notion_pipeline.catalog.upkeep.leftovers import rename_source as rename_in_catalog
+from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.source_state import (
     catalog_of,
@@ -26,7 +27,6 @@ from notion_pipeline.defs.source_state import forget_source, move_partitions
 from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sources_writer import rename
-from notion_pipeline.synced_tables import save_tables
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

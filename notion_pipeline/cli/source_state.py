@@ -11,7 +11,8 @@ import click
 from dagster import DagsterInstance
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.leftovers import SourceInCatalog, source_in
+from notion_pipeline.catalog.read.table_index import load_tables
+from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
@@ -22,7 +23,6 @@ from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.source_state import partitions_of, working_run
 from notion_pipeline.locks import is_locked
 from notion_pipeline.project import Project
-from notion_pipeline.synced_tables import load_tables
 
 #: How long a sync that commits just now is waited for.
 WAIT_SECONDS = 10.0

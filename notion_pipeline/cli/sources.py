@@ -15,8 +15,8 @@ from rich.text import Text
 
 from notion_pipeline.access import account_text, identity
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.gone import GoneDatabase, gone_databases
-from notion_pipeline.catalog.overview import CatalogStream, catalog_streams
+from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
+from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs

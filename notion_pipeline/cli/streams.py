@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.overview import CatalogStream, StreamTable, catalog_streams, list_table
+from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import Record, moment, output, print_records

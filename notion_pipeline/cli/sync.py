@@ -12,8 +12,8 @@ from rich.text import Text
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.read.tables import row_counts
 from notion_pipeline.catalog.resolved import resolution_of_catalog
-from notion_pipeline.catalog.tables import row_counts
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
 from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project_instance, run_sync

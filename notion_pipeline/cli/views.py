@@ -9,10 +9,10 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.catalog.bookkeeping import has_bookkeeping
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.flat_views import ViewChange, apply_changes, view_changes, views_schema
-from notion_pipeline.catalog.tables import publish
+from notion_pipeline.catalog.read.tables import publish
+from notion_pipeline.catalog.state import has_bookkeeping
+from notion_pipeline.catalog.views.flat_views import ViewChange, apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.cli.terminal import echo, echo_data, echo_json

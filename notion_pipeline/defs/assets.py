@@ -11,9 +11,10 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from pydantic import Field
 
 from notion_pipeline.access import fails_a_sync
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
+from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
@@ -35,7 +36,6 @@ from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.sync import Sync
-from notion_pipeline.synced_tables import SyncedTable, load_tables
 from notion_pipeline.wording import nearest
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"

@@ -15,14 +15,14 @@ from dagster._core.definitions.metadata import normalize_metadata
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.quality import MetChange, TableQuality, table_qualities
+from notion_pipeline.catalog.read.quality import MetChange, TableQuality, table_qualities
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import markdown_text, shown_line
 from notion_pipeline.redaction import traceback_text
-from notion_pipeline.synced_tables import SyncedTable
 
 IDS = "ids_unique_and_not_null"
 ROWS = "row_count_is_what_notion_returned"

@@ -12,15 +12,16 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
-from notion_pipeline.catalog.commit import commit_database
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
-from notion_pipeline.catalog.flat_views import keep_views
-from notion_pipeline.catalog.gone import gone_databases
+from notion_pipeline.catalog.load.commit import commit_database
+from notion_pipeline.catalog.memory import few_collections
+from notion_pipeline.catalog.read.current_tables import standing_tables
+from notion_pipeline.catalog.read.gone import gone_databases
+from notion_pipeline.catalog.read.tables import publish, read_tables, tables_of_database
 from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import columns_of
-from notion_pipeline.catalog.standing import standing_tables
-from notion_pipeline.catalog.tables import publish, read_tables, tables_of_database
+from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.liveness import shows_life
@@ -39,7 +40,6 @@ from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.listing.databases import Listing
 from notion_pipeline.listing.resolution import Resolution
-from notion_pipeline.memory import few_collections
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
 from notion_pipeline.redaction import traceback_text

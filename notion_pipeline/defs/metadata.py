@@ -6,12 +6,12 @@ from typing import Any, Optional
 
 import dagster as dg
 
-from notion_pipeline.catalog.bookkeeping import StreamState
 from notion_pipeline.catalog.databases import ListedStream
-from notion_pipeline.catalog.gone import GoneDatabase
+from notion_pipeline.catalog.read.gone import GoneDatabase
+from notion_pipeline.catalog.read.table_index import SyncedTable
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
-from notion_pipeline.synced_tables import SyncedTable
 
 _COUNTS = (
     "rows_read",

@@ -14,10 +14,11 @@ from typing import Any, Union
 import dagster as dg
 from filelock import FileLock
 
-from notion_pipeline.catalog.bookkeeping import committed_bookmarks
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.inventory import synced_tables
-from notion_pipeline.catalog.standing import standing_tables
+from notion_pipeline.catalog.read.current_tables import standing_tables
+from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, save_tables
+from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.code import source_code
@@ -36,7 +37,6 @@ from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
-from notion_pipeline.synced_tables import SyncedTable, load_tables, save_tables
 
 TABLE_KINDS = {"notion", "duckdb", "table"}
 

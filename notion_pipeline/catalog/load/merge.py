@@ -13,22 +13,22 @@ from typing import Any
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on, comments_of, digest
-from notion_pipeline.catalog.computed import computed_column, decide_computed_types, forget_kept_values
-from notion_pipeline.catalog.evolution import (
+from notion_pipeline.catalog.load.computed_types import computed_column, decide_computed_types, forget_kept_values
+from notion_pipeline.catalog.load.limits import limits_of
+from notion_pipeline.catalog.load.schema_evolution import (
     PlannedColumn,
     columns_of_ours,
     create_table,
     evolve_table,
     plan_columns,
 )
-from notion_pipeline.catalog.incoming import incoming_rows, load_staged
-from notion_pipeline.catalog.limits import limits_of
+from notion_pipeline.catalog.load.staged_rows import incoming_rows, load_staged
+from notion_pipeline.catalog.load.unread_rows import forget_excluded
 from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import column_types, quote
-from notion_pipeline.catalog.unread import forget_excluded
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.config.sources import KnownNames

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.catalog.sql import names_in, quote, text
 from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
-from notion_pipeline.synced_tables import SyncedTable
 
 #: SQL of why a database of `S.databases` that is not accessible is not.
 GONE_REASON = f"CASE WHEN in_trash THEN {text(IN_TRASH)} ELSE {text(NOT_SHARED)} END"

@@ -15,13 +15,13 @@ from typing import Any
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import Column, StreamState
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT
-from notion_pipeline.catalog.inventory import synced_tables
+from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.sql import column_types, quote, text
+from notion_pipeline.catalog.state import Column, StreamState
 from notion_pipeline.rows.batch import DELETED_AT
-from notion_pipeline.synced_tables import SyncedTable
 
 #: So many rows are named; who wants more asks the table.
 ROWS_NAMED = 10

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import orjson
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.evolution import PlannedColumn
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
 from notion_pipeline.catalog.sql import is_table, quote, text
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.formula_inputs import Inputs

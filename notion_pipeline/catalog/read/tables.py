@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.copy_file import put_copy
 from notion_pipeline.catalog.sql import quote, text

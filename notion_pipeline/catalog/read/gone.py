@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog.inventory import GONE_REASON, synced_tables
+from notion_pipeline.catalog.read.inventory import GONE_REASON, synced_tables
 from notion_pipeline.catalog.sql import names_in, quote
 
 

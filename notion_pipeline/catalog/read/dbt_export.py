@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from notion_pipeline.catalog.documented import DocumentedTable
+from notion_pipeline.catalog.read.table_docs import DocumentedTable
 from notion_pipeline.outside import shown
 from notion_pipeline.rows.batch import SYNCED_AT
 

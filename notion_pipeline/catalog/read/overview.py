@@ -9,7 +9,7 @@ from itertools import islice
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import names_in, quote, text
 
 #: Tables that one statement counts: plans of very many parts take long.

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.catalog.state import Column
 
 SEPARATOR = ", "
 #: Parts of a date struct, and of a place, with the types they have in a view.

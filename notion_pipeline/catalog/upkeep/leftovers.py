@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.flat_views import drop_views, standing_views
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
 from notion_pipeline.catalog.users import CONTENT
+from notion_pipeline.catalog.views.flat_views import drop_views, standing_views
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 

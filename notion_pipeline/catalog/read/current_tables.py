@@ -6,9 +6,9 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_of, quote
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.extraction.extract import Landed
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.bookkeeping import Column
-from notion_pipeline.catalog.unread import unread_rows
+from notion_pipeline.catalog.load.unread_rows import unread_rows
+from notion_pipeline.catalog.state import Column
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.rows.arrow import arrow_array
 from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_values

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.bookkeeping import Column
 from notion_pipeline.catalog.sql import column_types, columns_of, free_name, names_in, quote, text
+from notion_pipeline.catalog.state import Column
 from notion_pipeline.catalog.users_own import (
     constraints,
     declarations,

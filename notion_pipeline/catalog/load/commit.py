@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
-from notion_pipeline.catalog.bookkeeping import StreamState
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
 from notion_pipeline.catalog.databases import name_unlisted
-from notion_pipeline.catalog.landing import land
+from notion_pipeline.catalog.load.merge import land
+from notion_pipeline.catalog.memory import give_back_memory
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
-from notion_pipeline.memory import give_back_memory
 
 #: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.
 _MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)

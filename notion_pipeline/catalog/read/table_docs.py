@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from notion_pipeline.catalog import bookkeeping
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table
 from notion_pipeline.catalog.users import CONTENT
 

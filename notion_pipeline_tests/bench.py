@@ -16,7 +16,6 @@ from notion_pipeline.catalog.databases import ListedStream, known_databases, wri
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source, parse_sources
-from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.extraction.extract import DatabaseExtract, Landed
 from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
@@ -25,7 +24,8 @@ from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.sync import Sync
+from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.runner import Sync
 
 TOKEN = "ntn_sandbox_token"
 

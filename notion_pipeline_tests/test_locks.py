@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from notion_pipeline.locks import database_lock, is_locked
+from notion_pipeline.sync.locks import database_lock, is_locked
 
 DATABASE, OTHER = "00000000-0000-4000-8000-0000000000d1", "00000000-0000-4000-8000-0000000000d2"
 HOLDER = """
 import sys
 from pathlib import Path
-from notion_pipeline.locks import database_lock
+from notion_pipeline.sync.locks import database_lock
 lock = database_lock(Path(sys.argv[1]), "notion", sys.argv[2])
 lock.acquire()
 print("held", flush=True)

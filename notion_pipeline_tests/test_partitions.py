@@ -10,9 +10,9 @@ import pytest
 from dagster import DagsterRunStatus
 
 from notion_pipeline.defs.partitions import partitions_name, update_partitions
-from notion_pipeline.locks import database_lock
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 
 NAME = "notion_databases"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline import sync
 from notion_pipeline.extraction.extract import DatabaseExtract
+from notion_pipeline.sync import runner as sync
 from notion_pipeline_tests.staged import made_page, staged_extract
 
 

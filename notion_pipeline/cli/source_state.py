@@ -21,8 +21,8 @@ from notion_pipeline.config.source_files import files_of, lock_files
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.source_state import partitions_of, working_run
-from notion_pipeline.locks import is_locked
 from notion_pipeline.project import Project
+from notion_pipeline.sync.locks import is_locked
 
 #: How long a sync that commits just now is waited for.
 WAIT_SECONDS = 10.0

@@ -18,7 +18,6 @@ from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
-from notion_pipeline.data_source_read import SyncOptions
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
@@ -35,7 +34,8 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
-from notion_pipeline.sync import Sync
+from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.runner import Sync
 from notion_pipeline.wording import nearest
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"

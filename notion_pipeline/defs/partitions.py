@@ -7,8 +7,8 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
-from notion_pipeline.locks import is_locked
 from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.sync.locks import is_locked
 
 _WORKING = [
     DagsterRunStatus.QUEUED,

@@ -24,7 +24,6 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
-from notion_pipeline.data_source_read import DataSourceRead, RunContext, SyncOptions, as_if_landed
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, about, located
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
 from notion_pipeline.extraction.progress import Progress
@@ -32,8 +31,9 @@ from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.listing.databases import data_source_entries, plain_title
 from notion_pipeline.listing.resolution import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
-from notion_pipeline.locks import database_lock
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.sync.data_source import DataSourceRead, RunContext, SyncOptions, as_if_landed
+from notion_pipeline.sync.locks import database_lock
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0

@@ -27,7 +27,6 @@ from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.listing.resolution import loose_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.read_plan import Decision, decide
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import (
     Property,
@@ -41,6 +40,7 @@ from notion_pipeline.rows.properties import (
 )
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.sync.read_plan import Decision, decide
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

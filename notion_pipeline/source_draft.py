@@ -14,10 +14,10 @@ from notion_pipeline.config.sources import Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.databases import ListedDatabase
+from notion_pipeline.messages import quoted
 from notion_pipeline.rows.naming import NamedDatabase, slug, table_names
 from notion_pipeline.sources_writer import Entry
 from notion_pipeline.stream_search import nearest_titles
-from notion_pipeline.wording import quoted
 
 #: In the order in which they are written.
 KEYS = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from notion_pipeline.config.values import check_time_zone
-from notion_pipeline.wording import quoted
+from notion_pipeline.messages import quoted
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)

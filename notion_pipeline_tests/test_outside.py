@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import notion_pipeline
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.messages import quoted
 from notion_pipeline.outside import (
     markdown_link,
     markdown_text,
@@ -28,7 +29,6 @@ from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secrets_unwritten
 from notion_pipeline.sandbox.faults import Fault
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.wording import quoted
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 

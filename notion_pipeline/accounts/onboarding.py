@@ -20,10 +20,10 @@ from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, room
 from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.config.sources import OAuthAccount, Source, Sources
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
+from notion_pipeline.messages import quoted
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.wording import quoted
 
 COUNT_SECONDS = 20.0
 _SEARCH = {"filter": {"property": "object", "value": "data_source"}, "page_size": 100}

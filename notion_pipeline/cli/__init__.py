@@ -13,9 +13,9 @@ import click
 
 from notion_pipeline.cli.places import ended_by_sigterm
 from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown
 from notion_pipeline.redaction import keep_secrets_unwritten, redacted, traceback_text
-from notion_pipeline.wording import nearest
 
 #: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
 COMMANDS: dict[str, tuple[str, str]] = {

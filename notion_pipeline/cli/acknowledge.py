@@ -19,8 +19,8 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.selection import matches_database
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
+from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.wording import nearest
 
 #: How long a sync that commits just now is waited for.
 WAIT_SECONDS = 10.0

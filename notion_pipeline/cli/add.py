@@ -35,6 +35,7 @@ from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.listing.databases import KnownDatabase
 from notion_pipeline.listing.resolution import resolve_listing
+from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.source_draft import (
     Draft,
@@ -47,7 +48,6 @@ from notion_pipeline.source_draft import (
 )
 from notion_pipeline.sources_writer import text_with, write
 from notion_pipeline.triggers import daily, parse_times, weekly
-from notion_pipeline.wording import quoted
 
 CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0

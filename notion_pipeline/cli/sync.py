@@ -26,8 +26,8 @@ from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.liveness import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.listing.resolution import known_database_name
+from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.wording import nearest
 
 _COUNTS = ("read", "inserted", "updated", "removed")
 

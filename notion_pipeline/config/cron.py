@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from notion_pipeline.wording import quoted
+from notion_pipeline.messages import quoted
 
 
 class _CronField(NamedTuple):

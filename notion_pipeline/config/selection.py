@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 
+from notion_pipeline.messages import quoted
 from notion_pipeline.notion_ids import ID_FORM, dashed, normalise_id
 from notion_pipeline.spelling import label, spelled
-from notion_pipeline.wording import quoted
 
 DATABASES_STREAM = "databases"
 """The stream that lists the databases. As an entry it is valid and names no database."""

@@ -43,10 +43,10 @@ from notion_pipeline.config.account import (
 from notion_pipeline.config.cron import parse_crons
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.redaction import keep_secret
 from notion_pipeline.rows.properties import PropertyId, name_mark
-from notion_pipeline.wording import nearest, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import re
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
+from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.redaction import redacted
-from notion_pipeline.wording import nearest, quoted
 
 MAX_DESCRIPTION = 140
 MAX_TABLE_NAME = 200

@@ -15,8 +15,8 @@ import yaml
 from pydantic import ValidationError
 
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.redaction import redacted
-from notion_pipeline.wording import nearest, quoted
 
 KeyPath = tuple["int | str", ...]
 

@@ -31,12 +31,12 @@ from notion_pipeline.listing.cache import load_failures, load_listing, load_sear
 from notion_pipeline.listing.databases import KnownDatabase, Listing, hold_back, list_databases
 from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
+from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import redact_error
 from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.runner import Sync
-from notion_pipeline.wording import nearest
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
 TRIGGER_TAG = "notion_pipeline/trigger"

@@ -23,9 +23,9 @@ from notion_pipeline.config.selection import (
 )
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, ListingFailure
+from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.rows.naming import slug
 from notion_pipeline.rows.properties import fitting_properties, name_mark, parse_properties
-from notion_pipeline.wording import nearest, quoted
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pytest
 from dagster._core.instance import InstanceRef
 from dagster._core.scheduler.instigation import TickStatus
 
-from notion_pipeline.defs.liveness import unfinished_run
+from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.rows.timestamps import as_datetime
 from notion_pipeline.sandbox.server import SandboxServer

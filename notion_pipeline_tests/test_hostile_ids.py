@@ -13,8 +13,8 @@ import duckdb
 import orjson
 import pytest
 
-from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.partitions import update_partitions
+from notion_pipeline.defs.run_locks import shows_life
 from notion_pipeline.errors import InvalidIdError
 from notion_pipeline.extraction.staging import clear_stage, stage_directory
 from notion_pipeline.notion.client import NotionClient

@@ -13,12 +13,12 @@ import dagster as dg
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
 
-from notion_pipeline.defs.liveness import close_dead_runs, shows_life, unfinished_run
+from notion_pipeline.defs.run_locks import close_dead_runs, shows_life, unfinished_run
 
 HOLD = """
 import os, signal, sys
 from pathlib import Path
-from notion_pipeline.defs.liveness import shows_life
+from notion_pipeline.defs.run_locks import shows_life
 with shows_life(Path(sys.argv[1]), sys.argv[2]):
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -24,7 +24,7 @@ from notion_pipeline.cli.launching import project_instance
 from notion_pipeline.cli.places import environment, working_in
 from notion_pipeline.cli.terminal import echo_json
 from notion_pipeline.config.sources import Source, Sources, load_sources
-from notion_pipeline.defs.liveness import close_dead_runs
+from notion_pipeline.defs.run_locks import close_dead_runs
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project

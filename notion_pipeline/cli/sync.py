@@ -23,7 +23,7 @@ from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases
 from notion_pipeline.config.sources import Source, Sources, SyncType, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
-from notion_pipeline.defs.liveness import close_dead_runs
+from notion_pipeline.defs.run_locks import close_dead_runs
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.listing.resolution import known_database_name
 from notion_pipeline.messages import nearest

@@ -24,7 +24,6 @@ from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
-from notion_pipeline.defs.liveness import shows_life
 from notion_pipeline.defs.metadata import (
     listing_metadata,
     partition_path,
@@ -34,6 +33,7 @@ from notion_pipeline.defs.metadata import (
     table_metadata,
 )
 from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline.defs.run_locks import shows_life
 from notion_pipeline.defs.tables import materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed

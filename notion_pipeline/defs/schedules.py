@@ -12,7 +12,7 @@ from dagster import DagsterRun
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
-from notion_pipeline.defs.liveness import unfinished_run
+from notion_pipeline.defs.run_locks import unfinished_run
 
 _PARTITION_TAGS = frozenset(
     {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}

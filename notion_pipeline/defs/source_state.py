@@ -6,8 +6,8 @@ from typing import Union
 
 from dagster import DagsterInstance, DagsterRun
 
-from notion_pipeline.defs.liveness import unfinished_run
 from notion_pipeline.defs.partitions import partitions_name
+from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.tables import table_key
 
 

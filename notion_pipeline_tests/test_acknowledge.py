@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from dagster import DagsterInstance
 
-from notion_pipeline.cli.launching import project_instance
-from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.process import environment, working_in
+from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.defs.checks import SCHEMA
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.objects import Database

@@ -103,7 +103,7 @@ def test_catalog_that_cannot_be_read_is_told_and_the_rest_too(commands: Commands
 def test_page_comes_when_notion_does_not_answer(
     commands: Commands, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.cli.sources.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("notion_pipeline.cli.commands.sources.ANSWER_SECONDS", 0.2)
     workspace.latency = PATIENCE
     assert "Notion did not answer within 0 seconds" in commands.ok("sources")
     assert os.environ["NOTION_TOKEN"]

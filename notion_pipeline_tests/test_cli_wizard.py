@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.cli.checklist import Checklist
+from notion_pipeline.cli.wizard.checklist import Checklist
+from notion_pipeline.cli.wizard.draft import changed_selection
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.workspace import Workspace
-from notion_pipeline.source_draft import changed_selection
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.terminal import CTRL_A, DOWN, ENTER, ESCAPE, SPACE, TAB, Terminal
 

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from notion_pipeline.cli.launching import project_instance
-from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.process import environment, working_in
+from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.config.source_files import files_of, sources_with_files
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project

@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notion_pipeline.cli.wizard.writer import Entry, text_with, write
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sources_writer import Entry, text_with, write
 
 ID, OTHER = "1429989f-e8ac-4eff-bc8f-57f56486db54", "20f1deef-0000-4aaa-8bbb-0123456789ab"
 TEMPLATE = Path(__file__).parent.parent / "sources.yaml"

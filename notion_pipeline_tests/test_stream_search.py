@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.stream_search import Searchable, nearest_titles, search
+from notion_pipeline.cli.stream_search import Searchable, nearest_titles, search
 
 ID = "1429989f-e8ac-4eff-bc8f-57f56486db54"
 OTHER = "20f1deef-0000-4aaa-8bbb-0123456789ab"

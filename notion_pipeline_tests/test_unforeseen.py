@@ -17,8 +17,8 @@ import pytest
 from dagster import DagsterEventType, DagsterRunStatus
 
 from notion_pipeline.accounts.oauth_client import OAuthClient, patiently
-from notion_pipeline.cli.launching import project_instance
-from notion_pipeline.cli.places import working_in
+from notion_pipeline.cli.process import working_in
+from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.extraction.progress import LogProgress, Progress

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from notion_pipeline.cli.places import ended_by_sigterm
+from notion_pipeline.cli.process import ended_by_sigterm
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown
@@ -19,25 +19,28 @@ from notion_pipeline.redaction import keep_secrets_unwritten, redacted, tracebac
 
 #: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("Make a project folder for your own workspace.", "notion_pipeline.cli.init:init"),
-    "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.connect:connect"),
-    "disconnect": ("End the connection to a workspace.", "notion_pipeline.cli.disconnect:disconnect"),
-    "accounts": ("Show the connected workspaces and their health.", "notion_pipeline.cli.accounts:accounts"),
-    "sources": ("Show all sources with their last and next runs.", "notion_pipeline.cli.sources:sources"),
-    "streams": ("Find streams by any part of their name.", "notion_pipeline.cli.streams:streams"),
-    "add": ("Set up a source by answering questions.", "notion_pipeline.cli.add:add"),
-    "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.check:check"),
-    "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.sync:sync"),
-    "acknowledge": ("Acknowledge changes of schemas.", "notion_pipeline.cli.acknowledge:acknowledge"),
-    "remove-source": ("Remove what a source left behind.", "notion_pipeline.cli.remove_source:remove_source"),
+    "init": ("Make a project folder for your own workspace.", "notion_pipeline.cli.commands.init:init"),
+    "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.commands.connect:connect"),
+    "disconnect": ("End the connection to a workspace.", "notion_pipeline.cli.commands.disconnect:disconnect"),
+    "accounts": ("Show the connected workspaces and their health.", "notion_pipeline.cli.commands.accounts:accounts"),
+    "sources": ("Show all sources with their last and next runs.", "notion_pipeline.cli.commands.sources:sources"),
+    "streams": ("Find streams by any part of their name.", "notion_pipeline.cli.commands.streams:streams"),
+    "add": ("Set up a source by answering questions.", "notion_pipeline.cli.commands.add:add"),
+    "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.commands.check:check"),
+    "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.commands.sync:sync"),
+    "acknowledge": ("Acknowledge changes of schemas.", "notion_pipeline.cli.commands.acknowledge:acknowledge"),
+    "remove-source": ("Remove what a source left behind.", "notion_pipeline.cli.commands.remove_source:remove_source"),
     "rename-source": (
         "Give a source's tables and state its new name.",
-        "notion_pipeline.cli.rename_source:rename_source",
+        "notion_pipeline.cli.commands.rename_source:rename_source",
     ),
-    "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.views:views"),
-    "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.dbt:dbt"),
-    "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.sandbox:sandbox"),
-    "demo": ("Sync the sample workspace and show what landed; needs no account.", "notion_pipeline.cli.demo:demo"),
+    "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.commands.views:views"),
+    "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.commands.dbt:dbt"),
+    "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.commands.sandbox:sandbox"),
+    "demo": (
+        "Sync the sample workspace and show what landed; needs no account.",
+        "notion_pipeline.cli.commands.demo:demo",
+    ),
 }
 
 

@@ -10,12 +10,12 @@ from dagster import DagsterRun
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from pydantic import Field
 
-from notion_pipeline.access import fails_a_sync
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
+from notion_pipeline.cli.access_report import fails_a_sync
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.code import source_code

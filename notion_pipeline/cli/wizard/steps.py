@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notion_pipeline.cli.display import title_of
-from notion_pipeline.cli.prompts import ask_one, ask_several, ask_text, ask_yes, tell
+from notion_pipeline.cli.wizard.draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
+from notion_pipeline.cli.wizard.prompts import ask_one, ask_several, ask_text, ask_yes, tell
+from notion_pipeline.cli.wizard.schedule_input import daily, local_time_zone, parse_times, weekly
 from notion_pipeline.config.cron import check_cron
 from notion_pipeline.config.values import (
     MAX_DESCRIPTION,
@@ -19,8 +21,6 @@ from notion_pipeline.config.values import (
     parse_start_date,
 )
 from notion_pipeline.listing.databases import ListedDatabase
-from notion_pipeline.source_draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
-from notion_pipeline.triggers import daily, local_time_zone, parse_times, weekly
 
 _ALL, _BUT, _SOME = "all", "but", "some"
 

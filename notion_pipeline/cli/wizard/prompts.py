@@ -19,8 +19,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bin
 from prompt_toolkit.layout import Dimension, FormattedTextControl
 from prompt_toolkit.validation import ValidationError, Validator
 
-from notion_pipeline.cli.checklist import Checklist, run_checklist
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.wizard.checklist import Checklist, run_checklist
 from notion_pipeline.outside import shown_line
 
 Value = TypeVar("Value")

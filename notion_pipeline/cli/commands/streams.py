@@ -14,12 +14,12 @@ from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, ca
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import Record, moment, output, print_records
+from notion_pipeline.cli.stream_search import Searchable, nearest_titles, search
 from notion_pipeline.cli.terminal import echo, echo_json
 from notion_pipeline.config.selection import DATABASES_STREAM, stream_name
 from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import find_project
-from notion_pipeline.stream_search import Searchable, nearest_titles, search
 
 #: How long a sync that commits just now is waited for.
 WAIT_SECONDS = 5.0

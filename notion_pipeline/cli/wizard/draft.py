@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from notion_pipeline.cli.stream_search import nearest_titles
+from notion_pipeline.cli.wizard.writer import Entry
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
 from notion_pipeline.config.sources import Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
@@ -16,8 +18,6 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.messages import quoted
 from notion_pipeline.rows.naming import NamedDatabase, slug, table_names
-from notion_pipeline.sources_writer import Entry
-from notion_pipeline.stream_search import nearest_titles
 
 #: In the order in which they are written.
 KEYS = (

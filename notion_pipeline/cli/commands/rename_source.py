@@ -21,12 +21,12 @@ from notion_pipeline.cli.source_state import (
     tell_what_stays,
 )
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.wizard.writer import rename
 from notion_pipeline.config.source_files import rename_files
 from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.defs.source_state import forget_source, move_partitions
 from notion_pipeline.listing.committed import save_committed
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sources_writer import rename
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

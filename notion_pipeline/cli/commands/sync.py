@@ -16,8 +16,8 @@ from notion_pipeline.catalog.read.tables import row_counts
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
-from notion_pipeline.cli.launching import LandedDatabase, Outcome, Wish, project_instance, run_sync
-from notion_pipeline.cli.places import ended_by_sigterm, environment, working_in
+from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
+from notion_pipeline.cli.runs import LandedDatabase, Outcome, Wish, project_instance, run_sync
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases

@@ -20,12 +20,12 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.commands.sandbox import served_workspace
+from notion_pipeline.cli.commands.sync import raise_failures, run_wishes
 from notion_pipeline.cli.demo_project import lay_down
 from notion_pipeline.cli.display import output, title_of
-from notion_pipeline.cli.launching import Wish
-from notion_pipeline.cli.places import ended_by_sigterm, environment
-from notion_pipeline.cli.sandbox import served_workspace
-from notion_pipeline.cli.sync import raise_failures, run_wishes
+from notion_pipeline.cli.process import ended_by_sigterm, environment
+from notion_pipeline.cli.runs import Wish
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project

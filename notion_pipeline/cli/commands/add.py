@@ -11,16 +11,27 @@ from typing import Any
 
 import click
 
-from notion_pipeline.access import account_text, identity, look
 from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
-from notion_pipeline.cli.account_step import ask_account, connected_now, oauth_account, token_account
-from notion_pipeline.cli.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
+from notion_pipeline.cli.access_report import account_text, identity, look
 from notion_pipeline.cli.terminal import echo, echo_data, messages
-from notion_pipeline.cli.wizard import STEPS, Surroundings, zone_so_far
+from notion_pipeline.cli.wizard.account import ask_account, connected_now, oauth_account, token_account
+from notion_pipeline.cli.wizard.draft import (
+    Draft,
+    check_name,
+    check_own_table,
+    check_sync_type,
+    one_database,
+    resolve_entries,
+    suggested_name,
+)
+from notion_pipeline.cli.wizard.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
+from notion_pipeline.cli.wizard.schedule_input import daily, parse_times, weekly
+from notion_pipeline.cli.wizard.steps import STEPS, Surroundings, zone_so_far
+from notion_pipeline.cli.wizard.writer import text_with, write
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.config.cron import check_cron
 from notion_pipeline.config.sources import KnownNames, Source, load_sources, parse_sources
@@ -37,17 +48,6 @@ from notion_pipeline.listing.databases import KnownDatabase
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.source_draft import (
-    Draft,
-    check_name,
-    check_own_table,
-    check_sync_type,
-    one_database,
-    resolve_entries,
-    suggested_name,
-)
-from notion_pipeline.sources_writer import text_with, write
-from notion_pipeline.triggers import daily, parse_times, weekly
 
 CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0

@@ -28,7 +28,7 @@ from notion_pipeline.redaction import keep_secret
 
 DEFAULT_WAIT = 300
 #: Where a command that connects on its way to something says so, in click's context.
-ADDING = "notion_pipeline.cli.connect.adding"
+ADDING = "notion_pipeline.cli.commands.connect.adding"
 _POLL_SECONDS = 0.1
 
 

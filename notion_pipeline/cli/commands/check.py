@@ -15,7 +15,15 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.access import (
+from notion_pipeline.catalog.connection import Catalog, check_file_name
+from notion_pipeline.catalog.databases import wish_notes
+from notion_pipeline.catalog.load.limits import limits_told
+from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
+from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog_streams
+from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
+from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in, sources_in
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.access_report import (
     account_text,
     fails_a_sync,
     findings,
@@ -25,14 +33,6 @@ from notion_pipeline.access import (
     named_in_vain,
     unseen,
 )
-from notion_pipeline.catalog.connection import Catalog, check_file_name
-from notion_pipeline.catalog.databases import wish_notes
-from notion_pipeline.catalog.load.limits import limits_told
-from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
-from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog_streams
-from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
-from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in, sources_in
-from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.display import output
 from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config.source_files import sources_with_files

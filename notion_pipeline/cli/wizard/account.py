@@ -13,9 +13,9 @@ from notion_pipeline.accounts.credentials import credential_of
 from notion_pipeline.accounts.onboarding import keep_token
 from notion_pipeline.accounts.token_store import StoredAccount, open_store
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.connect import ADDING, connect
-from notion_pipeline.cli.prompts import GoingBack, ask_one, ask_secret, ask_text
+from notion_pipeline.cli.commands.connect import ADDING, connect
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.wizard.prompts import GoingBack, ask_one, ask_secret, ask_text
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.config.sources import Source
 from notion_pipeline.config.values import check_variable

@@ -13,8 +13,8 @@ from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.quality import MetChange, met_changes
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.launching import project_instance
-from notion_pipeline.cli.places import environment, working_in
+from notion_pipeline.cli.process import environment, working_in
+from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.selection import matches_database
 from notion_pipeline.config.sources import load_sources

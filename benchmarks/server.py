@@ -106,11 +106,11 @@ class Server:
 
 def main() -> None:
     """Serves until standard input ends; a JSON line in is an order, a JSON line out its answer."""
-    from notion_pipeline.sandbox.bulk import add_rows, bulk_schema  # noqa: PLC0415 - not in the measuring process
-    from notion_pipeline.sandbox.reading import RowCache  # noqa: PLC0415
-    from notion_pipeline.sandbox.render import Renderer  # noqa: PLC0415
-    from notion_pipeline.sandbox.server import SandboxServer  # noqa: PLC0415
-    from notion_pipeline.sandbox.workspace import Workspace  # noqa: PLC0415
+    from notion_pipeline.sandbox.answers.render import Renderer  # noqa: PLC0415
+    from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema  # noqa: PLC0415 - not in the measuring process
+    from notion_pipeline.sandbox.edits.workspace import Workspace  # noqa: PLC0415
+    from notion_pipeline.sandbox.http.reading import RowCache  # noqa: PLC0415
+    from notion_pipeline.sandbox.http.server import SandboxServer  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int)

@@ -23,7 +23,7 @@ from notion_pipeline.listing.databases import Listing, list_databases
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.runner import Sync
 

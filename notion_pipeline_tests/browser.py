@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 from playwright.sync_api import Page, expect, sync_playwright
 
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import sample_workspace
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.ports import free_port
 

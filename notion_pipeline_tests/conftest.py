@@ -19,8 +19,8 @@ from notion_pipeline.config.sources import Limits, Source, Sources
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.dagster_runs import Runs
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.whole_way import Pipeline

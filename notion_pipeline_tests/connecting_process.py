@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
-from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.ports import free_port
 

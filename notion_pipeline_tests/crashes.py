@@ -23,10 +23,10 @@ from pathlib import Path
 import click
 
 from notion_pipeline.project import find_project
-from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.crash_child import POINTS
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import Pipeline

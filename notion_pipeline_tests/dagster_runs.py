@@ -12,8 +12,8 @@ from dagster import DagsterEventType, DagsterInstance
 
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 
 LISTING = dg.AssetKey(["notion", "databases"])
 CONTENT = dg.AssetKey(["notion", "database"])

@@ -15,7 +15,7 @@ from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Landed
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
-from notion_pipeline.sandbox.workspace import Request
+from notion_pipeline.sandbox.edits.workspace import Request
 from notion_pipeline_tests.bench import TOKEN, Bench
 from notion_pipeline_tests.patience import PATIENCE
 

@@ -29,10 +29,10 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import ATTEMPTS
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences

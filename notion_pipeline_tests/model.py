@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.objects import Page
-from notion_pipeline.sandbox.schema import Property
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Page
+from notion_pipeline.sandbox.model.schema import Property
 from notion_pipeline_tests.engine import AFTER_COMMIT, BEFORE_COMMIT, TOKEN, Engine, Outcome
 from notion_pipeline_tests.fault_matrix import SIDES
 from notion_pipeline_tests.truth import differences, recorded, row_differences, rows_by_id

@@ -10,9 +10,9 @@ import httpx
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, open_store
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Grant
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Grant
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.patience import PATIENCE
 
 CREDENTIALS = {"NOTION_CLIENT_ID": SANDBOX_CLIENT_ID, "NOTION_CLIENT_SECRET": SANDBOX_CLIENT_SECRET}

@@ -13,8 +13,8 @@ from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.defs.checks import SCHEMA
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.commands import Commands
 
 CHECK = dg.AssetCheckKey(dg.AssetKey(["notion", "database"]), SCHEMA)

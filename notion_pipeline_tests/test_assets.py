@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 METADATA = {

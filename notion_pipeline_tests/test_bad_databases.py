@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import LISTING, Runs
 from notion_pipeline_tests.whole_way import Pipeline, Run, synced, tasks_in

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.bench import PAGE_COLUMNS, Bench
 
 

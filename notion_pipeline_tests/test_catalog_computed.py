@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import UNSUPPORTED, Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.bench import Bench
 
 DATE = (

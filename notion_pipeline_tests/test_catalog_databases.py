@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import NothingSharedError
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.bench import Bench
 
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from notion_pipeline.extraction.extract import Landed
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.bench import Bench
 
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])

@@ -16,9 +16,9 @@ from notion_pipeline.catalog.views.flat_views import (
     view_changes,
     views_schema,
 )
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.bench import Bench
 
 SCHEMA = "notion_views"

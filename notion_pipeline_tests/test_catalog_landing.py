@@ -16,8 +16,8 @@ from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.load.merge import land
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.extract import Extract, Landed
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.bench import Bench
 from notion_pipeline_tests.staged import made_page, staged_extract
 

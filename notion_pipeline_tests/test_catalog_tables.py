@@ -12,8 +12,8 @@ import pytest
 from notion_pipeline.catalog.read.tables import publish, read_tables, tables_of_database
 from notion_pipeline.catalog.sql import is_table
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.bench import Bench
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.bench import Bench
 
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])

@@ -11,8 +11,8 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.errors import NotionRequestError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.test_resuming import read_without_landing
 from notion_pipeline_tests.truth import differences

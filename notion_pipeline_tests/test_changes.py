@@ -14,8 +14,8 @@ from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.whole_way import Pipeline
 
 

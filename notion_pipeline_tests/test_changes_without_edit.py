@@ -12,9 +12,9 @@ from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.overview import catalog_streams
 from notion_pipeline.catalog.read.tables import tables_of_database
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.bench import Bench
 
 

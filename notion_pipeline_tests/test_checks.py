@@ -12,8 +12,8 @@ import pytest
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.checks import IDS, ROWS, SCHEMA, VALUES
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 ALL = {IDS, ROWS, SCHEMA, VALUES}

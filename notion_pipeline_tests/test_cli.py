@@ -26,8 +26,8 @@ from notion_pipeline.cli.demo_project import template
 from notion_pipeline.cli.display import Bars, Display, Hearing, Lines, display_on, summary
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.holder import held_by_another_process
 from notion_pipeline_tests.patience import PATIENCE
 

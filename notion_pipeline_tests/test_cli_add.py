@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.terminal import CTRL_A, CTRL_C, DOWN, ENTER, SPACE, Terminal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.terminal import Terminal
 

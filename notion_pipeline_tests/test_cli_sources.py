@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import refuse
 from notion_pipeline_tests.patience import PATIENCE

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.holder import held_by_another_process
 

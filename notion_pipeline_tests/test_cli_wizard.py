@@ -14,7 +14,7 @@ from notion_pipeline.cli.wizard.draft import changed_selection
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.terminal import CTRL_A, DOWN, ENTER, ESCAPE, SPACE, TAB, Terminal
 

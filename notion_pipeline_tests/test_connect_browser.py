@@ -12,8 +12,8 @@ import duckdb
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.browser import CHROMIUM, browser_page
 from notion_pipeline_tests.connecting_process import Folder
 

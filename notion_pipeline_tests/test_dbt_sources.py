@@ -17,7 +17,7 @@ from notion_pipeline.catalog.read.table_docs import DocumentedTable
 from notion_pipeline.cli.commands.dbt import longest_wait
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 
 #: What dbt would render, were it not told otherwise.

@@ -23,8 +23,8 @@ from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.patience import PATIENCE
 
 ROOT = Path(notion_pipeline.__file__).parents[1]

@@ -19,9 +19,9 @@ from notion_pipeline import errors
 from notion_pipeline.cli import COMMANDS
 from notion_pipeline.cli.demo_project import demo_environment
 from notion_pipeline.config.sources import Source, Sources, parse_sources
-from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
-from notion_pipeline.sandbox.server import SandboxServer
 from notion_pipeline_tests.command_reference import reference
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.ports import free_port

@@ -22,9 +22,9 @@ from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.notion import bodies
 from notion_pipeline.notion.pagination import MOST_BARREN_PAGES
 from notion_pipeline.redaction import Secret
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.reader import Reader
 from notion_pipeline_tests.scripted_client import me, ok, play, query, reply
 from notion_pipeline_tests.whole_way import Pipeline

@@ -20,9 +20,9 @@ from examples.company.triggers import crm_export, notion_after_crm_export
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.failures import failure_message
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
 from notion_pipeline_tests.dagster_runs import refuse
 from notion_pipeline_tests.whole_way import Pipeline
 

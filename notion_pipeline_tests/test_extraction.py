@@ -10,8 +10,8 @@ import pytest
 
 from notion_pipeline.errors import NotionError, NotionRequestError, RetryableNotionError
 from notion_pipeline.extraction import window_query
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.reader import Reader
 
 #: Each of these is read by one reader, and by as many at once as a generous limit gives.

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.errors import NotionNotFoundError
-from notion_pipeline.sandbox.bulk import add_rows
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.bulk import add_rows
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.engine import TOKEN, Engine
 from notion_pipeline_tests.fault_matrix import LASTING, PASSING, SIDES, Matrix, Tally, world
 from notion_pipeline_tests.truth import differences

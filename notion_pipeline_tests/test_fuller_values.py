@@ -9,8 +9,8 @@ import pytest
 
 from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import Property
-from notion_pipeline.sandbox.objects import DataSource, Page, User
-from notion_pipeline.sandbox.workspace import UNSUPPORTED, Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource, Page, User
 from notion_pipeline_tests.reader import Read, Reader
 from notion_pipeline_tests.test_references import items_asked_for, linked, mention, read_later, text, value
 

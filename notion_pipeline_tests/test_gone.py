@@ -13,8 +13,8 @@ from dagster import AssetRecordsFilter
 
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import LISTING, Runs
 

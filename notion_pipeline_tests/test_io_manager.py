@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from notion_pipeline.definitions import build_definitions
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 
 PARTITIONS = dg.DynamicPartitionsDefinition(name="notion_databases")

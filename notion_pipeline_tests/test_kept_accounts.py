@@ -28,8 +28,8 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.private_files import fill_private, reserve_private
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 KEYS = pytest.mark.parametrize("key", ["", "a passphrase"], ids=["readable", "sealed"])

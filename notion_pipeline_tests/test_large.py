@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from notion_pipeline.sandbox.bulk import add_rows
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.bulk import add_rows
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.truth import differences
 

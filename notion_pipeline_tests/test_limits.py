@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from notion_pipeline.catalog.load.limits import limits_told
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import UNSUPPORTED, Workspace
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.bench import Bench
 
 LAYERED = "computed over other formulas or rollups, maybe over 25 of their references only"

@@ -12,8 +12,8 @@ import pytest
 from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
 from notion_pipeline.listing.databases import KnownDatabase, Listing, list_databases, plain_title
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 
 SCHEMA = {"Name": "title"}
 SEARCH = r"POST /v1/search"

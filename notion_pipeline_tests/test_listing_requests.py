@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.listing.databases import ASKED_IN_TURN
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.bench import Bench
 
 SCHEMA = {"Name": "title"}

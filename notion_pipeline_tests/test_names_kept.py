@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from notion_pipeline.definitions import build_definitions
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.whole_way import Pipeline, synced, tasks_in
 

@@ -18,8 +18,8 @@ from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNot
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import TransientFailure
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.server import SandboxServer
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 BODIES = pytest.mark.parametrize("error_body", ["notion", "rfc6749"])

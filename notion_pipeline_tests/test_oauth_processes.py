@@ -13,8 +13,8 @@ import pytest
 
 from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.project import find_project
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
 from notion_pipeline_tests.patience import PATIENCE

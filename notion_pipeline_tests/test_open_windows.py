@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
 from notion_pipeline.extraction.windows import MINUTE, Window
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.reader import Reader
 
 DAY = datetime(2026, 6, 1, tzinfo=timezone.utc)

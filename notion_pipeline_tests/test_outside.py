@@ -27,8 +27,8 @@ from notion_pipeline.outside import (
 )
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secrets_unwritten
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 

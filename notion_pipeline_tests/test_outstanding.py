@@ -12,8 +12,8 @@ import pytest
 
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import refuse
 from notion_pipeline_tests.test_changes import Ticks
 from notion_pipeline_tests.whole_way import Pipeline

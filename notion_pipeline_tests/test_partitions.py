@@ -11,7 +11,7 @@ from dagster import DagsterRunStatus
 
 from notion_pipeline.defs.partitions import partitions_name, update_partitions
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import NotionRequestError, RetryableNotionError
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.reader import Read, Reader
 
 ITEMS = r"GET .*/properties/"

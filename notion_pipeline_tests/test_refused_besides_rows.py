@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.dagster_runs import Runs
 from notion_pipeline_tests.test_bad_databases import configure

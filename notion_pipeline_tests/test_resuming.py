@@ -19,8 +19,8 @@ from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.targets import DatabaseTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.rate_limiter import account_key
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.locks import is_locked
 from notion_pipeline.sync.runner import Sync

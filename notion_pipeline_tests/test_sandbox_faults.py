@@ -10,9 +10,9 @@ import httpx
 import pytest
 from notion_client import Client
 
-from notion_pipeline.sandbox.faults import RateWindows
-from notion_pipeline.sandbox.server import SandboxServer, serve
-from notion_pipeline.sandbox.workspace import Fault, RateLimit, Workspace
+from notion_pipeline.sandbox.control.faults import RateWindows
+from notion_pipeline.sandbox.edits.workspace import Fault, RateLimit, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer, serve
 from notion_pipeline_tests.patience import PATIENCE
 
 HEADERS = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from notion_client import APIResponseError, Client
 
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.richtext import mention_page, mention_user, text
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.richtext import mention_page, mention_user, text
 from notion_pipeline_tests.patience import PATIENCE
 
 

@@ -11,10 +11,10 @@ import pytest
 from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api
 
-from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.patience import PATIENCE
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

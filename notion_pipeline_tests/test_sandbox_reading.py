@@ -12,8 +12,8 @@ import pytest
 from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api, is_full_data_source, is_full_page
 
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import UNSUPPORTED, Raw, Switches, Workspace
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Switches, Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.patience import PATIENCE
 
 TOKEN = "ntn_sandbox_token"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.render import Renderer
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.edits.workspace import Switches, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.sample import STORY_ENDS, row_id, sample_workspace
-from notion_pipeline.sandbox.workspace import Switches, Workspace
 
 EVERY_TYPE = {
     *("title", "rich_text", "url", "email", "phone_number", "select", "status", "number", "checkbox", "multi_select"),

@@ -10,9 +10,9 @@ import pytest
 from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api, is_full_page_or_data_source
 
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Database
 
 SOURCES = {"property": "object", "value": "data_source"}
 PAGES = {"property": "object", "value": "page"}

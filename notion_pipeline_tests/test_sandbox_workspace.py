@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import notion_pipeline.sandbox
-from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.clock import Clock
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.workspace import Switches, Workspace
+from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.edits.workspace import Switches, Workspace
+from notion_pipeline.sandbox.model.clock import Clock
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 
 
 def shown(ws: Workspace, page: Page, name: str) -> Any:

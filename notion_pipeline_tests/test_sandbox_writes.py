@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from notion_client import APIResponseError, Client
 
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.connecting_process import Folder
 from notion_pipeline_tests.oauth_side import allow
 from notion_pipeline_tests.patience import PATIENCE

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import QUERY, REFUSAL, Pipeline, Run, later, synced, tasks_in
 

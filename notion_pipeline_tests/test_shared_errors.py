@@ -10,8 +10,8 @@ import pytest
 
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError, about, located
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Fault
+from notion_pipeline.sandbox.edits.workspace import Fault
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.whole_way import QUERY, Pipeline, synced, tasks_in

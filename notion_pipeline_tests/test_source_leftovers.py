@@ -16,7 +16,7 @@ from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.config.source_files import files_of, sources_with_files
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.commands import Commands
 

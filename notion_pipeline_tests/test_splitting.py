@@ -10,8 +10,8 @@ import pytest
 
 from notion_pipeline.errors import IncompleteExtractError
 from notion_pipeline.extraction import minute_split as splitting
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.reader import Reader
 
 MINUTE = datetime(2026, 3, 4, 10, 15, tzinfo=timezone.utc)

@@ -16,8 +16,8 @@ from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import NotionRequestError
 from notion_pipeline.notion.responses import parse_json, parse_storable
 from notion_pipeline.rows.storable import TEXTS_REPLACED, storable
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.whole_way import Pipeline
 
 #: What the sandbox holds in its texts, and what goes over the wire instead.

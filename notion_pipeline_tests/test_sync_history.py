@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import Runs
 from notion_pipeline_tests.engine import BEFORE_COMMIT, Engine
 

@@ -11,8 +11,8 @@ import pytest
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import Database
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.dagster_runs import refuse
 from notion_pipeline_tests.whole_way import Pipeline, later
 

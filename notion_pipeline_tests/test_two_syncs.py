@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.patience import PATIENCE
 from notion_pipeline_tests.truth import differences
 from notion_pipeline_tests.whole_way import QUERY, Pipeline

@@ -26,8 +26,8 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import TransientFailure, judge
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.commands import Commands
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.dagster_runs import Runs

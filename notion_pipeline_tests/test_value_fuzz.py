@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notion_pipeline.extraction.extract import Landed
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.server import SandboxServer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.engine import TOKEN, Engine
 from notion_pipeline_tests.truth import differences, rows_by_id
 

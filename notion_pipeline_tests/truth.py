@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 
 PAGE_FIELDS = ("url", "public_url", "in_trash", "is_archived")
 PAGE_JSON = ("parent", "icon", "cover", "properties")

@@ -13,8 +13,8 @@ import duckdb
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.objects import DataSource
-from notion_pipeline.sandbox.workspace import Request, Workspace
+from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 
 #: Of a database of tasks.
 SCHEMA = {"Name": "title", "Effort": "number", "State": {"type": "select", "options": ["Open", "Done"]}}

@@ -29,8 +29,8 @@ from notion_pipeline.cli.runs import Wish
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
+from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
-from notion_pipeline.sandbox.server import SandboxServer
 
 _STOP_SECONDS = 20.0
 #: What is looked at: rollups and formulas of one table, a relation between two.

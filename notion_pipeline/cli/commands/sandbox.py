@@ -8,11 +8,11 @@ import click
 
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.sandbox.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import serve
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, STORY_ENDS, sample_workspace
-from notion_pipeline.sandbox.server import serve
-from notion_pipeline.sandbox.workspace import Workspace
 
 DEFAULT_PORT = 8918
 #: A day's worth of minutes holds some thousand rows: below what one query gives, above what one window holds.

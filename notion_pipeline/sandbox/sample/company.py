@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import yaml
 
-from notion_pipeline.sandbox.objects import DataSource, User
-from notion_pipeline.sandbox.richtext import equation, mention_date, mention_page, mention_user, text
+from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.model.objects import DataSource, User
+from notion_pipeline.sandbox.model.richtext import equation, mention_date, mention_page, mention_user, text
 from notion_pipeline.sandbox.sample.formulas import FORMULAS
-from notion_pipeline.sandbox.workspace import Raw, Workspace
 
 #: Where the story ends when nobody says otherwise.
 STORY_ENDS: Final = datetime(2026, 7, 1, 9, 0, tzinfo=timezone.utc)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote, urlencode
 
-from notion_pipeline.sandbox import computed
-from notion_pipeline.sandbox.calls import Call, sliced
-from notion_pipeline.sandbox.objects import Page
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.answers import computed
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.http.calls import Call, sliced
+from notion_pipeline.sandbox.model.objects import Page
+from notion_pipeline.sandbox.model.schema import Property
 
 LISTED = ("title", "rich_text", "people", "relation")
 #: Rollups that are not computed here: only the items are given.

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.clock import as_instant
-from notion_pipeline.sandbox.objects import Page
-from notion_pipeline.sandbox.values import has_options
+from notion_pipeline.sandbox.model.clock import as_instant
+from notion_pipeline.sandbox.model.objects import Page
+from notion_pipeline.sandbox.model.values import has_options
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import DataSource
+    from notion_pipeline.sandbox.model.objects import DataSource
 
 _WORDS = ("amber", "birch", "cedar", "dune", "ember", "fjord", "grove", "heath", "islet", "jetty", "knoll", "ledge")
 _STATES = ("Backlog", "In progress", "Review", "Done")

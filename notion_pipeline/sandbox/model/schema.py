@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.ids import IdSource, encode_property_id
+from notion_pipeline.sandbox.model.ids import IdSource, encode_property_id
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import DataSource, Page
+    from notion_pipeline.sandbox.model.objects import DataSource, Page
 
 COLORS = ("default", "gray", "brown", "orange", "yellow", "green", "blue", "purple", "pink", "red")
 OPTION_TYPES = ("select", "multi_select", "status")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.richtext import plain_text
-from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.model.richtext import plain_text
+from notion_pipeline.sandbox.model.schema import Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import Page
-    from notion_pipeline.sandbox.render import Renderer
+    from notion_pipeline.sandbox.answers.render import Renderer
+    from notion_pipeline.sandbox.model.objects import Page
 
 
 def plain_value(renderer: Renderer, page: Page, prop: Property) -> Any:

@@ -21,13 +21,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from notion_pipeline.sandbox import control, items, oauth_routes, reading, search, writes
-from notion_pipeline.sandbox.apierrors import NotionError, invalid_url, rate_limited, unauthorized
-from notion_pipeline.sandbox.calls import Call, Spliced
-from notion_pipeline.sandbox.gate import Gate
-from notion_pipeline.sandbox.objects import Token
-from notion_pipeline.sandbox.render import VERSIONS
-from notion_pipeline.sandbox.workspace import Workspace
+from notion_pipeline.sandbox.answers.render import VERSIONS
+from notion_pipeline.sandbox.control import routes as control
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http import items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.http.calls import Call, Spliced
+from notion_pipeline.sandbox.http.gate import Gate
+from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
+from notion_pipeline.sandbox.model.objects import Token
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]

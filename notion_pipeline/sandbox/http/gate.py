@@ -13,9 +13,9 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notion_pipeline.sandbox.apierrors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
-from notion_pipeline.sandbox.faults import Fault
-from notion_pipeline.sandbox.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.model.errors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
 
 API_PREFIX = "/v1"
 _HTML_502 = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"  # noqa: E501

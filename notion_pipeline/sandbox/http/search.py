@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from notion_pipeline.sandbox.apierrors import invalid_body
-from notion_pipeline.sandbox.calls import Call, listing
-from notion_pipeline.sandbox.objects import Database, DataSource, Page
-from notion_pipeline.sandbox.query import page_size
+from notion_pipeline.sandbox.answers.query import page_size
+from notion_pipeline.sandbox.http.calls import Call, listing
+from notion_pipeline.sandbox.model.errors import invalid_body
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 
 Found: TypeAlias = "Page | DataSource | Database"
 _BODY_KEYS = ("query", "filter", "sort", "start_cursor", "page_size")

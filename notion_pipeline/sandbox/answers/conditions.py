@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.sandbox.apierrors import NotionError, invalid_body
-from notion_pipeline.sandbox.dates import COMPARISONS, SPANS, Span, comparison_span, named_span, start_instant
-from notion_pipeline.sandbox.ids import dashed
+from notion_pipeline.sandbox.answers.dates import COMPARISONS, SPANS, Span, comparison_span, named_span, start_instant
+from notion_pipeline.sandbox.model.errors import NotionError, invalid_body
+from notion_pipeline.sandbox.model.ids import dashed
 
 #: Whether a plain value fulfils the condition.
 Test = Callable[[Any], bool]

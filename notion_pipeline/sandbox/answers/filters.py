@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from notion_pipeline.sandbox.apierrors import invalid, invalid_body
-from notion_pipeline.sandbox.conditions import Test, compile_condition, date_condition
-from notion_pipeline.sandbox.dates import ALWAYS, Span
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.plain import plain_value
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.answers.conditions import Test, compile_condition, date_condition
+from notion_pipeline.sandbox.answers.dates import ALWAYS, Span
+from notion_pipeline.sandbox.answers.plain import plain_value
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.model.errors import invalid, invalid_body
+from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.schema import Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 Row: TypeAlias = "Page | DataSource"
 Predicate = Callable[[Row], bool]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import Page, User
+    from notion_pipeline.sandbox.model.objects import Page, User
 
 Item = dict[str, Any]
 

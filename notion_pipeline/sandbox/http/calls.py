@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.apierrors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
-from notion_pipeline.sandbox.ids import dashed
-from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token
-from notion_pipeline.sandbox.query import page_size
-from notion_pipeline.sandbox.render import LEGACY, Renderer
+from notion_pipeline.sandbox.answers.query import page_size
+from notion_pipeline.sandbox.answers.render import LEGACY, Renderer
+from notion_pipeline.sandbox.model.errors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
+from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 
 @dataclass(frozen=True)

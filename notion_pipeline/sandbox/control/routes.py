@@ -28,11 +28,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from notion_pipeline.sandbox.clock import as_instant, milli_stamp
-from notion_pipeline.sandbox.faults import Fault, RateLimit
+from notion_pipeline.sandbox.control.faults import Fault, RateLimit
+from notion_pipeline.sandbox.model.clock import as_instant, milli_stamp
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Request, Workspace
+    from notion_pipeline.sandbox.edits.workspace import Request, Workspace
 
 Action = Callable[["Workspace", dict[str, str], Any], Any]
 

@@ -22,13 +22,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from notion_pipeline.sandbox.apierrors import NotionError
-from notion_pipeline.sandbox.oauth import App, OAuthError
-from notion_pipeline.sandbox.oauth_pages import consent_page, refusal_page
-from notion_pipeline.sandbox.objects import User
+from notion_pipeline.sandbox.edits.oauth import App, OAuthError
+from notion_pipeline.sandbox.http.oauth_pages import consent_page, refusal_page
+from notion_pipeline.sandbox.model.errors import NotionError
+from notion_pipeline.sandbox.model.objects import User
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 _ASKED = ("client_id", "redirect_uri", "response_type", "owner", "state")
 _JSON = "application/json; charset=utf-8"

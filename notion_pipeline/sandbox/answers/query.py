@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from notion_pipeline.sandbox.apierrors import invalid, invalid_body
-from notion_pipeline.sandbox.filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
-from notion_pipeline.sandbox.objects import DataSource, Page
-from notion_pipeline.sandbox.plain import plain_value
-from notion_pipeline.sandbox.query_sessions import Session
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.answers.filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
+from notion_pipeline.sandbox.answers.plain import plain_value
+from notion_pipeline.sandbox.answers.query_sessions import Session
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.model.errors import invalid, invalid_body
+from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.schema import Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 BODY_KEYS = ("filter", "sorts", "start_cursor", "page_size", "result_type", "is_archived", "in_trash", "archived")
 MAX_PAGE_SIZE = 100

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from notion_pipeline.sandbox.clock import as_instant, floor_minute
+from notion_pipeline.sandbox.model.clock import as_instant, floor_minute
 
 BEGINNING = datetime.min.replace(tzinfo=timezone.utc)
 END = datetime.max.replace(tzinfo=timezone.utc)

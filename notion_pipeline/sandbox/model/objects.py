@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.richtext import plain_text
-from notion_pipeline.sandbox.schema import Property
+from notion_pipeline.sandbox.model.richtext import plain_text
+from notion_pipeline.sandbox.model.schema import Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 
 @dataclass(frozen=True)

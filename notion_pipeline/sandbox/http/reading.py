@@ -7,15 +7,15 @@ from urllib.parse import unquote
 
 import orjson
 
-from notion_pipeline.sandbox.apierrors import invalid, invalid_url, multiple_sources, restricted
-from notion_pipeline.sandbox.calls import Call, Spliced, listing, sliced
-from notion_pipeline.sandbox.clock import page_stamp
-from notion_pipeline.sandbox.ids import dashed
-from notion_pipeline.sandbox.objects import Database, DataSource, Page
-from notion_pipeline.sandbox.query import BODY_KEYS, Query
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.richtext import rich_text
-from notion_pipeline.sandbox.schema import COMPUTED
+from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.http.calls import Call, Spliced, listing, sliced
+from notion_pipeline.sandbox.model.clock import page_stamp
+from notion_pipeline.sandbox.model.errors import invalid, invalid_url, multiple_sources, restricted
+from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.model.richtext import rich_text
+from notion_pipeline.sandbox.model.schema import COMPUTED
 
 _UPLOAD_LIMIT = 5_242_880
 

@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from notion_pipeline.sandbox import computed
-from notion_pipeline.sandbox.clock import container_stamp, milli_stamp, page_stamp
-from notion_pipeline.sandbox.objects import page_url, title_of
-from notion_pipeline.sandbox.richtext import Item, is_reference, rich_text
-from notion_pipeline.sandbox.schema import Property, schema_entry
-from notion_pipeline.sandbox.values import Raw, empty
+from notion_pipeline.sandbox.answers import computed
+from notion_pipeline.sandbox.model.clock import container_stamp, milli_stamp, page_stamp
+from notion_pipeline.sandbox.model.objects import page_url, title_of
+from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text
+from notion_pipeline.sandbox.model.schema import Property, schema_entry
+from notion_pipeline.sandbox.model.values import Raw, empty
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token
 
 LATEST = "2026-03-11"
 LEGACY = "2022-06-28"

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.clock import as_instant
-from notion_pipeline.sandbox.ids import dashed
-from notion_pipeline.sandbox.objects import DataSource, Page, User
-from notion_pipeline.sandbox.schema import Property
-from notion_pipeline.sandbox.values import Raw, empty, holds_hosted_file, stored
+from notion_pipeline.sandbox.model.clock import as_instant
+from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.model.objects import DataSource, Page, User
+from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.values import Raw, empty, holds_hosted_file, stored
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 
 def icon_object(icon: Any) -> dict[str, Any] | None:

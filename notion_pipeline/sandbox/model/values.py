@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from notion_pipeline.sandbox.clock import milli_stamp
-from notion_pipeline.sandbox.schema import OPTION_TYPES, Option, Property
+from notion_pipeline.sandbox.model.clock import milli_stamp
+from notion_pipeline.sandbox.model.schema import OPTION_TYPES, Option, Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.ids import IdSource
+    from notion_pipeline.sandbox.model.ids import IdSource
 
 TEXT_TYPES = ("title", "rich_text")
 LIST_TYPES = ("multi_select", "people", "files", "relation")

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.sandbox import row_edits, schema_edits
-from notion_pipeline.sandbox.clock import START, Clock, as_instant
-from notion_pipeline.sandbox.faults import Fault, Faults, RateLimit, RateWindows
-from notion_pipeline.sandbox.ids import IdSource, dashed
-from notion_pipeline.sandbox.oauth import OAuth
-from notion_pipeline.sandbox.objects import Database, DataSource, Page, Token, User
-from notion_pipeline.sandbox.plain import plain_value
-from notion_pipeline.sandbox.query_sessions import Sessions
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.schema import Property
-from notion_pipeline.sandbox.switches import Switches
-from notion_pipeline.sandbox.values import UNSUPPORTED, Raw
+from notion_pipeline.sandbox.answers.plain import plain_value
+from notion_pipeline.sandbox.answers.query_sessions import Sessions
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.control.faults import Fault, Faults, RateLimit, RateWindows
+from notion_pipeline.sandbox.control.switches import Switches
+from notion_pipeline.sandbox.edits import rows as row_edits
+from notion_pipeline.sandbox.edits import schema as schema_edits
+from notion_pipeline.sandbox.edits.oauth import OAuth
+from notion_pipeline.sandbox.model.clock import START, Clock, as_instant
+from notion_pipeline.sandbox.model.ids import IdSource, dashed
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token, User
+from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 
 __all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
 

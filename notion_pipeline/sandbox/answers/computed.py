@@ -7,15 +7,15 @@ from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from notion_pipeline.sandbox.clock import as_instant
-from notion_pipeline.sandbox.plain import plain_json
-from notion_pipeline.sandbox.richtext import plain_text
-from notion_pipeline.sandbox.schema import Property
-from notion_pipeline.sandbox.values import UNSUPPORTED, date_object
+from notion_pipeline.sandbox.answers.plain import plain_json
+from notion_pipeline.sandbox.model.clock import as_instant
+from notion_pipeline.sandbox.model.richtext import plain_text
+from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.values import UNSUPPORTED, date_object
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.objects import Page
-    from notion_pipeline.sandbox.render import Renderer
+    from notion_pipeline.sandbox.answers.render import Renderer
+    from notion_pipeline.sandbox.model.objects import Page
 
 Value = tuple[str, Any]  # a property type and what stands under it
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.sandbox.apierrors import bad_cursor
+from notion_pipeline.sandbox.model.errors import bad_cursor
 
 _KEPT = 2_000
 

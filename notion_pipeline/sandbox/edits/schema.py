@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.objects import Database, DataSource
-from notion_pipeline.sandbox.plain import plain_value
-from notion_pipeline.sandbox.render import Renderer
-from notion_pipeline.sandbox.schema import FUNCTIONS, Option, Property, apply_spec, normalized
-from notion_pipeline.sandbox.values import READ_ONLY, TEXT_TYPES, option_for
+from notion_pipeline.sandbox.answers.plain import plain_value
+from notion_pipeline.sandbox.answers.render import Renderer
+from notion_pipeline.sandbox.model.objects import Database, DataSource
+from notion_pipeline.sandbox.model.schema import FUNCTIONS, Option, Property, apply_spec, normalized
+from notion_pipeline.sandbox.model.values import READ_ONLY, TEXT_TYPES, option_for
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.workspace import Workspace
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 
 def build(ws: Workspace, source: DataSource, schema: Mapping[str, Any]) -> None:

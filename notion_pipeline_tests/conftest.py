@@ -21,9 +21,9 @@ from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.dagster_runs import Runs
-from notion_pipeline_tests.reader import Reader
-from notion_pipeline_tests.whole_way import Pipeline
+from notion_pipeline_tests.support.dagster_runs import Runs
+from notion_pipeline_tests.support.reader import Reader
+from notion_pipeline_tests.support.whole_way import Pipeline
 
 # An example may take as long as a busy machine makes it take: nothing here asserts a time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

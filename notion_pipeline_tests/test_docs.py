@@ -22,9 +22,9 @@ from notion_pipeline.config.sources import Source, Sources, parse_sources
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
-from notion_pipeline_tests.command_reference import reference
-from notion_pipeline_tests.patience import PATIENCE
-from notion_pipeline_tests.ports import free_port
+from notion_pipeline_tests.support.command_reference import reference
+from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -94,7 +94,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path_factory.mktemp("home")),
-            "BROWSER": f"{sys.executable} -m notion_pipeline_tests.allowing_browser %s &",
+            "BROWSER": f"{sys.executable} -m notion_pipeline_tests.support.allowing_browser %s &",
             "NOTION_API_URL": server.url,
             "NOTION_TOKEN": SAMPLE_TOKEN,
             "NOTION_CLIENT_ID": SANDBOX_CLIENT_ID,
@@ -209,7 +209,7 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_page_of_commands_is_what_the_commands_say() -> None:
-    again = "write it again: python -m notion_pipeline_tests.command_reference > docs/commands.md"
+    again = "write it again: python -m notion_pipeline_tests.support.command_reference > docs/commands.md"
     assert (DOCS / "commands.md").read_text(encoding="utf-8") == reference(), again
 
 

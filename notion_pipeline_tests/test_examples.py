@@ -23,8 +23,8 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
-from notion_pipeline_tests.dagster_runs import refuse
-from notion_pipeline_tests.whole_way import Pipeline
+from notion_pipeline_tests.support.dagster_runs import refuse
+from notion_pipeline_tests.support.whole_way import Pipeline
 
 MINE = dg.Definitions(assets=[deals_count, tasks_by_status, crm_export], sensors=[notion_after_crm_export])
 

@@ -29,8 +29,8 @@ from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secrets_unwritten
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.commands import Commands
-from notion_pipeline_tests.dagster_runs import CONTENT, LISTING, Runs
+from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs
 
 ROOT = Path(notion_pipeline.__file__).parent
 #: Clears the screen, sets the window's title, writes a line of its own, turns the reading order round, ends half way.

@@ -1,0 +1,102 @@
+"""Comments: where each table comes from and what each column holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support.bench import PAGE_COLUMNS, Bench
+
+
+@pytest.fixture
+def bench(workspace: Workspace, sandbox: SandboxServer, tmp_path: Path) -> Bench:
+    return Bench(workspace, sandbox.url, tmp_path)
+
+
+def comments(bench: Bench, table: str) -> dict[str, str]:
+    found = bench.query("SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ?", [table])
+    return {name: comment for name, comment in found if name not in PAGE_COLUMNS}
+
+
+def table_comment(bench: Bench, table: str) -> str:
+    return str(bench.query("SELECT comment FROM duckdb_tables() WHERE table_name = ?", [table])[0][0])
+
+
+def test_every_table_and_column_carries_a_comment(workspace: Workspace, bench: Bench) -> None:
+    workspace.add_database("Tasks", {"Name": "title", "Done": "checkbox"})
+    bench.settings = {"deleted_rows": "mark"}
+    bench.sync()
+    bare = bench.query(
+        "SELECT table_name, NULL FROM duckdb_tables() WHERE schema_name = 'notion' AND comment IS NULL UNION ALL "
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'notion' AND comment IS NULL"
+    )
+    assert bare == []
+
+
+def test_comments_name_database_property_type_and_description(workspace: Workspace, bench: Bench) -> None:
+    database = workspace.add_database(
+        "Bob's tasks",
+        {
+            "Name": "title",
+            "Effort": {"type": "number", "description": "In days; it's a guess"},
+            "Twice": {"type": "formula", "compute": lambda page: "x"},
+        },
+    )
+    database.add_data_source("Archive", {"Name": "title"})
+    bench.sync()
+    assert table_comment(bench, "bob_s_tasks") == f"Bob's tasks {database.url}"
+    assert table_comment(bench, "bob_s_tasks__archive") == f"Bob's tasks / Archive {database.url}"
+    assert comments(bench, "bob_s_tasks") == {
+        "name": "Name (title)",
+        "effort": "Effort (number); In days; it's a guess",
+        "twice": "Twice (formula); refreshed by full sync",
+    }
+
+
+def test_comments_follow_what_is_renamed_without_changing_rows(workspace: Workspace, bench: Bench) -> None:
+    database = workspace.add_database("Tasks", {"Name": "title", "Effort": {"type": "number", "description": "old"}})
+    database.data_source.add_page({"Name": "one"})
+    bench.sync()
+    rows = bench.query("SELECT * FROM notion.tasks")
+    workspace.rename_database(database, "Chores")
+    database.data_source.properties["Effort"].description = "new"
+    bench.sync()
+    assert table_comment(bench, "tasks") == f"Chores {database.url}"
+    assert comments(bench, "tasks")["effort"] == "Effort (number); new"
+    assert bench.query("SELECT * FROM notion.tasks") == rows
+
+
+def test_catalog_of_an_earlier_version_gets_its_comments(workspace: Workspace, bench: Bench) -> None:
+    database = workspace.add_database("Tasks", {"Name": "title"})
+    bench.sync()
+    with bench.catalog.writing() as connection:
+        connection.execute("ALTER TABLE _notion_pipeline.reads DROP COLUMN comments")
+        connection.execute("COMMENT ON TABLE notion.tasks IS 'as it used to be said'")
+    bench.sync()
+    assert table_comment(bench, "tasks") == f"Tasks {database.url}"
+
+
+def test_comments_outlive_a_table_that_is_made_anew(workspace: Workspace, bench: Bench) -> None:
+    source = workspace.add_database("Tasks", {"Name": "title"}).data_source
+    bench.sync()
+    source.add_property("New", "number")
+    bench.sync()
+    assert comments(bench, "tasks") == {"name": "Name (title)", "new": "New (number)"}
+    assert table_comment(bench, "tasks") == f"Tasks {source.database.url}"
+
+
+def test_relation_to_what_is_not_shared_says_so(workspace: Workspace, bench: Bench) -> None:
+    secret = workspace.add_database("Secret", {"Name": "title"}, shared=False)
+    schema = {"Name": "title", "Link": {"type": "relation", "target": secret}}
+    source = workspace.add_database("Tasks", schema).data_source
+    source.add_page({"Link": [secret.data_source.add_page({"Name": "hidden"})]})
+    bench.sync()
+    assert comments(bench, "tasks")["link"] == (
+        "Link (relation); its target is not shared with the connection, so Notion shows it as empty"
+    )
+    workspace.share(secret)
+    bench.sync()
+    assert comments(bench, "tasks")["link"] == "Link (relation)"

@@ -1,0 +1,110 @@
+"""The partitions of a source: whose keys they are, and when a key may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterRunStatus
+
+from notion_pipeline.defs.partitions import partitions_name, update_partitions
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sync.locks import database_lock
+from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs
+
+NAME = "notion_databases"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+def working(instance: dg.DagsterInstance, tags: dict[str, str], *, asset: dg.AssetKey = CONTENT) -> str:
+    """A run that another process works on."""
+    run = instance.create_run_for_job(
+        dg.Definitions(
+            assets=[dg.AssetSpec(asset)], jobs=[dg.JobDefinition(graph_def=dg.GraphDefinition(name="other"))]
+        ).resolve_job_def("other"),
+        status=DagsterRunStatus.STARTED,
+        tags=tags,
+    )
+    return run.run_id
+
+
+def keys(instance: dg.DagsterInstance) -> set[str]:
+    return set(instance.get_dynamic_partitions(NAME))
+
+
+def test_each_source_has_partitions_of_its_own() -> None:
+    assert partitions_name("notion") == NAME
+
+
+def test_keys_become_those_of_the_selected_databases(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    assert update_partitions(instance, "notion", ["a", "b", "a"], home=tmp_path) == (["a", "b"], [], [])
+    assert update_partitions(instance, "notion", ["c", "a"], home=tmp_path) == (["c"], ["b"], [])
+    assert update_partitions(instance, "notion", ["c", "a"], home=tmp_path) == ([], [], [])
+    # Keys that stay keep their place: ranges go by the order of insertion.
+    assert list(instance.get_dynamic_partitions(NAME)) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "stays"),
+    [
+        ({"dagster/partition": "b"}, {"b"}),
+        ({"dagster/partition": "a"}, set()),
+        ({"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "d"}, {"b", "c"}),
+        ({}, set()),
+    ],
+)
+def test_key_that_a_run_works_on_stays(
+    instance: dg.DagsterInstance, tmp_path: Path, tags: dict[str, str], stays: set[str]
+) -> None:
+    update_partitions(instance, "notion", ["a", "b", "c", "d"], home=tmp_path)
+    run_id = working(instance, tags)
+    _, removed, busy = update_partitions(instance, "notion", ["a", "d"], home=tmp_path)
+    assert (set(removed), set(busy)) == ({"b", "c"} - stays, stays)
+    assert keys(instance) == {"a", "d"} | stays
+    # When the run is over, the next listing takes them.
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_failed(run)
+    update_partitions(instance, "notion", ["a", "d"], home=tmp_path)
+    assert keys(instance) == {"a", "d"}
+
+
+def test_key_of_a_database_that_is_being_synced_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    held = "00000000-0000-4000-8000-0000000000d1"
+    update_partitions(instance, "notion", ["a", held], home=tmp_path)
+    with database_lock(tmp_path, "notion", held):
+        assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [], [held])
+    assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [held], [])
+
+
+def test_deselected_database_loses_its_partition_and_keeps_its_table(
+    runs: Runs, workspace: Workspace, project: Project
+) -> None:
+    for title in ("A", "B"):
+        workspace.add_database(title, {"Name": "title"})
+    runs.job()
+    assert len(runs.partitions()) == 2
+    (project.root / "sources.yaml").write_text("sources: [{name: notion, account: {type: token}, select: [A]}]")
+    result = runs.job()
+    assert len(runs.partitions()) == 1
+    assert runs.materialized(result.run_id) == runs.partitions()
+
+
+def test_run_over_listing_and_a_key_says_why_when_the_key_is_gone(runs: Runs, workspace: Workspace) -> None:
+    """The listing must not take away the key that its own run goes on to work on."""
+    gone, _ = (workspace.add_database(title, {"Name": "title"}) for title in ("Gone", "Left"))
+    runs.assets(LISTING)
+    workspace.delete_database(gone)
+    result = runs.assets(LISTING, CONTENT, partition=gone.id)
+    assert "object_not_found" in runs.failure(result.run_id)
+    assert gone.id in runs.partitions()
+    runs.assets(LISTING)
+    assert gone.id not in runs.partitions()

@@ -1,0 +1,625 @@
+"""The client against a real socket: what it asks, what it takes, what it tries again and what it says.
+
+See `scripted_client` for the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import traceback
+from collections.abc import AsyncIterator, Generator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import orjson
+import pytest
+
+from notion_pipeline.errors import (
+    AuthorizationError,
+    ConfigError,
+    InvalidCursorError,
+    NotionNotFoundError,
+    NotionRequestError,
+    RetryableNotionError,
+)
+from notion_pipeline.notion.client import (
+    ATTEMPTS,
+    NOTION_VERSION,
+    Answer,
+    BearerAuth,
+    NotionClient,
+    PageSize,
+    RequestStats,
+)
+from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.responses import one_line, parse_json, read_time, wait_asked_for
+from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.ports import free_port
+from notion_pipeline_tests.support.scripted_client import (
+    DATE,
+    HANG_UP,
+    HTML,
+    OVERLOADED_QUERY,
+    SOURCE_ID,
+    TOKEN,
+    Server,
+    Setting,
+    error,
+    limited,
+    me,
+    ok,
+    play,
+    query,
+    reply,
+    setting,
+)
+
+# What is asked
+
+
+@pytest.mark.parametrize(
+    ("ask", "line"),
+    [
+        (lambda c: c.me(), "GET /v1/users/me"),
+        (lambda c: c.search({"query": "x"}), "POST /v1/search"),
+        (lambda c: c.database(SOURCE_ID), f"GET /v1/databases/{SOURCE_ID}"),
+        (lambda c: c.data_source(SOURCE_ID), f"GET /v1/data_sources/{SOURCE_ID}"),
+        (lambda c: c.query(SOURCE_ID, {}), f"POST /v1/data_sources/{SOURCE_ID}/query"),
+        (lambda c: c.page(SOURCE_ID), f"GET /v1/pages/{SOURCE_ID}"),
+        (lambda c: c.property_item(SOURCE_ID, "title"), f"GET /v1/pages/{SOURCE_ID}/properties/title?page_size=100"),
+        (
+            lambda c: c.property_item(SOURCE_ID, "a", "c/1 +", 5),
+            f"GET /v1/pages/{SOURCE_ID}/properties/a?page_size=5&start_cursor=c%2F1%20%2B",
+        ),
+    ],
+)
+def test_each_method_asks_its_endpoint(ask: Any, line: str) -> None:
+    answer, here = play([ok()], ask)
+    assert isinstance(answer, Answer)
+    request = here.server.requests[0]
+    assert f"{request.method} {request.target}".replace("+%2B", "%20%2B") == line
+
+
+def test_request_carries_version_token_and_compression() -> None:
+    _, here = play([ok()], query)
+    headers = here.server.requests[0].headers
+    assert headers["notion-version"] == NOTION_VERSION == "2026-03-11"
+    assert headers["authorization"] == f"Bearer {TOKEN}"
+    assert headers["accept-encoding"] == "gzip"
+    assert headers["content-type"] == "application/json"
+    assert here.server.requests[0].body == {"page_size": 100}
+
+
+@pytest.mark.parametrize("property_id", ["a%b", "%3A%", "a/b?", "#;{}", "|^~`", "ü é", "\\:@[", "title"])
+def test_property_id_is_encoded_exactly_once(property_id: str) -> None:
+    _, here = play([ok()], lambda c: c.property_item(SOURCE_ID, property_id))
+    path = here.server.requests[0].target.partition("?")[0]
+    segment = path.removeprefix(f"/v1/pages/{SOURCE_ID}/properties/")
+    assert unquote(segment) == property_id
+    assert not set("/?#;{}") & set(segment)
+
+
+def test_base_url_may_have_a_path_and_a_last_slash() -> None:
+    async def scenario() -> str:
+        async with setting(ok()) as here:
+            governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+            url = f"{here.server.url}/notion/"
+            async with NotionClient(
+                auth=BearerAuth(TOKEN), governor=governor, base_url=url, source="s", log=print
+            ) as client:
+                await client.me()
+            return here.server.requests[0].target
+
+    assert asyncio.run(scenario()) == "/notion/v1/users/me"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "api.notion.com", "ftp://api.notion.com", "https://", "http://a..b", "http://h:port", "https://api.notion.com/v1",
+     "https://me:hunter2@api.notion.com", "https://api.notion.com?x=1"],
+)  # fmt: skip
+def test_unusable_base_url_names_its_variable(url: str) -> None:
+    governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+    with pytest.raises(ConfigError, match="NOTION_API_URL") as caught:
+        NotionClient(auth=BearerAuth(TOKEN), governor=governor, base_url=url, source="s", log=print)
+    assert "hunter2" not in str(caught.value)
+
+
+# What is answered
+
+
+def test_answer_holds_body_and_server_time() -> None:
+    answer, here = play([ok({"object": "user", "id": "u1"})], me)
+    assert answer == Answer({"object": "user", "id": "u1"}, datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc))
+    assert here.client.stats == RequestStats(requests=1)
+
+
+def test_compressed_and_chunked_answers_are_read() -> None:
+    packed = gzip.compress(b'{"object":"user"}')
+    chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n11\r\n" + b'{"object":"user"}' + b"\r\n0\r\n\r\n"
+    for sent in (reply(packed, content_encoding="gzip"), chunks):
+        answer, _ = play([sent], me)
+        assert answer == Answer({"object": "user"}, None)
+
+
+def test_connections_are_kept_and_bounded() -> None:
+    async def scenario() -> Server:
+        async with setting(ok(), concurrent_requests=3, delay=0.005) as here:
+            await asyncio.gather(*(query(here.client) for _ in range(12)))
+            return here.server
+
+    server = asyncio.run(scenario())
+    assert (len(server.requests), server.most_in_flight, server.connections) == (12, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("header", "moment"),
+    [
+        (DATE, datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
+        ("Tue, 03 Mar 2026 12:15:30 +0200", datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
+        ("Tue, 03 Mar 2026 10:15:30 -0000", datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Tue, 99 Mar 99999 10:15:30 GMT", None),
+    ],
+)
+def test_server_time_is_aware_utc_or_none(header: str | None, moment: datetime | None) -> None:
+    assert read_time(header) == moment
+
+
+# What may pass is tried again
+
+
+BROKEN: dict[str, bytes] = {
+    "html": HTML,
+    "html under 200": reply(b"<html>Welcome to our hotel</html>"),
+    "html under 403": reply(b"<html>Attention required</html>", 403),
+    "html under 404": reply(b"<html>Not found</html>", 404),
+    "json of a proxy under 404": reply(b'{"message":"no Route matched"}', 404),
+    "json of a proxy under 401": reply(b'{"error":"login first"}', 401),
+    "json of a proxy under 200": reply(b'{"status":"maintenance"}'),
+    "redirect": reply(b"", 302, location="https://example.org/login"),
+    "empty": reply(b""),
+    "no content": reply(b"", 204),
+    "list": reply(b"[]"),
+    "null": reply(b"null"),
+    "not a number": reply(b'{"object":"list","results":[NaN]}'),
+    "too deep": reply(b'{"object":"list","results":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    "not utf-8": reply(b'{"object":"list","results":["\xff"]}'),
+    "results missing": reply(b'{"object":"list"}'),
+    "cut by length": reply(b'{"object":"list","results":[]}', content_length="500", connection="close"),
+    "cut without length": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n" + b'{"object":"list","results":[',
+    "cut chunk": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n40\r\n{",
+    "cut gzip": reply(gzip.compress(b'{"object":"list","results":[]}' * 9)[:-30], content_encoding="gzip"),
+    "no gzip": reply(b"plain", content_encoding="gzip"),
+    "no http": b"SSH-2.0-OpenSSH\r\nconnection: close\r\n\r\n",
+    "hung up": HANG_UP,
+    "500": error(500, "internal_server_error"),
+    "502": error(502, "bad_gateway"),
+    "503": error(503, "database_connection_unavailable"),
+    "504": error(504, "gateway_timeout"),
+    "409": error(409, "conflict_error"),
+    "error 500 under 200": error(500, "internal_server_error", http=200),
+    "error without status under 200": reply(b'{"object":"error"}'),
+    "429 of a proxy": reply(b"<html>Too many requests</html>", 429),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_failure_that_may_pass_is_tried_again(kind: str) -> None:
+    answer, here = play([BROKEN[kind], ok()], query)
+    assert isinstance(answer, Answer), answer
+    assert here.client.stats == RequestStats(requests=2, retries=1)
+    assert len(here.server.requests) == 2
+    assert "Attempt 2 of 8" in here.lines[0]
+
+
+@pytest.mark.parametrize("kind", ["html", "html under 404", "hung up", "500", "redirect", "cut by length"])
+def test_eighth_failure_is_the_last(kind: str) -> None:
+    error, here = play([BROKEN[kind]], query)
+    assert type(error) is RetryableNotionError
+    assert error.source == "sales"
+    assert "attempt 8 of 8" in str(error)
+    assert f"data source {SOURCE_ID}" in str(error)
+    assert len(here.server.requests) == ATTEMPTS == 8
+    assert here.client.stats == RequestStats(requests=8, retries=7)
+
+
+def test_last_failure_carries_notions_facts() -> None:
+    caught, _ = play([error(502, "bad_gateway", "Try later.")], query)
+    assert isinstance(caught, RetryableNotionError)
+    assert (caught.status, caught.code, caught.request_id) == (502, "bad_gateway", "8d2e")
+
+
+def test_request_id_falls_back_to_header() -> None:
+    caught, _ = play([reply(b"<html>", 502, x_notion_request_id="77aa")], query)
+    assert isinstance(caught, RetryableNotionError)
+    assert (caught.status, caught.code, caught.request_id) == (502, None, "77aa")
+
+
+def test_back_off_doubles_with_chance_and_ends_within_a_minute() -> None:
+    _, here = play([HTML], query)
+    wholes = [0.5, 1, 2, 4, 8, 16, 20]
+    assert len(here.waits) == 7
+    assert all(whole / 2 <= wait <= whole for wait, whole in zip(here.waits, wholes, strict=True))
+    assert sum(wholes) < 60
+
+
+def test_failing_answer_may_ask_for_more_patience_but_not_for_ever() -> None:
+    slow = reply(b"<html>", 503, retry_after="45")
+    absurd = reply(b"<html>", 503, retry_after="86400")
+    _, here = play([slow, absurd, ok()], query)
+    assert here.waits == [45, 60]
+
+
+def test_silence_is_a_failure() -> None:
+    """Connecting has its own bound, so that it is the answer alone that does not come in time."""
+
+    async def ask(client: NotionClient) -> object:
+        client._http.timeout = httpx.Timeout(PATIENCE, read=0.01)
+        return await client.me()
+
+    caught, here = play([ok()], ask, delay=PATIENCE)
+    assert type(caught) is RetryableNotionError
+    assert "ReadTimeout" in str(caught)
+    assert here.client.stats.requests == 8
+
+
+def test_cancelled_request_ends_at_once_and_gives_its_place_back() -> None:
+    async def scenario() -> Setting:
+        async with setting(ok(), concurrent_requests=1, delay=30) as here:
+            asked = asyncio.ensure_future(query(here.client))
+            await here.server.reached.wait()
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            here.server.delay = 0
+            await query(here.client)
+            return here
+
+    here = asyncio.run(scenario())
+    assert here.client.stats.requests == 2
+    assert here.waits == []
+
+
+def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes within the read timeout, the whole never does."""
+    monkeypatch.setattr("notion_pipeline.notion.client.BODY_SECONDS", 0.02)
+
+    class Drip(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.001)
+                yield b" "
+
+    async def nap(_: float) -> None: ...
+
+    async def scenario() -> None:
+        governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+        async with NotionClient(
+            auth=BearerAuth(TOKEN), governor=governor, base_url="http://localhost", source="s", log=print, sleep=nap,
+            transport=httpx.MockTransport(lambda request: httpx.Response(200, stream=Drip())),
+        ) as client:  # fmt: skip
+            await client.me()
+
+    with pytest.raises(RetryableNotionError, match="TimeoutError"):
+        asyncio.run(scenario())
+
+
+def test_absent_server_is_named_with_its_address() -> None:
+    async def scenario() -> tuple[Exception, Setting]:
+        async with setting(ok()) as here:
+            here.client._base_url = f"http://127.0.0.1:{free_port()}"
+            with pytest.raises(RetryableNotionError) as caught:
+                await here.client.me()
+            return caught.value, here
+
+    caught, here = asyncio.run(scenario())
+    assert f"Notion could not be reached at {here.client._base_url}" in str(caught)
+    assert "NOTION_API_URL" in str(caught)
+
+
+# What will not pass is not
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "words"),
+    [
+        (error(401, "unauthorized", "API token is invalid."), AuthorizationError, "NOTION_TOKEN"),
+        (error(401, "unauthorized", http=200), AuthorizationError, "NOTION_TOKEN"),
+        (error(403, "restricted_resource"), NotionRequestError, '"Read content"'),
+        (error(404, "object_not_found"), NotionNotFoundError, "Share the database with the connection, or"),
+        (reply(b'{"object":"error","code":"object_not_found"}'), NotionNotFoundError, "404 object_not_found"),
+        (error(400, "validation_error"), NotionRequestError, "400 validation_error"),
+        (error(400, "invalid_request_url"), NotionRequestError, "NOTION_API_URL"),
+        (error(400, "validation_error", "The start_cursor provided is invalid: c1"), InvalidCursorError, "page cursor"),
+        (error(400, "invalid_json", "The start_cursor provided is invalid: c1"), NotionRequestError, "invalid_json"),
+        (limited("public_api_request_blocked", retry_after="1"), NotionRequestError, "blocked"),
+    ],
+)  # fmt: skip
+def test_refusal_is_not_repeated(sent: bytes, kind: type[NotionRequestError], words: str) -> None:
+    caught, here = play([sent], query)
+    assert type(caught) is kind
+    assert words in str(caught)
+    assert 'ource "sales"' in str(caught)
+    assert f"data source {SOURCE_ID}" in str(caught)
+    assert here.client.stats == RequestStats(requests=1)
+    assert caught.status in {400, 401, 403, 404, 429}
+    assert here.waits == []
+
+
+def test_other_complaint_about_cursor_is_no_bad_cursor() -> None:
+    caught, _ = play([error(400, "validation_error", "body.start_cursor should be a string")], query)
+    assert type(caught) is NotionRequestError
+
+
+# Pauses
+
+
+@pytest.mark.parametrize("status", [429, 529])
+def test_pause_is_obeyed_and_is_no_attempt(status: int) -> None:
+    """More refusals than attempts, among them one of an hour."""
+    script: list[bytes] = [limited(status=status, retry_after="30")] * 10 + [limited(retry_after="3600"), ok()]
+    answer, here = play(script, query)
+    assert isinstance(answer, Answer)
+    assert here.waits == []
+    assert here.clock.now == 3900
+    assert here.client.stats == RequestStats(requests=12, retries=11, seconds_rate_limited=3900)
+
+
+def test_pauses_leave_attempts_for_failures() -> None:
+    answer, here = play([HTML, limited(retry_after="5")] * 7 + [ok()], query)
+    assert isinstance(answer, Answer)
+    assert len(here.waits) == 7
+    assert here.clock.now == 35
+
+
+def test_pause_without_length_grows_to_a_minute() -> None:
+    answer, here = play([limited()] * 9 + [ok()], query)
+    assert isinstance(answer, Answer)
+    assert here.clock.now == 1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60
+
+
+def test_pause_holds_all_requests_of_the_account() -> None:
+    """One is refused; what has not been sent yet waits with it."""
+
+    async def scenario() -> Setting:
+        async with setting(limited(retry_after="20"), ok(), concurrent_requests=1) as here:
+            await asyncio.gather(query(here.client), query(here.client.counting()), me(here.client))
+            return here
+
+    here = asyncio.run(scenario())
+    assert len(here.server.requests) == 4
+    assert here.clock.now == 20
+    assert sum("asked this account to wait" in line for line in here.lines) == 1
+
+
+def test_pause_holds_other_clients_that_share_the_file(tmp_path: Path) -> None:
+    now = [1_772_532_000.0]
+
+    async def scenario() -> tuple[Setting, Setting]:
+        files = [PauseFile(tmp_path, "abc", now=lambda: now[0]) for _ in range(2)]
+        async with setting(limited(retry_after="20"), ok(), pauses=files[0]) as first:
+            await query(first.client)
+        async with setting(ok(), pauses=files[1]) as second:
+            await query(second.client)
+        return first, second
+
+    first, second = asyncio.run(scenario())
+    assert (first.clock.now, second.clock.now) == (20, 20)
+    assert second.client.stats == RequestStats(requests=1, seconds_rate_limited=20)
+
+
+@pytest.mark.parametrize(
+    ("headers", "additional", "seconds"),
+    [
+        ({"retry-after": "12"}, None, 12),
+        ({"retry-after": " 12 "}, None, 12),
+        ({"retry-after": "1.5"}, None, 1.5),
+        ({"retry-after": "Tue, 03 Mar 2026 10:16:00 GMT", "date": DATE}, None, 30),
+        ({"retry-after": "Tue, 03 Mar 2026 10:15:00 GMT", "date": DATE}, None, None),
+        ({"retry-after": "-5"}, {"retry_after": "7"}, 7),
+        ({"retry-after": "0"}, None, None),
+        ({"retry-after": "soon"}, {"retry_after": 7}, 7),
+        ({"retry-after": "inf"}, None, None),
+        ({"retry-after": "9" * 400}, None, None),
+        ({"retry-after": "1e3"}, None, None),
+        ({}, {"retry_after": "12"}, 12),
+        ({}, {"retry_after": ["12"]}, None),
+        ({}, {"retry_after": True}, None),
+        ({}, "nonsense", None),
+        ({}, None, None),
+    ],
+)
+def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], additional: Any, seconds: float | None) -> None:
+    assert wait_asked_for(headers, {"additional_data": additional}) == seconds
+
+
+# Page size
+
+
+def test_query_that_is_too_heavy_asks_for_half() -> None:
+    answer, here = play([OVERLOADED_QUERY, error(504, "gateway_timeout"), ok()], query)
+    assert isinstance(answer, Answer)
+    assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25]
+
+
+def test_page_size_grows_back_over_later_queries_of_all_twins() -> None:
+    async def scenario() -> list[int]:
+        async with setting(OVERLOADED_QUERY, OVERLOADED_QUERY, ok()) as here:
+            for _ in range(4):
+                await here.client.query(SOURCE_ID, {})
+                await here.client.counting().query(SOURCE_ID, {})
+            return [request.body.get("page_size", 100) for request in here.server.requests]
+
+    assert asyncio.run(scenario()) == [100, 50, 25, 25, 50, 50, 100, 100, 100, 100]
+
+
+def test_page_size_never_falls_below_one_row() -> None:
+    _, here = play([OVERLOADED_QUERY], query)
+    assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25, 12, 6, 3, 1, 1]
+
+
+@pytest.mark.parametrize("ask", [query, lambda client: client.search({})], ids=["query", "search"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        reply(b"<html>", 504),
+        reply(b"<html>", 502),
+        error(502, "bad_gateway"),
+        error(500, "internal_server_error"),
+        reply(b"<html>", 500),
+        reply(b"<html>", 524),
+    ],
+    ids=["gateway's 504", "gateway's 502", "502", "500", "gateway's 500", "gateway's 524"],
+)
+def test_whatever_may_come_of_size_asks_for_half(failure: Any, ask: Any) -> None:
+    _, here = play([failure, failure, ok()], ask)
+    assert [request.body.get("page_size", 100) for request in here.server.requests] == [100, 50, 25]
+
+
+def test_other_failures_leave_page_size_alone() -> None:
+    cut = reply(b'{"object":"list","results":[{"object":')
+    _, here = play([cut, reply(b"<html>"), reply(b"<html>", 404), reply(b"<html>", 529), ok()], query)
+    assert [request.body["page_size"] for request in here.server.requests] == [100] * 5
+
+
+def test_busy_notion_is_waited_for_with_pages_as_they_are() -> None:
+    answers = [error(status, "rate_limited", retry_after="0.01") for status in (429, 529)]
+    _, here = play([*answers, ok()], query)
+    assert [request.body["page_size"] for request in here.server.requests] == [100] * 3
+
+
+def test_size_that_fails_in_one_data_source_holds_up_no_other() -> None:
+    async def scenario() -> list[int]:
+        async with setting(OVERLOADED_QUERY, ok()) as here:
+            await here.client.query(SOURCE_ID, {})
+            await here.client.query(f"2{SOURCE_ID[1:]}", {})
+            await here.client.search({})
+            return [request.body.get("page_size", 100) for request in here.server.requests]
+
+    assert asyncio.run(scenario()) == [100, 50, 100, 100]
+
+
+def test_queries_that_fail_side_by_side_halve_once() -> None:
+    size = PageSize()
+    for _ in range(8):
+        size.was_too_much(100)
+    assert size.fit({}) == ({"page_size": 50}, 50)
+    assert size.fit({"page_size": 10, "sorts": []}) == ({"page_size": 10, "sorts": []}, 10)
+
+
+# Counting
+
+
+def test_twin_counts_its_own_requests_over_shared_connections() -> None:
+    async def scenario() -> Setting:
+        async with setting(ok(), HTML, ok()) as here:
+            async with here.client.counting() as twin:
+                await me(here.client)
+                await query(twin)
+                assert twin.stats == RequestStats(requests=2, retries=1)
+            await me(here.client)  # the twin left the connections open
+            return here
+
+    here = asyncio.run(scenario())
+    assert here.client.stats == RequestStats(requests=2)
+    assert here.server.connections == 1
+
+
+def test_stats_given_are_counted_into() -> None:
+    stats = RequestStats(requests=5)
+    play([ok()], me, stats=stats)
+    assert stats.requests == 6
+
+
+class RefreshingAuth(httpx.Auth):
+    """As an OAuth account's: a 401 brings a new token, once."""
+
+    requires_response_body = True
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = "Bearer old"
+        response = yield request
+        if response.status_code == 401:
+            request.headers["Authorization"] = "Bearer new"
+            yield request
+
+
+def test_request_repeated_by_auth_is_counted() -> None:
+    answer, here = play([error(401, "unauthorized"), ok()], query, auth=RefreshingAuth())
+    assert isinstance(answer, Answer)
+    assert [request.headers["authorization"] for request in here.server.requests] == ["Bearer old", "Bearer new"]
+    assert here.client.stats == RequestStats(requests=2, retries=1)
+
+
+# Secrets
+
+
+def test_token_shows_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    # A server that echoes it in a header is logged by the HTTP library at debug level: not ours to say.
+    caplog.set_level(logging.INFO, "httpcore")
+    echo = f"Token {TOKEN} of Bearer {TOKEN} and refresh nrt_abcdefghij is invalid"
+    for sent in (
+        error(401, TOKEN, echo),
+        error(502, "bad_gateway", echo),
+        reply(TOKEN.encode(), 500, content_type=TOKEN),
+    ):
+        caught, here = play([sent], query)
+        assert isinstance(caught, Exception)
+        told = "".join([*traceback.format_exception(caught), *here.lines, repr(caught.__dict__), repr(here.client)])
+        assert TOKEN not in told
+        assert "nrt_abc" not in told
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(BearerAuth(TOKEN))
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two words", "line\nbreak", "ntn_ü", "ntn_\x00"])
+def test_token_that_is_none_is_refused_without_being_shown(token: str) -> None:
+    caught, here = play([ok()], me, auth=BearerAuth(token))
+    assert type(caught) is AuthorizationError
+    assert caught.source == "sales"
+    assert here.server.requests == []
+    assert not token.strip() or token.strip() not in str(caught)
+
+
+def test_white_space_around_token_is_left_out() -> None:
+    _, here = play([ok()], me, auth=BearerAuth(f" {TOKEN}\n"))
+    assert here.server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_message_of_notion_is_quoted_on_one_line_and_cut() -> None:
+    caught, _ = play([error(400, "validation_error", "body failed\n\x1b[31m" + "x" * 5000)], query)
+    text = str(caught)
+    assert len(text) < 500
+    assert text.isprintable()
+    assert one_line("a" * 299 + TOKEN, TOKEN).count("this") == 0
+
+
+# JSON that orjson refuses
+
+
+def test_json_is_kept_where_the_fast_parser_gives_up() -> None:
+    body = parse_json(b'{"surrogate":"\\ud800","huge":1e400,"low":-1E+999,"long":' + b"9" * 5000 + b',"n":12,"f":1.5}')
+    assert body["surrogate"] == "\ud800"
+    assert (body["n"], body["f"]) == (12, 1.5)
+    assert orjson.dumps([body["huge"], body["low"], body["long"]]) == b"[1e400,-1E+999," + b"9" * 5000 + b"]"
+
+
+def test_patient_parser_reads_numbers_as_the_fast_one() -> None:
+    numbers = b"[0,-1,1.0,1e5,18446744073709551615,18446744073709551616,-9223372036854775809,123456789012345678901234]"
+    patient = parse_json(b'["\\udfff",' + numbers + b"]")[1]
+    assert patient == orjson.loads(numbers)
+    assert [type(number) for number in patient] == [type(number) for number in orjson.loads(numbers)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"NaN", b'["\\ud800",Infinity]', b"<html>", b"\xff", b"[" * 200_000])
+def test_what_is_no_json_is_none(content: bytes) -> None:
+    assert parse_json(content) is None

@@ -1,0 +1,15 @@
+"""A process that is killed loses nothing: the quick form of `python -m notion_pipeline_tests.support.crashes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from notion_pipeline_tests.support.crash_child import POINTS
+from notion_pipeline_tests.support.crashes import Crashes
+
+
+def test_killed_syncs_end_in_tables_equal_to_notion(tmp_path: Path) -> None:
+    toll = Crashes(tmp_path, rows=1_500, small=4, seed=3).run(len(POINTS) + 3)
+    assert not toll.differences
+    assert not toll.over_budget
+    assert toll.kills == len(POINTS) + 3

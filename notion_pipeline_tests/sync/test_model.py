@@ -1,0 +1,12 @@
+"""Random edits and syncs against a plain model: the quick form of `python -m notion_pipeline_tests.support.model`."""
+
+from __future__ import annotations
+
+from notion_pipeline_tests.support.model import play
+
+
+def test_syncs_keep_their_promises_through_random_edits() -> None:
+    tally = play(8, steps=25, derandomize=True)
+    assert tally["full"] > 5
+    assert tally["incremental"] > 5
+    assert tally["edits"] > 50

@@ -233,7 +233,7 @@ def test_every_key_of_sources_yaml_is_explained() -> None:
 
 
 def test_every_variable_is_explained() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notion_pipeline").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notion_pipeline").rglob("*.py"))
     variables = set(re.findall(r'"(NOTION_(?!VERSION)[A-Z_]+)"', code))
     assert len(variables) > 4
     section = (DOCS / "sources.md").read_text(encoding="utf-8").split("## Variables")[1]

@@ -109,7 +109,7 @@ def test_errors_and_records_are_shown() -> None:
 
 def test_everything_is_written_by_one_function() -> None:
     """In the command line only terminal.py writes or makes a console; in defs only metadata.py links."""
-    for file in (*ROOT.joinpath("cli").glob("*.py"), *ROOT.joinpath("defs").glob("*.py")):
+    for file in (*ROOT.joinpath("cli").rglob("*.py"), *ROOT.joinpath("defs").rglob("*.py")):
         calls = {ast.unparse(node.func) for node in calls_in(file)}
         if file.name != "terminal.py":
             assert not calls & {"click.echo", "click.secho", "print", "Console", "sys.stdout.write"}, file

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient
+from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_refresh import OAuthAuth
-from notion_pipeline.accounts.token_store import StoredAccount, note_use, open_store
+from notion_pipeline.accounts.token_store import note_use, open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.sources import Limits, Source

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError
+from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.errors import ConfigError, StagingError
 from notion_pipeline.private_files import (
     file_name,
@@ -28,9 +28,6 @@ from notion_pipeline.private_files import (
     write_private,
 )
 from notion_pipeline.redaction import Secret
-
-if TYPE_CHECKING:
-    from notion_pipeline.accounts.token_store import StoredAccount
 
 #: Room that is taken for an account before Notion is asked for its tokens; an account is about one kilobyte.
 RESERVED_BYTES = 16 * 1024

@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager
 import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, disconnected, saying_who
-from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, room_for, save_surely
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
 from notion_pipeline.notion.responses import RATE_LIMITED, RateLimited, TransientFailure, parse_json, wait_asked_for

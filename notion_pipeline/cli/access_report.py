@@ -9,10 +9,9 @@ from typing import Any
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.read.gone import GoneDatabase
-from notion_pipeline.config.selection import named_id
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
-from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, Listing, ListingFailure, list_databases
+from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, Listing, list_databases
 from notion_pipeline.listing.resolution import (
     Resolution,
     loose_exclusions,
@@ -172,18 +171,6 @@ async def _sees(client: NotionClient, data_source_id: str) -> NotionError | None
     except NotionError as error:
         return error
     return None
-
-
-def fails_a_sync(source: Source, failure: ListingFailure) -> bool:
-    """Whether a database that could not be listed was to be read, so that a sync fails for it.
-
-    Args:
-        source: That knows what its names mean.
-    """
-    if isinstance(failure.error, NotionNotFoundError) and not failure.is_kept:
-        # Settings may outlive their database; a selection by its id asks for it.
-        return failure.id in {named_id(entry) for entry in source.select}
-    return source.selects(failure.id, failure.title)
 
 
 def unseen(

@@ -1,7 +1,7 @@
 """sources.yaml as frozen values: which Notion accounts are read, what of them, how, and when.
 
-The descriptions here are what editors show: `python -m notion_pipeline.config.sources` prints the JSON schema made of them,
-kept as sources.schema.json. config_values.py and cron.py read single values, config_file.py the file, selection.py
+The descriptions here are what editors show: `python -m notion_pipeline.config.sources` prints the JSON schema made of
+them, kept as sources.schema.json. `values` and `cron` read single values, `yaml_file` reads the file, and `selection`
 compares entries with databases. Nothing here imports Dagster, so that commands start quickly.
 """
 

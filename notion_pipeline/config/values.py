@@ -1,7 +1,7 @@
 """What single values of sources.yaml mean: dates, spans, time zones, names and paths.
 
 Each function gives the value as the pipeline uses it, or raises ValueError with what was found and what is allowed;
-config_file.py puts the file and the key path in front.
+yaml_file.py puts the file and the key path in front.
 """
 
 from __future__ import annotations

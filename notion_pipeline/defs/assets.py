@@ -15,7 +15,6 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
-from notion_pipeline.cli.access_report import fails_a_sync
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.code import source_code
@@ -29,7 +28,13 @@ from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing.cache import load_failures, load_listing, load_search_error, save_listing
 from notion_pipeline.listing.databases import KnownDatabase, Listing, hold_back, list_databases
-from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected, resolve_listing
+from notion_pipeline.listing.resolution import (
+    Resolution,
+    fails_a_sync,
+    known_database_name,
+    nothing_selected,
+    resolve_listing,
+)
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown_line

@@ -19,9 +19,11 @@ from notion_pipeline.config.selection import (
     is_a_typo_of,
     is_glob,
     is_id,
+    named_id,
     same_name,
 )
 from notion_pipeline.config.sources import KnownNames, Source
+from notion_pipeline.errors import NotionNotFoundError
 from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, ListingFailure
 from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.rows.naming import slug
@@ -324,3 +326,15 @@ def _resolve_properties(
 
 def _named(database: DatabaseName) -> str:
     return f"{quoted(database.title or 'Untitled')} ({database.id})"
+
+
+def fails_a_sync(source: Source, failure: ListingFailure) -> bool:
+    """Whether a database that could not be listed was to be read, so that a sync fails for it.
+
+    Args:
+        source: That knows what its names mean.
+    """
+    if isinstance(failure.error, NotionNotFoundError) and not failure.is_kept:
+        # Settings may outlive their database; a selection by its id asks for it.
+        return failure.id in {named_id(entry) for entry in source.select}
+    return source.selects(failure.id, failure.title)

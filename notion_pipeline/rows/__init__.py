@@ -1,1 +1,5 @@
-"""A room of the house."""
+"""Typed rows: what each property type becomes.
+
+In: Notion's schemas and pages as JSON. Out: Arrow batches, DuckDB types, and the changes between two schemas. May
+import the root modules.
+"""

@@ -1,1 +1,4 @@
-"""A pretend Notion on loopback, for the demo, for tests and for anyone who wants to try a client without an account."""
+"""A pretend Notion, for the demo and the tests.
+
+It shares nothing with the pipeline, so that it cannot share its mistakes.
+"""

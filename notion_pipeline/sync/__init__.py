@@ -1,1 +1,5 @@
-"""A room of the house."""
+"""One run over many databases.
+
+In: targets and options. Out: extracts, each as soon as it is whole. May import `config`, `notion`, `listing`, `rows`,
+`extraction` and `catalog`.
+"""

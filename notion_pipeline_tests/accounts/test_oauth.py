@@ -12,7 +12,7 @@ from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.accounts.file_store import FileTokenStore
 from notion_pipeline.accounts.oauth_client import OAuthRefusedError, patiently
 from notion_pipeline.accounts.onboarding import Keeper
-from notion_pipeline.accounts.token_store import StoredAccount
+from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
 from notion_pipeline.notion.client import NotionClient

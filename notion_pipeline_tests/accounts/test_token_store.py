@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, dump, last_use, note_use, open_store, parse
+from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
+from notion_pipeline.accounts.token_store import TokenStore, last_use, note_use, open_store
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret

@@ -1,1 +1,1 @@
-"""A room of the house."""
+"""Tests of `notion_pipeline.cli`."""

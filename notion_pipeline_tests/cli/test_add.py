@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.terminal import CTRL_A, CTRL_C, DOWN, ENTER, SPACE, Terminal
 
-TEMPLATE = Path(__file__).parent.parent / "sources.yaml"
+TEMPLATE = Path(__file__).parents[2] / "sources.yaml"
 
 
 @pytest.fixture

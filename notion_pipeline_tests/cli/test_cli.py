@@ -32,7 +32,7 @@ from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]
-COMMANDS_PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 Run = Callable[..., Result]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from notion_pipeline.config.sources import schema_text
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_the_schema_of_the_repository_is_that_of_the_models() -> None:

@@ -31,7 +31,7 @@ from notion_pipeline.config.values import DUCKDB_SCHEMAS
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 ID = "1f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 OTHER_ID = "2f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 TOKEN = "ntn_12345678901abcdefghijkl"

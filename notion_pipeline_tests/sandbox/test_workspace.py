@@ -229,7 +229,7 @@ def test_wrong_schemas_are_refused_at_once() -> None:
 
 def test_sandbox_imports_nothing_of_the_pipeline() -> None:
     """A pretend Notion that shared our constants would share our mistakes."""
-    for path in Path(notion_pipeline.sandbox.__path__[0]).glob("*.py"):
+    for path in Path(notion_pipeline.sandbox.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 assert node.level <= 1, path.name

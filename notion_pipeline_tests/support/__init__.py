@@ -1,1 +1,1 @@
-"""A room of the house."""
+"""Modules that tests share."""

@@ -36,7 +36,7 @@ CONCURRENT_REQUESTS = 8
 REQUESTS_OF_A_SMALL_ONE = 5
 #: How many requests more a read may make than another of the same rows: its readers meet elsewhere.
 MEETINGS = 6
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass

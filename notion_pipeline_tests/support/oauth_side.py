@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient
-from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, open_store
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Grant
 from notion_pipeline.sandbox.edits.workspace import Workspace

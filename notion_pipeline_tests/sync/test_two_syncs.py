@@ -24,7 +24,7 @@ from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WAITING = "is being synced by another run; waiting for it"
 
 

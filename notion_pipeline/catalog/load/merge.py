@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.comments import comment_on, comments_of, digest
+from notion_pipeline.catalog.comments import comment_on
+from notion_pipeline.catalog.load.comments import comments_of, digest
 from notion_pipeline.catalog.load.computed_types import computed_column, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.load.limits import limits_of
 from notion_pipeline.catalog.load.schema_evolution import (

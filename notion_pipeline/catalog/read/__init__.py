@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""What the catalog holds, for commands, checks and other tools.
+
+In: an open connection. Out: overviews, quality figures, tables as Arrow. May import `catalog` and `rows`.
+"""

@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""Flat views over the tables, for people and BI tools.
+
+In: the tables of a source. Out: views in its schema `<source>_views`. May import `catalog` and `rows`.
+"""

@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""One module a command of `notion-pipeline`.
+
+In: arguments. Out: what is printed, and an exit code. May import every room.
+"""

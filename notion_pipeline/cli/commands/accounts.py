@@ -11,7 +11,8 @@ import click
 
 from notion_pipeline.accounts.credentials import Credential, open_client
 from notion_pipeline.accounts.oauth_client import OAuthClient, patiently
-from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, last_use, open_store
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import TokenStore, last_use, open_store
 from notion_pipeline.cli.display import Record, output, print_records
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import OAuthAccount

@@ -17,6 +17,7 @@ from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import account_text, identity, look
+from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard.account import ask_account, connected_now, oauth_account, token_account
 from notion_pipeline.cli.wizard.draft import (
@@ -219,7 +220,7 @@ def _account(project: Project, draft: Draft, flags: Mapping[str, Any], *, asks: 
         return _look(project, draft, flags)
     while True:
         try:
-            draft.put("account", ask_account(project, draft.name, draft.present.get("account")))
+            draft.put("account", ask_account(project, draft.name, draft.present.get("account"), connect))
             return _look(project, draft, flags)
         except NotionPipelineError as error:
             echo(f"{error}\n")
@@ -230,7 +231,7 @@ def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any]
     if len(ways) > 1:
         raise click.UsageError("--connect, --workspace and --token-env exclude each other.")
     if flags["connect_now"]:
-        return connected_now(project)
+        return connected_now(project, connect)
     if flags["workspace"]:
         return _connected_before(project, flags["workspace"])
     return token_account(flags["token_env"]) if flags["token_env"] else None

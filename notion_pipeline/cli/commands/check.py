@@ -25,7 +25,6 @@ from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in,
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.access_report import (
     account_text,
-    fails_a_sync,
     findings,
     identity,
     look,
@@ -39,7 +38,7 @@ from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.listing.databases import KnownDatabase, hold_back
-from notion_pipeline.listing.resolution import nothing_selected
+from notion_pipeline.listing.resolution import fails_a_sync, nothing_selected
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.rows.naming import NamedDatabase

@@ -17,9 +17,11 @@ from notion_pipeline.accounts.callback_server import CallbackServer, can_be_serv
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.accounts.oauth_flow import Authorization, Connected
 from notion_pipeline.accounts.onboarding import Keeper, keep_token
-from notion_pipeline.accounts.token_store import StoredAccount, TokenStore, open_store
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.wizard.account import ADDING
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, EnvReference, TokenAccount
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.errors import AuthorizationError, ConfigError
@@ -27,8 +29,6 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secret
 
 DEFAULT_WAIT = 300
-#: Where a command that connects on its way to something says so, in click's context.
-ADDING = "notion_pipeline.cli.commands.connect.adding"
 _POLL_SECONDS = 0.1
 
 

@@ -11,9 +11,9 @@ import click
 
 from notion_pipeline.accounts.credentials import credential_of
 from notion_pipeline.accounts.onboarding import keep_token
-from notion_pipeline.accounts.token_store import StoredAccount, open_store
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.commands.connect import ADDING, connect
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.cli.wizard.prompts import GoingBack, ask_one, ask_secret, ask_text
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
@@ -24,6 +24,8 @@ from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secret
 
 Account = dict[str, Any]
+#: In the meta of a click context: a source is being set up, and will be written by who asked for the connection.
+ADDING = "notion_pipeline.cli.wizard.account.adding"
 
 
 def token_account(variable: str) -> Account:
@@ -34,12 +36,12 @@ def oauth_account(workspace: str) -> Account:
     return {"type": "oauth", "workspace": workspace}
 
 
-def ask_account(project: Project, name: str, present: Account | None) -> Account:
+def ask_account(project: Project, name: str, present: Account | None, connect: click.Command) -> Account:
     """An account of the project, or one that is connected or kept now."""
     choices: dict[str, Callable[[], Account]] = {
         words: partial(dict, account) for account, words in _known(project, present)
     }
-    choices["Connect a workspace in the browser now"] = lambda: connected_now(project)
+    choices["Connect a workspace in the browser now"] = lambda: connected_now(project, connect)
     choices["Enter the token of an internal connection now"] = lambda: _kept_now(project, name)
     choices["The token is in another variable"] = lambda: token_account(
         ask_text("Which variable", check=check_variable)
@@ -85,8 +87,8 @@ def _has_token(variable: str, project: Project) -> bool:
     return True
 
 
-def connected_now(project: Project) -> Account:
-    """The account of the flow in the browser, as `connect` makes it.
+def connected_now(project: Project, connect: click.Command) -> Account:
+    """The account of the flow in the browser, as the command `connect` makes it.
 
     Raises:
         CommandError: Nothing was connected.

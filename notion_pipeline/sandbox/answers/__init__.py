@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""Stored state as Notion's JSON: objects, computed values, filtered and sorted queries.
+
+May import `model`.
+"""

@@ -1,1 +1,1 @@
-"""A room of the house."""
+"""What only tests need: faults on request, switches, routes that steer the server."""

@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""The API over HTTP: routes, credentials, limits, OAuth pages.
+
+May import the other rooms of the sandbox.
+"""

@@ -1,1 +1,4 @@
-"""A room of the house."""
+"""What a workspace holds: databases, data sources, pages, users, tokens, and the rules of their values.
+
+Imports no other room.
+"""

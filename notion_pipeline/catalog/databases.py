@@ -364,6 +364,12 @@ def _can_be_renamed(
         beside.execute("BEGIN")
         try:
             found = indexes(beside, (schema, rename.old))
+            if found and duckdb.__version__.startswith("1."):
+                # Seen on 1.5.6: the file cannot be opened any more ("index storage info … not found").
+                raise CatalogError(
+                    f"DuckDB {duckdb.__version__} leaves the file unreadable where a table that has the index "
+                    f"{', '.join(quote(index.name) for index in found)} is renamed"
+                )
             drop_indexes(beside, schema, found)
             _rename(beside, schema, rename.old, passing)
             make_indexes(beside, found, (schema, passing))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from notion_pipeline.catalog.load.commit import commit_database
@@ -195,10 +196,11 @@ def test_index_goes_along_when_sources_yaml_renames_a_table(tasks: DataSource, b
     bench.execute("COMMENT ON INDEX notion.\"the notes\" IS 'mine'")
     bench.settings["streams"] = {"Tasks": {"table": "To do"}}
     bench.sync()
-    assert bench.query("SELECT table_name, index_name, comment FROM duckdb_indexes()") == [
-        ("To do", "the notes", "mine")
-    ]
-    assert bench.tables() == {"databases", "To do"}
+    # DuckDB 1.5 leaves a file unreadable whose table was renamed together with an index.
+    name = "tasks" if duckdb.__version__.startswith("1.") else "To do"
+    assert bench.query("SELECT table_name, index_name, comment FROM duckdb_indexes()") == [(name, "the notes", "mine")]
+    assert bench.tables() == {"databases", name}
+    assert (name == "tasks") == any("leaves the file unreadable" in line for line in bench.lines)
 
 
 def test_table_that_cannot_be_renamed_keeps_its_name_and_says_why(

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 
 from notion_pipeline.catalog.load.commit import commit_database
-from notion_pipeline.cli.access_report import fails_a_sync
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Landed
+from notion_pipeline.listing.resolution import fails_a_sync
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import Governor, PauseFile
 from notion_pipeline.sandbox.edits.workspace import Request

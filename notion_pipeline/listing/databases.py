@@ -21,27 +21,22 @@ import orjson
 
 from notion_pipeline.errors import (
     AuthorizationError,
-    InvalidCursorError,
     NothingSharedError,
     NotionError,
     NotionInTrashError,
     NotionNotFoundError,
     NotionPipelineError,
     NotionRequestError,
-    RetryableNotionError,
     about,
     copied,
     located,
 )
+from notion_pipeline.listing.search import Search, database_of, search_data_sources
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
-from notion_pipeline.notion.pagination import Listing as Pages
 from notion_pipeline.notion_ids import normalise_id, notion_id
 from notion_pipeline.rows.timestamps import as_datetime
 
-SEARCH_RESTARTS = 3
-#: At 100 a page far more data sources than anybody has, also where pages are short.
-MOST_SEARCH_PAGES = 5_000
 #: Known and unchanged databases that each listing asks for all the same, in turn.
 ASKED_IN_TURN = 2
 #: Why a database is not seen any more.
@@ -144,22 +139,6 @@ class Listing:
     search_error: NotionError | None = None
 
 
-@dataclass
-class _Search:
-    """What search gave.
-
-    Attributes:
-        refused: Data sources whose id is none: their database, asked for by id, has to tell.
-        error: Why it did not come to its end.
-        is_capped: Notion said itself that it does not give everything.
-    """
-
-    data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refused: list[dict[str, Any]] = field(default_factory=list)
-    error: NotionError | None = None
-    is_capped: bool = False
-
-
 def plain_title(raw: dict[str, Any]) -> str:
     """The title's plain text; empty where untitled."""
     parts = raw.get("title")
@@ -190,7 +169,7 @@ async def list_databases(
         NotionError: Notion does not take the credential, or could not be reached, or nothing can be listed since
             search fails.
     """
-    search = await _search(client, log)
+    search = await search_data_sources(client, log)
     members = _by_database(search, log)
     ways: dict[str, set[str]] = {}
     owners = {member_id: database_id for database_id, found in members.items() for member_id in found}
@@ -332,16 +311,16 @@ def _incomplete(error: NotionError) -> NotionError:
     )
 
 
-def _by_database(search: _Search, log: Callable[[str], None]) -> dict[str, dict[str, dict[str, Any]]]:
+def _by_database(search: Search, log: Callable[[str], None]) -> dict[str, dict[str, dict[str, Any]]]:
     """The data sources that search found, by database id and their own."""
     members: dict[str, dict[str, dict[str, Any]]] = {}
     for member_id, raw in search.data_sources.items():
-        if (database_id := _database_of(raw)) is not None:
+        if (database_id := database_of(raw)) is not None:
             members.setdefault(database_id, {})[member_id] = raw
         else:
             log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
     for raw in search.refused:
-        database_id = _database_of(raw)
+        database_id = database_of(raw)
         log(f'Search gives data source "{plain_title(raw)}" the id {raw.get("id")!r}, which is none of Notion\'s.')
         if database_id is not None:
             members.setdefault(database_id, {})
@@ -400,83 +379,6 @@ def _nothing_seen(known: int) -> NothingSharedError:
         cure="In Notion open a page with databases, then its ... menu, Connections, and add the connection; "
         "search may need a minute to notice.",
     )
-
-
-async def _search(client: NotionClient, log: Callable[[str], None]) -> _Search:
-    """Every data source that search finds; a broken cursor starts it again, since what was found stays found.
-
-    Raises:
-        AuthorizationError: Notion does not take the credential.
-        RetryableNotionError: Nobody answers at all.
-    """
-    search = _Search()
-    try:
-        await _search_to_its_end(client, search, log)
-    except AuthorizationError:
-        raise
-    except NotionError as error:
-        if error.status is None and client.stats.earliest is None:
-            raise  # nobody answers, so neither would anything that is asked next
-        search.error = error
-    return search
-
-
-async def _search_to_its_end(client: NotionClient, search: _Search, log: Callable[[str], None]) -> None:
-    body = {
-        "filter": {"property": "object", "value": "data_source"},
-        "sort": {"timestamp": "last_edited_time", "direction": "descending"},
-        "page_size": 100,
-    }
-    for attempt in range(SEARCH_RESTARTS + 1):
-        try:
-            await _search_once(client, body, search, log)
-        except InvalidCursorError as error:
-            if attempt == SEARCH_RESTARTS:
-                raise RetryableNotionError(
-                    f"Notion's search cursors broke {SEARCH_RESTARTS + 1} times in a row: {error.message}",
-                    cure="Try again later.",
-                    status=error.status,
-                ) from error
-            log("A search cursor was refused; the search starts again.")
-        else:
-            return
-
-
-async def _search_once(client: NotionClient, body: dict[str, Any], search: _Search, log: Callable[[str], None]) -> None:
-    cursor: str | None = None
-    seen: set[str] = set()
-    pages = Pages("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
-    while True:
-        answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
-        results = answer.body.get("results") or []
-        ids = (str(raw.get("id")) for raw in results if isinstance(raw, dict))
-        pages.page(ids, has_more=bool(answer.body.get("has_more")))
-        for raw in results:
-            # Trashed data sources may be listed unasked (notion-api.md section 8).
-            if not isinstance(raw, dict) or raw.get("object") != "data_source" or raw.get("in_trash"):
-                continue
-            if (member_id := normalise_id(str(raw.get("id")))) is not None:
-                search.data_sources[member_id] = raw
-            elif raw not in search.refused:
-                search.refused.append(raw)
-        status = answer.body.get("request_status")
-        if isinstance(status, dict) and status.get("type") == "incomplete":
-            search.is_capped = True
-            log(
-                "Notion's search did not give everything; databases known before are asked for by id, and nothing is "
-                "retired."
-            )
-        if not answer.body.get("has_more"):
-            return
-        cursor = answer.body.get("next_cursor")
-        if not isinstance(cursor, str) or not cursor or cursor in seen:
-            raise InvalidCursorError("The next page's cursor is missing or repeats.", status=200)
-        seen.add(cursor)
-
-
-def _database_of(data_source: dict[str, Any]) -> str | None:
-    parent = data_source.get("parent")
-    return normalise_id(str(parent.get("database_id"))) if isinstance(parent, dict) else None
 
 
 async def _databases(
@@ -601,7 +503,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
 async def _owner(client: NotionClient, data_source_id: str) -> str | None:
     """The database of a data source that search does not show; None where the id is not that of one."""
     try:
-        return _database_of((await client.data_source(data_source_id)).body)
+        return database_of((await client.data_source(data_source_id)).body)
     except NotionRequestError:
         return None
 

@@ -13,8 +13,7 @@ NotionPipelineError
 │   └── UnboundedAnswerError    it does not end: look at who answers in Notion's place
 ├── NothingSharedError          share a database with the connection
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
-│   ├── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
-│   └── SchemaChangedError      the schema moved twice during one read; sync again
+│   └── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
 ├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
 └── CatalogError                the catalog cannot be read or written
     ├── CatalogBusyError        another process holds it; wait
@@ -138,10 +137,6 @@ class ExtractionError(NotionPipelineError):
 
 class IncompleteExtractError(ExtractionError):
     """More pages share one minute than a query gives, and nothing splits them."""
-
-
-class SchemaChangedError(ExtractionError):
-    """The properties changed again and again while they were read."""
 
 
 class StagingError(NotionPipelineError):

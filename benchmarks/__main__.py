@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.report import written
 
-NAMES = ("requests", "wall_time", "dlt", "growth", "landing", "many_databases", "imports")
+NAMES = ("requests", "wall_time", "dlt", "growth", "commits", "many_databases", "imports")
 REPORT = Path(__file__).parents[1] / "BENCHMARKS.md"
 
 

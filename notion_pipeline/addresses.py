@@ -33,5 +33,5 @@ def refuse_plain_http(url: str, environ: Mapping[str, str], *, where: str = "NOT
         # The host alone: the rest of the address may hold a password.
         raise ConfigError(
             f"{where}: http:// to {host} would send the token over the network in clear.",
-            cure=f"Use https://, or name the host in {PLAIN_HTTP}={host} if everything on the way there is yours.",
+            hint=f"Use https://, or name the host in {PLAIN_HTTP}={host} if everything on the way there is yours.",
         )

@@ -38,15 +38,15 @@ class NotionPipelineError(Exception):
 
     Attributes:
         message: What happened.
-        cure: What to do next; empty where the message says it.
+        hint: What to do next; empty where the message says it.
         source: Name of the source in sources.yaml, once known.
         database: `"Title" (id)` of the database, once known.
     """
 
-    def __init__(self, message: str, *, cure: str = "", source: str | None = None, database: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", source: str | None = None, database: str | None = None) -> None:
         # Whatever a message was made of: no error of ours shows a secret or steers a terminal, wherever it ends up.
         self.message = shown(redacted(message))
-        self.cure = shown(redacted(cure))
+        self.hint = shown(redacted(hint))
         super().__init__(self.message)
         self.source = source
         self.database = database
@@ -62,7 +62,7 @@ class NotionPipelineError(Exception):
         ]
         text = f"{', '.join(where)}: {self.message}" if where else self.message
         text = text[:1].upper() + text[1:] if where else text
-        return f"{text} {self.cure}" if self.cure else text
+        return f"{text} {self.hint}" if self.hint else text
 
 
 class ConfigError(NotionPipelineError):
@@ -82,14 +82,14 @@ class NotionError(NotionPipelineError):
         self,
         message: str,
         *,
-        cure: str = "",
+        hint: str = "",
         status: int | None = None,
         code: str | None = None,
         request_id: str | None = None,
         source: str | None = None,
         database: str | None = None,
     ) -> None:
-        super().__init__(message, cure=cure, source=source, database=database)
+        super().__init__(message, hint=hint, source=source, database=database)
         self.status = status
         self.code = code
         self.request_id = request_id
@@ -182,7 +182,7 @@ def copied(error: _Error) -> _Error:
 
 
 @contextmanager
-def about(*, source: str | None = None, database: str | None = None) -> Iterator[None]:
+def error_context(*, source: str | None = None, database: str | None = None) -> Iterator[None]:
     """Puts the source and the database on any error of ours that passes through and does not name them yet."""
     try:
         yield

@@ -56,7 +56,7 @@ def private_directory(path: Path) -> Path:
 def _no_home(path: Path, reason: str) -> StagingError:
     return StagingError(
         f"The private folder {path} cannot be used: {reason}.",
-        cure="Name a folder of its own in NOTION_PIPELINE_HOME, on a disk that this user may write to.",
+        hint="Name a folder of its own in NOTION_PIPELINE_HOME, on a disk that this user may write to.",
     )
 
 

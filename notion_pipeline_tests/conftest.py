@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import Limits, Source, Sources
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -100,12 +100,12 @@ def notion(sandbox: SandboxServer, tmp_path: Path, lines: list[str]) -> Callable
         return None
 
     def client() -> NotionClient:
-        governor = Governor(
+        rate_limiter = RateLimiter(
             concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(tmp_path, "test"), log=lines.append
         )
         return NotionClient(
             auth=BearerAuth(TOKEN),
-            governor=governor,
+            rate_limiter=rate_limiter,
             base_url=sandbox.url,
             source="notion",
             log=lines.append,

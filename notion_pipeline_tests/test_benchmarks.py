@@ -33,7 +33,7 @@ def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
 
 
 def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
-    assert findings_of("landing").counts == {
+    assert findings_of("commits").counts == {
         "first commit of 500 rows": 500,
         "merge of 20 edited rows": 20,
         "full read in which nothing changed": 0,

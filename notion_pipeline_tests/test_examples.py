@@ -133,7 +133,7 @@ class TestFailures:
         )
         yield context.for_run_failure(), synced.instance
 
-    def test_message_names_databases_reasons_and_cures(
+    def test_message_names_databases_reasons_and_hints(
         self, failed: tuple[dg.RunFailureSensorContext, dg.DagsterInstance]
     ) -> None:
         message = failure_message(failed[0])

@@ -99,9 +99,9 @@ def test_markdown_is_shown_word_for_word() -> None:
 
 
 def test_errors_and_records_are_shown() -> None:
-    error = ConfigError(f"found {EVIL}", cure=EVIL, source="notion", database=f'"{EVIL}" (1f0c)')
+    error = ConfigError(f"found {EVIL}", hint=EVIL, source="notion", database=f'"{EVIL}" (1f0c)')
     assert not steers(str(error))
-    assert str(error).count("\n") == 2  # those of the message and of the cure alone
+    assert str(error).count("\n") == 2  # those of the message and of the hint alone
     keep_secrets_unwritten()
     record = logging.getLogRecordFactory()("x", logging.INFO, "f", 1, "title %s", (EVIL,), None)
     assert not steers(record.getMessage())

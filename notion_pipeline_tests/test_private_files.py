@@ -40,7 +40,7 @@ def test_private_directory_takes_no_folder_that_all_users_share(tmp_path):
     assert mode(path) == 0o1777
 
 
-def test_private_directory_in_the_place_of_a_file_is_an_error_with_a_cure(tmp_path):
+def test_private_directory_in_the_place_of_a_file_is_an_error_with_a_hint(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(StagingError, match="NOTION_PIPELINE_HOME"):

@@ -58,7 +58,7 @@ def test_a_secret_shows_itself_only_when_asked(known: Secret) -> None:
 
 
 def test_our_errors_never_show_it() -> None:
-    error = AuthorizationError(f"refused {TOKEN}", cure=f"mend {TOKEN}")
+    error = AuthorizationError(f"refused {TOKEN}", hint=f"mend {TOKEN}")
     assert TOKEN not in f"{error} {error!r} {error.args} {error.__dict__}"
 
 

@@ -1,6 +1,6 @@
 """Failures that reach people, by webhook and by mail; each stands only where its variables are set.
 
-`failure_message` names the databases, the reasons and the cures. Slack takes the webhook as it is (an incoming webhook
+`failure_message` names the databases, the reasons and the hints. Slack takes the webhook as it is (an incoming webhook
 of Slack's reads `text`), or by `make_slack_on_run_failure_sensor(text_fn=failure_message, ...)` of dagster-slack.
 """
 

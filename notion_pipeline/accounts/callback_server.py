@@ -123,7 +123,7 @@ def _port_problem(port: int, error: OSError) -> ConfigError:
     reason = "is in use, perhaps by another connect" if taken else f"cannot be used ({error.strerror})"
     return ConfigError(
         f"Port {port}, which Notion sends the browser back to, {reason}.",
-        cure="Free it; or register another redirect URI with the connection and put it into NOTION_REDIRECT_URI; or "
+        hint="Free it; or register another redirect URI with the connection and put it into NOTION_REDIRECT_URI; or "
         "use --no-browser and paste the address that the browser ends at.",
     )
 

@@ -19,7 +19,7 @@ from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_t
 from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile, account_key
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter, account_key
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
@@ -71,7 +71,7 @@ def connected_account(workspace: str, accounts: Sequence[StoredAccount], source:
         others = ", ".join(sorted({account.label for account in accounts}))
         raise AuthorizationError(
             f'No account is connected for workspace "{workspace}".',
-            cure=f"Connect it with `notion-pipeline connect --source {source}`"
+            hint=f"Connect it with `notion-pipeline connect --source {source}`"
             + (f", or name one that is connected in sources.yaml: {others}." if others else "."),
             source=source,
         )
@@ -79,7 +79,7 @@ def connected_account(workspace: str, accounts: Sequence[StoredAccount], source:
         choices = ", ".join(f"{account.bot_id} ({shown_line(account.owner) or 'no owner'})" for account in found)
         raise ConfigError(
             f'Several connected accounts go by "{workspace}": {choices}.',
-            cure="`notion-pipeline accounts` shows which of them work. Put the id of one in the workspace's place in "
+            hint="`notion-pipeline accounts` shows which of them work. Put the id of one in the workspace's place in "
             f"sources.yaml, or end the others, such as with `notion-pipeline disconnect {found[0].bot_id}`.",
             source=source,
         )
@@ -128,7 +128,7 @@ def open_client(
         refuse_plain_http(base_url, project.environ, where="The base URL")
     client = NotionClient(
         auth=_auth(credential, project, base_url, source, log),
-        governor=Governor(
+        rate_limiter=RateLimiter(
             concurrent_requests=limits.concurrent_requests,
             requests_per_minute=limits.requests_per_minute,
             pauses=PauseFile(project.home, credential.account),

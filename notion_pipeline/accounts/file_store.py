@@ -101,7 +101,7 @@ class FileTokenStore:
         except OSError as error:
             raise StagingError(
                 f"There is no room for new tokens in {self._folder}: {error.strerror or error}.",
-                cure="Make room there, or mend the permissions; then try again.",
+                hint="Make room there, or mend the permissions; then try again.",
             ) from None
 
         def give_back() -> None:
@@ -138,7 +138,7 @@ class FileTokenStore:
         except OSError as error:
             raise StagingError(
                 f"The tokens of {account.label} cannot be written to {self._folder}: {error.strerror or error}.",
-                cure="Make room there, or mend the permissions.",
+                hint="Make room there, or mend the permissions.",
             ) from None
         else:
             del self._rooms[reserved]
@@ -164,7 +164,7 @@ class FileTokenStore:
         except OSError as error:
             raise StagingError(
                 f"The tokens in {self._folder} cannot be locked: {error.strerror or error}.",
-                cure="Make room there, or mend the permissions.",
+                hint="Make room there, or mend the permissions.",
             ) from None
         return lock.release
 
@@ -247,7 +247,7 @@ class FileTokenStore:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise _DamagedError(
                 f"{path} holds no account: it was damaged.",
-                cure="Remove the file, then connect the account again with `notion-pipeline connect`.",
+                hint="Remove the file, then connect the account again with `notion-pipeline connect`.",
             ) from None
         if not current:
             self._seal_anew(path, account.bot_id)
@@ -283,7 +283,7 @@ def _check_private(path: Path, allowed: int) -> None:
         raise ConfigError(
             f"{path} is open to other users of this machine (mode {mode:04o}, allowed: {allowed:04o}), "
             "and tokens are kept there.",
-            cure=f"Close it with `chmod {allowed:o} {path}`. If others could have read it, disconnect and connect "
+            hint=f"Close it with `chmod {allowed:o} {path}`. If others could have read it, disconnect and connect "
             "the account again.",
         )
 
@@ -293,7 +293,7 @@ def _check_owner(path: Path) -> os.stat_result:
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigError(
             f"{path} belongs to another user of this machine; tokens are not kept where others can change them.",
-            cure="Point NOTION_PIPELINE_HOME at a folder of your own.",
+            hint="Point NOTION_PIPELINE_HOME at a folder of your own.",
         )
     return found
 
@@ -302,6 +302,6 @@ def _wrong_key(path: Path, *, is_set: bool) -> ConfigError:
     said = "is another one" if is_set else "is not set"
     return ConfigError(
         f"The tokens in {path} are encrypted with {KEY_VARIABLE}, which {said}.",
-        cure=f"Set the key they were written with; after a change put the old one behind the new one "
+        hint=f"Set the key they were written with; after a change put the old one behind the new one "
         f"({KEY_VARIABLE}=new,old). If it is lost, remove the file and connect again with `notion-pipeline connect`.",
     )

@@ -1,7 +1,7 @@
 """Notion's OAuth endpoints, a request each (notion-api.md section 12). Who may refresh, and when, is oauth_auth's.
 
 A failure that may pass is a TransientFailure and an ordered pause a RateLimited, as the client's are, so that the
-client repeats them by its own rules; commands repeat with `patiently`.
+client repeats them by its own rules; commands repeat with `with_retries`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class OAuthClient:
         if missing:
             raise ConfigError(
                 f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-                cure=f"Create a public connection at {CONNECTIONS_PAGE}, give it the redirect URI {redirect_uri}, and "
+                hint=f"Create a public connection at {CONNECTIONS_PAGE}, give it the redirect URI {redirect_uri}, and "
                 f"put its client id and secret into {project.root / '.env'} as {CLIENT_ID}=... and {CLIENT_SECRET}=... "
                 "(or use `notion-pipeline connect --token` with an internal connection).",
             )
@@ -126,25 +126,25 @@ class OAuthClient:
             detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "))
             raise TransientFailure(
                 f"Notion could not be reached at {self.base_url} for its tokens ({detail})",
-                cure="Check the network and NOTION_API_URL, then try again.",
+                hint="Check the network and NOTION_API_URL, then try again.",
             ) from None
         return _answer(response)
 
 
-def patiently(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+def with_retries(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
     """What `ask` gives, asked again a few times where the failure may pass, for commands that somebody watches."""
     for attempt in range(1, PATIENT_ATTEMPTS + 1):
         try:
             return ask()
         except TransientFailure as failure:
-            wait, last, cure = 0.5 * 2.0**attempt, failure.message, failure.cure
+            wait, last, hint = 0.5 * 2.0**attempt, failure.message, failure.hint
         except RateLimited as refusal:
-            wait, last, cure = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})", ""
+            wait, last, hint = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})", ""
         if attempt < PATIENT_ATTEMPTS and wait <= PATIENT_SECONDS:
             sleep(wait)
             continue
         break
-    raise RetryableNotionError(f"{last}.", cure=cure or "Try again later.")
+    raise RetryableNotionError(f"{last}.", hint=hint or "Try again later.")
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def disconnected(account: StoredAccount, source: str, refusal: AuthorizationErro
     return AuthorizationError(
         f"The account was disconnected: Notion no longer lets it into workspace {account.label}.{why} "
         "All tables stay as they are.",
-        cure=f"{again} with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
+        hint=f"{again} with `notion-pipeline connect{option}`; the next sync goes on where the last one was.",
         status=refusal.status if refusal else None,
         code=refusal.code if refusal else None,
         request_id=refusal.request_id if refusal else None,
@@ -198,12 +198,12 @@ def _refuse(response: httpx.Response, said: dict[str, Any], code: str) -> NoRetu
             raise not_notions(response, "tokens")
         raise TransientFailure(f"Notion's answer about tokens cannot be used: HTTP {status} {code}".rstrip())
     parts = [f"{status} {code}", *([f'"{message}"'] if message else [])]
-    cure = "Try again with `notion-pipeline connect`."
+    hint = "Try again with `notion-pipeline connect`."
     if code in ("invalid_client", "unauthorized_client"):
-        cure = f"Copy {CLIENT_ID} and {CLIENT_SECRET} again from the connection's settings at {CONNECTIONS_PAGE}."
+        hint = f"Copy {CLIENT_ID} and {CLIENT_SECRET} again from the connection's settings at {CONNECTIONS_PAGE}."
     raise OAuthRefusedError(
         f"Notion refuses to give tokens: {', '.join(parts)}.",
-        cure=cure,
+        hint=hint,
         status=status,
         code=code,
         request_id=request_id or None,

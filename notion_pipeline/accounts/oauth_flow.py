@@ -82,7 +82,7 @@ class Authorization:
     def _cancelled(self) -> Reply:
         self.outcome = AuthorizationError(
             "Access was cancelled in Notion; nothing was connected.",
-            cure=f"Run `{self._command}` again and press Allow access.",
+            hint=f"Run `{self._command}` again and press Allow access.",
             code="access_denied",
         )
         return pages.cancelled(self._command)
@@ -90,7 +90,7 @@ class Authorization:
     def _refused(self, error: str, description: str) -> Reply:
         self.outcome = AuthorizationError(
             f"Notion did not authorise: {error}{f' ({description})' if description else ''}.",
-            cure="Compare NOTION_CLIENT_ID and NOTION_REDIRECT_URI with the connection's settings in Notion.",
+            hint="Compare NOTION_CLIENT_ID and NOTION_REDIRECT_URI with the connection's settings in Notion.",
             code=error,
         )
         return pages.refused_by_notion(error, description, self._command)

@@ -13,7 +13,7 @@ from typing import Any
 
 from notion_pipeline.accounts import callback_pages
 from notion_pipeline.accounts.credentials import Credential, open_client
-from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, patiently
+from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, with_retries
 from notion_pipeline.accounts.oauth_flow import Connected
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_refresh import LOCK_SECONDS
@@ -31,7 +31,7 @@ _SEARCH = {"filter": {"property": "object", "value": "data_source"}, "page_size"
 
 
 @dataclass(frozen=True)
-class Sight:
+class VisibleDatabases:
     """How many databases an account sees.
 
     Attributes:
@@ -64,7 +64,7 @@ def locked(store: TokenStore, bot_id: str) -> Iterator[None]:
     give_up_at = time.monotonic() + LOCK_SECONDS
     while (release := store.try_lock(bot_id)) is None:
         if time.monotonic() > give_up_at:
-            raise RetryableNotionError("Another process is refreshing this account's tokens.", cure="Try again later.")
+            raise RetryableNotionError("Another process is refreshing this account's tokens.", hint="Try again later.")
         time.sleep(0.05)
     try:
         yield
@@ -77,7 +77,7 @@ _ADDING = (("What to do next: go back to the terminal, where the source is set u
 
 
 @dataclass(frozen=True)
-class Keeper:
+class AccountSetup:
     """Keeps what a project was authorised for.
 
     Attributes:
@@ -99,10 +99,10 @@ class Keeper:
             AuthorizationError, RetryableNotionError: Notion refused the code, or could not be reached.
             ConfigError, StagingError: The account cannot be kept.
         """
-        account = patiently(lambda: self._exchange(code))
-        sight = look(account, self.project)
+        account = with_retries(lambda: self._exchange(code))
+        visible = look(account, self.project)
         steps, snippet = _ADDING if self.adding else next_steps(account, self.sources, self.wanted)
-        return Connected(account, callback_pages.connected(account.label, str(sight), steps, snippet))
+        return Connected(account, callback_pages.connected(account.label, str(visible), steps, snippet))
 
     def _exchange(self, code: str) -> StoredAccount:
         with uninterrupted("the tokens that Notion is giving"), room_for(self.store):
@@ -112,7 +112,9 @@ class Keeper:
         return account
 
 
-def keep_token(token: str, variable: str, project: Project, store: TokenStore) -> tuple[StoredAccount, Sight]:
+def keep_token(
+    token: str, variable: str, project: Project, store: TokenStore
+) -> tuple[StoredAccount, VisibleDatabases]:
     """Keeps an internal connection's token in the place of a variable, once Notion has taken it.
 
     Raises:
@@ -121,7 +123,7 @@ def keep_token(token: str, variable: str, project: Project, store: TokenStore) -
     try:
         me = asyncio.run(_me(Credential("connect", token=Secret(token)), project))
     except AuthorizationError as error:
-        error.cure = (
+        error.hint = (
             f"Copy it again from {CONNECTIONS_PAGE}, and run `notion-pipeline connect --token --variable {variable}`."
         )
         raise
@@ -176,7 +178,7 @@ def _is_dead(account: StoredAccount, project: Project) -> bool:
     return False
 
 
-def look(account: StoredAccount, project: Project) -> Sight:
+def look(account: StoredAccount, project: Project) -> VisibleDatabases:
     """How many databases the account sees, as far as search finds them in a short time."""
     seen: set[str] = set()
 
@@ -187,10 +189,10 @@ def look(account: StoredAccount, project: Project) -> Sight:
     try:
         asyncio.run(count())
     except asyncio.TimeoutError:
-        return Sight(len(seen), all_counted=False) if seen else Sight(None)
+        return VisibleDatabases(len(seen), all_counted=False) if seen else VisibleDatabases(None)
     except NotionPipelineError:
-        return Sight(None)  # the account is kept all the same; a sync says what is wrong
-    return Sight(len(seen))
+        return VisibleDatabases(None)  # the account is kept all the same; a sync says what is wrong
+    return VisibleDatabases(len(seen))
 
 
 async def _search(client: NotionClient, seen: set[str]) -> None:

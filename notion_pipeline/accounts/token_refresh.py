@@ -122,7 +122,7 @@ class OAuthAuth(httpx.Auth):
                 raise RetryableNotionError(
                     f"Another process has been refreshing the tokens of {self._account.label} for "
                     f"{LOCK_SECONDS:.0f} s.",
-                    cure="End it if it hangs, then sync again.",
+                    hint="End it if it hangs, then sync again.",
                 )
             await asyncio.sleep(LOCK_POLL_SECONDS)
         return release
@@ -186,7 +186,7 @@ def _in_our_words() -> Iterator[None]:
         redact_error(error)
         raise StagingError(
             f"The token store failed ({type(error).__name__}: {error}).",
-            cure="Mend what NOTION_PIPELINE_TOKEN_STORE names. If it failed to keep new tokens, connect again.",
+            hint="Mend what NOTION_PIPELINE_TOKEN_STORE names. If it failed to keep new tokens, connect again.",
         ) from None
 
 

@@ -95,7 +95,7 @@ def open_store(project: Project) -> TokenStore:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f'{STORE_VARIABLE} is "{named}", which cannot be loaded ({type(error).__name__}: {error}).',
-            cure="Name a function as package.module:function; it is called with the project and gives a store.",
+            hint="Name a function as package.module:function; it is called with the project and gives a store.",
         ) from None
     store: TokenStore = factory(project)
     return store

@@ -72,7 +72,7 @@ def check_file_name(path: Path, schemas: Iterable[str]) -> None:
         raise ConfigError(
             f'The catalog {path} has the name of source "{name}": DuckDB could not tell {name}.databases of the '
             "source from that of the file.",
-            cure="Name the file otherwise, such as catalog.duckdb (NOTION_PIPELINE_CATALOG, or catalog: in "
+            hint="Name the file otherwise, such as catalog.duckdb (NOTION_PIPELINE_CATALOG, or catalog: in "
             "sources.yaml).",
         )
 
@@ -175,7 +175,7 @@ class Catalog:
         if not self.path.parent.is_dir():
             raise CatalogError(
                 f"The catalog {self.path} cannot be written: its folder does not exist.",
-                cure="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
+                hint="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
             )
         opening = self._kept or self._open(is_writing=True)
         connection = opening.connection
@@ -210,7 +210,7 @@ class Catalog:
         if file in _OPENED.openings:
             raise CatalogBusyError(
                 f"The catalog {self.path} cannot be written: this thread has it open already.",
-                cure="Write after the block that has it open.",
+                hint="Write after the block that has it open.",
             )
         lock = CatalogLock(file, exclusive=is_writing)
 
@@ -267,10 +267,10 @@ class Catalog:
             if _is_busy(error):
                 raise CatalogBusyError(
                     f"The catalog {self.path} was held by {_holder(error)} for {self._wait_seconds:.0f} s.",
-                    cure="Close what holds it and sync again: what was read is kept, and the next run commits it.",
+                    hint="Close what holds it and sync again: what was read is kept, and the next run commits it.",
                 ) from error
             kind = CatalogMemoryError if _is_out_of_memory(error) else CatalogError
-            raise kind(f"The catalog {self.path} cannot be {done}: {reason(error)}", cure=_cure(error)) from error
+            raise kind(f"The catalog {self.path} cannot be {done}: {reason(error)}", hint=_hint(error)) from error
 
 
 def _pause(state: RetryCallState) -> float:
@@ -327,7 +327,7 @@ def reason(error: BaseException) -> str:
     return " ".join(line for line in lines if line.strip("^")) or type(error).__name__
 
 
-def _cure(error: BaseException) -> str:
+def _hint(error: BaseException) -> str:
     """What to do about it; only what it says itself is spoken of."""
     said = reason(error)
     held = "It holds what it held before."

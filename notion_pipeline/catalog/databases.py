@@ -84,7 +84,7 @@ def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -
     """What the last listings left, by database id; empty before the first."""
     if connection is None or not _exists(connection, source):
         return {}
-    looks = bookkeeping.looks(connection, source)
+    fetches = bookkeeping.last_fetches(connection, source)
     tables = bookkeeping.table_names(connection, source)
     rows = connection.execute(
         f"SELECT id, title, url, data_sources, selected, accessible, created_time FROM {quote(source, 'databases')}"
@@ -98,8 +98,8 @@ def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -
             selected=row[4],
             accessible=row[5],
             created_time=row[6],
-            marks=looks.get(row[0], (None, None))[0],
-            asked_at=looks.get(row[0], (None, None))[1],
+            search_digest=fetches.get(row[0], (None, None))[0],
+            asked_at=fetches.get(row[0], (None, None))[1],
             tables=tuple(tables.get(entry["id"]) or entry["table_name"] for entry in row[3] or []),
         )
         for row in rows
@@ -153,7 +153,7 @@ def write_databases(
         else:
             row = [*_container(database, database.raw), *values]
             _write(connection, table, database.id, all_names, row, is_new=database.id not in before)
-            bookkeeping.note_look(connection, source.name, database.id, database.marks, now)
+            bookkeeping.note_fetch(connection, source.name, database.id, database.search_digest, now)
     return [
         ListedStream(
             database_id=database.id,
@@ -306,11 +306,11 @@ def _name(
     if stuck:
         databases = [replace(d, table=None) if stuck & {key for key, _ in d.data_sources} else d for d in databases]
         names = table_names(databases, held=held, foreign=foreign, prefix=source.table_prefix)
-    standing = [(r.old, r.new) for r in names.renames if states[r.data_source_id].has_table]
-    _rename_tables(connection, source.name, standing, {*present, *names.tables.values()})
-    for old, new in standing:
+    current = [(r.old, r.new) for r in names.renames if states[r.data_source_id].has_table]
+    _rename_tables(connection, source.name, current, {*present, *names.tables.values()})
+    for old, new in current:
         say(f"The table {source.name}.{old} is called {source.name}.{new} now, as sources.yaml says.")
-    if standing and (views := views_over(connection, source.name, [old for old, _ in standing])):
+    if current and (views := views_over(connection, source.name, [old for old, _ in current])):
         say(
             f"Views that are not ours ask for tables by names that these do not have any more, and fail until they are "
             f"made anew: {', '.join(views)}."

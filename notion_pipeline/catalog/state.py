@@ -104,7 +104,7 @@ def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
     return is_table(connection, ("_notion_pipeline", "reads"))
 
 
-def looks(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
+def last_fetches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
     """Of each database what search showed of it when it was last asked for, and when that was."""
     if not is_table(connection, ("_notion_pipeline", "looks")):  # a catalog that an earlier version wrote
         return {}
@@ -114,7 +114,7 @@ def looks(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def note_look(
+def note_fetch(
     connection: duckdb.DuckDBPyConnection, source: str, database_id: str, marks: str | None, at: datetime
 ) -> None:
     """Remembers when a database was asked for, and what search showed of it then."""

@@ -82,9 +82,9 @@ def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
 def _ids_in_standing(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], columns: Sequence[Column]
 ) -> Iterator[str]:
-    standing = column_types(connection, table)
+    current = column_types(connection, table)
     for column in columns:
-        if standing.get(column.column) == column.duckdb_type:
+        if current.get(column.column) == column.duckdb_type:
             yield from _ids_in(table, column)
 
 

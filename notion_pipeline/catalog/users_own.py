@@ -69,7 +69,7 @@ class Index:
         elif _mentions(rest, renamed):
             raise CatalogError(
                 f"The index {quote(self.name)} on {'.'.join(table)} is made of columns that are renamed now.",
-                cure="Drop it, sync again, then make it anew.",
+                hint="Drop it, sync again, then make it anew.",
             )
         return f"CREATE {found['unique'] or ''}INDEX {quote(self.name)} ON {quote(*table)} {rest}"
 
@@ -112,7 +112,7 @@ def constraints(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], r
         elif any(name in renamed for name in columns):
             raise CatalogError(
                 f"The constraint {written} on {'.'.join(table)} is made of columns that are renamed now.",
-                cure="Make the table without it, sync again, then with it.",
+                hint="Make the table without it, sync again, then with it.",
             )
         else:
             found.append(written)
@@ -151,7 +151,7 @@ def make_indexes(
         except duckdb.Error as error:
             raise CatalogError(
                 f"The index {quote(index.name)} on {'.'.join(table)} cannot be kept: {reason(error)}",
-                cure="The table keeps what it held. Drop the index, then sync again.",
+                hint="The table keeps what it held. Drop the index, then sync again.",
             ) from error
         if index.comment:
             connection.execute(f"COMMENT ON INDEX {quote(table[0], index.name)} IS {text(index.comment)}")
@@ -187,7 +187,7 @@ def naming_what_is_in_the_way(
         raise CatalogError(
             f"The table {'.'.join(table)} cannot be brought up to date with what is not ours on it: {', '.join(own)}. "
             f"DuckDB says: {reason(error)}",
-            cure="The table keeps what it held. Drop what DuckDB cannot keep, sync again, then make it anew.",
+            hint="The table keeps what it held. Drop what DuckDB cannot keep, sync again, then make it anew.",
         ) from error
 
 

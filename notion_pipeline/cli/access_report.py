@@ -79,7 +79,7 @@ async def identity(source: Source, project: Project, *, seconds: float) -> Ident
 
 
 @dataclass(frozen=True)
-class Sight:
+class AccessReport:
     """What an account sees.
 
     Attributes:
@@ -98,7 +98,7 @@ class Sight:
 
 async def look(
     source: Source, project: Project, before: Mapping[str, KnownDatabase], names: KnownNames | None = None
-) -> Sight:
+) -> AccessReport:
     """Lists the databases as a sync does.
 
     Args:
@@ -120,7 +120,7 @@ async def look(
         resolution = resolve_listing(source, listing.databases, before, names or KnownNames(), listing.failures)
         selected = [found for found in listing.databases if resolution.source.selects(found.id, found.title)]
         hidden, unclear = await _hidden_relations(client, selected, listing.databases)
-    return Sight(listing, resolution, tuple(notes), tuple(hidden), tuple(unclear))
+    return AccessReport(listing, resolution, tuple(notes), tuple(hidden), tuple(unclear))
 
 
 async def _hidden_relations(
@@ -174,7 +174,7 @@ async def _sees(client: NotionClient, data_source_id: str) -> NotionError | None
 
 
 def unseen(
-    sight: Sight, known: Mapping[str, KnownDatabase], gone: Iterable[GoneDatabase], named: Iterable[str] = ()
+    report: AccessReport, known: Mapping[str, KnownDatabase], gone: Iterable[GoneDatabase], named: Iterable[str] = ()
 ) -> list[GoneDatabase]:
     """The databases that are not seen any more: retired by listings before, gone since, or named and not to be had.
 
@@ -183,7 +183,7 @@ def unseen(
         gone: Those that the catalog has as gone.
         named: Ids that sources.yaml names.
     """
-    listing = sight.listing
+    listing = report.listing
     seen = {database.id for database in listing.databases}
     # What Notion says now is newer than what the catalog has.
     found = {d.id: replace(d, reason=listing.gone.get(d.id, d.reason)) for d in gone if d.id not in seen}
@@ -194,10 +194,10 @@ def unseen(
     return list(found.values())
 
 
-def named_in_vain(sight: Sight, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
+def named_in_vain(report: AccessReport, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
     """Those of the gone databases that sources.yaml names, by id or by what no database that is seen is called."""
-    source = sight.resolution.source
-    listed = [(database.id, database.title) for database in sight.listing.databases]
+    source = report.resolution.source
+    listed = [(database.id, database.title) for database in report.listing.databases]
     named = [("select", entry) for entry in source.select] + [("streams", entry) for entry in source.streams]
     entries = [
         (key, entry) for key, entry in named if not any(source.names(key, entry, *database) for database in listed)
@@ -210,16 +210,16 @@ def named_in_vain(sight: Sight, gone: Iterable[GoneDatabase]) -> list[GoneDataba
     ]
 
 
-def findings(sight: Sight, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()) -> list[str]:
+def findings(report: AccessReport, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()) -> list[str]:
     """What a person should know of a listing, a line each.
 
     Args:
         known: The databases that were accessible at the last listing, by id.
         gone: Those that are not seen any more.
     """
-    listing = sight.listing
-    lines = [entry.sentence() for entry in sight.resolution.unmatched if not entry.is_mistake]
-    lines += sight.resolution.renamed
+    listing = report.listing
+    lines = [entry.sentence() for entry in report.resolution.unmatched if not entry.is_mistake]
+    lines += report.resolution.renamed
     for way, words in _ONE_WAY.items():
         alone = [database for database in listing.databases if database.found_by == {way}]
         if alone:
@@ -228,22 +228,24 @@ def findings(sight: Sight, known: Mapping[str, KnownDatabase], gone: Sequence[Go
     lines += [f"Not seen any more: {database.describe()}." for database in told[:_NAMED_AT_MOST]]
     if len(told) > _NAMED_AT_MOST:
         lines.append(f"Not seen any more: {len(told) - _NAMED_AT_MOST} others.")
-    if sight.hidden:
-        lines.append(f"Relations that look empty, since their target is not shared: {_named(sight.hidden, quotes='')}.")
-    if sight.unclear:
-        lines.append(f"Relations whose target could not be looked at: {_named(sight.unclear, quotes='')}.")
-    return [*lines, *sight.notes]
+    if report.hidden:
+        lines.append(
+            f"Relations that look empty, since their target is not shared: {_named(report.hidden, quotes='')}."
+        )
+    if report.unclear:
+        lines.append(f"Relations whose target could not be looked at: {_named(report.unclear, quotes='')}.")
+    return [*lines, *report.notes]
 
 
-def mistakes(sight: Sight) -> list[str]:
+def mistakes(report: AccessReport) -> list[str]:
     """What sources.yaml names and nothing fits, so that a sync would not do what is meant: a line each."""
-    source = sight.resolution.source
-    lines = sight.resolution.mistakes
-    for database in sight.listing.databases:
+    source = report.resolution.source
+    lines = report.resolution.mistakes
+    for database in report.listing.databases:
         label = f'"{shown_line(database.title) or "Untitled"}" ({database.id})'
         if not source.selects(database.id, database.title):
             continue
-        if (reason := sight.resolution.held_back.get(database.id)) is not None:
+        if (reason := report.resolution.held_back.get(database.id)) is not None:
             lines.append(f"{label}: {reason}")
         schemas = [member.raw for member in database.data_sources]
         names = unresolved_exclusions(source, database.id, database.title)

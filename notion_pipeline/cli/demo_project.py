@@ -17,7 +17,7 @@ _GIT_IGNORE = "# The demo can be deleted and made again at any time.\n*\n"
 _OTHERS = ("NOTION_", "DAGSTER_")
 
 
-def lay_down(folder: Path, url: str, token: str) -> Project:
+def write_demo_project(folder: Path, url: str, token: str) -> Project:
     """The project in `folder`, made or brought up to date; what earlier demos synced there stays.
 
     Raises:
@@ -27,7 +27,7 @@ def lay_down(folder: Path, url: str, token: str) -> Project:
     is_ours = env_file.is_file() and env_file.read_text(encoding="utf-8", errors="replace").startswith(_MARK)
     if folder.exists() and not is_ours and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(
-            f"{folder} exists and is not the demo's.", cure="Choose another folder with --dir; it is made if need be."
+            f"{folder} exists and is not the demo's.", hint="Choose another folder with --dir; it is made if need be."
         )
     folder.mkdir(parents=True, exist_ok=True)
     env_file.write_text(f"{_MARK}\nNOTION_API_URL={url}\nNOTION_TOKEN={token}\n", encoding="utf-8")

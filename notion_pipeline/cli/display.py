@@ -53,7 +53,7 @@ class Display(Protocol):
 def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) -> Display:
     """Bars where somebody sees them move, lines otherwise."""
     kind = Bars if console.is_terminal else Lines
-    return kind(console, tally, source, Hearing(logging.DEBUG if verbose else logging.WARNING))
+    return kind(console, tally, source, LogFilter(logging.DEBUG if verbose else logging.WARNING))
 
 
 def output(file_width: int = _FILE_WIDTH) -> Console:
@@ -108,7 +108,7 @@ class Record:
     styles: Mapping[int, str] = field(default_factory=dict)
 
 
-class Hearing:
+class LogFilter:
     """Which lines of the log are worth a look: warnings, and any that comes when nothing was heard for a while.
 
     A run at work shows its numbers; where these stand still, the log says what is waited for.
@@ -134,11 +134,11 @@ class Hearing:
 class Lines:
     """A line when a database is done, and every few seconds for one whose read takes long."""
 
-    def __init__(self, console: Console, tally: Tally, source: str, hearing: Hearing) -> None:
+    def __init__(self, console: Console, tally: Tally, source: str, log_filter: LogFilter) -> None:
         self.tally = tally
         self._console = console
         self._source = source
-        self._hearing = hearing
+        self._hearing = log_filter
         self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS)
 
     def __enter__(self) -> Lines:
@@ -180,10 +180,10 @@ class Lines:
 class Bars:
     """A bar for the run and one for each database that is being read."""
 
-    def __init__(self, console: Console, tally: Tally, source: str, hearing: Hearing) -> None:
+    def __init__(self, console: Console, tally: Tally, source: str, log_filter: LogFilter) -> None:
         self.tally = tally
         self._console = console
-        self._hearing = hearing
+        self._hearing = log_filter
         self._bars = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),

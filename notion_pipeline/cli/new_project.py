@@ -19,19 +19,19 @@ FILES = {
 }
 
 
-def lay_down(folder: Path) -> list[str]:
+def write_project(folder: Path) -> list[str]:
     """Makes the files of a project in `folder`, which is made if need be; their names.
 
     Raises:
         ConfigError: One of them is there already, and nothing was written; or the folder cannot be written.
     """
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file.", cure="Name a folder; it is made if need be.")
+        raise ConfigError(f"{folder} is a file.", hint="Name a folder; it is made if need be.")
     there = [name for name in FILES if (folder / name).exists() or (folder / name).is_symlink()]
     if there:
         raise ConfigError(
             f"{folder} holds {', '.join(there)} already; nothing was written.",
-            cure="Choose another folder, or move what is there out of the way.",
+            hint="Choose another folder, or move what is there out of the way.",
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

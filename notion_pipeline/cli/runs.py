@@ -37,7 +37,7 @@ Say = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class SyncRequest:
     """What to sync of a source.
 
     Attributes:
@@ -53,7 +53,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class LandedDatabase:
+class SyncedDatabase:
     """What a run committed of one database, in the numbers of its materialization."""
 
     source: str
@@ -81,7 +81,7 @@ class Outcome:
     success: bool
     interrupted: bool
     databases_listed: int | None = None
-    landed: list[LandedDatabase] = field(default_factory=list)
+    synced: list[SyncedDatabase] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -116,7 +116,7 @@ def _made_by_one(project: Project) -> FileLock:
 
 
 def run_sync(
-    project: Project, sources: Sources, instance: DagsterInstance, wish: Wish, *, progress: Progress, say: Say
+    project: Project, sources: Sources, instance: DagsterInstance, request: SyncRequest, *, progress: Progress, say: Say
 ) -> Outcome:
     """One run of `S_sync`.
 
@@ -128,14 +128,14 @@ def run_sync(
         build_definitions(project, sources, progress=_Announcer(progress)),
         dg.Definitions(loggers={"console": _terminal_logger(say)}),
     )
-    result = definitions.resolve_job_def(f"{wish.source}_sync").execute_in_process(
-        run_config=_run_config(wish),
+    result = definitions.resolve_job_def(f"{request.source}_sync").execute_in_process(
+        run_config=_run_config(request),
         instance=instance,
         tags={LAUNCHED_BY: COMMAND_LINE},
-        asset_selection=[dg.AssetKey([wish.source, "databases"])] if wish.listing_only else None,
+        asset_selection=[dg.AssetKey([request.source, "databases"])] if request.listing_only else None,
         raise_on_error=False,
     )
-    return _outcome(instance, wish.source, result)
+    return _outcome(instance, request.source, result)
 
 
 class _Announcer:
@@ -188,15 +188,15 @@ def _terminal_logger(say: Say) -> dg.LoggerDefinition:
     return dg.LoggerDefinition(make)
 
 
-def _run_config(wish: Wish) -> dict[str, Any]:
+def _run_config(request: SyncRequest) -> dict[str, Any]:
     config: dict[str, Any] = {"loggers": {"console": {}}}
     asked: dict[str, Any] = {}
-    if wish.streams:
-        asked["databases"] = list(wish.streams)
-    if wish.full:
+    if request.streams:
+        asked["databases"] = list(request.streams)
+    if request.full:
         asked["sync_type"] = "FULL_TABLE"
-    if asked and not wish.listing_only:
-        config["ops"] = {f"{wish.source}__database": {"config": asked}}
+    if asked and not request.listing_only:
+        config["ops"] = {f"{request.source}__database": {"config": asked}}
     return config
 
 
@@ -215,14 +215,14 @@ def _outcome(instance: DagsterInstance, source: str, result: ExecuteInProcessRes
         success=result.success,
         interrupted=interrupted,
         databases_listed=int(str(listed[-1])) if listed else None,
-        landed=[_landed(source, event) for event in materializations if event.partition and "stream" in event.metadata],
+        synced=[_synced(source, event) for event in materializations if event.partition and "stream" in event.metadata],
         failures=failures,
     )
 
 
-def _landed(source: str, event: dg.AssetMaterialization) -> LandedDatabase:
+def _synced(source: str, event: dg.AssetMaterialization) -> SyncedDatabase:
     values = {name: entry.value for name, entry in event.metadata.items()}
-    return LandedDatabase(
+    return SyncedDatabase(
         source=source,
         title=str(values.get("database_title", "")),
         stream=str(values["stream"]),

@@ -95,7 +95,7 @@ def resolve_token(account: TokenAccount, project: Project, source_name: str) -> 
     if not token:
         raise ConfigError(
             f"{variable} is not set.",
-            cure=f"Create a connection at {_CONNECTIONS_PAGE}, share your databases with it, and "
+            hint=f"Create a connection at {_CONNECTIONS_PAGE}, share your databases with it, and "
             f"put its token into {env_file} as {variable}=...",
             source=source_name,
         )
@@ -103,7 +103,7 @@ def resolve_token(account: TokenAccount, project: Project, source_name: str) -> 
     if not token.isascii() or not token.isprintable() or set(token) & set(" \"'"):
         raise ConfigError(
             f"{variable} holds no token: there are blanks, quotes or characters in it that tokens do not have.",
-            cure=f"Copy the token again from {_CONNECTIONS_PAGE}.",
+            hint=f"Copy the token again from {_CONNECTIONS_PAGE}.",
             source=source_name,
         )
     return token

@@ -301,7 +301,7 @@ def _wanted(
         if not selected and (problem := nothing_selected(resolution, sum(d.accessible for d in known.values()))):
             raise ConfigError(
                 problem,
-                cure="Mend select and deselect in sources.yaml; `notion-pipeline streams` shows what there is.",
+                hint="Mend select and deselect in sources.yaml; `notion-pipeline streams` shows what there is.",
                 source=source.name,
             )
         return [database.id for database in selected], {}
@@ -331,7 +331,7 @@ def _unknown(
         why = "it is not selected" if accessible else "the connection does not see it any more"
         return ConfigError(
             f'No selected database is called "{entry}": {why}.',
-            cure=f"Look at select and deselect of the source in sources.yaml, then materialize {source.name}/databases."
+            hint=f"Look at select and deselect of the source in sources.yaml, then materialize {source.name}/databases."
             if accessible
             else f"Share it with the connection again, then materialize {source.name}/databases.",
             source=source.name,
@@ -341,7 +341,7 @@ def _unknown(
     )
     return ConfigError(
         f'No selected database is called "{entry}"' + (f', nearest is "{near}".' if near else "."),
-        cure="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
+        hint="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
         source=source.name,
     )
 
@@ -352,7 +352,7 @@ def _forced(context: dg.AssetExecutionContext, config: DatabaseConfig) -> Option
     tag = context.run.tags.get(SYNC_TYPE_TAG)
     if tag is not None and tag not in ForcedSyncType.__members__:
         raise ConfigError(
-            f'The run tag {SYNC_TYPE_TAG} is "{tag}".', cure=f"It may be {' or '.join(ForcedSyncType.__members__)}."
+            f'The run tag {SYNC_TYPE_TAG} is "{tag}".', hint=f"It may be {' or '.join(ForcedSyncType.__members__)}."
         )
     return tag
 

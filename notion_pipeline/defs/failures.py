@@ -1,4 +1,4 @@
-"""What a failed run says to people: the databases, the reasons and the cures, for Dagster's run failure sensors."""
+"""What a failed run says to people: the databases, the reasons and the hints, for Dagster's run failure sensors."""
 
 from typing import Any, Optional
 

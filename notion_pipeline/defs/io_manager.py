@@ -16,7 +16,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import ListedStream, write_databases
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.memory import few_collections
-from notion_pipeline.catalog.read.current_tables import standing_tables
+from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.gone import gone_databases
 from notion_pipeline.catalog.read.tables import publish, read_tables, tables_of_database
 from notion_pipeline.catalog.resolved import keep_names
@@ -25,10 +25,10 @@ from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.metadata import (
+    current_metadata,
     listing_metadata,
     partition_path,
     skipped_metadata,
-    standing_metadata,
     sync_metadata,
     table_metadata,
 )
@@ -36,7 +36,7 @@ from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.run_locks import shows_life
 from notion_pipeline.defs.tables import materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError, StagingError
-from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.listing.databases import Listing
 from notion_pipeline.listing.resolution import Resolution
@@ -79,7 +79,7 @@ class ReadsHandover:
 
 
 @dataclass
-class LandedDatabase:
+class LoadedDatabase:
     """What a partition shows of a database that landed, and what each of its tables does, by table name."""
 
     partition: dict[str, Any]
@@ -174,7 +174,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         # A run launched without a partition: Dagster logs no key's materialization, so each is said at once. Of a
         # run over keys Dagster says so itself at the end, unless the run fails.
         at_once = not context.has_asset_partitions
-        landed: dict[str, LandedDatabase] = {}
+        landed: dict[str, LoadedDatabase] = {}
         failed: dict[str, tuple[str, list[Exception]]] = {}
         tables_came = False
         try:
@@ -215,9 +215,9 @@ class CatalogIOManager(dg.ConfigurableIOManager):
 
     def _land_database(
         self, context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
-    ) -> LandedDatabase | None:
+    ) -> LoadedDatabase | None:
         """Commits what was read of a database; None where nothing was. What fails here joins its failures."""
-        results: list[tuple[Extract, Landed]] = []
+        results: list[tuple[Extract, LoadResult]] = []
         try:
             if database.extracts:
                 results = commit_database(catalog, source, database, context.run_id)
@@ -240,24 +240,24 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 f"({extract.counts.api_requests:,} requests)"
             )
         if results:
-            by_table: dict[str, list[tuple[Extract, Landed]]] = {}
+            by_table: dict[str, list[tuple[Extract, LoadResult]]] = {}
             for extract, result in results:
                 by_table.setdefault(_bare(result.table), []).append((extract, result))
             tables = {
                 table: table_metadata(database, sync_metadata(database, own), source.name, own[0][0].data_source_name)
                 for table, own in by_table.items()
             }
-            return LandedDatabase(sync_metadata(database, results), tables)
+            return LoadedDatabase(sync_metadata(database, results), tables)
         if not database.already_committed or database.failures:
             return None
         with catalog.reading() as connection:
-            standing = standing_tables(connection, source.name, database.database_id)
+            current = current_tables(connection, source.name, database.database_id)
         unsaid = {
-            _bare(table.table): table_metadata(database, standing_metadata(database, [(state, table)]), source.name, "")
-            for state, table in standing
+            _bare(table.table): table_metadata(database, current_metadata(database, [(state, table)]), source.name, "")
+            for state, table in current
             if not _is_said(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
         }
-        return LandedDatabase(skipped_metadata(database, standing), unsaid)
+        return LoadedDatabase(skipped_metadata(database, current), unsaid)
 
 
 def _each(groups: Generator[list[DatabaseExtract], None, None], catalog: Catalog) -> Iterator[DatabaseExtract]:
@@ -268,7 +268,7 @@ def _each(groups: Generator[list[DatabaseExtract], None, None], catalog: Catalog
                 yield from group
 
 
-def _tell(context: dg.OutputContext, source: str, database: DatabaseExtract, found: LandedDatabase | None) -> None:
+def _tell(context: dg.OutputContext, source: str, database: DatabaseExtract, found: LoadedDatabase | None) -> None:
     """Says of a database what landed, by table, and why it failed; all again at the end, which may be an hour away."""
     for error in database.failures:
         reason = _reason(database.title, error)
@@ -288,7 +288,7 @@ def _bare(table: str) -> str:
     return table.split(".", 1)[1]
 
 
-def _materialize(context: dg.OutputContext, landed: dict[str, LandedDatabase]) -> None:
+def _materialize(context: dg.OutputContext, landed: dict[str, LoadedDatabase]) -> None:
     for key, found in landed.items():
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=found.partition))
 

@@ -10,7 +10,7 @@ from notion_pipeline.catalog.databases import ListedStream
 from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.state import StreamState
-from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 
 _COUNTS = (
@@ -79,7 +79,7 @@ def _gone_table(gone: Sequence[GoneDatabase]) -> str:
     return "\n".join(["| title | reason | last seen | tables that stay |", "| --- | --- | --- | --- |", *rows])
 
 
-def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Landed]]) -> dict[str, Any]:
+def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, LoadResult]]) -> dict[str, Any]:
     """Of one partition: sums over its data sources, and a table a data source where there are several."""
     began = min(extract.stage.started_at for extract, _ in landed)
     found = {
@@ -106,15 +106,15 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Lan
     return found
 
 
-def skipped_metadata(database: DatabaseExtract, standing: Sequence[tuple[StreamState, Landed]]) -> dict[str, Any]:
+def skipped_metadata(database: DatabaseExtract, current: Sequence[tuple[StreamState, LoadResult]]) -> dict[str, Any]:
     """Of a partition that an earlier attempt of the run committed: the same keys, with its tables as they stand."""
     skipped = {"skipped": "committed by an earlier attempt of this run"}
-    return {**standing_metadata(database, standing), **skipped} if standing else skipped
+    return {**current_metadata(database, current), **skipped} if current else skipped
 
 
-def standing_metadata(database: DatabaseExtract, standing: Sequence[tuple[StreamState, Landed]]) -> dict[str, Any]:
+def current_metadata(database: DatabaseExtract, current: Sequence[tuple[StreamState, LoadResult]]) -> dict[str, Any]:
     """Of tables as they stand, told as a sync that asked for nothing and did nothing to them."""
-    told = _told(database, [table for _, table in standing], [state.sync_type for state, _ in standing])
+    told = _told(database, [table for _, table in current], [state.sync_type for state, _ in current])
     return {**told, "api_requests": 0, "api_retries": 0, "seconds_rate_limited": 0.0}
 
 
@@ -152,7 +152,7 @@ def partition_path(source: str, database_id: str) -> str:
     return f"/assets/{source}/database?view=partitions&partition={database_id}"
 
 
-def _told(database: DatabaseExtract, tables: Sequence[Landed], sync_types: Sequence[str]) -> dict[str, Any]:
+def _told(database: DatabaseExtract, tables: Sequence[LoadResult], sync_types: Sequence[str]) -> dict[str, Any]:
     # A read that was left over and the one after it land in the same table.
     by_table = {result.table: result for result in tables}
     found: dict[str, Any] = {
@@ -198,7 +198,7 @@ def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:
     )
 
 
-def _summary(landed: Landed) -> str:
+def _summary(landed: LoadResult) -> str:
     head = "| rows | read | inserted | updated | unchanged | removed |\n| --- | --- | --- | --- | --- | --- |\n"
     counts = [landed.row_count, *(getattr(landed, name) for name in _COUNTS[:5])]
     columns = "\n".join(

@@ -15,7 +15,7 @@ import dagster as dg
 from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.read.current_tables import standing_tables
+from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, save_tables
 from notion_pipeline.catalog.state import committed_bookmarks
@@ -24,10 +24,10 @@ from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
+    current_metadata,
     link,
     partition_link,
     partition_path,
-    standing_metadata,
     table_metadata,
 )
 from notion_pipeline.defs.reloading import reload_definitions
@@ -180,12 +180,12 @@ def _renamed(
     if not renamed:
         return []
     with catalog.reading() as connection:
-        standing = {table.database_id: standing_tables(connection, source, table.database_id) for _, table in renamed}
+        current = {table.database_id: current_tables(connection, source, table.database_id) for _, table in renamed}
     events: list[Union[dg.AssetMaterialization, dg.AssetObservation]] = []  # noqa: UP007
     for old, table in renamed:
-        own = [entry for entry in standing[table.database_id] if entry[0].data_source_id == table.data_source_id]
+        own = [entry for entry in current[table.database_id] if entry[0].data_source_id == table.data_source_id]
         database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
-        metadata = table_metadata(database, standing_metadata(database, own), source, table.data_source)
+        metadata = table_metadata(database, current_metadata(database, own), source, table.data_source)
         events.append(materialization(source, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
         gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
         events.append(dg.AssetObservation(table_key(source, old), metadata=gone))

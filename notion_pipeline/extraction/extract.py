@@ -78,7 +78,7 @@ class DatabaseExtract:
 
 
 @dataclass(frozen=True)
-class Landed:
+class LoadResult:
     """What one extract did to its table.
 
     Attributes:

@@ -28,7 +28,7 @@ from notion_pipeline.extraction.minute_split import split_minute
 from notion_pipeline.extraction.references import complete_references
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
 from notion_pipeline.extraction.staging import Stage, StagedFile
-from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, Answer, End, WindowQuery
+from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, End, QueryPage, WindowQuery
 from notion_pipeline.extraction.windows import Leaf, Window, edited_since
 from notion_pipeline.extraction.workers import SpareWorkers, WorkerPool
 from notion_pipeline.notion.client import NotionClient
@@ -69,7 +69,7 @@ class ReadCounts:
 
 
 @dataclass(frozen=True)
-class ReadPlan:
+class ReadSettings:
     """What is read of a data source.
 
     Attributes:
@@ -161,7 +161,7 @@ class Extraction:
     def __init__(
         self,
         client: NotionClient,
-        plan: ReadPlan,
+        plan: ReadSettings,
         stage: Stage,
         archived: ArchivedSupport,
         spare: SpareWorkers,
@@ -289,7 +289,7 @@ class Extraction:
                 if restarts > CURSOR_RESTARTS:
                     raise RetryableNotionError(
                         f"Notion's page cursors broke {restarts} times in a row: {error.message}",
-                        cure="Sync again later; the read goes on where it was.",
+                        hint="Sync again later; the read goes on where it was.",
                         status=error.status,
                         code=error.code,
                         request_id=error.request_id,
@@ -340,7 +340,7 @@ class Extraction:
             bound = max(bound, since) if bound else since
         return [edited_since(bound)] if bound else []
 
-    async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: Answer) -> None:
+    async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: QueryPage) -> None:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
         children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
@@ -358,7 +358,7 @@ class Extraction:
             raise UnboundedAnswerError(
                 f"Data source {self._plan.data_source_id} has given {self._stage.rows:,} rows, more than a database of "
                 "Notion's can have, and does not end.",
-                cure=WHO_ANSWERS,
+                hint=WHO_ANSWERS,
                 source=self._client.source,
             )
         self._progress.children.update(str(child.get("id")) for child in children)
@@ -414,7 +414,7 @@ class Extraction:
         if minute is None:
             raise RetryableNotionError(
                 "Notion said that it will not give all rows of a query, and gave none that tells where to go on.",
-                cure="Sync again later; the read goes on where it was.",
+                hint="Sync again later; the read goes on where it was.",
             )
         parts = await split_minute(
             self._client,
@@ -428,7 +428,7 @@ class Extraction:
             raise IncompleteExtractError(
                 "read in part, table unchanged: more than 10,000 pages share created_time "
                 f"{minute.start:%Y-%m-%d %H:%M} UTC, and nothing in this data source splits that minute further.",
-                cure="Add a unique ID property to it in Notion, or move its start_date past that minute.",
+                hint="Add a unique ID property to it in Notion, or move its start_date past that minute.",
             )
         self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
         windows.split_first_minute(window, parts)

@@ -227,5 +227,5 @@ async def _read_items(
             seen.add(cursor)
     raise RetryableNotionError(
         f'Notion did not give all of property "{prop.name}" of page {page_id}: its page cursors lead nowhere.',
-        cure="Sync again later.",
+        hint="Sync again later.",
     )

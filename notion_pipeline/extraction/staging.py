@@ -193,7 +193,7 @@ class Stage:
         except OSError as error:
             raise StagingError(
                 f"What was read could not be kept in {self.directory}: {error.strerror or error}.",
-                cure="Free some room or mend the folder's permissions (NOTION_PIPELINE_HOME), then sync again; "
+                hint="Free some room or mend the folder's permissions (NOTION_PIPELINE_HOME), then sync again; "
                 "the read goes on where it was.",
             ) from error
 

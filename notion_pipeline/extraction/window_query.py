@@ -29,7 +29,7 @@ class End(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryPage:
     """One page of rows.
 
     Attributes:
@@ -86,7 +86,7 @@ class WindowQuery:
             self._pending = asyncio.ensure_future(self._query(body))
         return self._pending
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> QueryPage:
         """The next page.
 
         Raises:
@@ -106,7 +106,7 @@ class WindowQuery:
         if has_more and self._rows >= NOTION_RESULT_CAP:
             # More than Notion gives, so the rest is asked for as what was cut off is.
             has_more, self._capped = False, True
-        return Answer(results, _minutes(results), None if has_more else self._end())
+        return QueryPage(results, _minutes(results), None if has_more else self._end())
 
     @property
     def is_overfull_minute(self) -> bool:

@@ -223,11 +223,11 @@ def _read(home: Path, source: str) -> dict[str, Any]:
 
 
 def _as_json(error: NotionPipelineError) -> dict[str, Any]:
-    return {name: getattr(error, name) for name in ("message", "cure", "source", "database")}
+    return {name: getattr(error, name) for name in ("message", "hint", "source", "database")}
 
 
 def _from_json(raw: dict[str, Any]) -> NotionPipelineError:
-    return NotionPipelineError(raw["message"], cure=raw["cure"], source=raw["source"], database=raw["database"])
+    return NotionPipelineError(raw["message"], hint=raw.get("hint", ""), source=raw["source"], database=raw["database"])
 
 
 def _needed(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> dict[str, Any] | None:

@@ -27,8 +27,8 @@ from notion_pipeline.errors import (
     NotionNotFoundError,
     NotionPipelineError,
     NotionRequestError,
-    about,
     copied,
+    error_context,
     located,
 )
 from notion_pipeline.listing.search import Search, database_of, search_data_sources
@@ -52,7 +52,7 @@ class KnownDatabase:
     """A database as the listings before left it in the catalog, with (id, name) of its data sources.
 
     Attributes:
-        marks: Of its data sources as search showed them when it was last asked for; None where that is not known.
+        search_digest: Digest of its search results at the last GET; None where that is not known.
         asked_at: When it was last asked for by id.
         tables: Of its data sources, without the schema.
     """
@@ -64,7 +64,7 @@ class KnownDatabase:
     selected: bool
     accessible: bool
     created_time: datetime | None = None
-    marks: str | None = None
+    search_digest: str | None = None
     asked_at: datetime | None = None
     tables: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ class ListedDatabase:
         raw: The container as Notion gives it; None where it was not asked for, since the catalog has it.
         data_sources: With their schemas as of now.
         found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
-        marks: Of its data sources as search shows them; None where search does not.
+        search_digest: Digest of its search results; None where search does not show it.
     """
 
     id: str
@@ -96,7 +96,7 @@ class ListedDatabase:
     data_sources: tuple[ListedDataSource, ...]
     found_by: frozenset[str]
     created_time: datetime | None = None
-    marks: str | None = None
+    search_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ async def list_databases(
     found, titles = await _databases(client, asked, search.data_sources)
     # Two ids may lead to one database: its own, and that of a data source that search does not show.
     distinct = {
-        database.id: replace(database, marks=_marks(members.get(database.id, {})))
+        database.id: replace(database, search_digest=_search_digest(members.get(database.id, {})))
         for key, database in found.items()
         if isinstance(database, ListedDatabase) and (key == database.id or database.id not in ways)
     }
@@ -303,7 +303,7 @@ def _incomplete(error: NotionError) -> NotionError:
     return NotionError(
         "Notion's search did not come to its end, so databases that were shared lately may be missing from the "
         f"listing; nothing is retired, and what was known or named is synced all the same. {error.message}",
-        cure=error.cure,
+        hint=error.hint,
         status=error.status,
         code=error.code,
         request_id=error.request_id,
@@ -332,16 +332,16 @@ def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[
     same = [
         before
         for database_id, before in known.items()
-        if before.marks is not None
+        if before.search_digest is not None
         and before.data_sources
-        and before.marks == _marks(found := members.get(database_id, {}))
+        and before.search_digest == _search_digest(found := members.get(database_id, {}))
         and all(isinstance(found.get(member_id, {}).get("properties"), dict) for member_id, _ in before.data_sources)
     ]
     same.sort(key=lambda before: (before.asked_at or _LONG_AGO, before.id))
     return {before.id for before in same[ASKED_IN_TURN:]}
 
 
-def _marks(members: Mapping[str, dict[str, Any]]) -> str | None:
+def _search_digest(members: Mapping[str, dict[str, Any]]) -> str | None:
     """A digest of what search tells of a database by its data sources; None where it tells nothing."""
     if not members:
         return None
@@ -363,7 +363,7 @@ def _as_known(before: KnownDatabase, members: Mapping[str, dict[str, Any]], foun
         ),
         found_by=found_by,
         created_time=before.created_time,
-        marks=before.marks,
+        search_digest=before.search_digest,
     )
 
 
@@ -372,11 +372,11 @@ def _nothing_seen(known: int) -> NothingSharedError:
         return NothingSharedError(
             f"None of the {known} known databases can be seen by the connection any more; "
             "all tables and partitions stay.",
-            cure="Look at the connection in Notion (Settings, Connections): was it removed from its pages?",
+            hint="Look at the connection in Notion (Settings, Connections): was it removed from its pages?",
         )
     return NothingSharedError(
         "The connection sees no database.",
-        cure="In Notion open a page with databases, then its ... menu, Connections, and add the connection; "
+        hint="In Notion open a page with databases, then its ... menu, Connections, and add the connection; "
         "search may need a minute to notice.",
     )
 
@@ -449,7 +449,7 @@ async def _database(
     raw = (await client.database(database_id)).body
     titles[database_id] = plain_title(raw)
     entries = data_source_entries(raw, database_id)
-    with about(database=_label(database_id, plain_title(raw))):
+    with error_context(database=_label(database_id, plain_title(raw))):
         members = await all_or_first_error(
             _member(client, member_id, name, data_sources) for member_id, name in entries
         )
@@ -477,7 +477,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
     if raw.get("in_trash") or raw.get("archived"):
         raise NotionInTrashError(
             f"Database {database_id} is in Notion's trash.",
-            cure="Restore it in Notion, or take it out of sources.yaml.",
+            hint="Restore it in Notion, or take it out of sources.yaml.",
             status=404,
         )
     entries = raw.get("data_sources")
@@ -487,7 +487,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
         raise NotionRequestError(
             f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
             "of another database, or its data sources were moved to another.",
-            cure="Name the original database instead: in Notion open the view's settings and follow its source; or "
+            hint="Name the original database instead: in Notion open the view's settings and follow its source; or "
             "deselect this one.",
             status=200,
         )
@@ -520,7 +520,7 @@ async def _member(
         if not raw.get("in_trash") and not isinstance(raw.get("properties"), dict):
             raise NotionRequestError(
                 f"The answer about data source {member_id} is not as Notion's are: it holds no properties.",
-                cure="Sync again later; if it stays so, deselect the database.",
+                hint="Sync again later; if it stays so, deselect the database.",
                 status=200,
             )
     return None if raw.get("in_trash") else ListedDataSource(member_id, name, raw)
@@ -529,6 +529,6 @@ async def _member(
 def _odd(database_id: str, what: str) -> NotionRequestError:
     return NotionRequestError(
         f"The answer about database {database_id} is not as Notion's are: {what}.",
-        cure="Sync again later; if it stays so, deselect the database.",
+        hint="Sync again later; if it stays so, deselect the database.",
         status=200,
     )

@@ -64,7 +64,7 @@ async def _search_to_its_end(client: NotionClient, search: Search, log: Callable
             if attempt == SEARCH_RESTARTS:
                 raise RetryableNotionError(
                     f"Notion's search cursors broke {SEARCH_RESTARTS + 1} times in a row: {error.message}",
-                    cure="Try again later.",
+                    hint="Try again later.",
                     status=error.status,
                 ) from error
             log("A search cursor was refused; the search starts again.")

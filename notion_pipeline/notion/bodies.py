@@ -36,7 +36,7 @@ class BodyTooLongError(Exception):
         return UnboundedAnswerError(
             f"The answer about {subject} is longer than {self.most // 2**20} MiB, which none of Notion's is; the rest "
             "of it was not read.",
-            cure="Check NOTION_API_URL and the proxy of the environment: is it Notion that answers?",
+            hint="Check NOTION_API_URL and the proxy of the environment: is it Notion that answers?",
         )
 
 

@@ -1,8 +1,8 @@
 """Notion's API, one method an endpoint: pacing, repeats, and Notion's errors as ours. Knows HTTP, not tables.
 
 Every request here only reads, the POST ones too (search, query), so each may be repeated. A failure that may pass
-is tried again, at most 8 attempts in all; a pause that Notion orders is waited out by the governor and is no attempt.
-Connections are shared by a client and its `counting()` twins.
+is tried again, at most 8 attempts in all; the rate limiter waits out a pause that Notion orders, which is no attempt.
+Connections are shared by a client and its `with_stats()` twins.
 """
 
 from __future__ import annotations
@@ -22,10 +22,23 @@ from urllib.parse import quote
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError, UnboundedAnswerError, about
+from notion_pipeline.errors import (
+    AuthorizationError,
+    NotionError,
+    RetryableNotionError,
+    UnboundedAnswerError,
+    error_context,
+)
 from notion_pipeline.notion.bodies import BodyTooLongError
-from notion_pipeline.notion.rate_limiter import Governor
-from notion_pipeline.notion.responses import Answer, RateLimited, TransientFailure, credential_of, judge, one_line
+from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.responses import (
+    Answer,
+    RateLimited,
+    TransientFailure,
+    one_line,
+    parse_response,
+    request_credential,
+)
 from notion_pipeline.notion.transport import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.notion_ids import property_id as checked_property_id
@@ -154,7 +167,7 @@ class NotionClient:
 
     Args:
         auth: Puts the credential on each request; may refresh it once on a 401.
-        governor: Of the account; shared by all its clients in this process.
+        rate_limiter: Of the account; shared by all its clients in this process.
         base_url: Without `/v1`.
         source: Name of the source, for messages.
         log: Takes a line for each repeat.
@@ -171,7 +184,7 @@ class NotionClient:
         self,
         *,
         auth: httpx.Auth,
-        governor: Governor,
+        rate_limiter: RateLimiter,
         base_url: str,
         source: str,
         log: Callable[[str], None],
@@ -181,7 +194,7 @@ class NotionClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.stats = stats or RequestStats()
-        self._governor = governor
+        self._rate_limiter = rate_limiter
         self.source = source
         self._log = log
         self._sleep = sleep
@@ -191,7 +204,7 @@ class NotionClient:
         self._http = http_client(
             auth,
             self._base_url,
-            connections=governor.concurrent_requests,
+            connections=rate_limiter.concurrent_requests,
             timeout=timeout,
             transport=transport,
             before_request=_count,
@@ -206,8 +219,8 @@ class NotionClient:
         if self._closes_connections:
             await self._http.aclose()
 
-    def counting(self) -> NotionClient:
-        """The same client with stats of its own; connections, governor and page sizes are shared."""
+    def with_stats(self) -> NotionClient:
+        """The same client with stats of its own; connections, rate limiter and page sizes are shared."""
         twin = copy.copy(self)
         twin.stats = RequestStats()
         twin._closes_connections = False
@@ -286,13 +299,13 @@ class NotionClient:
             before_sleep=self._log_repeat,
             reraise=True,
         )
-        with about(source=self.source):
+        with error_context(source=self.source):
             try:
                 return await retrying(attempt, call)
             except TransientFailure as failure:
                 raise RetryableNotionError(
                     f"{failure.message} (attempt {ATTEMPTS} of {ATTEMPTS}).",
-                    cure=failure.cure or "Try again later: a read goes on where it stopped.",
+                    hint=failure.hint or "Try again later: a read goes on where it stopped.",
                     status=failure.status,
                     code=failure.code,
                     request_id=failure.request_id,
@@ -318,20 +331,20 @@ class NotionClient:
             if size <= ROWS_OF_ANY_SIZE:
                 raise
             page_size.was_too_much(size)
-            raise TransientFailure(error.message.removesuffix("."), cure=error.cure) from None
+            raise TransientFailure(error.message.removesuffix("."), hint=error.hint) from None
         page_size.went_well(size)
         return answer
 
     async def _exchange(self, call: _Call) -> Answer:
         """One attempt; pauses that Notion orders on the way are waited out and are no attempts."""
         while True:
-            async with self._governor.slot(call.stats):
+            async with self._rate_limiter.slot(call.stats):
                 try:
                     # An auth that refreshes may be told to wait as well.
-                    answer = judge(await self._send(call), call.subject, is_list=call.is_list)
+                    answer = parse_response(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
-                    self._governor.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self.source}"')
+                    self._rate_limiter.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self.source}"')
                     continue
             call.stats.told_time(answer.server_time)
             if answer.texts_replaced:
@@ -369,11 +382,11 @@ class NotionClient:
         return response
 
     def _unreachable(self, error: Exception, request: httpx.Request, subject: str) -> TransientFailure:
-        detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "), credential_of(request))
+        detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "), request_credential(request))
         if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
             return TransientFailure(
                 f"Notion could not be reached at {self._base_url} for {subject} ({detail})",
-                cure="Check the network and NOTION_API_URL, then try again: a read goes on where it stopped.",
+                hint="Check the network and NOTION_API_URL, then try again: a read goes on where it stopped.",
             )
         failure = TransientFailure(f"The connection to Notion failed over {subject} ({detail})")
         failure.too_heavy = isinstance(error, (httpx.ReadTimeout, asyncio.TimeoutError))

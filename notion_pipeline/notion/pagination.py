@@ -58,6 +58,6 @@ class Listing:
     def _endless(self, why: str) -> UnboundedAnswerError:
         return UnboundedAnswerError(
             f"The listing of {self._subject} does not end: {why}.",
-            cure=WHO_ANSWERS,
+            hint=WHO_ANSWERS,
             source=self._source,
         )

@@ -2,7 +2,7 @@
 
 A pause holds for every request of the account, whichever process sends it: processes tell each other through a small
 file per account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing; the file
-holds local epoch seconds and how long the pause was, which it never exceeds however the clock is set. One governor
+holds local epoch seconds and how long the pause was, which it never exceeds however the clock is set. One rate_limiter
 serves one account in one process, on one event loop at a time.
 """
 
@@ -88,7 +88,7 @@ class PauseFile:
         return (seconds, reason) if 0 < seconds <= LONGEST_PAUSE_SECONDS else None
 
 
-class Governor:
+class RateLimiter:
     """Lets requests of one account through, no more and no faster than allowed, and none during a pause.
 
     Args:

@@ -103,7 +103,7 @@ class RateLimited(Exception):  # noqa: N818  (not an error: the request is sent 
         self.reason = reason
 
 
-def judge(response: httpx.Response, subject: str, *, is_list: bool = False) -> Answer:
+def parse_response(response: httpx.Response, subject: str, *, is_list: bool = False) -> Answer:
     """The answer in a response that was read whole.
 
     Args:
@@ -171,7 +171,7 @@ def one_line(text: object, credential: str = "", limit: int = LONGEST_QUOTE) -> 
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
-def credential_of(request: httpx.Request) -> str:
+def request_credential(request: httpx.Request) -> str:
     """What no message may repeat: the token that a request carried, empty where it carried none."""
     header: str = request.headers.get("authorization", "")
     return header.partition(" ")[2]
@@ -202,7 +202,7 @@ class _Refusal:
 
 
 def _read_refusal(response: httpx.Response, body: dict[str, Any], subject: str) -> _Refusal:
-    credential = credential_of(response.request)
+    credential = request_credential(response.request)
     return _Refusal(
         subject=subject,
         status=_status(response, body),
@@ -218,7 +218,7 @@ def _refuse(response: httpx.Response, body: dict[str, Any], subject: str) -> NoR
     if BLOCKED in (said.code, said.rate_limit_reason):
         raise NotionRequestError(
             f"Notion has blocked the requests of this connection ({subject}): {said}.",
-            cure="Waiting does not end this: ask Notion's support, then sync again.",
+            hint="Waiting does not end this: ask Notion's support, then sync again.",
             **said.facts,
         )
     if said.status in RATE_LIMITED:
@@ -237,34 +237,34 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
     if said.status == 401:
         return AuthorizationError(
             f"Notion does not accept the token of the connection ({said.subject}): {said}.",
-            cure="Put the token that the connection has now where the source reads it: into NOTION_TOKEN, or into the "
+            hint="Put the token that the connection has now where the source reads it: into NOTION_TOKEN, or into the "
             "variable that sources.yaml names.",
             **said.facts,
         )
     if said.status == 404:
         return NotionNotFoundError(
             f"Notion hides {said.subject}: {said}.",
-            cure="Share the database with the connection, or take it out of sources.yaml.",
+            hint="Share the database with the connection, or take it out of sources.yaml.",
             **said.facts,
         )
     if said.status == 403:
         return NotionRequestError(
             f"The connection may not read {said.subject}: {said}.",
-            cure='Give it the capability "Read content" in its settings in Notion, then sync again.',
+            hint='Give it the capability "Read content" in its settings in Notion, then sync again.',
             **said.facts,
         )
     if said.status == 400 and said.code == "validation_error" and said.quote.startswith(BAD_CURSOR):
         return InvalidCursorError(
             f"Notion does not know the page cursor of {said.subject} any more: {said}.",
-            cure="Sync again: the listing starts over.",
+            hint="Sync again: the listing starts over.",
             **said.facts,
         )
     return NotionRequestError(
-        f"Notion refuses the request for {said.subject}: {said}.", cure=_cure_of_refusal(said), **said.facts
+        f"Notion refuses the request for {said.subject}: {said}.", hint=_hint_of_refusal(said), **said.facts
     )
 
 
-def _cure_of_refusal(said: _Refusal) -> str:
+def _hint_of_refusal(said: _Refusal) -> str:
     if said.code == "invalid_request_url":
         return "Check NOTION_API_URL: it is the base URL, without /v1."
     if _WRONG_KIND.search(said.quote):
@@ -277,7 +277,7 @@ def _cure_of_refusal(said: _Refusal) -> str:
 
 def not_notions(response: httpx.Response, subject: str) -> TransientFailure:
     """What is said of an answer that somebody between here and Notion gave, by what it says of itself."""
-    credential = credential_of(response.request)
+    credential = request_credential(response.request)
     kind = one_line(response.headers.get("content-type", "of no type"), credential, LONGEST_NAME)
     title = one_line(_page_title(response.content), credential, LONGEST_NAME)
     ray = one_line(response.headers.get("cf-ray", ""), credential, LONGEST_NAME)
@@ -287,18 +287,18 @@ def not_notions(response: httpx.Response, subject: str) -> TransientFailure:
         *([f"cf-ray {ray}"] if ray else []),
         f"{len(response.content)} bytes, {kind}",
     ]
-    cure = ""
+    hint = ""
     if response.is_redirect:
-        cure = "Check NOTION_API_URL: it redirects, which is not followed."
+        hint = "Check NOTION_API_URL: it redirects, which is not followed."
     elif response.is_client_error and response.status_code not in _MAY_PASS:
-        cure = (
+        hint = (
             f"Whatever answers in Notion's place, a proxy or a firewall, keeps this machine from "
             f"{one_line(response.request.url.host)}: ask who runs it to let it through"
             + (f", naming cf-ray {ray}." if ray else ", or check the proxy's settings and NOTION_API_URL.")
         )
     failure = TransientFailure(
         f"The answer about {subject} is not of Notion's API: {', '.join(parts)}",
-        cure=cure,
+        hint=hint,
         status=response.status_code,
         request_id=_request_id(response, {}) or None,
     )
@@ -321,7 +321,7 @@ def _is_notions(body: Any, is_list: bool) -> bool:
 
 def _request_id(response: httpx.Response, body: dict[str, Any]) -> str:
     found = _text(body.get("request_id")) or response.headers.get("x-notion-request-id", "")
-    return one_line(found, credential_of(response.request), LONGEST_NAME)
+    return one_line(found, request_credential(response.request), LONGEST_NAME)
 
 
 def _status(response: httpx.Response, body: dict[str, Any]) -> int:

@@ -44,7 +44,7 @@ class BearerAuth(httpx.Auth):
         if not token or not all("!" <= char <= "~" for char in token):
             raise AuthorizationError(
                 "The Notion token is empty or holds spaces or other characters that no token has.",
-                cure="Copy it again: into NOTION_TOKEN, or the variable that sources.yaml names.",
+                hint="Copy it again: into NOTION_TOKEN, or the variable that sources.yaml names.",
             )
         request.headers["Authorization"] = f"Bearer {token}"
         yield request
@@ -130,9 +130,9 @@ def checked_base_url(base_url: str) -> str:
 def _bad_proxy(error: Exception) -> ConfigError:
     return ConfigError(
         f"The proxy that the environment names cannot be used ({type(error).__name__}).",
-        cure="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+        hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
     )
 
 
 def _bad_base_url(objection: str) -> ConfigError:
-    return ConfigError(f"NOTION_API_URL {objection}.", cure="Without it, https://api.notion.com is asked.")
+    return ConfigError(f"NOTION_API_URL {objection}.", hint="Without it, https://api.notion.com is asked.")

@@ -21,7 +21,7 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.progress import Progress
-from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadSettings
 from notion_pipeline.extraction.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.listing.resolution import loose_exclusions
@@ -40,7 +40,7 @@ from notion_pipeline.rows.properties import (
 )
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 from notion_pipeline.rows.timestamps import as_datetime
-from notion_pipeline.sync.read_plan import Decision, decide
+from notion_pipeline.sync.read_plan import ReadDecision, decide
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -192,7 +192,7 @@ class DataSourceRead:
         for problem in loose_exclusions(self._source, self._target.id, self._target.title, [raw]):
             raise ConfigError(
                 problem,
-                cure=f"Where it is meant, write its id {self._target.id} as the key. Where it is not, take the key "
+                hint=f"Where it is meant, write its id {self._target.id} as the key. Where it is not, take the key "
                 f'out, or give this database a key of its own: streams: {{"{self._target.id}": {{}}}}.',
             )
 
@@ -202,7 +202,7 @@ class DataSourceRead:
             # What a query on it would answer is not documented (notion-api.md section 4).
             raise NotionNotFoundError(
                 f"data source {self._data_source.id} is in Notion's trash.",
-                cure="Restore it in Notion, or materialize the listing: its partition goes then, its table stays.",
+                hint="Restore it in Notion, or materialize the listing: its partition goes then, its table stays.",
                 status=404,
             )
         if answer.server_time is not None:
@@ -214,7 +214,7 @@ class DataSourceRead:
         return self._schema_of(answer.body, past, None)
 
     async def _read(
-        self, stage: Stage, schema: _Schema, decision: Decision, state: StreamState | None, *, is_last_try: bool
+        self, stage: Stage, schema: _Schema, decision: ReadDecision, state: StreamState | None, *, is_last_try: bool
     ) -> _Schema | None:
         """Fills the stage and marks it whole; or gives the schema to start over with.
 
@@ -249,7 +249,7 @@ class DataSourceRead:
         except NotionError:
             return None
 
-    def _decide(self, state: StreamState | None, schema: _Schema, sync_type: str) -> Decision:
+    def _decide(self, state: StreamState | None, schema: _Schema, sync_type: str) -> ReadDecision:
         decision = decide(
             state,
             schema.properties,
@@ -267,7 +267,7 @@ class DataSourceRead:
             self._say(f"{change.describe()}.")
         return decision
 
-    def _open_stage(self, decision: Decision, schema: _Schema, *, follow_up: bool) -> Stage:
+    def _open_stage(self, decision: ReadDecision, schema: _Schema, *, follow_up: bool) -> Stage:
         directory = stage_directory(self._options.home, self._source.name, self._target.id, self._data_source.id)
         follow_up_directory = directory.with_name(f"{directory.name}.next")
         key = StageKey(
@@ -293,13 +293,13 @@ class DataSourceRead:
             self._say(f"goes on with {stage.rows:,} rows that an earlier run staged.")
         return stage
 
-    def _extraction(self, stage: Stage, schema: _Schema, decision: Decision) -> Extraction:
+    def _extraction(self, stage: Stage, schema: _Schema, decision: ReadDecision) -> Extraction:
         def on_rows(rows: int) -> None:
             self._context.progress.staged(self._target.id, rows, self._client.stats.requests)
 
         return Extraction(
             self._client,
-            ReadPlan(
+            ReadSettings(
                 self._data_source.id,
                 RowSchema(schema.properties, self._excluded),
                 full=decision.full,
@@ -318,7 +318,7 @@ class DataSourceRead:
         self,
         stage: Stage,
         properties: tuple[Property, ...],
-        decision: Decision,
+        decision: ReadDecision,
         sync_type: str,
         state: StreamState | None,
     ) -> Extract:
@@ -352,7 +352,7 @@ class DataSourceRead:
         )
 
     async def _hidden_relations(
-        self, properties: tuple[Property, ...], decision: Decision, state: StreamState | None
+        self, properties: tuple[Property, ...], decision: ReadDecision, state: StreamState | None
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Relations whose target the connection cannot see: Notion shows them as empty (notion-api.md section 6).
 
@@ -408,7 +408,7 @@ class DataSourceRead:
             visible[data_source_id] = True
 
 
-def as_if_landed(extract: Extract, state: StreamState | None) -> StreamState:
+def as_if_committed(extract: Extract, state: StreamState | None) -> StreamState:
     """The state that the catalog will have once the extract is landed."""
     base = state or StreamState(
         source=extract.source,

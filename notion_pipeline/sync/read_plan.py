@@ -13,7 +13,7 @@ from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 
 
 @dataclass(frozen=True)
-class Decision:
+class ReadDecision:
     """How a data source is read.
 
     Attributes:
@@ -41,7 +41,7 @@ def decide(
     database_id: str | None = None,
     present: datetime | None = None,
     now: datetime | None = None,
-) -> Decision:
+) -> ReadDecision:
     """How to read, by what the catalog knows of the stream.
 
     Args:
@@ -67,11 +67,11 @@ def decide(
         now=now,
     )
     if sync_type == "FULL_TABLE":
-        return Decision(full=True, reason="", edited_since=start_date, changes=changes)
+        return ReadDecision(full=True, reason="", edited_since=start_date, changes=changes)
     if reason or state is None or state.bookmark is None:
-        return Decision(full=True, reason=reason, edited_since=start_date, changes=changes)
+        return ReadDecision(full=True, reason=reason, edited_since=start_date, changes=changes)
     since = state.bookmark - timedelta(minutes=lookback_minutes)
-    return Decision(
+    return ReadDecision(
         full=False, reason="", edited_since=max(since, start_date) if start_date else since, changes=changes
     )
 

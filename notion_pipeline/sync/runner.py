@@ -24,7 +24,7 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
-from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, about, located
+from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
 from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.extraction.workers import SpareWorkers
@@ -32,7 +32,7 @@ from notion_pipeline.listing.databases import data_source_entries, plain_title
 from notion_pipeline.listing.resolution import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sync.data_source import DataSourceRead, RunContext, SyncOptions, as_if_landed
+from notion_pipeline.sync.data_source import DataSourceRead, RunContext, SyncOptions, as_if_committed
 from notion_pipeline.sync.locks import database_lock
 
 LOCK_POLL_SECONDS = 0.5
@@ -187,7 +187,7 @@ class Sync:
 
     def _raise_if_refused(self) -> None:
         if (refused := self._context.refused) is not None:
-            raise AuthorizationError(refused.message, cure=refused.cure, status=refused.status)
+            raise AuthorizationError(refused.message, hint=refused.hint, status=refused.status)
 
     async def _read_locked(self, client: NotionClient, target: DatabaseTarget, extract: DatabaseExtract) -> None:
         if not target.data_sources:
@@ -220,7 +220,7 @@ class Sync:
             raise ConfigError(
                 f"exclude_properties names {' and '.join(lost)}, and the database has no such property; it is not "
                 "read, since what is meant would land.",
-                cure="Write the name as it is in Notion, or the property's id, or take it out of sources.yaml.",
+                hint="Write the name as it is in Notion, or the property's id, or take it out of sources.yaml.",
             )
 
     def _lock(self, target: DatabaseTarget) -> Callable[[], None] | None:
@@ -241,7 +241,7 @@ class Sync:
 
     async def _look_up(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""
-        with about(source=self._options.source.name, database=target.label if target.title else target.id):
+        with error_context(source=self._options.source.name, database=target.label if target.title else target.id):
             raw = (await client.database(target.id)).body
             members = data_source_entries(raw, target.id)
         return DatabaseTarget(
@@ -290,12 +290,12 @@ class Sync:
         states: dict[str, StreamState],
     ) -> list[Extract]:
         """The extract of one data source; two where a read that a run before could not commit comes first."""
-        read = DataSourceRead(self._context, client.counting(), target, data_source)
+        read = DataSourceRead(self._context, client.with_stats(), target, data_source)
         first = await read.run(states.get(data_source.id))
         if not first.stage.resumed_complete:
             return [first]
         self._log(f"{target.label}: a read that was finished before and not committed is landed now.")
-        second = await read.run(as_if_landed(first, states.get(data_source.id)), follow_up=True)
+        second = await read.run(as_if_committed(first, states.get(data_source.id)), follow_up=True)
         return [first, second]
 
 

@@ -18,7 +18,7 @@ from notion_pipeline.accounts import onboarding as connecting
 from notion_pipeline.accounts import token_refresh as oauth_auth
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.accounts.file_store import FileTokenStore
-from notion_pipeline.accounts.onboarding import Keeper
+from notion_pipeline.accounts.onboarding import AccountSetup
 from notion_pipeline.accounts.stored_account import StoredAccount, dump
 from notion_pipeline.accounts.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.config.sources import load_sources
@@ -145,17 +145,17 @@ def test_a_disk_that_fills_while_a_code_is_exchanged_loses_nothing(
     side = side_in(tmp_path / "project", sandbox, small_disk / "home", key)
     side.connect()
     sources = load_sources(side.project)
-    keeper = Keeper(side.client, side.project, side.store, sources, None)
+    setup = AccountSetup(side.client, side.project, side.store, sources, None)
     code = side.code()
     side.ws.faults.add(Fault("call", match="/v1/oauth/token", callable=lambda: fill(small_disk)))
-    account = keeper.keep(code).account
+    account = setup.keep(code).account
     (small_disk / "filler").unlink()
     assert side.store.load(account.bot_id) == account
     assert account.access_token.reveal() in side.ws.tokens
     fill(small_disk)
     code, spent = side.code(), refreshes(side)
     with pytest.raises(StagingError):
-        keeper.keep(code)
+        setup.keep(code)
     assert refreshes(side) == spent
 
 

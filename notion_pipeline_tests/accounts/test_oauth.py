@@ -10,8 +10,8 @@ import pytest
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.accounts.file_store import FileTokenStore
-from notion_pipeline.accounts.oauth_client import OAuthRefusedError, patiently
-from notion_pipeline.accounts.onboarding import Keeper
+from notion_pipeline.accounts.oauth_client import OAuthRefusedError, with_retries
+from notion_pipeline.accounts.onboarding import AccountSetup
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
@@ -91,7 +91,7 @@ def test_wrong_client_credentials_are_told_from_other_refusals(
     with pytest.raises(OAuthRefusedError) as caught:
         side.client.exchange(code)
     assert caught.value.code == "invalid_client"
-    assert "NOTION_CLIENT_SECRET" in caught.value.cure
+    assert "NOTION_CLIENT_SECRET" in caught.value.hint
     assert "of-another-connection" not in str(caught.value)
 
 
@@ -122,7 +122,7 @@ def test_a_command_asks_again_where_the_failure_may_pass(side: OAuthSide) -> Non
     code, waits = side.code(), []
     side.ws.faults.add(Fault(kind="html_502", match="/v1/oauth/token"))
     side.ws.faults.add(Fault(kind="rate_limit", match="/v1/oauth/token", retry_after=3))
-    assert patiently(lambda: side.client.exchange(code), waits.append).workspace_name == "Acme"
+    assert with_retries(lambda: side.client.exchange(code), waits.append).workspace_name == "Acme"
     assert len(waits) == 2
     assert 3.0 in waits
 
@@ -130,7 +130,7 @@ def test_a_command_asks_again_where_the_failure_may_pass(side: OAuthSide) -> Non
         raise TransientFailure("down")
 
     with pytest.raises(RetryableNotionError, match="down"):
-        patiently(never, waits.append)
+        with_retries(never, waits.append)
 
 
 # Refreshing
@@ -324,11 +324,11 @@ def test_revoke_and_introspect(side: OAuthSide) -> None:
 def test_connecting_again_takes_the_place_of_what_the_person_had(side: OAuthSide, bot: Any) -> None:
     side.ws.oauth.settings.reconnecting = bot
     sources = load_sources(side.project)
-    keeper = Keeper(side.client, side.project, side.store, sources, sources.source("notion"))
-    keeper.keep(side.code())
-    other = keeper.keep(side.code(user=side.ws.add_user("Bob").id)).account
+    setup = AccountSetup(side.client, side.project, side.store, sources, sources.source("notion"))
+    setup.keep(side.code())
+    other = setup.keep(side.code(user=side.ws.add_user("Bob").id)).account
     side.ws.oauth.disconnect(side.ws.oauth.grants[0].token.bot.id)
-    again = keeper.keep(side.code()).account
+    again = setup.keep(side.code()).account
     assert side.store.accounts() == [other, again]
 
 

@@ -181,7 +181,7 @@ def test_a_taken_port_says_what_to_do() -> None:
         again = CallbackServer(f"http://localhost:{server._parts.port}/oauth/callback", lambda _: Reply(200, "", ()))
         with pytest.raises(ConfigError, match="is in use") as caught, again:
             pass
-    assert "--no-browser" in caught.value.cure
+    assert "--no-browser" in caught.value.hint
 
 
 @pytest.mark.parametrize(

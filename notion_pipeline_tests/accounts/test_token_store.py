@@ -81,7 +81,7 @@ def test_what_others_can_read_is_refused(home: Path, loose: int) -> None:
         store(home).load(ACCOUNT.bot_id)
     assert str(path) in str(caught.value)
     assert f"mode {loose:04o}" in str(caught.value)
-    assert "chmod" in caught.value.cure
+    assert "chmod" in caught.value.hint
     with pytest.raises(ConfigError):
         store(home).accounts()
 

@@ -13,9 +13,9 @@ import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.databases import name_unlisted
-from notion_pipeline.catalog.load.merge import land
+from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.extraction.extract import Extract, Landed
+from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.bench import Bench
@@ -587,13 +587,13 @@ def test_table_made_between_listing_and_first_sync_is_not_taken_for_ours(workspa
 # What no workspace gives on request is staged by hand.
 
 
-def landed(bench: Bench, extract: Extract) -> Landed:
+def landed(bench: Bench, extract: Extract) -> LoadResult:
     with bench.catalog.writing() as connection:
         bookkeeping.create_tables(connection)
         if "ds" not in bookkeeping.stream_states(connection, "notion"):
             connection.execute("CREATE SCHEMA IF NOT EXISTS notion")
             name_unlisted(connection, bench.source, "db", "Tasks", [("ds", "Tasks")])
-        return land(connection, extract, bookkeeping.stream_states(connection, "notion")["ds"], "run")
+        return merge(connection, extract, bookkeeping.stream_states(connection, "notion")["ds"], "run")
 
 
 def test_of_a_row_that_came_twice_the_later_version_wins(bench: Bench, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.extraction.extract import Landed
+from notion_pipeline.extraction.extract import LoadResult
 from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
@@ -39,7 +39,7 @@ def tasks(workspace: Workspace, bench: Bench) -> DataSource:
     return source
 
 
-def changes(landed: Landed) -> list[tuple[Any, ...]]:
+def changes(landed: LoadResult) -> list[tuple[Any, ...]]:
     return [(change["kind"], change["property"]) for change in landed.schema_changes]
 
 

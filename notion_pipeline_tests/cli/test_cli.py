@@ -23,7 +23,7 @@ from tenacity import stop_after_attempt
 
 from notion_pipeline.cli import COMMANDS, main
 from notion_pipeline.cli.demo_project import template
-from notion_pipeline.cli.display import Bars, Display, Hearing, Lines, display_on, summary
+from notion_pipeline.cli.display import Bars, Display, Lines, LogFilter, display_on, summary
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
@@ -416,13 +416,13 @@ class TestProgress:
 
     def test_log_is_heard_when_nothing_moves(self) -> None:
         clock = Seconds()
-        hearing = Hearing(30, clock)
-        assert not hearing.wants(20)
+        log_filter = LogFilter(30, clock)
+        assert not log_filter.wants(20)
         clock.now = 6.0
-        assert hearing.wants(20)
-        assert not hearing.wants(20)
+        assert log_filter.wants(20)
+        assert not log_filter.wants(20)
         clock.now = 10.0
-        hearing.moved()
+        log_filter.moved()
         clock.now = 12.0
-        assert not hearing.wants(20)
-        assert hearing.wants(30)
+        assert not log_filter.wants(20)
+        assert log_filter.wants(30)

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notion_pipeline.cli.wizard.writer import Entry, text_with, write
+from notion_pipeline.cli.wizard.writer import SourceEntry, text_with, write
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import ConfigError
@@ -19,7 +19,7 @@ from notion_pipeline.project import Project, find_project
 ID, OTHER = "1429989f-e8ac-4eff-bc8f-57f56486db54", "20f1deef-0000-4aaa-8bbb-0123456789ab"
 TEMPLATE = Path(__file__).parents[2] / "sources.yaml"
 ACCOUNT = {"type": "token", "token": {"env": "NOTION_TOKEN"}}
-ENTRY = Entry(
+ENTRY = SourceEntry(
     "sales",
     {
         "description": "no",
@@ -78,7 +78,7 @@ def test_source_is_added_below_all_that_is_there(project: Project) -> None:
 def test_changed_source_keeps_comments_order_and_what_was_not_said(project: Project) -> None:
     before = TEMPLATE.read_text(encoding="utf-8")
     project.sources_file.write_text(before, encoding="utf-8")
-    write(project, Entry("notion", {"select": [ID], "schedule": "0 6 * * *"}, {ID: "Tasks"}))
+    write(project, SourceEntry("notion", {"select": [ID], "schedule": "0 6 * * *"}, {ID: "Tasks"}))
     after = project.sources_file.read_text(encoding="utf-8")
     added = ["    select:", f"      - {ID} # Tasks", '    schedule: "0 6 * * *"']
     assert [line for line in after.splitlines() if line not in added] == before.splitlines()
@@ -86,7 +86,7 @@ def test_changed_source_keeps_comments_order_and_what_was_not_said(project: Proj
     assert after.splitlines().index(added[0]) == 1 + next(
         number for number, line in enumerate(after.splitlines()) if line.startswith("    account:")
     )
-    write(project, Entry("notion", {"select": ["*"], "schedule": None}))
+    write(project, SourceEntry("notion", {"select": ["*"], "schedule": None}))
     assert '    select: ["*"]' in project.sources_file.read_text(encoding="utf-8").splitlines()
     assert "    schedule:" not in project.sources_file.read_text(encoding="utf-8")
 
@@ -134,7 +134,7 @@ def test_what_does_not_validate_leaves_the_file_as_it_was(project: Project) -> N
     before = "sources:\n  - {name: a, account: {type: token}} # mine\n"
     project.sources_file.write_text(before, encoding="utf-8")
     with pytest.raises(ConfigError, match="every_secs"):
-        write(project, Entry("b", {"account": ACCOUNT, "watch": {"every_secs": 60}}))
+        write(project, SourceEntry("b", {"account": ACCOUNT, "watch": {"every_secs": 60}}))
     assert project.sources_file.read_text(encoding="utf-8") == before
     assert [path.name for path in project.root.iterdir()] == ["sources.yaml"]
 
@@ -145,7 +145,7 @@ def test_what_does_not_validate_leaves_the_file_as_it_was(project: Project) -> N
     st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=40),
 )
 def test_any_title_and_any_text_come_back_as_they_were(title: str, text: str) -> None:
-    entry = Entry(
+    entry = SourceEntry(
         "sales", {"description": text, "account": ACCOUNT, "select": [ID, text], "deselect": [OTHER]}, {ID: title}
     )
     written = text_with(entry, TEMPLATE.read_text(encoding="utf-8"))

@@ -76,8 +76,8 @@ def test_syncs_that_come_at_every_tick_are_never_late(cron: str) -> None:
     start = datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()
     ticks = schedule_execution_time_iterator(start, cron, "UTC")
     times = [next(ticks).timestamp() + 300 for _ in range(60)]
-    for landed, next_landed in pairwise(times):
-        moment = next_landed - 1
+    for landed, next_loaded in pairwise(times):
+        moment = next_loaded - 1
         if isinstance(found, TimeWindowFreshnessPolicy):
             assert moment - landed < found.fail_window.to_timedelta().total_seconds()
         else:

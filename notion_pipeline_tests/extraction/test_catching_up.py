@@ -13,7 +13,7 @@ from notion_pipeline.errors import NotionRequestError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.extraction.test_resuming import read_without_landing
+from notion_pipeline_tests.extraction.test_resuming import read_without_commit
 from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
@@ -142,11 +142,11 @@ def test_follow_up_that_was_not_committed_either_is_caught_up_with(
 ) -> None:
     """A whole read waits for its commit, a second run follows it up and cannot commit, a third one can."""
     source = tasks_in(workspace, 130)
-    read_without_landing(pipeline, catalog, notion, source)
+    read_without_commit(pipeline, catalog, notion, source)
     edit(workspace, source, 1000)
-    read_without_landing(pipeline, catalog, notion, source)
+    read_without_commit(pipeline, catalog, notion, source)
     edit(workspace, source, 2000)
-    read_without_landing(pipeline, catalog, notion, source)
+    read_without_commit(pipeline, catalog, notion, source)
     edit(workspace, source, 3000)
     synced(pipeline)
     assert differences(pipeline, workspace, source) == []

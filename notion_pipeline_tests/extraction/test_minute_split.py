@@ -126,7 +126,7 @@ def test_minute_that_nothing_splits_fails_with_the_reason(workspace: Workspace, 
     with pytest.raises(IncompleteExtractError) as raised:
         reader.read(source)
     assert "2026-03-04 10:15 UTC" in str(raised.value)
-    assert "unique ID" in raised.value.cure
+    assert "unique ID" in raised.value.hint
 
 
 @pytest.mark.parametrize(

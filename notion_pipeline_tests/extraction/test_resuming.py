@@ -101,7 +101,7 @@ def test_killed_process_leaves_a_stage_that_the_next_run_goes_on_with(
     assert differences(pipeline, workspace, source) == []
 
 
-def read_without_landing(
+def read_without_commit(
     pipeline: Pipeline, catalog: Catalog, notion: Callable[[], NotionClient], source: DataSource, **options: Any
 ) -> list[str]:
     """A sync whose commit never comes, as when another program holds the catalog for too long."""
@@ -149,7 +149,7 @@ def test_read_that_was_not_committed_is_landed_by_the_next_run_and_followed_up(
     if forced:
         synced(pipeline)
         workspace.trash(tasks.pages[7])
-    read_without_landing(pipeline, catalog, notion, tasks, forced=forced)
+    read_without_commit(pipeline, catalog, notion, tasks, forced=forced)
     workspace.edit_page(tasks.pages[0], {"Effort": 1000})
     later(workspace, hours=1)
     run = synced(pipeline)
@@ -168,7 +168,7 @@ def test_stage_that_is_committed_already_is_not_committed_again(
 ) -> None:
     """As after a kill between the commit and the removal of the stage."""
     tasks = tasks_in(workspace, 20)
-    read_without_landing(pipeline, catalog, notion, tasks)
+    read_without_commit(pipeline, catalog, notion, tasks)
     staging = pipeline.project.home / "staging"
     kept = {file: file.read_bytes() for file in staging.rglob("*") if file.is_file()}
     synced(pipeline)

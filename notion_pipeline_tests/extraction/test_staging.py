@@ -262,12 +262,12 @@ def test_what_is_staged_is_the_owners_alone(tmp_path: Path, reopen: Callable[...
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
 
 
-def test_disk_that_refuses_is_told_with_the_cure(reopen: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_that_refuses_is_told_with_the_hint(reopen: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> None:
     stage = reopen()
     stage.directory.rmdir()
     with pytest.raises(StagingError) as raised:
         append(stage, [batch("a")], {}, {})
-    assert "NOTION_PIPELINE_HOME" in raised.value.cure
+    assert "NOTION_PIPELINE_HOME" in raised.value.hint
 
 
 def test_every_data_source_has_a_folder_of_its_own(tmp_path: Path) -> None:

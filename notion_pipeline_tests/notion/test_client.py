@@ -36,7 +36,7 @@ from notion_pipeline.notion.client import (
     PageSize,
     RequestStats,
 )
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.notion.responses import one_line, parse_json, read_time, wait_asked_for
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
@@ -107,10 +107,10 @@ def test_property_id_is_encoded_exactly_once(property_id: str) -> None:
 def test_base_url_may_have_a_path_and_a_last_slash() -> None:
     async def scenario() -> str:
         async with setting(ok()) as here:
-            governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+            rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
             url = f"{here.server.url}/notion/"
             async with NotionClient(
-                auth=BearerAuth(TOKEN), governor=governor, base_url=url, source="s", log=print
+                auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url=url, source="s", log=print
             ) as client:
                 await client.me()
             return here.server.requests[0].target
@@ -124,9 +124,9 @@ def test_base_url_may_have_a_path_and_a_last_slash() -> None:
      "https://me:hunter2@api.notion.com", "https://api.notion.com?x=1"],
 )  # fmt: skip
 def test_unusable_base_url_names_its_variable(url: str) -> None:
-    governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+    rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
     with pytest.raises(ConfigError, match="NOTION_API_URL") as caught:
-        NotionClient(auth=BearerAuth(TOKEN), governor=governor, base_url=url, source="s", log=print)
+        NotionClient(auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url=url, source="s", log=print)
     assert "hunter2" not in str(caught.value)
 
 
@@ -301,9 +301,10 @@ def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nap(_: float) -> None: ...
 
     async def scenario() -> None:
-        governor = Governor(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+        rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
         async with NotionClient(
-            auth=BearerAuth(TOKEN), governor=governor, base_url="http://localhost", source="s", log=print, sleep=nap,
+            auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url="http://localhost", source="s", log=print,
+            sleep=nap,
             transport=httpx.MockTransport(lambda request: httpx.Response(200, stream=Drip())),
         ) as client:  # fmt: skip
             await client.me()
@@ -391,7 +392,7 @@ def test_pause_holds_all_requests_of_the_account() -> None:
 
     async def scenario() -> Setting:
         async with setting(limited(retry_after="20"), ok(), concurrent_requests=1) as here:
-            await asyncio.gather(query(here.client), query(here.client.counting()), me(here.client))
+            await asyncio.gather(query(here.client), query(here.client.with_stats()), me(here.client))
             return here
 
     here = asyncio.run(scenario())
@@ -455,7 +456,7 @@ def test_page_size_grows_back_over_later_queries_of_all_twins() -> None:
         async with setting(OVERLOADED_QUERY, OVERLOADED_QUERY, ok()) as here:
             for _ in range(4):
                 await here.client.query(SOURCE_ID, {})
-                await here.client.counting().query(SOURCE_ID, {})
+                await here.client.with_stats().query(SOURCE_ID, {})
             return [request.body.get("page_size", 100) for request in here.server.requests]
 
     assert asyncio.run(scenario()) == [100, 50, 25, 25, 50, 50, 100, 100, 100, 100]
@@ -521,7 +522,7 @@ def test_queries_that_fail_side_by_side_halve_once() -> None:
 def test_twin_counts_its_own_requests_over_shared_connections() -> None:
     async def scenario() -> Setting:
         async with setting(ok(), HTML, ok()) as here:
-            async with here.client.counting() as twin:
+            async with here.client.with_stats() as twin:
                 await me(here.client)
                 await query(twin)
                 assert twin.stats == RequestStats(requests=2, retries=1)

@@ -84,7 +84,7 @@ def test_a_query_that_goes_on_without_news_ends(
     error = refusal(reader, tasks)
     assert type(error) is UnboundedAnswerError
     assert "does not end" in str(error)
-    assert "NOTION_API_URL" in error.cure
+    assert "NOTION_API_URL" in error.hint
     assert error.source == "notion"
     assert asked(workspace) <= 2 * (MOST_BARREN_PAGES + 2)
 

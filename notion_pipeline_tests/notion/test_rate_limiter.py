@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.notion.client import RequestStats
-from notion_pipeline.notion.rate_limiter import LONGEST_PAUSE_SECONDS, Governor, PauseFile, account_key
+from notion_pipeline.notion.rate_limiter import LONGEST_PAUSE_SECONDS, PauseFile, RateLimiter, account_key
 
 EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
 
@@ -48,11 +48,11 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def make(clock: Clock, lines: list[str]) -> Callable[..., Governor]:
-    def governor(
+def make(clock: Clock, lines: list[str]) -> Callable[..., RateLimiter]:
+    def rate_limiter(
         *, concurrent_requests: int = 8, requests_per_minute: int | None = None, pauses: PauseFile | None = None
-    ) -> Governor:
-        return Governor(
+    ) -> RateLimiter:
+        return RateLimiter(
             concurrent_requests=concurrent_requests,
             requests_per_minute=requests_per_minute,
             pauses=pauses,
@@ -61,27 +61,27 @@ def make(clock: Clock, lines: list[str]) -> Callable[..., Governor]:
             sleep=clock.sleep,
         )
 
-    return governor
+    return rate_limiter
 
 
-async def passes(governor: Governor, count: int, clock: Clock, stats: RequestStats | None = None) -> list[float]:
+async def passes(rate_limiter: RateLimiter, count: int, clock: Clock, stats: RequestStats | None = None) -> list[float]:
     """The times at which `count` requests that come at once are let through."""
     times: list[float] = []
 
     async def one() -> None:
-        async with governor.slot(stats):
+        async with rate_limiter.slot(stats):
             times.append(clock.now)
 
     await asyncio.gather(*(one() for _ in range(count)))
     return times
 
 
-def test_slots_never_exceed_concurrent_requests(make: Callable[..., Governor]) -> None:
-    governor = make(concurrent_requests=3)
+def test_slots_never_exceed_concurrent_requests(make: Callable[..., RateLimiter]) -> None:
+    rate_limiter = make(concurrent_requests=3)
     inside: list[int] = [0, 0]
 
     async def one() -> None:
-        async with governor.slot():
+        async with rate_limiter.slot():
             inside[0] += 1
             inside[1] = max(inside)
             await asyncio.sleep(0)
@@ -94,15 +94,15 @@ def test_slots_never_exceed_concurrent_requests(make: Callable[..., Governor]) -
     assert inside == [0, 3]
 
 
-def test_slot_is_given_back_by_request_that_fails_or_is_cancelled(make: Callable[..., Governor]) -> None:
-    governor = make(concurrent_requests=1)
+def test_slot_is_given_back_by_request_that_fails_or_is_cancelled(make: Callable[..., RateLimiter]) -> None:
+    rate_limiter = make(concurrent_requests=1)
 
     async def fail() -> None:
-        async with governor.slot():
+        async with rate_limiter.slot():
             raise ValueError
 
     async def hang() -> None:
-        async with governor.slot():
+        async with rate_limiter.slot():
             await asyncio.Event().wait()
 
     async def scenario() -> None:
@@ -110,47 +110,47 @@ def test_slot_is_given_back_by_request_that_fails_or_is_cancelled(make: Callable
             await fail()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(hang(), 0.01)
-        async with governor.slot():
+        async with rate_limiter.slot():
             pass
 
     asyncio.run(scenario())
 
 
-def test_one_governor_serves_one_loop_after_another(make: Callable[..., Governor], clock: Clock) -> None:
+def test_one_rate_limiter_serves_one_loop_after_another(make: Callable[..., RateLimiter], clock: Clock) -> None:
     """Made outside of a loop; each run has its own."""
-    governor = make(concurrent_requests=1)
-    assert len(asyncio.run(passes(governor, 3, clock))) == 3
-    assert len(asyncio.run(passes(governor, 3, clock))) == 3
+    rate_limiter = make(concurrent_requests=1)
+    assert len(asyncio.run(passes(rate_limiter, 3, clock))) == 3
+    assert len(asyncio.run(passes(rate_limiter, 3, clock))) == 3
 
 
-def test_requests_per_minute_spaces_requests_evenly(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make(requests_per_minute=30)
-    assert asyncio.run(passes(governor, 5, clock)) == [0, 2, 4, 6, 8]
+def test_requests_per_minute_spaces_requests_evenly(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make(requests_per_minute=30)
+    assert asyncio.run(passes(rate_limiter, 5, clock)) == [0, 2, 4, 6, 8]
 
 
-def test_idle_time_is_not_saved_up_for_a_burst(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make(requests_per_minute=60)
-    asyncio.run(passes(governor, 1, clock))
+def test_idle_time_is_not_saved_up_for_a_burst(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make(requests_per_minute=60)
+    asyncio.run(passes(rate_limiter, 1, clock))
     clock.now = 100
-    assert asyncio.run(passes(governor, 3, clock)) == [100, 101, 102]
+    assert asyncio.run(passes(rate_limiter, 3, clock)) == [100, 101, 102]
 
 
 def test_pause_holds_all_requests_and_releases_them_together(
-    make: Callable[..., Governor], clock: Clock, lines: list[str]
+    make: Callable[..., RateLimiter], clock: Clock, lines: list[str]
 ) -> None:
-    governor = make(concurrent_requests=2)
-    governor.pause(12, "rate_limited")
-    assert asyncio.run(passes(governor, 6, clock)) == [12] * 6
+    rate_limiter = make(concurrent_requests=2)
+    rate_limiter.pause(12, "rate_limited")
+    assert asyncio.run(passes(rate_limiter, 6, clock)) == [12] * 6
     assert lines == ["Notion asked this account to wait (rate_limited): no request for 12 s from now."]
 
 
-def test_requests_overtaken_by_pause_keep_their_spacing(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make(requests_per_minute=60)
+def test_requests_overtaken_by_pause_keep_their_spacing(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make(requests_per_minute=60)
 
     async def scenario() -> list[float]:
-        waiting = asyncio.ensure_future(passes(governor, 4, clock))
+        waiting = asyncio.ensure_future(passes(rate_limiter, 4, clock))
         await asyncio.sleep(0)
-        governor.pause(30, "rate_limited")
+        rate_limiter.pause(30, "rate_limited")
         return await waiting
 
     times = asyncio.run(scenario())
@@ -160,18 +160,18 @@ def test_requests_overtaken_by_pause_keep_their_spacing(make: Callable[..., Gove
     assert all(after - before >= 1 for before, after in pairwise(later))
 
 
-def test_pause_that_comes_while_place_is_awaited_is_waited_out(make: Callable[..., Governor], clock: Clock) -> None:
+def test_pause_that_comes_while_place_is_awaited_is_waited_out(make: Callable[..., RateLimiter], clock: Clock) -> None:
     """A request that is known to be refused is not made."""
-    governor = make(concurrent_requests=1)
+    rate_limiter = make(concurrent_requests=1)
     times: list[float] = []
 
     async def refused() -> None:
-        async with governor.slot():
+        async with rate_limiter.slot():
             await asyncio.sleep(0)
-            governor.pause(40, "rate_limited")
+            rate_limiter.pause(40, "rate_limited")
 
     async def queued() -> None:
-        async with governor.slot():
+        async with rate_limiter.slot():
             times.append(clock.now)
 
     async def scenario() -> None:
@@ -181,20 +181,20 @@ def test_pause_that_comes_while_place_is_awaited_is_waited_out(make: Callable[..
     assert times == [40, 40]
 
 
-def test_longer_pause_wins_and_shorter_one_changes_nothing(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make()
-    governor.pause(50, "workspace")
-    governor.pause(10, "connection")
-    assert asyncio.run(passes(governor, 1, clock)) == [50]
+def test_longer_pause_wins_and_shorter_one_changes_nothing(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make()
+    rate_limiter.pause(50, "workspace")
+    rate_limiter.pause(10, "connection")
+    assert asyncio.run(passes(rate_limiter, 1, clock)) == [50]
 
 
 def test_long_pause_is_told_once_a_minute_however_many_wait(
-    make: Callable[..., Governor], clock: Clock, lines: list[str]
+    make: Callable[..., RateLimiter], clock: Clock, lines: list[str]
 ) -> None:
-    governor = make()
-    governor.pause(150, 'public_api_space_request_rate_limit, source "sales"')
-    governor.pause(151, "another answer of the same instant")
-    asyncio.run(passes(governor, 8, clock))
+    rate_limiter = make()
+    rate_limiter.pause(150, 'public_api_space_request_rate_limit, source "sales"')
+    rate_limiter.pause(151, "another answer of the same instant")
+    asyncio.run(passes(rate_limiter, 8, clock))
     assert [line.rpartition(": ")[2] for line in lines] == [
         "no request for 150 s from now.",
         "no request for 91 s from now.",
@@ -203,30 +203,30 @@ def test_long_pause_is_told_once_a_minute_however_many_wait(
     assert 'source "sales"' in lines[0]
 
 
-def test_second_pause_is_told_again(make: Callable[..., Governor], clock: Clock, lines: list[str]) -> None:
-    governor = make()
+def test_second_pause_is_told_again(make: Callable[..., RateLimiter], clock: Clock, lines: list[str]) -> None:
+    rate_limiter = make()
     for _ in range(2):
-        governor.pause(5, "rate_limited")
-        asyncio.run(passes(governor, 4, clock))
+        rate_limiter.pause(5, "rate_limited")
+        asyncio.run(passes(rate_limiter, 4, clock))
     assert len(lines) == 2
 
 
-def test_absurd_pause_is_cut(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make()
-    governor.pause(1e12, "absurd")
-    assert asyncio.run(passes(governor, 1, clock)) == [LONGEST_PAUSE_SECONDS]
+def test_absurd_pause_is_cut(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make()
+    rate_limiter.pause(1e12, "absurd")
+    assert asyncio.run(passes(rate_limiter, 1, clock)) == [LONGEST_PAUSE_SECONDS]
 
 
-def test_watch_counts_overlapping_waits_once(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make(concurrent_requests=2)
-    governor.pause(10, "rate_limited")
+def test_watch_counts_overlapping_waits_once(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make(concurrent_requests=2)
+    rate_limiter.pause(10, "rate_limited")
     stats = RequestStats()
-    asyncio.run(passes(governor, 6, clock, stats))
+    asyncio.run(passes(rate_limiter, 6, clock, stats))
     assert stats == RequestStats(seconds_rate_limited=10)
 
 
-def test_pause_reaches_other_governors_through_file(
-    make: Callable[..., Governor], clock: Clock, tmp_path: Path, lines: list[str]
+def test_pause_reaches_other_rate_limiters_through_file(
+    make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path, lines: list[str]
 ) -> None:
     first = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
     second = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
@@ -237,15 +237,15 @@ def test_pause_reaches_other_governors_through_file(
     assert len(lines) == 2  # one for each process
 
 
-def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., Governor], tmp_path: Path) -> None:
+def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., RateLimiter], tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import Governor, PauseFile\n"
+        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import RateLimiter, PauseFile\n"
         "pauses = PauseFile(Path(sys.argv[1]), 'abc', now=lambda: float(sys.argv[2]))\n"
-        "Governor(concurrent_requests=1, requests_per_minute=None, pauses=pauses, log=print).pause(90, 'told')\n"
+        "RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=pauses, log=print).pause(90, 'told')\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(EPOCH)], check=True)
-    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
-    assert asyncio.run(passes(governor, 1, clock)) == [90]
+    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    assert asyncio.run(passes(rate_limiter, 1, clock)) == [90]
 
 
 def test_shorter_pause_does_not_overwrite_longer_one_of_other_process(clock: Clock, tmp_path: Path) -> None:
@@ -296,20 +296,20 @@ def test_pause_file_is_private_and_leaves_nothing_beside(clock: Clock, tmp_path:
     ],
 )
 def test_damaged_absurd_or_past_pause_file_is_ignored(
-    content: bytes, make: Callable[..., Governor], clock: Clock, tmp_path: Path
+    content: bytes, make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path
 ) -> None:
     path = tmp_path / "pauses" / "abc.json"
     path.parent.mkdir()
     path.write_bytes(content)
-    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
-    assert asyncio.run(passes(governor, 1, clock)) == [0]
-    governor.pause(7, "still works")
-    assert asyncio.run(passes(governor, 1, clock)) == [7]
+    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    assert asyncio.run(passes(rate_limiter, 1, clock)) == [0]
+    rate_limiter.pause(7, "still works")
+    assert asyncio.run(passes(rate_limiter, 1, clock)) == [7]
 
 
 @pytest.mark.parametrize("jump", [-7 * 24 * 3600.0, -3600.0, -30.0, -0.5, 0.0, 20.0, 3600.0])
 def test_pause_of_another_process_is_never_longer_than_notion_asked_for(
-    jump: float, make: Callable[..., Governor], clock: Clock, tmp_path: Path
+    jump: float, make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path
 ) -> None:
     PauseFile(tmp_path, "abc", now=clock.wall).extend(60, "why")
     later = PauseFile(tmp_path, "abc", now=lambda: clock.wall() + jump)
@@ -327,13 +327,13 @@ def test_pause_after_the_clock_went_back_takes_the_place_of_a_shorter_one_alone(
 
 
 def test_pause_that_cannot_be_shared_holds_here_and_is_told_once(
-    make: Callable[..., Governor], clock: Clock, tmp_path: Path, lines: list[str]
+    make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path, lines: list[str]
 ) -> None:
     (tmp_path / "pauses").write_text("a file where the folder should be")
-    governor = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
     for _ in range(2):
-        governor.pause(5, "rate_limited")
-        asyncio.run(passes(governor, 1, clock))
+        rate_limiter.pause(5, "rate_limited")
+        asyncio.run(passes(rate_limiter, 1, clock))
     assert clock.now == 10
     assert [line for line in lines if "cannot be shared" in line] == [lines[0]]
 
@@ -346,13 +346,13 @@ def test_account_key_names_token_without_showing_it() -> None:
     assert "secret" not in key
 
 
-def test_stats_of_two_watches_stand_apart(make: Callable[..., Governor], clock: Clock) -> None:
-    governor = make()
-    governor.pause(10, "rate_limited")
+def test_stats_of_two_watches_stand_apart(make: Callable[..., RateLimiter], clock: Clock) -> None:
+    rate_limiter = make()
+    rate_limiter.pause(10, "rate_limited")
     mine, yours = RequestStats(), RequestStats()
 
     async def scenario() -> Any:
-        return await asyncio.gather(passes(governor, 1, clock, mine), passes(governor, 0, clock, yours))
+        return await asyncio.gather(passes(rate_limiter, 1, clock, mine), passes(rate_limiter, 0, clock, yours))
 
     asyncio.run(scenario())
     assert (mine.seconds_rate_limited, yours.seconds_rate_limited) == (10, 0)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notion_pipeline.extraction.extract import Landed
+from notion_pipeline.extraction.extract import LoadResult
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -104,7 +104,7 @@ def served() -> Iterator[tuple[Engine, DataSource]]:
         yield Engine(workspace, server.url, Path(folder)), source
 
 
-def altered(engine: Engine, change: Callable[[dict[str, Any]], None]) -> tuple[dict[str, dict[str, Any]], Landed]:
+def altered(engine: Engine, change: Callable[[dict[str, Any]], None]) -> tuple[dict[str, dict[str, Any]], LoadResult]:
     """Syncs in full while each row that Notion gives is changed so; the rows as they were given, and what landed."""
     given_rows: dict[str, dict[str, Any]] = {}
 

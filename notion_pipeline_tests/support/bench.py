@@ -16,13 +16,13 @@ from notion_pipeline.catalog.databases import ListedStream, known_databases, wri
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source, parse_sources
-from notion_pipeline.extraction.extract import DatabaseExtract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
 from notion_pipeline.listing.databases import Listing, list_databases
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.runner import Sync
@@ -60,7 +60,7 @@ class Bench:
         with self.catalog.reading() as connection:
             return resolution_of_catalog(connection, parse_sources({"sources": [entry]}).sources[0])[0].source
 
-    def sync(self, sync_type: str | None = None, *, run_id: str = "run") -> dict[str, Landed]:
+    def sync(self, sync_type: str | None = None, *, run_id: str = "run") -> dict[str, LoadResult]:
         """Lists, reads and commits every selected database; what landed, by table without its schema.
 
         An hour passes first, so that nothing falls in the lookback of the sync before.
@@ -118,7 +118,7 @@ class Bench:
     def selected(self, listing: Listing) -> list[str]:
         return [found.id for found in listing.databases if self.source.selects(found.id, found.title)]
 
-    def commit(self, read: DatabaseExtract, run_id: str = "run") -> list[tuple[Any, Landed]]:
+    def commit(self, read: DatabaseExtract, run_id: str = "run") -> list[tuple[Any, LoadResult]]:
         try:
             if read.failures:
                 raise read.failures[0]
@@ -156,12 +156,12 @@ class Bench:
         async def no_sleep(_: float) -> None:
             return None
 
-        governor = Governor(
+        rate_limiter = RateLimiter(
             concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(self.folder, "x"), log=self.lines.append
         )
         return NotionClient(
             auth=BearerAuth(TOKEN),
-            governor=governor,
+            rate_limiter=rate_limiter,
             base_url=self.url,
             source=self.source.name,
             log=self.lines.append,

@@ -50,15 +50,15 @@ def _is_manifest(path: Any) -> bool:
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
     staging, io_manager = notion_pipeline.extraction.staging, notion_pipeline.defs.io_manager
-    landing = notion_pipeline.catalog.load.merge
+    merging = notion_pipeline.catalog.load.merge
     if point == "before the manifest's rename":
         _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "after the manifest's rename":
         _wrap(staging, "write_private", after=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "rows written, bookmark not":
-        _wrap(landing.bookkeeping, "record_read", before=lambda *_: countdown())
+        _wrap(merging.bookkeeping, "record_read", before=lambda *_: countdown())
     elif point == "end of the transaction":
-        _wrap(landing.bookkeeping, "record_sync", after=lambda *_: countdown())
+        _wrap(merging.bookkeeping, "record_sync", after=lambda *_: countdown())
     elif point == "after the commit":
         _wrap(io_manager, "commit_database", after=lambda *_: countdown())
     elif point == "stage removed, event not logged":

@@ -11,10 +11,10 @@ import httpx
 
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.extraction.extract import DatabaseExtract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.listing.resolution import fails_a_sync
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.sandbox.edits.workspace import Request
 from notion_pipeline_tests.support.bench import TOKEN, Bench
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -43,7 +43,7 @@ class PretendTime:
 class Outcome:
     """What one sync did: tables that landed, errors by database id ("" for the listing's own), requests, log."""
 
-    landed: dict[str, Landed] = field(default_factory=dict)
+    landed: dict[str, LoadResult] = field(default_factory=dict)
     errors: dict[str, Exception] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Engine(Bench):
 
     def _client(self) -> NotionClient:
         source = self.source
-        governor = Governor(
+        rate_limiter = RateLimiter(
             concurrent_requests=source.limits.concurrent_requests,
             requests_per_minute=None,
             pauses=PauseFile(self.home, "account", now=self.time.read),
@@ -130,7 +130,7 @@ class Engine(Bench):
         )
         return NotionClient(
             auth=BearerAuth(TOKEN),
-            governor=governor,
+            rate_limiter=rate_limiter,
             base_url=self.url,
             source=source.name,
             log=self.lines.append,

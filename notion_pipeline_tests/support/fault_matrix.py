@@ -384,7 +384,7 @@ class Matrix:
             self._expect(False, f"{where}: {type(error).__name__} {error}")
             return
         titles = {database.id: database.title for database in (self.world.tasks, self.world.links)}
-        self._expect(bool(error.cure) and error.cure in str(error), f"{where}: no cure in {error}")
+        self._expect(bool(error.hint) and error.hint in str(error), f"{where}: no hint in {error}")
         self._expect('source "notion"' in str(error).lower(), f"{where}: no source in {error}")
         if database_id:
             named = f'"{titles[database_id]}" ({database_id})'

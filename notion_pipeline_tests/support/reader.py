@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadPlan
+from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadSettings
 from notion_pipeline.extraction.staging import Stage, StageKey, open_stage
 from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.notion.client import NotionClient
@@ -73,7 +73,7 @@ class Reader:
                 stage = self.open(source, schema, full=full, since=since, bookmark=answer.server_time)
                 extraction = Extraction(
                     client,
-                    ReadPlan(
+                    ReadSettings(
                         source.id, schema, full=full, edited_since=since, lookback=lookback, began=answer.server_time
                     ),
                     stage,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient, RequestStats
-from notion_pipeline.notion.rate_limiter import Governor, PauseFile
+from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"
@@ -152,7 +152,7 @@ async def setting(
     async def wait(seconds: float) -> None:
         waits.append(seconds)
 
-    governor = Governor(
+    rate_limiter = RateLimiter(
         concurrent_requests=concurrent_requests,
         requests_per_minute=None,
         pauses=pauses,
@@ -165,7 +165,7 @@ async def setting(
     try:
         async with NotionClient(
             auth=auth or BearerAuth(TOKEN),
-            governor=governor,
+            rate_limiter=rate_limiter,
             base_url=server.url,
             source="sales",
             log=lines.append,

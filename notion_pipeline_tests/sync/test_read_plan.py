@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.rows.properties import Property, exclusion_marks, schema_snapshot
-from notion_pipeline.sync.read_plan import Decision, decide
+from notion_pipeline.sync.read_plan import ReadDecision, decide
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 BOOKMARK = datetime(2024, 3, 4, 10, 15, tzinfo=timezone.utc)
@@ -44,7 +44,7 @@ STREAM = StreamState(
 
 def decided(
     state: StreamState | None = STREAM, properties: tuple[Property, ...] = (TITLE, STATE), **given: Any
-) -> Decision:
+) -> ReadDecision:
     options: dict[str, Any] = {
         "sync_type": "INCREMENTAL",
         "start_date": None,
@@ -58,7 +58,7 @@ def decided(
 
 
 def test_known_stream_is_read_since_its_bookmark_and_the_lookback() -> None:
-    assert decided() == Decision(full=False, reason="", edited_since=BOOKMARK - timedelta(minutes=5), changes=())
+    assert decided() == ReadDecision(full=False, reason="", edited_since=BOOKMARK - timedelta(minutes=5), changes=())
 
 
 def test_no_lookback_starts_in_the_bookmarks_own_minute() -> None:
@@ -66,7 +66,7 @@ def test_no_lookback_starts_in_the_bookmarks_own_minute() -> None:
 
 
 def test_full_table_reads_everything_without_a_reason() -> None:
-    assert decided(sync_type="FULL_TABLE") == Decision(full=True, reason="", edited_since=None, changes=())
+    assert decided(sync_type="FULL_TABLE") == ReadDecision(full=True, reason="", edited_since=None, changes=())
 
 
 @pytest.mark.parametrize(

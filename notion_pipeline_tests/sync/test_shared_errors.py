@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError, about, located
+from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError, error_context, located
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -52,13 +52,13 @@ def test_databases_of_a_revoked_account_are_each_named_once(side: OAuthSide) -> 
     assert text.count("was disconnected") == 3
 
 
-@pytest.mark.parametrize("error", [AuthorizationError("Gone.", cure="Connect.", status=401), CatalogError("Locked.")])
+@pytest.mark.parametrize("error", [AuthorizationError("Gone.", hint="Connect.", status=401), CatalogError("Locked.")])
 def test_error_that_tasks_share_is_told_by_each_of_its_own(error: NotionPipelineError) -> None:
     async def told() -> list[NotionPipelineError]:
         shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def task(name: str) -> None:
-            with about(source="notion", database=name):
+            with error_context(source="notion", database=name):
                 await asyncio.shield(shared)
 
         tasks = [asyncio.ensure_future(task(name)) for name in ("A", "B", "C")]
@@ -69,7 +69,7 @@ def test_error_that_tasks_share_is_told_by_each_of_its_own(error: NotionPipeline
     found = asyncio.run(told())
     assert [own.database for own in found] == ["A", "B", "C"]
     assert {type(own) for own in found} == {type(error)}
-    assert all(own.message == error.message and own.cure == error.cure for own in found)
+    assert all(own.message == error.message and own.hint == error.hint for own in found)
     assert error.database is None
 
 

@@ -16,14 +16,14 @@ import httpx
 import pytest
 from dagster import DagsterEventType, DagsterRunStatus
 
-from notion_pipeline.accounts.oauth_client import OAuthClient, patiently
+from notion_pipeline.accounts.oauth_client import OAuthClient, with_retries
 from notion_pipeline.cli.process import working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.definitions import build_definitions
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.responses import TransientFailure, judge
+from notion_pipeline.notion.responses import TransientFailure, parse_response
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
@@ -190,7 +190,7 @@ def test_a_stranger_over_tokens_is_named_as_well(workspace: Workspace, sandbox: 
     workspace.faults.add(Fault("status", match="oauth", times=99, status=403, html=BLOCKED, headers={"cf-ray": RAY}))
     client = OAuthClient("id", Secret("a-secret-value"), "http://localhost:1/", sandbox.url)
     with pytest.raises(RetryableNotionError, match="Attention Required") as caught:
-        patiently(lambda: client.is_active(Secret("a-token-value")), sleep=lambda _: None)
+        with_retries(lambda: client.is_active(Secret("a-token-value")), sleep=lambda _: None)
     assert RAY in str(caught.value)
     assert "again later" not in str(caught.value)
 
@@ -202,6 +202,6 @@ def test_any_page_is_put_into_words(page: bytes) -> None:
     request = httpx.Request("GET", "https://api.notion.com/v1/users/me")
     response = httpx.Response(502, content=page, request=request)
     with pytest.raises(TransientFailure) as caught:
-        judge(response, "it")
+        parse_response(response, "it")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600

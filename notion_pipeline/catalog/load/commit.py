@@ -7,12 +7,12 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
 from notion_pipeline.catalog.databases import name_unlisted
-from notion_pipeline.catalog.load.merge import land
+from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.catalog.memory import give_back_memory
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
-from notion_pipeline.extraction.extract import DatabaseExtract, Extract, Landed
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 
 #: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.
 _MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)
@@ -22,7 +22,7 @@ _ROWS_WORTH_A_TRIM = 2_000
 
 def commit_database(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
-) -> list[tuple[Extract, Landed]]:
+) -> list[tuple[Extract, LoadResult]]:
     """What each extract did to its table; all of them are committed, or none.
 
     Raises:
@@ -41,11 +41,11 @@ def commit_database(
 
 def _commit(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str, *, memory_limit: str | None
-) -> list[tuple[Extract, Landed]]:
+) -> list[tuple[Extract, LoadResult]]:
     with catalog.writing(memory_limit=memory_limit) as connection:
         bookkeeping.create_tables(connection)
         return [
-            (extract, land(connection, extract, _state(connection, source, database, extract), run_id))
+            (extract, merge(connection, extract, _state(connection, source, database, extract), run_id))
             for extract in database.extracts
         ]
 

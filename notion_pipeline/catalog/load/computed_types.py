@@ -25,14 +25,14 @@ _FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: '"date"
 
 
 @dataclass
-class Decision:
+class ComputedTypes:
     """Types by property id, and where a column changes its type, SQL over `kept_values` that refills it."""
 
     types: dict[str, str] = field(default_factory=dict)
     recomputed: dict[str, str] = field(default_factory=dict)
 
 
-def computed_column(struct: str, duckdb_type: str) -> str:
+def computed_column_sql(struct: str, duckdb_type: str) -> str:
     """SQL that takes from a staged struct what a column of this type holds."""
     return f"{struct}.{_FIELD_OF_TYPE.get(duckdb_type, 'text')}"
 
@@ -42,16 +42,16 @@ def decide_computed_types(
     extract: Extract,
     existing: Sequence[Column],
     table: tuple[str, str] | None,
-) -> Decision:
+) -> ComputedTypes:
     """The types of all computed columns after this extract; makes `kept_values` where rows that stay must be asked."""
-    decision = Decision()
+    decision = ComputedTypes()
     computed = {index: prop for index, prop in enumerate(extract.schema.properties) if prop.type in COMPUTED}
     if not computed:
         return decision
     staged = _staged_kinds(connection, list(computed))
-    standing = {c.property_id: c.duckdb_type for c in existing if _is_standing(c, computed)}
+    current = {c.property_id: c.duckdb_type for c in existing if _is_current(c, computed)}
     for index, prop in computed.items():
-        now = standing.get(prop.id)
+        now = current.get(prop.id)
         if now is not None and not extract.full and _fits(now, staged[index]):
             decision.types[prop.id] = now
         else:
@@ -59,7 +59,7 @@ def decide_computed_types(
     doubtful = {
         index: prop
         for index, prop in computed.items()
-        if prop.id in standing and standing[prop.id] != decision.types[prop.id]
+        if prop.id in current and current[prop.id] != decision.types[prop.id]
     }
     if table is None or not doubtful:
         return decision
@@ -67,18 +67,18 @@ def decide_computed_types(
     for index, prop in doubtful.items():
         kinds = staged[index] | kept[index]
         decision.types[prop.id] = computed_type(prop, kinds)
-        if standing[prop.id] != decision.types[prop.id]:
-            decision.recomputed[prop.id] = computed_column(f"k.c{index}", decision.types[prop.id])
+        if current[prop.id] != decision.types[prop.id]:
+            decision.recomputed[prop.id] = computed_column_sql(f"k.c{index}", decision.types[prop.id])
     return decision
 
 
-def forget_kept_values(connection: duckdb.DuckDBPyConnection, decision: Decision) -> None:
+def forget_kept_values(connection: duckdb.DuckDBPyConnection, decision: ComputedTypes) -> None:
     """Drops what `decide_computed_types` left for the evolution."""
     if decision.types:
         connection.execute("DROP TABLE IF EXISTS kept_values")
 
 
-def _is_standing(column: Column, computed: Mapping[int, Property]) -> bool:
+def _is_current(column: Column, computed: Mapping[int, Property]) -> bool:
     return any(prop.id == column.property_id and prop.type == column.property_type for prop in computed.values())
 
 

@@ -16,7 +16,7 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.load.comments import comments_of, digest
-from notion_pipeline.catalog.load.computed_types import computed_column, decide_computed_types, forget_kept_values
+from notion_pipeline.catalog.load.computed_types import computed_column_sql, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.load.limits import limits_of
 from notion_pipeline.catalog.load.schema_evolution import (
     PlannedColumn,
@@ -33,19 +33,19 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.config.sources import KnownNames
-from notion_pipeline.extraction.extract import Extract, Landed
+from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import DELETED_AT, NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.properties import COMPUTED, Exclusion, exclusion_marks
 
 
-def land(
+def merge(
     connection: duckdb.DuckDBPyConnection,
     extract: Extract,
     state: StreamState,
     run_id: str,
     now: datetime | None = None,
-) -> Landed:
+) -> LoadResult:
     """Makes the table what the extract says it is.
 
     Args:
@@ -124,7 +124,7 @@ def land(
     )
     connection.execute("DROP TABLE staged")
     row_count = _one(connection, f"SELECT count(*) FROM {quote(*table)}")
-    return Landed(
+    return LoadResult(
         table=f"{table[0]}.{table[1]}",
         row_count=row_count,
         columns=tuple((name, kind, comments.get(name, "")) for name, kind in kinds.items()),
@@ -185,13 +185,13 @@ def _merge(
     found: dict[str, int] = {}
     if extract.stage.rows:
         _judge(connection, extract, target, values, mark=mark)
-        found = dict(connection.execute("SELECT verdict, count(*) FROM verdicts GROUP BY verdict").fetchall())
+        found = dict(connection.execute("SELECT action, count(*) FROM row_actions GROUP BY action").fetchall())
     if found.get("updated") or found.get("inserted"):
         kept = {plan.column: f"l.{quote(plan.column)}" for plan in planned if plan.prop is None}
         kept |= _own_values(connection, table, planned)
         _write_changed(connection, extract, target, values, kept=kept, now=now)
     removed = _remove(connection, extract, target, now, mark=mark) if extract.full else 0
-    connection.execute("DROP TABLE IF EXISTS verdicts")
+    connection.execute("DROP TABLE IF EXISTS row_actions")
     not_computed, not_converted = connection.execute(
         f"SELECT coalesce(sum({NOT_COMPUTED}), 0)::BIGINT, coalesce(sum({NOT_CONVERTED}), 0)::BIGINT FROM staged"
     ).fetchall()[0]
@@ -223,14 +223,14 @@ def _own_values(
 def _judge(
     connection: duckdb.DuckDBPyConnection, extract: Extract, target: str, values: Mapping[str, str], *, mark: bool
 ) -> None:
-    """Makes `verdicts`: for each page of `staged` whether its row is to be inserted, updated or left alone.
+    """Makes `row_actions`: for each page of `staged` whether its row is to be inserted, updated or left alone.
 
     Contents are compared by a 64-bit digest of all their columns: only versions of the same page are compared, so
     a change is missed once in 10^19.
     """
     if not connection.execute(f"SELECT 1 FROM {target} LIMIT 1").fetchall():
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE verdicts AS SELECT id, {PLACE}, 'inserted' AS verdict FROM staged"
+            f"CREATE OR REPLACE TEMP TABLE row_actions AS SELECT id, {PLACE}, 'inserted' AS action FROM staged"
         )
         return
     with incoming_rows(connection, extract, f"SELECT {PLACE} FROM staged") as incoming:
@@ -238,19 +238,19 @@ def _judge(
             f"CREATE OR REPLACE TEMP TABLE digests AS SELECT s.{PLACE}, {_digest(values.values())} AS digest "
             f"FROM {incoming} s"
         )
-    standing = _digest(f"t.{quote(name)}" for name in values)
+    current = _digest(f"t.{quote(name)}" for name in values)
     is_marked = f"t.{quote(DELETED_AT)} IS NOT NULL" if mark else "false"
     # A full read meets nearly every row; to pick them by a join would hold them all while it does.
     met = "true" if extract.full else "t.id IN (SELECT id FROM staged)"
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE verdicts AS
+        CREATE OR REPLACE TEMP TABLE row_actions AS
         SELECT s.id, s.{PLACE},
             CASE WHEN t.id IS NULL THEN 'inserted' WHEN t.digest <> d.digest OR t.is_marked THEN 'updated'
-            ELSE 'unchanged' END AS verdict
+            ELSE 'unchanged' END AS action
         FROM staged s JOIN digests d ON d.{PLACE} = s.{PLACE}
         LEFT JOIN (
-            SELECT t.id, {standing} AS digest, {is_marked} AS is_marked FROM {target} t WHERE {met}
+            SELECT t.id, {current} AS digest, {is_marked} AS is_marked FROM {target} t WHERE {met}
         ) t ON t.id = s.id
         """
     )
@@ -282,13 +282,13 @@ def _write_changed(
         held = ", ".join(quote(name) for name in kept)
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE last_values AS SELECT id, {held} FROM {target} "
-            "WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')"
+            "WHERE id IN (SELECT id FROM row_actions WHERE action = 'updated')"
         )
         columns.update(kept)
         join = "LEFT JOIN last_values l ON l.id = s.id"
-    connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM verdicts WHERE verdict = 'updated')")
+    connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM row_actions WHERE action = 'updated')")
     names = ", ".join(quote(name) for name in columns)
-    with incoming_rows(connection, extract, f"SELECT {PLACE} FROM verdicts WHERE verdict <> 'unchanged'") as incoming:
+    with incoming_rows(connection, extract, f"SELECT {PLACE} FROM row_actions WHERE action <> 'unchanged'") as incoming:
         connection.execute(
             f"INSERT INTO {target} ({names}) SELECT {', '.join(columns.values())} FROM {incoming} s {join}", [now]
         )
@@ -331,7 +331,7 @@ def _value(plan: PlannedColumn) -> str:
     """The staged value of a property as its column holds it."""
     staged = f"s.p{plan.position}"
     if plan.property_type in COMPUTED:
-        return computed_column(staged, plan.duckdb_type)
+        return computed_column_sql(staged, plan.duckdb_type)
     return f"{staged}::{plan.duckdb_type}"
 
 

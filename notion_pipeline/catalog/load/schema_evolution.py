@@ -71,14 +71,14 @@ def plan_columns(
     """
     positions = {prop.id: index for index, prop in enumerate(properties)}
     gone = set(excluded_ids)
-    standing = [
+    current = [
         column
         for column in existing
         if column.property_id in positions or (keep_removed and column.property_id not in gone)
     ]
-    names = column_names(properties, {c.property_id: (c.property_name, c.column) for c in standing}, taken)
+    names = column_names(properties, {c.property_id: (c.property_name, c.column) for c in current}, taken)
     planned = []
-    for column in standing:
+    for column in current:
         if column.property_id in positions:
             planned.append(_live(properties[positions[column.property_id]], positions, names, computed, column))
         else:
@@ -88,7 +88,7 @@ def plan_columns(
                     *(column.duckdb_type, column, None, None),
                 )
             )
-    held = {column.property_id for column in standing}
+    held = {column.property_id for column in current}
     newcomers = sorted((prop for prop in properties if prop.id not in held), key=lambda prop: prop.type != "title")
     planned.extend(_live(prop, positions, names, computed, None) for prop in newcomers)
     return planned
@@ -116,7 +116,7 @@ def create_table(
     if table[1].lower() in {name.lower() for name in names_in(connection, table[0])}:
         raise CatalogError(
             f"A table or view {table[0]}.{table[1]} stands in the catalog that this pipeline did not make.",
-            cure=f"It is not touched. Materialize {table[0]}/databases: another name is chosen then.",
+            hint=f"It is not touched. Materialize {table[0]}/databases: another name is chosen then.",
         )
     connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(_layout(planned, mark=mark))})")
 

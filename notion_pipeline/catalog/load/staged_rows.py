@@ -1,4 +1,4 @@
-"""What was staged, as the catalog takes it: narrow first, so that memory holds ids and verdicts and never the rows.
+"""What was staged, as the catalog takes it: narrow first, so that memory holds ids and row_actions and never the rows.
 
 `staged` is a temporary table with a line a page: its place in the read, and what must be known before the rows are
 written. The rows themselves are streamed from the stage, once to be compared and once to be written, and only where

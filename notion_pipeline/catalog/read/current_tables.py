@@ -9,12 +9,12 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_of, quote
 from notion_pipeline.catalog.state import StreamState
-from notion_pipeline.extraction.extract import Landed
+from notion_pipeline.extraction.extract import LoadResult
 
 
-def standing_tables(
+def current_tables(
     connection: duckdb.DuckDBPyConnection | None, source: str, database_id: str
-) -> list[tuple[StreamState, Landed]]:
+) -> list[tuple[StreamState, LoadResult]]:
     """What each table of the database holds, told as a sync that did nothing to it; the shortest name first."""
     if connection is None:
         return []
@@ -26,10 +26,10 @@ def standing_tables(
     ]
 
 
-def _untouched(connection: duckdb.DuckDBPyConnection, state: StreamState, bookmark: datetime) -> Landed:
+def _untouched(connection: duckdb.DuckDBPyConnection, state: StreamState, bookmark: datetime) -> LoadResult:
     table = (state.source, state.table_name)
     ((row_count,),) = connection.execute(f"SELECT count(*) FROM {quote(*table)}").fetchall()
-    return Landed(
+    return LoadResult(
         table=".".join(table),
         row_count=row_count,
         columns=columns_of(connection, table),

@@ -130,8 +130,8 @@ def held_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> tup
 
 def count_rows(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[str]) -> dict[str, int]:
     """Rows by table, of those that stand; DuckDB counts by its metadata, not by reading them."""
-    standing = names_in(connection, source)
-    wanted = iter([table for table in dict.fromkeys(tables) if table in standing])
+    current = names_in(connection, source)
+    wanted = iter([table for table in dict.fromkeys(tables) if table in current])
     found: dict[str, int] = {}
     for some in _chunks(wanted):
         counts = " UNION ALL ".join(f"SELECT {text(name)}, count(*) FROM {quote(source, name)}" for name in some)

@@ -31,7 +31,7 @@ def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> lis
     """The list of databases, the users, then every table of a source that a sync has filled, by name."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
-    standing = {
+    current = {
         state.table_name: state for state in bookkeeping.stream_states(connection, source).values() if state.has_table
     }
     here = _documented(connection, source)
@@ -39,7 +39,7 @@ def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> lis
     listed = [here[name] for name in ("databases", users or "") if name in here]
     return listed + [
         replace(here[name], database_id=state.database_id, data_source_id=state.data_source_id)
-        for name, state in sorted(standing.items())
+        for name, state in sorted(current.items())
         if name in here
     ]
 

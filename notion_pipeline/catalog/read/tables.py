@@ -34,7 +34,7 @@ def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str
     if not rows:
         raise CatalogError(
             f"Database {database_id} of source {source} has no table in the catalog yet.",
-            cure=f"Materialize its partition of {source}/database first.",
+            hint=f"Materialize its partition of {source}/database first.",
         )
     return [row[0] for row in rows]
 
@@ -49,7 +49,7 @@ def read_tables(connection: duckdb.DuckDBPyConnection | None, source: str, names
     """
     if connection is None or not names:
         raise CatalogError(
-            f"There is no such table of source {source} in the catalog.", cure="Materialize the assets above first."
+            f"There is no such table of source {source} in the catalog.", hint="Materialize the assets above first."
         )
     selects = [f"SELECT * FROM {quote(source, names[0])}"] if len(names) == 1 else _alike(connection, source, names)
     return connection.sql(" UNION ALL BY NAME ".join(selects)).to_arrow_table()
@@ -97,7 +97,7 @@ def publish(catalog: Catalog, path: Path) -> None:
     except OSError as error:
         raise CatalogError(
             f"The catalog could not be published to {path}: {error.strerror or error}.",
-            cure="The catalog itself is committed. Mend the path of publish: in sources.yaml.",
+            hint="The catalog itself is committed. Mend the path of publish: in sources.yaml.",
         ) from error
 
 

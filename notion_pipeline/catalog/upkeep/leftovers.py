@@ -113,7 +113,7 @@ def check_rename(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> N
     if new in sources_in(connection) or (taken & {name.lower() for name in tables}):
         raise CatalogError(
             f"The catalog has tables of source {new} already, so that those of {old} cannot be given to it.",
-            cure=f"If a sync has made them anew, what {old} left is not needed: `notion-pipeline remove-source {old}`.",
+            hint=f"If a sync has made them anew, what {old} left is not needed: `notion-pipeline remove-source {old}`.",
         )
     _raise_for_additions(connection, old, tables)
 
@@ -170,7 +170,7 @@ def _raise_for_additions(connection: duckdb.DuckDBPyConnection, source: str, tab
         named = ", ".join(f"{what} on {source}.{table}" for what, table in rows)
         raise CatalogError(
             f"The tables of source {source} bear what this pipeline did not make: {named}.",
-            cure="Drop it, rename the source, and make it anew on the renamed table.",
+            hint="Drop it, rename the source, and make it anew on the renamed table.",
         )
 
 

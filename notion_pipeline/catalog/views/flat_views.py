@@ -106,12 +106,12 @@ def view_changes(
     Args:
         drop: Every view that this pipeline made is removed.
     """
-    standing = _ours(connection, schema)
-    foreign = {name.lower() for name in names_in(connection, schema)} - {name.lower() for name in standing}
+    current = _ours(connection, schema)
+    foreign = {name.lower() for name in names_in(connection, schema)} - {name.lower() for name in current}
     wanted = [] if drop else _flat_views(connection, source, schema, foreign)
     changes = [
         ViewChange(
-            action := "created" if view.name not in standing else _compared(view, standing[view.name]),
+            action := "created" if view.name not in current else _compared(view, current[view.name]),
             schema,
             view.name,
             ".".join(view.table),
@@ -121,7 +121,7 @@ def view_changes(
         for view in wanted
     ]
     names = {view.name for view in wanted}
-    gone = [name for name in sorted(standing) if name not in names]
+    gone = [name for name in sorted(current) if name not in names]
     removed = [ViewChange("removed", schema, name, "", 0, (f"DROP VIEW {quote(schema, name)}",)) for name in gone]
     # What goes goes first: it may bear, in other case, the name of one that comes.
     return [*removed, *changes]

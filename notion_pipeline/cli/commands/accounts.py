@@ -10,7 +10,7 @@ from datetime import datetime
 import click
 
 from notion_pipeline.accounts.credentials import Credential, open_client
-from notion_pipeline.accounts.oauth_client import OAuthClient, patiently
+from notion_pipeline.accounts.oauth_client import OAuthClient, with_retries
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import TokenStore, last_use, open_store
 from notion_pipeline.cli.display import Record, output, print_records
@@ -122,7 +122,7 @@ async def _health(account: StoredAccount, source: str, store: TokenStore, projec
 async def _introspected(account: StoredAccount, store: TokenStore, project: Project) -> Health:
     newest = await asyncio.to_thread(store.load, account.bot_id) or account
     oauth = OAuthClient.of(project)
-    if await asyncio.to_thread(patiently, lambda: oauth.is_active(newest.access_token)):
+    if await asyncio.to_thread(with_retries, lambda: oauth.is_active(newest.access_token)):
         return Health(HEALTHY)
     return Health("not active", "Notion says that its token is not active. Connect it again.")
 

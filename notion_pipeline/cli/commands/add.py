@@ -277,12 +277,12 @@ def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundi
 
 @contextmanager
 def _connecting_by_itself(draft: Draft) -> Iterator[None]:
-    """A cure names no source that sources.yaml does not have yet."""
+    """A hint names no source that sources.yaml does not have yet."""
     try:
         yield
     except AuthorizationError as error:
         if not draft.present:
-            error.cure = error.cure.replace(f"connect --source {draft.name}`", "connect`")
+            error.hint = error.hint.replace(f"connect --source {draft.name}`", "connect`")
         raise
 
 

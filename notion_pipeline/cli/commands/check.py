@@ -176,34 +176,34 @@ def _access(
     line.passed = True
     with _as_failure(line, source.name):
         with messages().status(f"{source.name}: looking at the databases"):
-            sight = asyncio.run(look(source, project, before.databases, before.names))
-        bound = sight.resolution.source
+            report = asyncio.run(look(source, project, before.databases, before.names))
+        bound = report.resolution.source
         known = {key: database for key, database in before.databases.items() if database.accessible}
-        titles = [(database.id, database.title) for database in sight.listing.databases]
+        titles = [(database.id, database.title) for database in report.listing.databases]
         problems = bound.ambiguous_streams(titles, file=project.sources_label)
         selected = sum(bound.selects(*title) for title in titles)
         line.text = f"{source.name}: {_count(len(titles), 'database')} can be seen, {selected:,} selected"
-        wrong = mistakes(sight)
-        sight = replace(sight, listing=hold_back(sight.listing, problems, known))
-        missing = unseen(sight, known, before.gone, source.named_ids())
-        in_vain = named_in_vain(sight, missing)
+        wrong = mistakes(report)
+        report = replace(report, listing=hold_back(report.listing, problems, known))
+        missing = unseen(report, known, before.gone, source.named_ids())
+        in_vain = named_in_vain(report, missing)
         told = {database.id for database in in_vain}
-        failures = [failure for failure in sight.listing.failures if failure.id not in told]
+        failures = [failure for failure in report.listing.failures if failure.id not in told]
         reasons = [str(failure.error) for failure in failures if fails_a_sync(bound, failure)]
-        reasons += [str(sight.listing.search_error)] if sight.listing.search_error else []
+        reasons += [str(report.listing.search_error)] if report.listing.search_error else []
         if in_vain:
             reasons.append(
                 f"{source.name}: {project.sources_label} names what is not seen any more: "
                 f"{'; '.join(database.describe() for database in in_vain)}. Share it with the connection again, or "
                 "restore it in Notion, or take it out of select and streams."
             )
-        if not selected and not reasons and (problem := nothing_selected(sight.resolution, len(titles))):
+        if not selected and not reasons and (problem := nothing_selected(report.resolution, len(titles))):
             wrong.insert(0, problem)
         if reasons:
             line.text = " ".join(f"{line.text}. {' '.join(dict.fromkeys(reasons))}".split())
         line.passed = not reasons and not wrong
         line.notes += dict.fromkeys(wrong)
-        line.notes += findings(sight, known, [database for database in missing if database not in in_vain])
+        line.notes += findings(report, known, [database for database in missing if database not in in_vain])
         line.notes += [str(failure.error) for failure in failures if not fails_a_sync(bound, failure)]
     return line
 
@@ -268,11 +268,11 @@ def _left_over(found: SourceInCatalog) -> str:
 
 def _check_writable(path: Path) -> None:
     folder = path.parent
-    cure = "Name another path in NOTION_PIPELINE_CATALOG, or as catalog: in sources.yaml."
+    hint = "Name another path in NOTION_PIPELINE_CATALOG, or as catalog: in sources.yaml."
     if not folder.is_dir():
-        raise CatalogError(f"The folder of the catalog {path} does not exist.", cure=f"Make it. {cure}")
+        raise CatalogError(f"The folder of the catalog {path} does not exist.", hint=f"Make it. {hint}")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise CatalogError(f"The catalog {path} cannot be written by this user.", cure=cure)
+        raise CatalogError(f"The catalog {path} cannot be written by this user.", hint=hint)
 
 
 def _count(number: int, noun: str) -> str:

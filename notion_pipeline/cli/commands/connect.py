@@ -16,7 +16,7 @@ import click
 from notion_pipeline.accounts.callback_server import CallbackServer, can_be_served
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.accounts.oauth_flow import Authorization, Connected
-from notion_pipeline.accounts.onboarding import Keeper, keep_token
+from notion_pipeline.accounts.onboarding import AccountSetup, keep_token
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.cli import CommandError
@@ -68,9 +68,9 @@ def connect(*, source: str | None, no_browser: bool, from_input: bool, variable:
     client = OAuthClient.of(project)
     _check_that_it_keeps(store)
     adding = bool(click.get_current_context().meta.get(ADDING))
-    keeper = Keeper(client, project, store, sources, wanted, adding)
+    setup = AccountSetup(client, project, store, sources, wanted, adding)
     command = f"notion-pipeline connect{f' --source {source}' if source else ''}"
-    authorization = Authorization(client, keeper.keep, command=command)
+    authorization = Authorization(client, setup.keep, command=command)
     connected = _outcome(authorization, client.redirect_uri, wait=wait, opens_browser=not no_browser)
     _tell(connected, store, wanted)
 
@@ -106,7 +106,7 @@ def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, open
         raise authorization.outcome
     raise AuthorizationError(
         f"Nobody allowed access within {wait} seconds; nothing was connected.",
-        cure="Run the command again, with a longer --wait if need be.",
+        hint="Run the command again, with a longer --wait if need be.",
     )
 
 
@@ -212,8 +212,8 @@ def _keep_given_token(
     own = source.account.token.env if isinstance(source.account, TokenAccount) else ""
     variable = named or own or DEFAULT_TOKEN_VARIABLE
     token = _read_token(lambda: click.prompt("Token of the internal connection", hide_input=True, err=True))
-    account, sight = keep_token(token, variable, project, store)
-    echo(f"Connected to {account.label}.\n{sight}")
+    account, visible = keep_token(token, variable, project, store)
+    echo(f"Connected to {account.label}.\n{visible}")
     readers = [entry.name for entry in sources.sources if entry.account == _token_account(variable)]
     if readers:
         echo(f"It stands in for {variable}, where that is not set. Run `notion-pipeline sync`.")

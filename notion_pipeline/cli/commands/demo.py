@@ -21,11 +21,11 @@ from notion_pipeline.catalog.sql import quote
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.commands.sandbox import served_workspace
-from notion_pipeline.cli.commands.sync import raise_failures, run_wishes
-from notion_pipeline.cli.demo_project import lay_down
+from notion_pipeline.cli.commands.sync import raise_failures, run_syncs
+from notion_pipeline.cli.demo_project import write_demo_project
 from notion_pipeline.cli.display import output, title_of
 from notion_pipeline.cli.process import ended_by_sigterm, environment
-from notion_pipeline.cli.runs import Wish
+from notion_pipeline.cli.runs import SyncRequest
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
@@ -61,14 +61,14 @@ _LOOKS = (
 @click.option("--ui", is_flag=True, help="Then open Dagster's UI, with the sample workspace alive, until Ctrl-C.")
 @click.option("--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the UI.")
 def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
-    """Sync the sample workspace and show what landed.
+    """Sync the sample workspace and show what synced.
 
     Needs no Notion account: an invented company's workspace is served on this machine, read through Dagster like a
     real one, and lands in a DuckDB file.
     """
     folder = directory.resolve()
     with SandboxServer(served_workspace()) as server:
-        project = lay_down(folder, server.url, SAMPLE_TOKEN)
+        project = write_demo_project(folder, server.url, SAMPLE_TOKEN)
         with environment(project.environ):
             _sync(project)
             _make_views(project)
@@ -80,7 +80,7 @@ def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
 def _sync(project: Project) -> None:
     sources = load_sources(project)
     # In full: also what an older version of the sample left behind becomes exact.
-    outcomes = run_wishes(project, sources, [Wish(source.name, full=True) for source in sources.sources])
+    outcomes = run_syncs(project, sources, [SyncRequest(source.name, full=True) for source in sources.sources])
     raise_failures(outcomes)
 
 

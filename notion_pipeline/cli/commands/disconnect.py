@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from notion_pipeline.accounts.credentials import connected_account
-from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, patiently
+from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, with_retries
 from notion_pipeline.accounts.onboarding import locked
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import forget_use, open_store
@@ -84,7 +84,7 @@ def _revoke(account: StoredAccount, client: OAuthClient) -> bool:
         if token is None:
             continue
         try:
-            patiently(lambda token=token: client.revoke(token))  # type: ignore[misc]
+            with_retries(lambda token=token: client.revoke(token))  # type: ignore[misc]
             known = True
         except OAuthRefusedError as refusal:
             if refusal.code in ("invalid_client", "unauthorized_client"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from notion_pipeline.cli.new_project import lay_down
+from notion_pipeline.cli.new_project import write_project
 from notion_pipeline.cli.terminal import echo
 
 
@@ -21,7 +21,7 @@ def init(directory: Path) -> None:
 
     DIR is made if need be. A file that is there already is never written over.
     """
-    names = lay_down(directory)
+    names = write_project(directory)
     echo(f"{directory} is a project now: {', '.join(names)}.\n")
     echo(_next_steps(directory))
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline sync`: the sync jobs, run at once, with their progress and a table of what landed."""
+"""`notion-pipeline sync`: the sync jobs, run at once, with their progress and a table of what synced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
-from notion_pipeline.cli.runs import LandedDatabase, Outcome, Wish, project_instance, run_sync
+from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import messages
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases
@@ -47,13 +47,15 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     project = find_project()
     sources = load_sources(project)
     began_at = time.monotonic()
-    wishes, unknown = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
-    outcomes = run_wishes(project, sources, wishes, verbose=verbose)
+    requests, unknown = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
+    outcomes = run_syncs(project, sources, requests, verbose=verbose)
     _print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
     raise_failures(outcomes, unknown)
 
 
-def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, verbose: bool = False) -> list[Outcome]:
+def run_syncs(
+    project: Project, sources: Sources, requests: Sequence[SyncRequest], *, verbose: bool = False
+) -> list[Outcome]:
     """Syncs one source after another, with progress on standard error; what failed stands in the outcomes."""
     outcomes: list[Outcome] = []
     with (
@@ -63,10 +65,10 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
         project_instance(project) as instance,
     ):
         close_dead_runs(instance, project.home)
-        for wish in wishes:
-            tally = Tally(_expected_rows(project, sources, wish))
-            with display_on(messages(), tally, source=wish.source, verbose=verbose) as display:
-                outcomes.append(run_sync(project, sources, instance, wish, progress=display, say=display.say))
+        for request in requests:
+            tally = Tally(_expected_rows(project, sources, request))
+            with display_on(messages(), tally, source=request.source, verbose=verbose) as display:
+                outcomes.append(run_sync(project, sources, instance, request, progress=display, say=display.say))
             if outcomes[-1].interrupted:
                 break
     return outcomes
@@ -74,25 +76,27 @@ def run_wishes(project: Project, sources: Sources, wishes: Sequence[Wish], *, ve
 
 def _wishes(
     project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None, verbose: bool
-) -> tuple[list[Wish], list[str]]:
-    """One wish a source; where streams are named, only for the sources that have them.
+) -> tuple[list[SyncRequest], list[str]]:
+    """One request a source; where streams are named, only for the sources that have them.
 
     A stream that nobody knows may be new: all sources list their databases then.
 
     Returns:
-        With the wishes, what is wrong with the names that no source has.
+        With the requests, what is wrong with the names that no source has.
     """
     names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
     databases = tuple(entry for entry in dict.fromkeys(streams) if entry != DATABASES_STREAM)
     if not databases:
-        return [Wish(name, full=full, listing_only=bool(streams)) for name in names], []
+        return [SyncRequest(name, full=full, listing_only=bool(streams)) for name in names], []
     if len(names) == 1:
-        return [Wish(names[0], databases, full)], []
+        return [SyncRequest(names[0], databases, full)], []
     known = {name: _known_names(project, sources, name) for name in names}
     owners = {entry: _owners(entry, known) for entry in databases}
     unknown: list[str] = []
     if not all(owners.values()):
-        listings = run_wishes(project, sources, [Wish(name, listing_only=True) for name in names], verbose=verbose)
+        listings = run_syncs(
+            project, sources, [SyncRequest(name, listing_only=True) for name in names], verbose=verbose
+        )
         known = {name: _known_names(project, sources, name) for name in names}
         owners = {entry: _owners(entry, known) for entry in databases}
         for entry in (entry for entry, found in owners.items() if not found):
@@ -105,12 +109,12 @@ def _wishes(
         if unknown:
             # A listing that failed may be why.
             unknown += [reason for outcome in listings for reason in outcome.failures]
-    wishes = [
-        Wish(name, tuple(entry for entry in databases if name in owners[entry]), full)
+    requests = [
+        SyncRequest(name, tuple(entry for entry in databases if name in owners[entry]), full)
         for name in names
         if any(name in found for found in owners.values())
     ]
-    return wishes, unknown
+    return requests, unknown
 
 
 def _owners(entry: str, known: Mapping[str, tuple[Source, Sequence[DatabaseName]]]) -> list[str]:
@@ -133,21 +137,21 @@ def _known_names(project: Project, sources: Sources, source: str) -> tuple[Sourc
     ]
 
 
-def _expected_rows(project: Project, sources: Sources, wish: Wish) -> dict[str, int]:
+def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> dict[str, int]:
     """How many rows a full sync will read, by what the tables hold now; empty where that cannot be known."""
-    if not (wish.full or sources.source(wish.source).sync_type is SyncType.FULL_TABLE):
+    if not (request.full or sources.source(request.source).sync_type is SyncType.FULL_TABLE):
         return {}
     try:
         with _catalog(project, sources, wait_seconds=0.0).reading() as connection:
-            known = known_databases(connection, wish.source).values()
-            source = sources.source(wish.source)
+            known = known_databases(connection, request.source).values()
+            source = sources.source(request.source)
             selected = [known_database_name(source, d) for d in known if d.accessible and d.selected]
-            counts = row_counts(connection, wish.source)
+            counts = row_counts(connection, request.source)
     except CatalogError:
         return {}  # It is only an estimate; the sync itself waits for the catalog.
-    wanted = {found.id for entry in wish.streams for found in find_databases(entry, selected)}
+    wanted = {found.id for entry in request.streams for found in find_databases(entry, selected)}
     return {
-        database.id: counts.get(database.id, 0) for database in selected if not wish.streams or database.id in wanted
+        database.id: counts.get(database.id, 0) for database in selected if not request.streams or database.id in wanted
     }
 
 
@@ -157,29 +161,29 @@ def _catalog(project: Project, sources: Sources, *, wait_seconds: float = 10.0) 
 
 def _print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
     """What the runs committed: a line a database, and the sums."""
-    landed = sorted((entry for outcome in outcomes for entry in outcome.landed), key=lambda e: (e.source, e.title))
-    if landed:
-        console.print(_landed_table(landed))
-    if not landed and not any(outcome.success for outcome in outcomes):
+    synced = sorted((entry for outcome in outcomes for entry in outcome.synced), key=lambda e: (e.source, e.title))
+    if synced:
+        console.print(_synced_table(synced))
+    if not synced and not any(outcome.success for outcome in outcomes):
         return
     listed = sum(outcome.databases_listed or 0 for outcome in outcomes)
-    rows = sum(entry.count("rows_read") for entry in landed)
-    requests = sum(entry.count("api_requests") for entry in landed)
+    rows = sum(entry.count("rows_read") for entry in synced)
+    requests = sum(entry.count("api_requests") for entry in synced)
     console.print(
-        f"{listed:,} databases listed, {len(landed):,} synced: {rows:,} rows read with {requests:,} requests "
+        f"{listed:,} databases listed, {len(synced):,} synced: {rows:,} rows read with {requests:,} requests "
         f"in {seconds:.1f} s.",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _landed_table(landed: Sequence[LandedDatabase]) -> Table:
+def _synced_table(synced: Sequence[SyncedDatabase]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("database", overflow="fold")
     table.add_column("table", overflow="fold")
     for name in _COUNTS:
         table.add_column(name, justify="right")
-    for entry in landed:
+    for entry in synced:
         counts = [f"{entry.count(f'rows_{name}'):,}" for name in _COUNTS]
         table.add_row(Text(title_of(entry.title)), Text(entry.tables.replace(", ", "\n")), *counts)
     return table

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from notion_pipeline.cli.stream_search import nearest_titles
-from notion_pipeline.cli.wizard.writer import Entry
+from notion_pipeline.cli.wizard.writer import SourceEntry
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
 from notion_pipeline.config.sources import Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
@@ -92,11 +92,11 @@ class Draft:
         keys = (key for key in self.get("streams") or {} if names_database(key, database_id, title))
         return next(keys, database_id)
 
-    def entry(self, titles: Mapping[str, str]) -> Entry:
+    def entry(self, titles: Mapping[str, str]) -> SourceEntry:
         """What is to be written: of a source that is there, what differs."""
         values = {key: self.values.get(key) for key in KEYS}
         changed = {key: value for key, value in values.items() if value != self.present.get(key)}
-        return Entry(
+        return SourceEntry(
             self.name, {key: value for key, value in changed.items() if value is not None or self.present}, titles
         )
 
@@ -216,7 +216,7 @@ def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatab
     if found:
         raise ConfigError(
             f"{len(found)} databases are called {quoted(entry)}.",
-            cure=f"Name one by its id: {', '.join(database.id for database in found)}.",
+            hint=f"Name one by its id: {', '.join(database.id for database in found)}.",
         )
     near = nearest_titles(entry, (database.title for database in databases))
     hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""

@@ -43,7 +43,7 @@ _ON_ONE_LINE = ("account", "watch", "limits")
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceEntry:
     """One source as it goes into the file.
 
     Attributes:
@@ -56,7 +56,7 @@ class Entry:
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
-def text_with(entry: Entry, text: str | None) -> str:
+def text_with(entry: SourceEntry, text: str | None) -> str:
     """The text of sources.yaml with a source added, or changed where it is there; None is a file to be made.
 
     A key of the source that is not in `values` stays as it is.
@@ -77,7 +77,7 @@ def text_with(entry: Entry, text: str | None) -> str:
     return (_HEAD if text is None else "") + _written(content, indent, offset)
 
 
-def write(project: Project, entry: Entry) -> None:
+def write(project: Project, entry: SourceEntry) -> None:
     """Puts a source into the project's file, by rename.
 
     Raises:
@@ -94,7 +94,7 @@ def write(project: Project, entry: Entry) -> None:
     _replace(path, text, label, expected=_expected(read_mapping(path, label) or {}, entry))
 
 
-def _expected(content: Mapping[str, Any], entry: Entry) -> dict[str, Any]:
+def _expected(content: Mapping[str, Any], entry: SourceEntry) -> dict[str, Any]:
     """What the file must hold afterwards, as plain values."""
     kept = {key: value for key, value in entry.values.items() if value is not None}
     sources = [dict(source) for source in content.get("sources") or []]
@@ -123,7 +123,7 @@ def _replace(path: Path, text: str, label: str, *, expected: Mapping[str, Any]) 
         if found != expected:
             raise ConfigError(
                 f"{label} is written in a way that cannot be changed without changing what else it says.",
-                cure="Add the source by hand; `notion-pipeline add --dry-run` prints it.",
+                hint="Add the source by hand; `notion-pipeline add --dry-run` prints it.",
             )
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
         temporary.chmod(mode)

@@ -1,4 +1,4 @@
-"""Each cure that names a command names one that works as it stands, in the situation that it is said in."""
+"""Each hint that names a command names one that works as it stands, in the situation that it is said in."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, workspace: Workspace, sandbox: SandboxServer) -> Fold
     return Folder(tmp_path / "project", sandbox)
 
 
-def cure(message: str) -> list[str]:
+def hint(message: str) -> list[str]:
     """The first command that a message names, without its program."""
     found = re.search(r"`notion-pipeline ([^`]+)`", message)
     assert found, message
@@ -70,10 +70,10 @@ def test_token_that_was_revoked_is_replaced_where_it_was_kept(folder: Folder, so
     rotate(ws)
     failed = folder.run("sync", "--source", source)
     assert failed.returncode == 1
-    assert cure(failed.stderr) == ["connect", "--token", "--variable", variable]
-    wrong = folder.run(*cure(failed.stderr), given="ntn_wrong_token\n")
+    assert hint(failed.stderr) == ["connect", "--token", "--variable", variable]
+    wrong = folder.run(*hint(failed.stderr), given="ntn_wrong_token\n")
     assert wrong.returncode == 1
-    again = folder.run(*cure(wrong.stderr), given=f"{ws.token.value}\n")
+    again = folder.run(*hint(wrong.stderr), given=f"{ws.token.value}\n")
     assert again.returncode == 0, again.stderr
     assert folder.run("sync", "--source", source).returncode == 0
 
@@ -83,7 +83,7 @@ def test_accounts_says_the_same(folder: Folder) -> None:
     assert folder.run("connect", "--token", "--variable", "OTHER", given=f"{ws.token.value}\n").returncode == 0
     rotate(ws)
     shown = folder.run("accounts")
-    assert cure(shown.stdout) == ["connect", "--token", "--variable", "OTHER"]
+    assert hint(shown.stdout) == ["connect", "--token", "--variable", "OTHER"]
 
 
 def test_a_colleague_connects_in_the_place_of_a_dead_account(folder: Folder) -> None:
@@ -95,7 +95,7 @@ def test_a_colleague_connects_in_the_place_of_a_dead_account(folder: Folder) -> 
     oauth.disconnect(dead)
     failed = folder.run("sync")
     assert failed.returncode == 1
-    command = cure(failed.stderr)
+    command = hint(failed.stderr)
     assert command == ["connect", "--source", "notion"]
     connect(folder, *command[1:], user=ws.add_user("Bob").id)
     assert len(kept(folder)) == 1
@@ -121,11 +121,11 @@ def test_add_for_a_workspace_that_is_not_connected(folder: Folder) -> None:
     failed = folder.run("add", "--workspace", "Acme")
     assert failed.returncode == 1
     assert "No account is connected" in failed.stderr
-    assert cure(failed.stderr) == ["connect"]
+    assert hint(failed.stderr) == ["connect"]
     connect(folder)
     added = folder.run("add", "--workspace", "Acme")
     assert added.returncode == 0, added.stderr
-    assert folder.run(*cure(added.stdout)).returncode == 0
+    assert folder.run(*hint(added.stdout)).returncode == 0
 
 
 def test_add_for_an_account_that_was_revoked(folder: Folder) -> None:
@@ -133,7 +133,7 @@ def test_add_for_an_account_that_was_revoked(folder: Folder) -> None:
     folder.server.ws.oauth.disconnect(kept(folder)[0])
     failed = folder.run("add", "--name", "fresh", "--workspace", "Acme")
     assert failed.returncode == 1
-    assert cure(failed.stderr) == ["connect"]
+    assert hint(failed.stderr) == ["connect"]
     connect(folder)
     assert folder.run("add", "--name", "fresh", "--workspace", "Acme").returncode == 0
 
@@ -141,7 +141,7 @@ def test_add_for_an_account_that_was_revoked(folder: Folder) -> None:
 def test_source_whose_workspace_is_not_connected(folder: Folder) -> None:
     folder.configure("Acme")
     failed = folder.run("sync")
-    connect(folder, *cure(failed.stderr)[1:])
+    connect(folder, *hint(failed.stderr)[1:])
     assert folder.run("sync").returncode == 0
 
 
@@ -149,7 +149,7 @@ def test_token_that_no_source_reads_says_how_one_does(folder: Folder) -> None:
     folder.configure("Acme")
     given = folder.run("connect", "--token", given=f"{folder.server.ws.token.value}\n")
     assert given.returncode == 0
-    changed = folder.run(*cure(given.stdout))
+    changed = folder.run(*hint(given.stdout))
     assert changed.returncode == 0, changed.stderr
     assert folder.run("sync").returncode == 0
 
@@ -196,7 +196,7 @@ def test_plain_http_leaves_this_machine_only_by_name(tmp_path: Path, url: str, i
         return
     with pytest.raises(ConfigError, match="in clear") as caught:
         find_project(tmp_path, environ)
-    name, _, host = re.findall(r"(NOTION_PIPELINE_PLAIN_HTTP)(=)(\S+)", caught.value.cure)[0]
+    name, _, host = re.findall(r"(NOTION_PIPELINE_PLAIN_HTTP)(=)(\S+)", caught.value.hint)[0]
     assert find_project(tmp_path, {**environ, name: host}).api_url
     with pytest.raises(ConfigError):
         find_project(tmp_path, {**environ, name: "other.example"})

@@ -19,13 +19,13 @@ from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
 from notion_pipeline.listing.databases import Listing, list_databases
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import Governor
+from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
 
 def main() -> None:
-    """Syncs what the server has, by the sync type that is the argument, and writes `landed.json`."""
+    """Syncs what the server has, by the sync type that is the argument, and writes `loaded.json`."""
     source = parse_sources({"sources": [{"name": "notion", "account": {"type": "token"}}]}).sources[0]
     catalog = Catalog(Path(os.environ["NOTION_PIPELINE_CATALOG"]), log=_silent)
     listing = asyncio.run(_list())
@@ -40,15 +40,15 @@ def main() -> None:
             if read.failures:
                 raise read.failures[0]
             began_at, used = time.perf_counter(), time.process_time()
-            ((extract, landed),) = commit_database(catalog, source, read, "run")
+            ((extract, loaded),) = commit_database(catalog, source, read, "run")
             found = {
                 "seconds": time.perf_counter() - began_at,
                 "cpu_seconds": time.process_time() - used,
-                "inserted": landed.rows_inserted,
-                "updated": landed.rows_updated,
+                "inserted": loaded.rows_inserted,
+                "updated": loaded.rows_updated,
             }
             extract.stage.remove()
-            Path("landed.json").write_text(json.dumps(found), encoding="utf-8")
+            Path("loaded.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 async def _list() -> Listing:
@@ -57,10 +57,10 @@ async def _list() -> Listing:
 
 
 def _client() -> NotionClient:
-    governor = Governor(concurrent_requests=8, requests_per_minute=None, pauses=None, log=_silent)
+    rate_limiter = RateLimiter(concurrent_requests=8, requests_per_minute=None, pauses=None, log=_silent)
     return NotionClient(
         auth=BearerAuth(os.environ["NOTION_TOKEN"]),
-        governor=governor,
+        rate_limiter=rate_limiter,
         base_url=os.environ["NOTION_API_URL"],
         source="notion",
         log=_silent,

@@ -1,4 +1,4 @@
-"""How long a commit takes: `python -m benchmarks.landing`."""
+"""How long a commit takes: `python -m benchmarks.commits`."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def run(*, quick: bool) -> Findings:
             if sync_type == "INCREMENTAL":
                 server.edit_rows(edited)
             variables = environment(project.folder, server)
-            cost = run_measured(project.folder, variables, "benchmarks.landing_process", sync_type)
-            landed = json.loads((project.folder / "landed.json").read_text(encoding="utf-8"))
-            changed = landed["inserted"] + landed["updated"]
+            cost = run_measured(project.folder, variables, "benchmarks.commits_process", sync_type)
+            loaded = json.loads((project.folder / "loaded.json").read_text(encoding="utf-8"))
+            changed = loaded["inserted"] + loaded["updated"]
             counts[name] = changed
             rows.append(
                 (
                     name,
                     f"{changed:,}",
-                    *bounded(landed["seconds"], bound, "s"),
-                    shown(landed["cpu_seconds"], "s"),
+                    *bounded(loaded["seconds"], bound, "s"),
+                    shown(loaded["cpu_seconds"], "s"),
                     shown(cost.megabytes, "MB"),
                 )
             )
     return Findings(
         title="Commit",
-        command="python -m benchmarks.landing",
+        command="python -m benchmarks.commits",
         meaning="The transaction alone, of rows that were read before and lie on disk; without Dagster. The peak "
         "memory is that of the whole process, reading included.",
         columns=("", "rows written", "commit", "bound", "ratio", "CPU", "peak memory"),

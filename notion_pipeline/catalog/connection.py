@@ -152,7 +152,7 @@ class Catalog:
             connection = opening.connection
         try:
             with self._errors("read"):
-                connection.execute("SET TimeZone = 'UTC'")
+                _prepare(connection)
                 yield connection
         finally:
             if opening is None:
@@ -182,7 +182,7 @@ class Catalog:
         is_committed = False
         try:
             with self._errors("written"):
-                connection.execute("SET TimeZone = 'UTC'")
+                _prepare(connection)
                 # Rows need no order, and keeping one would hold more of them in memory.
                 connection.execute("SET preserve_insertion_order = false")
                 if memory_limit is not None and "memory_limit" not in self._config:
@@ -285,6 +285,12 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.Error:
         return  # A failed COMMIT or a full disk has ended the transaction already; the first error is the one to show.
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """UTC, and no bar: in a console, a notebook or `python -c` DuckDB draws one on standard output after two seconds."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
 
 
 def _is_busy(error: BaseException) -> bool:

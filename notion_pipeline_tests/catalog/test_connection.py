@@ -44,6 +44,16 @@ try:
 except CatalogBusyError as error:
     print("CatalogBusyError:", error)
 """
+#: A program that DuckDB takes for a console, where it draws a bar for what takes two seconds.
+CONSOLE = """
+import sys
+from pathlib import Path
+from notion_pipeline.catalog.connection import Catalog
+catalog = Catalog(Path(sys.argv[1]), log=print)
+for opened in (catalog.writing(), catalog.reading()):
+    with opened as connection:
+        print(*connection.execute("SELECT current_setting('enable_progress_bar')").fetchone())
+"""
 READ_ONLY_FOLDER = """
 import os, sys
 from pathlib import Path
@@ -307,3 +317,7 @@ def test_catalog_module_is_usable_without_a_home(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", os.devnull)
     with Catalog(tmp_path / "catalog.duckdb", log=print).writing() as connection:
         assert connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_no_bar_of_duckdbs_is_drawn_on_standard_output(catalog: Catalog) -> None:
+    assert run_python(CONSOLE, catalog.path) == "False\nFalse\n"

@@ -35,8 +35,12 @@ def edit(workspace: Workspace, source: DataSource, effort: int) -> None:
 
 
 def edited_tasks(workspace: Workspace, pipeline: Pipeline) -> DataSource:
-    """250 rows that are synced and edited since."""
-    source = tasks_in(workspace, 250)
+    """250 rows, each of a minute of its own, that are synced and edited since: no minute is begun anew by chance."""
+    source = tasks_in(workspace, 1)
+    for number in range(249):
+        later(workspace, minutes=1)
+        source.add_page({"Name": f"Task {number}"})
+    later(workspace, hours=1)
     synced(pipeline)
     later(workspace, hours=1)
     for page in source.pages:

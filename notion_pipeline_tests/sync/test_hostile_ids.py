@@ -286,7 +286,9 @@ def test_id_of_a_run_leads_nowhere(tmp_path: Path, victim: Path) -> None:
 
 def test_key_of_any_text_does_not_end_a_listing(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        update_partitions(instance, "notion", [DATABASE, "../../x"], home=tmp_path)
-        with database_lock(tmp_path, "notion", DATABASE):
-            added, removed, busy = update_partitions(instance, "notion", [], home=tmp_path)
+        home = tmp_path / "home" / "state"
+        update_partitions(instance, "notion", [DATABASE, "../../x"], home=home)
+        with database_lock(home, "notion", DATABASE):
+            added, removed, busy = update_partitions(instance, "notion", [], home=home)
         assert (added, removed, busy) == ([], ["../../x"], [DATABASE])
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and home / "locks" not in path.parents] == []

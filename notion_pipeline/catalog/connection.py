@@ -288,7 +288,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """UTC, and no bar: in a console, a notebook or `python -c` DuckDB draws one on standard output after two seconds."""
+    """UTC, and no progress bar, which DuckDB draws on the standard output of a console, a notebook or `python -c`."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
 

@@ -159,6 +159,12 @@ def test_only_the_shell_imports_dagster() -> None:
             assert not {name for name in imports(module) if part_of(name).startswith("dagster")}, module
 
 
+def test_what_dagster_keeps_private_is_imported_in_one_file() -> None:
+    for module in modules():
+        private = {name for name in imports(module) if name.startswith("dagster") and "._" in name}
+        assert not private or module == "defs.dagster_internals", module
+
+
 def test_nothing_below_imports_the_shell() -> None:
     for module in modules():
         if part_of(module) not in DAGSTER:

@@ -9,10 +9,9 @@ from datetime import datetime, timezone
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
-from dagster._core.scheduler.instigation import InstigatorStatus
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.dagster_internals import InstigatorStatus, schedule_execution_time_iterator
 from notion_pipeline.defs.failures import step_reason
 from notion_pipeline.outside import shown_line
 

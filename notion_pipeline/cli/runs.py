@@ -17,11 +17,11 @@ from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
-from dagster._core.instance import InstanceRef
 from filelock import FileLock
 
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.dagster_internals import NO_COMPUTE_LOGS, InstanceRef
 from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.extraction.progress import LogProgress, Progress
@@ -31,7 +31,6 @@ from notion_pipeline.project import Project
 #: What runs of the command line are told by.
 LAUNCHED_BY = "notion_pipeline/launched_by"
 COMMAND_LINE = "command-line"
-_NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 
 Say = Callable[[int, str], None]
 
@@ -92,7 +91,7 @@ def project_instance(project: Project) -> Iterator[DagsterInstance]:
     Without a dagster.yaml the settings are those that come with the package, so that partitions and history persist.
     """
     home = project.environ.get("DAGSTER_HOME")
-    overrides = {"compute_logs": _NO_COMPUTE_LOGS}
+    overrides = {"compute_logs": NO_COMPUTE_LOGS}
     if home:
         if not Path(home).expanduser().is_absolute() or not Path(home).expanduser().is_dir():
             raise ConfigError(f'DAGSTER_HOME is "{home}", allowed: the absolute path of a folder that exists.')

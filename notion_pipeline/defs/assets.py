@@ -7,7 +7,6 @@ from typing import Any, Optional
 
 import dagster as dg
 from dagster import DagsterRun
-from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from pydantic import Field
 
 from notion_pipeline.catalog import state as bookkeeping
@@ -18,11 +17,11 @@ from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.code import source_code
+from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION, plan_materializations
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
 from notion_pipeline.defs.metadata import partitions_metadata
 from notion_pipeline.defs.partitions import database_partitions, partitions_name, update_partitions
-from notion_pipeline.defs.planning import plan_materializations
 from notion_pipeline.defs.progress import ProgressResource
 from notion_pipeline.defs.resources import CatalogResource, NotionResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
@@ -47,9 +46,6 @@ SYNC_TYPE_TAG = "notion_pipeline/sync_type"
 TRIGGER_TAG = "notion_pipeline/trigger"
 SENSOR_TRIGGER = "changes"
 IO_MANAGER_KEY = "notion_catalog"
-#: In a run without a partition the IO manager logs each key's materialization; with this, Dagster adds none for the
-#: asset as a whole. The key is not public; without effect it would cost one event that names no partition.
-NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 
 DATABASES_HELP = (

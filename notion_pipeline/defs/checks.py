@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import dagster as dg
-from dagster import AssetRecordsFilter, DagsterEvent, DagsterEventType, DagsterInstance
-from dagster._core.definitions.metadata import normalize_metadata
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster import AssetRecordsFilter, DagsterInstance
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.quality import MetChange, TableQuality, table_qualities
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.dagster_internals import (
+    AssetCheckExecutionRecordStatus,
+    normalize_metadata,
+    report_check_evaluation,
+)
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError
@@ -79,10 +82,7 @@ def source_checks(source: Source) -> dg.AssetChecksDefinition:
 
 
 def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> None:
-    """Says what the checks find within the step that syncs, for a run that fails there and will not come to them.
-
-    `report_dagster_event` is not public; see planning.py.
-    """
+    """Reports what the checks find from within the step that syncs, for a run that fails there and never runs them."""
     step = context.step_context
     planned = {key.name for key in step.job_def.asset_layer.asset_graph.asset_check_keys if key.name in _DESCRIPTIONS}
     try:
@@ -95,12 +95,7 @@ def report_checks(context: dg.OutputContext, source: str, catalog: Catalog) -> N
                 severity=found.severity,
                 description=found.description,
             )
-            step.instance.report_dagster_event(
-                DagsterEvent.from_step(
-                    DagsterEventType.ASSET_CHECK_EVALUATION, step, evaluation, evaluation.check_name
-                ),
-                run_id=context.run_id,
-            )
+            report_check_evaluation(context, evaluation)
     except Exception as error:  # the failure that brought the run here is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
 

@@ -11,9 +11,9 @@ from itertools import islice, pairwise
 from typing import Optional
 
 import dagster as dg
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.dagster_internals import schedule_execution_time_iterator
 
 #: How long a sync may take after its tick, at most; of a schedule of every few minutes it is a part of the gap.
 LONGEST_WORK = timedelta(hours=2)

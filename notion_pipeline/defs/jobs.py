@@ -1,10 +1,10 @@
 """The jobs of a source: `S_sync` lists, then syncs what the listing selects; `S_full_sync` does so with FULL_TABLE."""
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
+from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 
 
 def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
+from notion_pipeline.defs.dagster_internals import BulkActionsFilter, BulkActionStatus
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.sync.locks import is_locked
 

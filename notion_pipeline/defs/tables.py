@@ -22,6 +22,7 @@ from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.code import source_code
+from notion_pipeline.defs.dagster_internals import reload_definitions
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
     current_metadata,
@@ -30,7 +31,6 @@ from notion_pipeline.defs.metadata import (
     partition_path,
     table_metadata,
 )
-from notion_pipeline.defs.reloading import reload_definitions
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.listing.committed import save_committed

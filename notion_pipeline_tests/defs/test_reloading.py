@@ -16,7 +16,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
-from notion_pipeline.defs.reloading import reload_definitions
+from notion_pipeline.defs.dagster_internals import reload_definitions
 from notion_pipeline_tests.support.ports import free_port
 
 

@@ -8,7 +8,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import click
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.dbt_export import DbtSource, dbt_yaml
@@ -17,6 +16,7 @@ from notion_pipeline.catalog.views.flat_views import views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo, echo_data
 from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.defs.dagster_internals import schedule_execution_time_iterator
 from notion_pipeline.project import Project, find_project
 
 WAIT_SECONDS = 5.0

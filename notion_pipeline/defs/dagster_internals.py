@@ -1,0 +1,81 @@
+"""Everything of Dagster's that is not public, with what it is for: an upgrade of Dagster breaks this file alone.
+
+All of it was tried on the Dagster line that pyproject.toml allows.
+"""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+from dagster import DagsterEvent, DagsterEventType, DagsterRun
+from dagster._core.definitions.metadata import normalize_metadata
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.events import AssetMaterializationPlannedData
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.instance import InstanceRef
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+__all__ = [
+    "NO_COMPUTE_LOGS",
+    "NO_MATERIALIZATION",
+    "AssetCheckExecutionRecordStatus",  # filters the history of a check
+    "BulkActionStatus",  # with BulkActionsFilter
+    "BulkActionsFilter",  # finds the backfills that still work on a partition
+    "InstanceRef",  # makes the instance of a project without DAGSTER_HOME
+    "InstigatorStatus",  # whether a schedule or sensor was switched off in the UI
+    "UnresolvedAssetJobDefinition",  # names the type that define_asset_job returns
+    "normalize_metadata",  # turns plain values into the metadata of a check evaluation
+    "plan_materializations",
+    "reload_definitions",
+    "report_check_evaluation",
+    "schedule_execution_time_iterator",  # computes the ticks of a cron as Dagster's daemon does
+]
+
+#: In a run without a partition the IO manager logs each key's materialization; with this, Dagster adds none for the
+#: asset as a whole. If the key lost its effect, it would cost one event that names no partition.
+NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+#: Settings of an instance that does not capture standard output.
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+#: A code location that takes longer goes on loading; the run does not wait for it.
+RELOAD_SECONDS = 30
+
+
+def plan_materializations(context: dg.AssetExecutionContext, keys: Sequence[str]) -> None:
+    """Plans the keys of a run that was launched without one, so that each that fails shows as failed."""
+    run_id = context.run.run_id
+    for key in keys:
+        event = DagsterEvent(
+            event_type_value=DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+            job_name=context.job_name,
+            message=f"{run_id} intends to materialize partition {key} of asset {context.asset_key.to_string()}",
+            event_specific_data=AssetMaterializationPlannedData(context.asset_key, partition=key),
+            step_key=context.op_execution_context.get_step_execution_context().step.key,
+        )
+        context.instance.report_dagster_event(event, run_id=run_id)
+
+
+def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheckEvaluation) -> None:
+    """Reports the result of a check from within a step that is not the check's own."""
+    step = context.step_context
+    event = DagsterEvent.from_step(DagsterEventType.ASSET_CHECK_EVALUATION, step, evaluation, evaluation.check_name)
+    step.instance.report_dagster_event(event, run_id=context.run_id)
+
+
+def reload_definitions(run: DagsterRun, log: Callable[[str], None]) -> None:
+    """Has the code location load its definitions again, when a run brought tables that they do not know yet.
+
+    It does what the button *Reload* does: the code server starts a fresh process beside the old one, which goes on
+    until its runs have ended. The server that started the run is asked, once. Where it cannot do so (a run of the
+    command line, a server without reloading), new tables get their lineage and columns with the next reload.
+    """
+    origin = run.remote_job_origin
+    location = origin.repository_origin.code_location_origin if origin is not None else None
+    if not isinstance(location, GrpcServerCodeLocationOrigin):
+        return
+    try:
+        location.create_client().reload_code(timeout=RELOAD_SECONDS)
+    except Exception:  # whatever is wrong with the code server, the sync has succeeded
+        log("The tables are known to Dagster in full when the code location is loaded the next time.")

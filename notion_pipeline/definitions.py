@@ -12,10 +12,8 @@ from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
-from notion_pipeline.defs.jobs import sync_jobs
-from notion_pipeline.defs.progress import ProgressResource, TellsProgress
-from notion_pipeline.defs.resources import CatalogResource, NotionResource
-from notion_pipeline.defs.schedules import sync_schedules
+from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
+from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource, TellsProgress
 from notion_pipeline.defs.sensors import changes_sensor
 from notion_pipeline.defs.tables import table_assets
 from notion_pipeline.project import Project, find_project

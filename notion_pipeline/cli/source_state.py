@@ -20,7 +20,8 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.source_files import files_of, lock_files
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.config.values import check_source_name
-from notion_pipeline.defs.source_state import partitions_of, working_run
+from notion_pipeline.defs.partitions import partitions_of
+from notion_pipeline.defs.run_locks import working_run
 from notion_pipeline.project import Project
 from notion_pipeline.sync.locks import is_locked
 

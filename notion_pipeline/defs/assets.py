@@ -16,14 +16,12 @@ from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION, plan_materializations
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
-from notion_pipeline.defs.metadata import partitions_metadata
+from notion_pipeline.defs.metadata import partitions_metadata, source_code
 from notion_pipeline.defs.partitions import database_partitions, partitions_name, update_partitions
-from notion_pipeline.defs.progress import ProgressResource
-from notion_pipeline.defs.resources import CatalogResource, NotionResource
+from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.listing.cache import load_failures, load_listing, load_search_error, save_listing
 from notion_pipeline.listing.databases import KnownDatabase, Listing, hold_back, list_databases

@@ -1,10 +1,25 @@
-"""The jobs of a source: `S_sync` lists, then syncs what the listing selects; `S_full_sync` does so with FULL_TABLE."""
+"""The jobs of a source and the schedules that start them.
+
+`S_sync` lists the databases, then syncs those that are selected; `S_full_sync` does so with FULL_TABLE. Schedules exist
+where sources.yaml has them. They run from the start, and skip a tick while a run that does all the tick asks for is
+unfinished: a run of one database, or of one asset, holds no tick back.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Union
 
 import dagster as dg
+from dagster import DagsterRun
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
+from notion_pipeline.defs.run_locks import unfinished_run
+
+_PARTITION_TAGS = frozenset(
+    {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}
+)
 
 
 def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
@@ -26,3 +41,67 @@ def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
             "removed or marked.",
         ),
     ]
+
+
+def sync_schedules(source: Source, home: Path) -> list[dg.ScheduleDefinition]:
+    wanted = [
+        (f"{source.name}_schedule", f"{source.name}_sync", source.schedule),
+        (f"{source.name}_full_sync_schedule", f"{source.name}_full_sync", source.full_sync_schedule),
+    ]
+    return [_schedule(source, name, job, list(crons), home) for name, job, crons in wanted if crons]
+
+
+def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path) -> dg.ScheduleDefinition:
+    described = f"{source.description}: " if source.description else ""
+
+    @dg.schedule(
+        name=name,
+        job_name=job,
+        cron_schedule=crons if len(crons) > 1 else crons[0],
+        execution_timezone=source.timezone,
+        description=f"{described}runs {job} when sources.yaml says; skips a tick while the run before works. A run of "
+        "single databases holds no tick back.",
+        owners=list(source.owners),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> Iterator[Union[dg.RunRequest, dg.SkipReason]]:  # noqa: UP007
+        running = unfinished_run(
+            context.instance,
+            job,
+            home,
+            lambda run: is_whole(run, source.name, full=job == f"{source.name}_full_sync"),
+        )
+        if running is not None:
+            yield dg.SkipReason(f"Run {running.run_id} of {job} is not finished yet.")
+        else:
+            yield dg.RunRequest()
+
+    return tick
+
+
+def is_whole(run: DagsterRun, source: str, *, full: bool) -> bool:
+    """Whether a run of a sync job does all that a tick asks for: it lists, and syncs every selected database.
+
+    Args:
+        full: Every database is to be read in full, too.
+    """
+    if run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags):
+        return False
+    assets = {dg.AssetKey([source, "databases"]), dg.AssetKey([source, "database"])}
+    steps = {f"{source}__databases", f"{source}__database"}
+    if not (run.asset_selection or assets) >= assets:
+        return False
+    if any(not set(chosen or steps) >= steps for chosen in (run.step_keys_to_execute, run.resolved_op_selection)):
+        return False
+    config = _database_config(run.run_config, source)
+    entries = config.get("databases") or []
+    forced = config.get("sync_type") or run.tags.get(SYNC_TYPE_TAG) or ForcedSyncType.FULL_TABLE.value
+    return all(entry == "*" for entry in entries) and (not full or forced == ForcedSyncType.FULL_TABLE.value)
+
+
+def _database_config(run_config: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """What a run's config says of the databases to sync; empty where it says nothing."""
+    found: Any = run_config
+    for key in ("ops", f"{source}__database", "config"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

@@ -1,7 +1,9 @@
-"""What Dagster shows of a sync, in the keys that its pages draw specially."""
+"""What Dagster shows of a sync and of its assets, in the keys that its pages draw specially."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
@@ -12,6 +14,7 @@ from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
+from notion_pipeline.project import Project
 
 _COUNTS = (
     "rows_read",
@@ -216,3 +219,19 @@ def _partition_cell(stream: ListedStream, source: str) -> str:
 def link(url: str) -> dg.MetadataValue[Any]:
     """An address of Notion's as Dagster links it; one that is not of the web stands as text."""
     return dg.MetadataValue.url(url) if web_address(url) else dg.MetadataValue.text(shown_line(url))
+
+
+def source_code(maker: Callable[..., Any], project: Project) -> dict[str, Any]:
+    """Code references of an asset: sources.yaml and our code. A package in an archive has no files to refer to."""
+    code = inspect.unwrap(maker).__code__
+    references = [
+        dg.LocalFileCodeReference(file_path=str(path.resolve()), line_number=line, label=label)
+        for path, line, label in (
+            (project.sources_file, 1, project.sources_file.name),
+            (Path(code.co_filename), code.co_firstlineno, f"notion_pipeline/defs/{Path(code.co_filename).name}"),
+        )
+        if path.is_file()
+    ]
+    if not references:
+        return {}
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}

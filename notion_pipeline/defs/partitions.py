@@ -67,3 +67,13 @@ def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Pa
         if run.tags.get(_PARTITION) in keys:
             busy.add(run.tags[_PARTITION])
     return busy
+
+
+def partitions_of(instance: DagsterInstance, source: str) -> list[str]:
+    return list(instance.get_dynamic_partitions(partitions_name(source)))
+
+
+def move_partitions(instance: DagsterInstance, old: str, new: str) -> None:
+    """Gives the partitions of a source to another name. The history of its assets stays with the old name."""
+    if keys := partitions_of(instance, old):
+        instance.add_dynamic_partitions(partitions_name(new), keys)

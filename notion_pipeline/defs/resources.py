@@ -1,7 +1,8 @@
-"""What the assets work with: Notion by source, the catalog by path."""
+"""What the assets work with: Notion by source, the catalog by path, and who is told how far a sync has come."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import dagster as dg
 from dagster_duckdb import DuckDBResource
@@ -10,6 +11,7 @@ from pydantic import Field
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
 from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 
@@ -67,3 +69,18 @@ class CatalogResource(DuckDBResource):
 
     def catalog(self, log: Callable[[str], None]) -> Catalog:
         return Catalog(Path(self.database), log=log, config=self.connection_config, wait_seconds=self.wait_seconds)
+
+
+class TellsProgress(Protocol):
+    """What the resource `notion_progress` must do; the command line puts a plain object in its place."""
+
+    def progress(self, log: Callable[[str], None]) -> Progress: ...
+
+
+class ProgressResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Progress as lines in the run's log."""
+
+    every_seconds: float = 5.0
+
+    def progress(self, log: Callable[[str], None]) -> Progress:
+        return LogProgress(log, every_seconds=self.every_seconds)

@@ -61,6 +61,12 @@ def unfinished_run(
     return next((run for run in runs if counts is None or counts(run)), None)
 
 
+def working_run(instance: DagsterInstance, source: str, home: Path) -> DagsterRun | None:
+    """A run of one of the source's jobs that waits or works."""
+    runs = (unfinished_run(instance, f"{source}_{job}", home) for job in ("sync", "full_sync"))
+    return next((run for run in runs if run is not None), None)
+
+
 def _has_died(home: Path, run_id: str) -> bool:
     """Only a run that left its lock file: one without may be starting, or be somebody else's."""
     path = _path(home, run_id)

@@ -7,11 +7,12 @@ storage of Dagster's.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
+from dagster import DagsterInstance
 from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
@@ -21,7 +22,6 @@ from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, s
 from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
-from notion_pipeline.defs.code import source_code
 from notion_pipeline.defs.dagster_internals import reload_definitions
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
@@ -29,8 +29,10 @@ from notion_pipeline.defs.metadata import (
     link,
     partition_link,
     partition_path,
+    source_code,
     table_metadata,
 )
+from notion_pipeline.defs.partitions import partitions_name, partitions_of
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.listing.committed import save_committed
@@ -196,3 +198,17 @@ def _renamed(
 def materialization(source: str, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
     """The event by which a table shows as materialized."""
     return dg.AssetMaterialization(table_key(source, table), metadata=metadata)
+
+
+def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str]) -> None:
+    """Takes the source's partitions and the history of its assets out of the instance.
+
+    Args:
+        tables: Tables that may have assets. Other assets whose keys begin with the source's name belong to the user.
+    """
+    for key in partitions_of(instance, source):
+        instance.delete_dynamic_partition(partitions_name(source), key)
+    keys = [table_key(source, name) for name in ("databases", "database", *tables)]
+    known = [key for key in dict.fromkeys(keys) if instance.has_asset_key(key)]
+    if known:
+        instance.wipe_assets(known)

@@ -1,11 +1,26 @@
-"""What a failed run says to people: the databases, the reasons and the hints, for Dagster's run failure sensors."""
+"""Failures as people read them: of a step, in the text of Dagster's event; of a run, in mails and chats."""
 
 from typing import Any, Optional
 
 import dagster as dg
 
+from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.redaction import redact_error
+
 INTERRUPTED = "Interrupted. What was read is kept, and the next sync goes on from there."
 _INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+
+class as_failure:  # noqa: N801 - reads as the statement it is
+    """Turns an error of ours into a failure of the step whose text is its message alone; hides secrets in others."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, NotionPipelineError):
+            raise dg.Failure(str(error)) from None
+        redact_error(error)
 
 
 def failure_message(context: dg.RunFailureSensorContext) -> str:

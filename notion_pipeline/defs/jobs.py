@@ -13,9 +13,9 @@ import dagster as dg
 from dagster import DagsterRun
 
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.assets import SYNC_TYPE_TAG, ForcedSyncType
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
+from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
 
 _PARTITION_TAGS = frozenset(
     {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}

@@ -14,9 +14,9 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.config.sources import Source, Watch
-from notion_pipeline.defs.assets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.defs.run_locks import unfinished_run
+from notion_pipeline.defs.run_targets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing.cache import last_listing
 from notion_pipeline.listing.changes import look

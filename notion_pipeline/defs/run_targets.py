@@ -1,0 +1,219 @@
+"""Which databases a run reads, and how: from its partition keys, its config and its tags."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Optional
+
+import dagster as dg
+from dagster import DagsterRun
+from pydantic import Field
+
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.read.table_index import SyncedTable
+from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
+from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.dagster_internals import plan_materializations
+from notion_pipeline.defs.partitions import partitions_name
+from notion_pipeline.errors import ConfigError
+from notion_pipeline.listing.cache import load_failures, load_listing
+from notion_pipeline.listing.databases import KnownDatabase
+from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
+from notion_pipeline.messages import nearest
+from notion_pipeline.outside import shown_line
+
+SYNC_TYPE_TAG = "notion_pipeline/sync_type"
+TRIGGER_TAG = "notion_pipeline/trigger"
+SENSOR_TRIGGER = "changes"
+
+DATABASES_HELP = (
+    "For a run without a partition: titles, globs on titles, tables, ids, addresses or stream names of the databases "
+    "to sync. "
+    "Empty: all selected ones."
+)
+#: The Launchpad shows a description in a small window.
+TITLES_SHOWN = 30
+
+
+class ForcedSyncType(Enum):
+    """How to sync, instead of what sources.yaml says."""
+
+    INCREMENTAL = "INCREMENTAL"
+    FULL_TABLE = "FULL_TABLE"
+
+
+class DatabaseConfig(dg.Config):
+    """What one run does otherwise than sources.yaml says."""
+
+    sync_type: Optional[ForcedSyncType] = Field(  # noqa: UP045 - Dagster reads this annotation
+        default=None,
+        description="FULL_TABLE reads everything and makes the table exact; INCREMENTAL reads what was edited. "
+        "Empty: as sources.yaml says.",
+    )
+    # An empty list and no factory: only what Dagster knows as a default does the Launchpad show.
+    databases: list[str] = Field(default=[], description=DATABASES_HELP)
+
+
+def known_titles(known: Sequence[SyncedTable]) -> str:
+    """What a description says of the databases that there are, as far as the last sync knew."""
+    titles = list(
+        dict.fromkeys(shown_line(table.title) for table in sorted(known, key=lambda table: table.title) if table.title)
+    )
+    if not titles:
+        return ""
+    more = f" and {len(titles) - TITLES_SHOWN} more" if len(titles) > TITLES_SHOWN else ""
+    return f" Known: {', '.join(titles[:TITLES_SHOWN])}{more}."
+
+
+@dataclass(frozen=True)
+class RunTargets:
+    """The databases of a run, in order, and every data source that the connection sees."""
+
+    databases: list[DatabaseTarget]
+    visible: frozenset[str]
+
+
+def run_targets(
+    context: dg.AssetExecutionContext,
+    resolution: Resolution,
+    config: DatabaseConfig,
+    home: Path,
+    known: dict[str, KnownDatabase],
+) -> RunTargets:
+    """What a run reads. One without a partition gets the keys that are missing, and has its keys planned.
+
+    Raises:
+        ConfigError: sources.yaml selects no database.
+    """
+    source = resolution.source
+    listed = {key: _target(database) for key, database in known.items() if database.accessible}
+    repeated = {context.run.parent_run_id, context.run.root_run_id} - {None}
+    fresh = load_listing(home, source.name, context.run.run_id)
+    fresh |= {key: target for key, target in load_failures(home, source.name, repeated).items() if key not in listed}
+    listed.update(fresh)
+    visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
+    if has_keys(context):
+        keys = list(context.partition_keys)
+        return RunTargets([listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys], visible)
+    found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
+    unlisted = {
+        key: KnownDatabase(key, target.title, "", (), selected=True, accessible=True)
+        for key, target in fresh.items()
+        if key not in known or not known[key].accessible
+    }
+    keys, unknown = _wanted(
+        resolution, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
+    )
+    with_partition = [key for key in keys if key not in unlisted]
+    present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
+    if missing := [key for key in with_partition if key not in present]:
+        context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
+    plan_materializations(context, with_partition)
+    # A name that fits nothing fails by itself, as a database does; the others of the run are synced.
+    listed.update({entry: DatabaseTarget(entry, entry, "", (), error) for entry, error in unknown.items()})
+    return RunTargets([listed.get(key) or DatabaseTarget(key, "", "", ()) for key in [*keys, *unknown]], visible)
+
+
+def has_keys(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was launched for a partition or a range of them."""
+    return bool(context.has_partition_key or context.has_partition_key_range)
+
+
+def _target(database: KnownDatabase) -> DatabaseTarget:
+    members = tuple(DataSourceTarget(key, name) for key, name in database.data_sources)
+    return DatabaseTarget(database.id, database.title, database.url, members)
+
+
+def _wanted(
+    resolution: Resolution,
+    entries: Sequence[str],
+    known: dict[str, KnownDatabase],
+    log: Callable[[str], None],
+    *,
+    found_by_sensor: bool,
+) -> tuple[list[str], dict[str, ConfigError]]:
+    """The ids of the databases that a run is about, and what is wrong with the names that fit none of them."""
+    source = resolution.source
+    selected = [
+        known_database_name(source, database)
+        for database in known.values()
+        if database.accessible and database.selected
+    ]
+    if not entries:
+        if not selected and (problem := nothing_selected(resolution, sum(d.accessible for d in known.values()))):
+            raise ConfigError(
+                problem,
+                hint="Mend select and deselect in sources.yaml; `notion-pipeline streams` shows what there is.",
+                source=source.name,
+            )
+        return [database.id for database in selected], {}
+    wanted: list[str] = []
+    unknown: dict[str, ConfigError] = {}
+    for entry in entries:
+        named = named_id(entry)
+        # The sensor may name a database of which only a page is shared; of a person such a name is a mistake.
+        if named is not None and found_by_sensor and named not in {d.id for d in selected}:
+            log(f"Database {entry} is not among the selected ones; it is left out.")
+            continue
+        # What sources.yaml calls a database is understood here as well, after it was renamed in Notion too.
+        found = find_databases(entry, selected) or [d for d in selected if d.id in source.ids_called(entry)]
+        if not found:
+            unknown[entry] = _unknown(source, entry, selected, known)
+        wanted.extend(database.id for database in found)
+    return list(dict.fromkeys(wanted)), unknown
+
+
+def _unknown(
+    source: Source, entry: str, selected: Sequence[DatabaseName], known: dict[str, KnownDatabase]
+) -> ConfigError:
+    """Why a name fits no selected database: another is meant, or the one it names is not selected."""
+    others = find_databases(entry, (known_database_name(source, database) for database in known.values()))
+    if others:
+        accessible = known[others[0].id].accessible
+        why = "it is not selected" if accessible else "the connection does not see it any more"
+        return ConfigError(
+            f'No selected database is called "{entry}": {why}.',
+            hint=f"Look at select and deselect of the source in sources.yaml, then materialize {source.name}/databases."
+            if accessible
+            else f"Share it with the connection again, then materialize {source.name}/databases.",
+            source=source.name,
+        )
+    near = nearest(
+        entry, [*(d.title for d in selected), *(stream_name(d.id) for d in selected), *(d.id for d in selected)]
+    )
+    return ConfigError(
+        f'No selected database is called "{entry}"' + (f', nearest is "{near}".' if near else "."),
+        hint="See the asset's partitions, or `notion-pipeline streams`, for what there is.",
+        source=source.name,
+    )
+
+
+def forced_sync_type(context: dg.AssetExecutionContext, config: DatabaseConfig) -> Optional[str]:  # noqa: UP045
+    if config.sync_type is not None:
+        return config.sync_type.value
+    tag = context.run.tags.get(SYNC_TYPE_TAG)
+    if tag is not None and tag not in ForcedSyncType.__members__:
+        raise ConfigError(
+            f'The run tag {SYNC_TYPE_TAG} is "{tag}".', hint=f"It may be {' or '.join(ForcedSyncType.__members__)}."
+        )
+    return tag
+
+
+def committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source: str) -> frozenset[str]:
+    """Data sources that earlier attempts of this run committed: its own, and of the failed runs that it repeats."""
+    runs = [context.run.run_id] if context.retry_number else []
+    run: Optional[DagsterRun] = context.run  # noqa: UP045
+    while run is not None and run.parent_run_id is not None:
+        run = context.instance.get_run_by_id(run.parent_run_id)
+        if run is None or run.is_success:
+            break
+        runs.append(run.run_id)
+    if not runs:
+        return frozenset()
+    with catalog.reading() as connection:
+        if connection is None or not bookkeeping.has_bookkeeping(connection):
+            return frozenset()
+        return frozenset(bookkeeping.committed_in_run(connection, source, runs))

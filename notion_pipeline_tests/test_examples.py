@@ -17,7 +17,7 @@ import pytest
 from examples.company.alerts import webhook_on_failure
 from examples.company.reports import DEALS, deals_count, tasks_by_status
 from examples.company.triggers import crm_export, notion_after_crm_export
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.failures import failure_message
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -14,7 +14,7 @@ import notion_pipeline
 
 ROOT = Path(notion_pipeline.__file__).parent
 #: Modules and packages that may know Dagster.
-DAGSTER = ("defs", "definitions", "cli")
+DAGSTER = ("", "defs", "definitions", "cli")
 #: Which room may import which; the root's modules (errors, messages, project…) may be imported by all. A room's name
 #: is its folder's; `root` stands for the modules that lie in none.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -35,9 +35,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("root", "config", "notion", "accounts", "listing", "extraction", "sync"),
         *("catalog", "catalog.load", "catalog.read", "catalog.views"),
     ),
-    "definitions": ("root", "config", "catalog", "defs"),
+    "definitions": ("root", "defs"),
+    "the public face": ("root", "config", "defs"),
     "cli": (
-        *("root", "config", "notion", "accounts", "listing", "extraction", "sync", "defs", "definitions"),
+        *("root", "config", "notion", "accounts", "listing", "extraction", "sync", "defs"),
         *("catalog", "catalog.read", "catalog.upkeep"),
     ),
     "cli.wizard": ("root", "rows", "config", "accounts", "listing", "cli"),
@@ -120,9 +121,9 @@ def part_of(module: str) -> str:
 
 
 def room_of(module: str) -> str:
-    """The room that a module lies in; `definitions`, which wires all of them, is one of its own."""
+    """The room that a module lies in. `definitions` and the package's own `__init__` are each a room of their own."""
     if module in ("", "definitions"):
-        return module or "root"
+        return module or "the public face"
     parts = module.split(".")
     folders = parts if file_of(module).name == "__init__.py" else parts[:-1]
     return ".".join(folders[: 2 if folders and folders[0] in INNER_ROOMS else 1]) or "root"

@@ -9,7 +9,7 @@ import os
 import dagster as dg
 import httpx
 
-from notion_pipeline.defs.failures import failure_message
+from notion_pipeline import failure_message
 
 
 def alerts() -> list[dg.SensorDefinition]:

@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline import CatalogResource
 
 DATABASE = dg.AssetKey(["notion", "database"])
 DEALS = "90b173ef-49a7-5125-a13e-4e03b0c3f688"

@@ -20,7 +20,7 @@ from dagster import DagsterEventType, DagsterInstance, ExecuteInProcessResult
 from filelock import FileLock
 
 from notion_pipeline.config.sources import Sources
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.dagster_internals import NO_COMPUTE_LOGS, InstanceRef
 from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError

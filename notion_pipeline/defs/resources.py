@@ -14,6 +14,7 @@ from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.redaction import keep_secrets_unwritten
 
 
 class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -21,6 +22,10 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     root: str = Field(default="", description="Root of the project; empty: found from the current folder.")
     api_url: str = Field(default="", description="Base URL of Notion's API; empty: NOTION_API_URL, else Notion itself.")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """From here on the process may hold tokens, whoever built the definitions: its logs must not show them."""
+        keep_secrets_unwritten()
 
     @property
     def project(self) -> Project:

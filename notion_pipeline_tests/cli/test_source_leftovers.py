@@ -14,7 +14,7 @@ from dagster import AssetKey, DagsterInstance
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.config.source_files import files_of, sources_with_files
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock

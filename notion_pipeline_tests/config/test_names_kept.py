@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands

@@ -20,7 +20,7 @@ from dagster._core.snap.snap_to_yaml import default_values_from_type_snap
 
 import notion_pipeline
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs

@@ -11,7 +11,7 @@ import pytest
 from dagster import DagsterEventType
 
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project
 
 SOURCES = {

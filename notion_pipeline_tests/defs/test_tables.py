@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database

@@ -67,7 +67,7 @@ def test_resumed_read_keeps_values_in_their_columns_where_properties_come_in_ano
 KILLED_RUN = """
 import sys
 from pathlib import Path
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project
 import dagster as dg
 definitions = build_definitions(find_project(Path(sys.argv[1])))

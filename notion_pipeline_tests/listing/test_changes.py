@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project

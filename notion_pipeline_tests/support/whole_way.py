@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 
 from notion_pipeline.catalog.sql import quote
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Request, Workspace
 from notion_pipeline.sandbox.model.objects import DataSource

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from notion_pipeline.definitions import build_definitions
+from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.resources import NotionResource
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -36,7 +36,7 @@ def main() -> None:
     targets = list(load_listing(home, source.name, "run").values())
     options = SyncOptions(source=source, account="account", home=home, forced=sys.argv[1])
     with few_collections():
-        for (read,) in Sync(_client, catalog, options, LogProgress(_silent), _silent).extracts(targets):
+        for (read,) in Sync(_client, catalog, options, LogProgress(_silent), _silent).start(targets):
             if read.failures:
                 raise read.failures[0]
             began_at, used = time.perf_counter(), time.process_time()

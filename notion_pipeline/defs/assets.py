@@ -1,8 +1,10 @@
-"""The two assets of a source: `S/databases` lists, `S/database` reads; one body for a key, a range and a whole sync."""
+"""The two assets of a source: `S/databases` lists, `S/database` reads; the IO manager commits what they yield.
+
+One body of `S/database` serves a partition, a range of them and a whole sync.
+"""
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -12,10 +14,10 @@ from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.commits import DatabaseReads, FoundListing
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.io_manager import ListingHandover, ReadsHandover
 from notion_pipeline.defs.metadata import partitions_metadata, source_code
 from notion_pipeline.defs.partitions import database_partitions, update_partitions
 from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource
@@ -66,36 +68,36 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
     )
     def databases(
         context: dg.AssetExecutionContext, notion: NotionResource, catalog: CatalogResource
-    ) -> Iterator[dg.Output[Any]]:
+    ) -> Iterator[dg.Output[FoundListing]]:
         with as_failure():
-            current = notion.source(name)
-            handover = _list(context, current, notion, catalog.catalog(context.log.warning))
-        yield dg.Output(handover)
+            project = notion.project
+            found = _list(context, notion.source(name), notion, catalog.catalog(context.log.warning))
+        yield dg.Output(found)
         # The catalog holds the listing now: partitions follow it, never the other way round.
-        selected = [stream.database_id for stream in handover.streams if stream.selected]
-        home = notion.project.home
+        databases = found.databases()
+        selected = [database_id for database_id, title in databases if found.source.selects(database_id, title)]
+        failed = [failure for failure in found.listing.failures if fails_a_sync(found.source, failure)]
         with as_failure():
-            failed = [found for found in handover.listing.failures if fails_a_sync(handover.source, found)]
             save_listing(
-                home,
-                handover.source,
+                project.home,
+                found.source,
                 context.run.run_id,
-                handover.listing,
+                found.listing,
                 selected,
-                failed=[found.id for found in failed],
-                names=handover.resolution.names,
+                failed=[failure.id for failure in failed],
+                names=found.resolution.names,
             )
-        added, removed, busy = update_partitions(context.instance, name, selected, home=home)
+        added, removed, busy = update_partitions(context.instance, name, selected, home=project.home)
         context.log.info(
-            f"{len(handover.streams)} databases, {len(selected)} selected; "
+            f"{len(databases)} databases, {len(selected)} selected; "
             f"{len(added)} partitions added, {len(removed)} removed."
         )
         if busy:
             context.log.info(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
         # In a run that also reads, the asset of the reads fails for them: else nothing at all would be read.
         if content_key not in context.job_def.asset_layer.executable_asset_keys:
-            reasons = [str(found.error) for found in failed]
-            reasons += [str(handover.listing.search_error)] if handover.listing.search_error else []
+            reasons = [str(failure.error) for failure in failed]
+            reasons += [str(found.listing.search_error)] if found.listing.search_error else []
             if reasons:
                 raise dg.Failure("\n".join(reasons), allow_retries=False)
 
@@ -121,7 +123,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         notion: NotionResource,
         catalog: CatalogResource,
         notion_progress: ProgressResource,
-    ) -> Iterator[dg.Output[Any]]:
+    ) -> Iterator[dg.Output[DatabaseReads]]:
         with as_failure():
             log = context.log.info
             opened = catalog.catalog(context.log.warning)
@@ -147,16 +149,16 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
             # Of a run for some databases, what may be missing besides is no matter.
             for_all = not has_keys(context) and not config.databases
             incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
-        publish_to = notion.sources.publish_path(project)
-        reads = ReadsHandover(current, sync.extracts(wanted.databases), progress, publish_to, incomplete)
-        yield dg.Output(reads, metadata={} if has_keys(context) else NO_MATERIALIZATION)
+            publish_to = notion.sources.publish_path(project)
+        # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
+        with sync.start(wanted.databases) as reading:
+            reads = DatabaseReads(current, reading, progress, publish_to, incomplete)
+            yield dg.Output(reads, metadata={} if has_keys(context) else NO_MATERIALIZATION)
 
     return [databases, database]
 
 
-def _list(
-    context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog
-) -> ListingHandover:
+def _list(context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog) -> FoundListing:
     with catalog.reading() as connection:
         before = known_databases(connection, source.name)
         names = known_names(connection, source.name)
@@ -182,4 +184,4 @@ def _list(
         context.log.warning(f"sources.yaml ({source.name}): {entry.sentence()}")
     for sentence in resolution.renamed:
         context.log.warning(f"sources.yaml ({source.name}): {sentence}")
-    return ListingHandover(bound, listing, resolution)
+    return FoundListing(bound, listing, resolution)

@@ -1,10 +1,15 @@
 """Failures as people read them: of a step, in the text of Dagster's event; of a run, in mails and chats."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 import dagster as dg
 
-from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.defs.metadata import partition_path
+from notion_pipeline.errors import NotionPipelineError, StagingError
+from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
 from notion_pipeline.redaction import redact_error
 
 INTERRUPTED = "Interrupted. What was read is kept, and the next sync goes on from there."
@@ -62,3 +67,44 @@ def _reason(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     is_ours = data.user_failure_data is not None and data.user_failure_data.description
     return reason if is_ours or not reason else f"{event.step_key}: {reason}"
+
+
+@dataclass(frozen=True)
+class FailedDatabase:
+    """A database that was not committed, or not whole, and why."""
+
+    title: str
+    errors: list[Exception]
+
+
+def databases_failure(
+    source: str, failed: Mapping[str, FailedDatabase], loaded: int, others: Sequence[NotionPipelineError]
+) -> dg.Failure:
+    """Names every database that failed and why; those that succeeded are committed."""
+    lines = [database_reason(found.title, error) for found in failed.values() for error in found.errors]
+    lines += [str(error) for error in others]
+    if failed and (loaded or len(lines) > 1):
+        count = len(failed) + loaded
+        lines = [f"{len(failed)} of {count} databases of source {source} failed; the others are committed.", *lines]
+    return dg.Failure(
+        description="\n".join(lines),
+        metadata={
+            "failed_databases": dg.MetadataValue.md(
+                "\n".join(_failed_line(source, key, found) for key, found in failed.items())
+            )
+        },
+        allow_retries=any(isinstance(error, StagingError) for found in failed.values() for error in found.errors),
+    )
+
+
+def _failed_line(source: str, key: str, found: FailedDatabase) -> str:
+    # A name of the run's config that fits no database has no partition to link to.
+    path = partition_path(source, key) if normalise_id(key) else ""
+    return f"- {markdown_link(found.title or 'Untitled', path)} `{key}`: " + markdown_text(str(found.errors[0]))
+
+
+def database_reason(title: str, error: Exception) -> str:
+    """Why a database failed, in a line; an error that nobody foresaw is named by its class."""
+    if isinstance(error, NotionPipelineError):
+        return str(error)
+    return shown(f'"{shown_line(title)}": {type(error).__name__}: {error}')

@@ -8,6 +8,7 @@ storage of Dagster's.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Union
 
@@ -198,6 +199,12 @@ def _renamed(
 def materialization(source: str, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
     """The event by which a table shows as materialized."""
     return dg.AssetMaterialization(table_key(source, table), metadata=metadata)
+
+
+def is_reported(context: dg.OutputContext, table: dg.AssetKey, committed_at: Union[datetime, None]) -> bool:  # noqa: UP007
+    """Whether the attempt that committed a table lived to report it."""
+    event = context.step_context.instance.get_latest_materialization_event(table)
+    return event is not None and (committed_at is None or event.timestamp >= committed_at.timestamp())
 
 
 def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str]) -> None:

@@ -1,6 +1,5 @@
 """Reads many databases at once and hands each over as soon as it is whole.
 
-The reading runs on an event loop in a thread of its own; the caller lands one database while others are still read.
 Databases fail one by one, and one that another run syncs is put off while there are others. The catalog is only looked
 into here, read-only and for a moment, after the database's lock is taken: a bookmark read before could be moved by
 somebody else meanwhile.
@@ -9,11 +8,10 @@ somebody else meanwhile.
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -34,16 +32,11 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sync.data_source import DataSourceRead, RunContext, SyncOptions, as_if_committed
 from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.sync.reading import Handed, Reading
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0
-#: What is landed together keeps the catalog from others for about a second, so it is few databases, and small ones.
-_MOST_TOGETHER = 25
-_MOST_ROWS_TOGETHER = 5_000
 _CONVERTING_THREADS = 4
-
-#: Databases as they come, an error that ends the sync, and None at the end.
-_Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 
 
 @dataclass
@@ -79,43 +72,15 @@ class Sync:
             options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
         )
 
-    def extracts(self, targets: Sequence[DatabaseTarget]) -> Generator[list[DatabaseExtract], None, None]:
-        """Databases as they are whole, in the order in which they finish: the next, and those that are whole by then.
-
-        Those that failed say why. A caller that stops early, and closes this, stops the reads; what they staged stays.
-        """
+    def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
+        """Starts to read the databases, in a thread of its own."""
         self._progress.planned(len(targets))
-        handed: _Handed = queue.Queue()
-        stop = threading.Event()
-        thread = threading.Thread(target=self._run, args=(targets, handed, stop), name="notion-sync", daemon=True)
-        thread.start()
-        try:
-            yield from _together(handed)
-        finally:
-            stop.set()
-            thread.join()
-            while not handed.empty():
-                left = handed.get_nowait()
-                if isinstance(left, DatabaseExtract):
-                    left.release()
-
-    def _run(
-        self,
-        targets: Sequence[DatabaseTarget],
-        handed: _Handed,
-        stop: threading.Event,
-    ) -> None:
-        try:
-            asyncio.run(self._read_all(targets, handed, stop))
-        except BaseException as error:  # carried to the thread that waits, and raised there
-            handed.put(error)
-        finally:
-            handed.put(None)
+        return Reading(lambda handed, stop: self._read_all(targets, handed, stop))
 
     async def _read_all(
         self,
         targets: Sequence[DatabaseTarget],
-        handed: _Handed,
+        handed: Handed,
         stop: threading.Event,
     ) -> None:
         waiting = deque(targets)
@@ -297,25 +262,3 @@ class Sync:
         self._log(f"{target.label}: a read that was finished before and not committed is landed now.")
         second = await read.run(as_if_committed(first, states.get(data_source.id)), follow_up=True)
         return [first, second]
-
-
-def _together(handed: _Handed) -> Generator[list[DatabaseExtract], None, None]:
-    """What was handed over, in groups; their locks are given back when the next group is asked for."""
-    item = handed.get()
-    while isinstance(item, DatabaseExtract):
-        group, rows, is_full = [], 0, False
-        while isinstance(item, DatabaseExtract) and not is_full:
-            group.append(item)
-            rows += sum(extract.stage.rows for extract in item.extracts)
-            is_full = len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty()
-            if not is_full:
-                item = handed.get()
-        try:
-            yield group
-        finally:
-            for database in group:
-                database.release()
-        if is_full:
-            item = handed.get()
-    if item is not None:
-        raise item

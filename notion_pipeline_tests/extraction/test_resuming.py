@@ -114,7 +114,7 @@ def read_without_commit(
         LogProgress(lines.append),
         lines.append,
     )
-    for (extract,) in sync.extracts([DatabaseTarget(source.database.id, source.database.title, "", ())]):
+    for (extract,) in sync.start([DatabaseTarget(source.database.id, source.database.title, "", ())]):
         assert extract.failures == []
     return lines
 
@@ -127,9 +127,9 @@ def test_reads_that_nobody_waits_for_any_more_stop_and_keep_what_they_have(
     workspace.faults.add(Fault("hang", match=f"POST .*{sources[1].id}/query", at=3, seconds=30))
     options = SyncOptions(load_sources(pipeline.project).sources[0], account_key(TOKEN), pipeline.project.home)
     sync = Sync(notion, catalog, options, LogProgress(lambda _: None), lambda _: None)
-    reads = sync.extracts([DatabaseTarget(source.database.id, "", "", ()) for source in sources])
-    next(reads)
-    reads.close()
+    reads = sync.start([DatabaseTarget(source.database.id, "", "", ()) for source in sources])
+    with reads:
+        next(iter(reads))
     for source in sources:
         assert not is_locked(pipeline.project.home, "notion", source.database.id)
     run = synced(pipeline)

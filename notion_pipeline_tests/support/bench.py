@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,6 +25,7 @@ from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.reading import Reading
 from notion_pipeline.sync.runner import Sync
 
 TOKEN = "ntn_sandbox_token"
@@ -100,7 +101,7 @@ class Bench:
         found = {read.database_id: read for group in self.extracts(listing, sync_type) for read in group}
         return [found[key] for key in self.selected(listing)]
 
-    def extracts(self, listing: Listing, sync_type: str | None) -> Iterator[Sequence[DatabaseExtract]]:
+    def extracts(self, listing: Listing, sync_type: str | None) -> Reading:
         """The same as they are whole, those together that are so at the same time."""
         # What is to be read comes by way of the file, as in a run of the two assets.
         save_listing(self.home, self.source, "run", listing, self.selected(listing))
@@ -113,7 +114,7 @@ class Bench:
             visible=frozenset(member.id for database in listing.databases for member in database.data_sources),
         )
         log = self.lines.append
-        return Sync(self._client, self.catalog, options, LogProgress(log), log).extracts(targets)
+        return Sync(self._client, self.catalog, options, LogProgress(log), log).start(targets)
 
     def selected(self, listing: Listing) -> list[str]:
         return [found.id for found in listing.databases if self.source.selects(found.id, found.title)]

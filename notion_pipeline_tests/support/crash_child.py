@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import notion_pipeline.catalog.load.merge
-import notion_pipeline.defs.io_manager
+import notion_pipeline.defs.commits
 import notion_pipeline.extraction.staging
 from notion_pipeline.cli import main
 
@@ -49,7 +49,7 @@ def _is_manifest(path: Any) -> bool:
 
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
-    staging, io_manager = notion_pipeline.extraction.staging, notion_pipeline.defs.io_manager
+    staging, commits = notion_pipeline.extraction.staging, notion_pipeline.defs.commits
     merging = notion_pipeline.catalog.load.merge
     if point == "before the manifest's rename":
         _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
@@ -60,7 +60,7 @@ def arm(point: str, countdown: Countdown) -> None:
     elif point == "end of the transaction":
         _wrap(merging.bookkeeping, "record_sync", after=lambda *_: countdown())
     elif point == "after the commit":
-        _wrap(io_manager, "commit_database", after=lambda *_: countdown())
+        _wrap(commits, "commit_database", after=lambda *_: countdown())
     elif point == "stage removed, event not logged":
         _wrap(staging.Stage, "remove", after=lambda *_: countdown())
     else:

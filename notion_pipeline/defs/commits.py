@@ -1,0 +1,298 @@
+"""What the IO manager does with what an asset hands over: it commits it, then takes the steps that follow a commit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+import dagster as dg
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.databases import ListedStream, write_databases
+from notion_pipeline.catalog.load.commit import commit_database
+from notion_pipeline.catalog.read.current_tables import current_tables
+from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
+from notion_pipeline.catalog.read.tables import publish
+from notion_pipeline.catalog.resolved import keep_names
+from notion_pipeline.catalog.sql import columns_of
+from notion_pipeline.catalog.views.flat_views import keep_views
+from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.checks import report_checks
+from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
+from notion_pipeline.defs.metadata import (
+    Columns,
+    current_metadata,
+    listing_metadata,
+    skipped_metadata,
+    sync_metadata,
+    table_metadata,
+)
+from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_changes, table_key
+from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
+from notion_pipeline.extraction.progress import Progress
+from notion_pipeline.listing.databases import Listing
+from notion_pipeline.listing.resolution import Resolution
+from notion_pipeline.outside import shown_line
+from notion_pipeline.redaction import traceback_text
+from notion_pipeline.sync.reading import Reading
+
+
+@dataclass(frozen=True)
+class FoundListing:
+    """What `S/databases` hands over: a listing that is complete.
+
+    Attributes:
+        resolution: What the names in sources.yaml mean.
+    """
+
+    source: Source
+    listing: Listing
+    resolution: Resolution
+
+    def databases(self) -> list[tuple[str, str]]:
+        """Id and title of the databases that the catalog lists, those that could not be listed this time included."""
+        seen = [(database.id, database.title) for database in self.listing.databases]
+        return seen + [(failure.id, failure.title) for failure in self.listing.failures if failure.is_kept]
+
+    def failures(self) -> list[NotionPipelineError]:
+        """Why databases, or search, could not be listed."""
+        found = [failure.error for failure in self.listing.failures]
+        return [*found, self.listing.search_error] if self.listing.search_error else found
+
+
+@dataclass(frozen=True)
+class DatabaseReads:
+    """What `S/database` hands over: databases that are still being read while the first ones are committed.
+
+    Attributes:
+        incomplete: Why databases may be missing, where the listing was not complete.
+    """
+
+    source: Source
+    reading: Reading
+    progress: Progress
+    publish_to: Optional[Path] = None  # noqa: UP045
+    incomplete: Optional[NotionPipelineError] = None  # noqa: UP045
+
+
+@dataclass(frozen=True)
+class LoadedDatabase:
+    """Metadata of a committed database: that of its partition, and that of each of its tables by name."""
+
+    partition: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
+
+
+@dataclass
+class CommitResults:
+    """What came of the databases of a run, by id."""
+
+    loaded: dict[str, LoadedDatabase] = field(default_factory=dict)
+    failed: dict[str, FailedDatabase] = field(default_factory=dict)
+    has_tables: bool = False
+
+
+def store_listing(context: dg.OutputContext, catalog: Catalog, found: FoundListing, home: Optional[Path]) -> None:  # noqa: UP045
+    """Commits a listing, then takes the steps that follow."""
+    streams, columns, gone = _commit_listing(context, catalog, found)
+    _keep_views(context, catalog, found.source)
+    _warn_of_gone(context, found.listing, gone)
+    context.add_output_metadata(
+        listing_metadata(
+            found.source.name,
+            streams,
+            columns,
+            api_requests=found.listing.api_requests,
+            unmatched=[str(entry) for entry in found.resolution.unmatched],
+            renamed=found.resolution.renamed,
+            gone=gone,
+            failures=[str(error) for error in found.failures()],
+        )
+    )
+    if home is not None:
+        for event in table_changes(context, catalog, home, found.source.name):
+            context.log_event(event)
+
+
+def store_databases(context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, home: Optional[Path]) -> None:  # noqa: UP045
+    """Commits databases as they finish, then takes the steps that follow.
+
+    Raises:
+        Failure: A database failed, or may be missing; the others are committed.
+        CatalogError: Everything is committed, and the copy could not be published.
+    """
+    results = CommitResults()
+    try:
+        _commit_databases(context, catalog, reads, results)
+        if results.loaded:
+            _keep_views(context, catalog, reads.source)
+        unpublished = _publish(catalog, reads.publish_to) if results.loaded else None
+        if results.failed or reads.incomplete is not None:
+            report_checks(context, reads.source.name, catalog)
+            _raise_failure(reads, results, unpublished)
+        if unpublished is not None:
+            raise unpublished
+    except BaseException:
+        # Dagster logs the materializations of a run over keys at its end, but not where the step fails.
+        if context.has_asset_partitions:
+            _log_partitions(context, results.loaded)
+        raise
+    finally:
+        if results.has_tables and home is not None:
+            note_tables(context, catalog, home, reads.source.name)
+    _add_run_metadata(context, results)
+
+
+def _commit_listing(
+    context: dg.OutputContext, catalog: Catalog, found: FoundListing
+) -> tuple[list[ListedStream], Columns, list[GoneDatabase]]:
+    with catalog.writing() as connection:
+        streams = write_databases(
+            connection, found.source, found.listing, datetime.now(timezone.utc), context.log.warning
+        )
+        keep_names(connection, found.source.name, found.resolution.names)
+        columns = columns_of(connection, (found.source.name, "databases"))
+        return streams, columns, gone_databases(connection, found.source.name)
+
+
+def _warn_of_gone(context: dg.OutputContext, listing: Listing, gone: list[GoneDatabase]) -> None:
+    """Warns once, when a listing finds it; the metadata of every listing names it."""
+    for database in gone:
+        if database.id in listing.retired:
+            context.log.warning(f"{database.describe()}.")
+
+
+def _commit_databases(
+    context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, results: CommitResults
+) -> None:
+    """Commits one database after another, in a transaction each, and reports each at once."""
+    for database in _each(reads.reading, catalog):
+        loaded = _commit_database(context, catalog, reads.source, database)
+        rows = loaded.partition.get("rows_read", 0) if loaded else 0
+        reads.progress.finished(database.database_id, rows, failed=bool(database.failures))
+        if database.failures:
+            results.failed[database.database_id] = FailedDatabase(database.title, database.failures)
+        elif loaded is not None:
+            results.loaded[database.database_id] = loaded
+            if not context.has_asset_partitions:
+                # Dagster logs no materialization of a key in a run that was launched without a partition.
+                _log_partitions(context, {database.database_id: loaded})
+        _report_database(context, reads.source.name, database, loaded)
+        results.has_tables = results.has_tables or bool(loaded and loaded.tables)
+
+
+def _each(reading: Reading, catalog: Catalog) -> Iterator[DatabaseExtract]:
+    """One database after the other; the catalog stays open for those of a group."""
+    for group in reading:
+        with catalog.kept_open():
+            yield from group
+
+
+def _commit_database(
+    context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
+) -> Optional[LoadedDatabase]:  # noqa: UP045
+    """Commits what was read of a database; None where nothing was. An error joins the failures of the database."""
+    results: list[tuple[Extract, LoadResult]] = []
+    try:
+        if database.extracts:
+            results = commit_database(catalog, source, database, context.run_id)
+            for extract, _ in results:
+                extract.stage.remove()
+    except Exception as error:  # one database's failure is its own; it is reported with its reason
+        if isinstance(error, NotionPipelineError):
+            error.source = error.source or source.name
+            error.database = error.database or f'"{shown_line(database.title) or "Untitled"}" ({database.database_id})'
+        database.failures.append(error)
+    finally:
+        database.release()
+    for extract, result in results:
+        context.log.info(
+            f'"{shown_line(database.title) or "Untitled"}" -> {result.table}: {result.rows_read:,} rows read, '
+            f"{result.rows_inserted:,} inserted, {result.rows_updated:,} updated, "
+            f"{result.rows_unchanged:,} unchanged, {result.rows_removed:,} removed "
+            f"({extract.counts.api_requests:,} requests)"
+        )
+    if results:
+        by_table: dict[str, list[tuple[Extract, LoadResult]]] = {}
+        for extract, result in results:
+            by_table.setdefault(_bare(result.table), []).append((extract, result))
+        tables = {
+            table: table_metadata(database, sync_metadata(database, own), source.name, own[0][0].data_source_name)
+            for table, own in by_table.items()
+        }
+        return LoadedDatabase(sync_metadata(database, results), tables)
+    if not database.already_committed or database.failures:
+        return None
+    return _loaded_before(context, catalog, source, database)
+
+
+def _loaded_before(
+    context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
+) -> LoadedDatabase:
+    """A database that an earlier attempt of this run committed, with the tables that it did not live to report."""
+    with catalog.reading() as connection:
+        current = current_tables(connection, source.name, database.database_id)
+    unreported = {
+        _bare(table.table): table_metadata(database, current_metadata(database, [(state, table)]), source.name, "")
+        for state, table in current
+        if not is_reported(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
+    }
+    return LoadedDatabase(skipped_metadata(database, current), unreported)
+
+
+def _bare(table: str) -> str:
+    """The table's name without its schema, which is the source's and has no dot."""
+    return table.split(".", 1)[1]
+
+
+def _report_database(
+    context: dg.OutputContext,
+    source: str,
+    database: DatabaseExtract,
+    loaded: Optional[LoadedDatabase],  # noqa: UP045
+) -> None:
+    """Reports its failures and its tables at once: the end of the run, which names failures again, may be far away."""
+    for error in database.failures:
+        reason = database_reason(database.title, error)
+        context.log.error(reason if isinstance(error, NotionPipelineError) else f"{reason}\n{traceback_text(error)}")
+    for table, metadata in loaded.tables.items() if loaded else ():
+        context.log_event(materialization(source, table, metadata))
+
+
+def _log_partitions(context: dg.OutputContext, loaded: dict[str, LoadedDatabase]) -> None:
+    for key, found in loaded.items():
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=found.partition))
+
+
+def _keep_views(context: dg.OutputContext, catalog: Catalog, source: Source) -> None:
+    """Brings flat views up to date with their tables; a view that cannot follow is a warning."""
+    if problem := keep_views(catalog, source.name):
+        context.log.warning(problem)
+
+
+def _publish(catalog: Catalog, path: Optional[Path]) -> Optional[CatalogError]:  # noqa: UP045
+    """Publishes the copy that sources.yaml asks for; the error is returned, since databases that failed come first."""
+    try:
+        if path is not None:
+            publish(catalog, path)
+    except CatalogError as error:
+        return error
+    return None
+
+
+def _raise_failure(reads: DatabaseReads, results: CommitResults, unpublished: Optional[CatalogError]) -> None:  # noqa: UP045
+    # An exception that nobody foresaw is the cause, so that Dagster's event holds its traceback.
+    errors = [error for database in results.failed.values() for error in database.errors]
+    unforeseen = next((error for error in errors if not isinstance(error, NotionPipelineError)), None)
+    others = [error for error in (reads.incomplete, unpublished) if error is not None]
+    raise databases_failure(reads.source.name, results.failed, len(results.loaded), others) from unforeseen
+
+
+def _add_run_metadata(context: dg.OutputContext, results: CommitResults) -> None:
+    if not context.has_asset_partitions:
+        context.add_output_metadata({"databases": len(results.loaded)})
+        return
+    for key, found in results.loaded.items():
+        context.step_context.add_asset_metadata(found.partition, asset_key=context.asset_key, partition_key=key)

@@ -1,0 +1,92 @@
+"""A read of many databases that goes on in a thread of its own, as the thread that commits them sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from types import TracebackType
+from typing import Any
+
+from notion_pipeline.extraction.extract import DatabaseExtract
+
+#: Databases as they come, an error that ends the sync, and None at the end.
+Handed = queue.Queue["DatabaseExtract | BaseException | None"]
+#: The catalog is closed to others for about a second while a group is committed, so a group is few databases, and
+#: small ones.
+_MOST_TOGETHER = 25
+_MOST_ROWS_TOGETHER = 5_000
+
+
+class Reading:
+    """Databases that are being read; iterate over it to get them in the order in which they finish.
+
+    Each group holds the databases that are whole at that moment; those that failed say why. The locks of a group are
+    released when the next one is asked for. Use it in a `with` block: who leaves the block early stops the reads, and
+    what they staged stays.
+
+    Args:
+        read: Reads and hands over, until it is told to stop; runs on an event loop of its own.
+    """
+
+    def __init__(self, read: Callable[[Handed, threading.Event], Coroutine[Any, Any, None]]) -> None:
+        self._read = read
+        self._handed: Handed = queue.Queue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notion-sync", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __iter__(self) -> Iterator[list[DatabaseExtract]]:
+        try:
+            yield from _together(self._handed)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stops the reads that are not finished, and releases the databases that nobody took."""
+        self._stopped.set()
+        self._thread.join()
+        while not self._handed.empty():
+            left = self._handed.get_nowait()
+            if isinstance(left, DatabaseExtract):
+                left.release()
+        self._handed.put(None)  # who goes on asking is told that this was all
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._read(self._handed, self._stopped))
+        except BaseException as error:  # carried to the thread that waits, and raised there
+            self._handed.put(error)
+        finally:
+            self._handed.put(None)
+
+
+def _together(handed: Handed) -> Generator[list[DatabaseExtract], None, None]:
+    """What was handed over, in groups."""
+    item = handed.get()
+    while isinstance(item, DatabaseExtract):
+        group, rows, is_full = [], 0, False
+        while isinstance(item, DatabaseExtract) and not is_full:
+            group.append(item)
+            rows += sum(extract.stage.rows for extract in item.extracts)
+            is_full = len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty()
+            if not is_full:
+                item = handed.get()
+        try:
+            yield group
+        finally:
+            for database in group:
+                database.release()
+        if is_full:
+            item = handed.get()
+    if item is not None:
+        raise item

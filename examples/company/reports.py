@@ -25,11 +25,9 @@ def only(database_id: str) -> dg.SpecificPartitionsPartitionMapping:
     automation_condition=dg.AutomationCondition.eager(),
     group_name="company",
 )
-def deals_count(context: dg.AssetExecutionContext, catalog: CatalogResource) -> dg.MaterializeResult:
+def deals_count(catalog: CatalogResource) -> dg.MaterializeResult:
     """Runs when Deals was synced, and asks the catalog what it wants by SQL."""
-    with catalog.catalog(context.log.info).reading() as connection:
-        if connection is None:
-            raise dg.Failure("There is no catalog yet.")
+    with catalog.read() as connection:
         deals = connection.execute("SELECT count(*) FROM notion.deals").fetchall()[0][0]
     return dg.MaterializeResult(metadata={"deals": int(deals)})
 

@@ -1,16 +1,19 @@
 """What the assets work with: Notion by source, the catalog by path, and who is told how far a sync has come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import dagster as dg
+import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
 from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
@@ -66,13 +69,40 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class CatalogResource(DuckDBResource):
-    """The catalog's file and DuckDB settings; connections are opened for one transaction and surely closed."""
+    """The catalog's file and DuckDB settings. A connection lives for one `with` block, under the catalog's lock."""
 
     wait_seconds: float = Field(
         default=WAIT_SECONDS, description="How long another process's hold on the file is waited for, in seconds."
     )
 
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection; no sync commits while it is open, so close it soon.
+
+        Raises:
+            CatalogError: There is no catalog yet, or it cannot be read.
+            CatalogBusyError: Another process wrote for longer than `wait_seconds`.
+        """
+        with self.catalog(dg.get_dagster_logger().warning).reading() as connection:
+            if connection is None:
+                raise CatalogError(
+                    f"There is no catalog {self.database} yet.", hint="Sync a source first: `notion-pipeline sync`."
+                )
+            yield connection
+
+    def get_connection(self) -> NoReturn:
+        """Not for this file: a connection that does not know of the catalog's lock would lose commits.
+
+        Raises:
+            CatalogError: Always; it names what to use instead.
+        """
+        raise CatalogError(
+            "get_connection() would open the catalog without its lock, and syncs could not commit.",
+            hint="Read with `with catalog.read() as connection:`. Write tables of your own into another DuckDB file.",
+        )
+
     def catalog(self, log: Callable[[str], None]) -> Catalog:
+        """The catalog as our own assets use it; `log` is told who holds the file while it is waited for."""
         return Catalog(Path(self.database), log=log, config=self.connection_config, wait_seconds=self.wait_seconds)
 
 

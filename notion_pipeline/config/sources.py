@@ -273,6 +273,14 @@ class Source(FrozenModel):
         called = (ids for (_, name), ids in self._names.databases.items() if selection.same_name(name, entry))
         return frozenset().union(*called)
 
+    def databases_called(
+        self, entry: str, databases: Iterable[selection.DatabaseName], *, globs: bool = True
+    ) -> list[selection.DatabaseName]:
+        """The databases that a text means: what it fits today, else what sources.yaml has called by it so far."""
+        listed = list(databases)
+        found = selection.find_databases(entry, listed, globs=globs)
+        return found or [database for database in listed if database.id in self.ids_called(entry)]
+
     def loose_exclusions(self, database_id: str, title: str) -> list[tuple[str, StreamSettings]]:
         """Keys of `streams` that exclude properties and may be meant for this database, though they do not fit it.
 

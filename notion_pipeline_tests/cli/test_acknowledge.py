@@ -104,6 +104,28 @@ def test_streams_are_named_in_every_way(commands: Commands, databases: dict[str,
     assert "notion.deals" not in output
 
 
+@pytest.mark.parametrize("name", ["Chores", "chores", "To do", "tasks"])
+def test_database_is_found_by_its_names_before_and_after_a_rename(
+    databases: dict[str, Database], workspace: Workspace, project: Project, name: str
+) -> None:
+    """`To do` is what sources.yaml calls it; `tasks` is its table, which keeps its name."""
+    commands = Commands(project)
+    account = "{type: token, token: {env: NOTION_TOKEN}}"
+    commands.configure(f'sources:\n  - {{name: notion, account: {account}, select: ["Tasks", "Deals"]}}')
+    commands.ok("sync")
+    tasks = databases["Tasks"]
+    workspace.rename_database(tasks, "To do")
+    commands.configure(f'sources:\n  - {{name: notion, account: {account}, select: ["To do", "Deals"]}}')
+    commands.ok("sync")
+    workspace.rename_database(tasks, "Chores")
+    for database in databases.values():
+        database.data_source.rename_property("Due", "Deadline")
+    commands.ok("sync")
+    output = commands.ok("acknowledge", name)
+    assert "notion.tasks" in output
+    assert "notion.deals" not in output
+
+
 def test_name_that_nobody_bears_is_an_error_and_acknowledges_nothing(commands: Commands, project: Project) -> None:
     assert 'nearest is "Tasks"' in commands.fails("acknowledge", "Deals", "Taks")
     assert "(deals)" in shown(project)[1]

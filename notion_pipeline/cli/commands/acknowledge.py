@@ -1,4 +1,4 @@
-"""`notion-pipeline acknowledge`: takes down that changes of a schema are known, so that the check is green again."""
+"""`notion-pipeline acknowledge`: records that changes of a schema are known, so that the check is green again."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.quality import MetChange, met_changes
 from notion_pipeline.catalog.read.table_index import SyncedTable
+from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config.selection import matches_database
-from notion_pipeline.config.sources import load_sources
+from notion_pipeline.config.selection import DatabaseName
+from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
+from notion_pipeline.listing.resolution import table_words
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
 
@@ -44,8 +46,9 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
     with catalog.reading() as connection:
         tables = {name: synced_tables(connection, name) for name in names}
         changes = {name: met_changes(connection, name, now) if connection and tables[name] else {} for name in names}
-    chosen = {name: _chosen(tables[name], streams) for name in names}
-    _raise_for_unknown(streams, tables)
+        resolved = {name: sources.source(name).knowing(known_names(connection, name)) for name in names}
+    chosen = {name: _chosen(resolved[name], tables[name], streams) for name in names}
+    _raise_for_unknown(streams, resolved, tables)
     wanted = {
         name: [table for table in chosen[name] if unexpected(changes[name].get(table.data_source_id, ()))]
         for name in names
@@ -61,18 +64,26 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
     _report(project, catalog, [name for name, of_source in wanted.items() if of_source])
 
 
-def _chosen(tables: Sequence[SyncedTable], streams: Sequence[str]) -> list[SyncedTable]:
-    return [table for table in tables if not streams or any(_names(entry, table) for entry in streams)]
+def _chosen(source: Source, tables: Sequence[SyncedTable], streams: Sequence[str]) -> list[SyncedTable]:
+    if not streams:
+        return list(tables)
+    names = [_called(source, table) for table in tables]
+    wanted = {name.data_source_ids for entry in streams for name in source.databases_called(entry, names)}
+    return [table for table in tables if (table.data_source_id,) in wanted]
 
 
-def _names(entry: str, table: SyncedTable) -> bool:
-    return entry.lower() == table.name.lower() or matches_database(entry, table.database_id, table.title)
+def _called(source: Source, table: SyncedTable) -> DatabaseName:
+    """What one table of a database may be called by."""
+    words = table_words(source, [table.name], table.title)
+    return DatabaseName(table.database_id, table.title, (table.data_source_id,), words)
 
 
-def _raise_for_unknown(streams: Sequence[str], tables: Mapping[str, Sequence[SyncedTable]]) -> None:
+def _raise_for_unknown(
+    streams: Sequence[str], sources: Mapping[str, Source], tables: Mapping[str, Sequence[SyncedTable]]
+) -> None:
     known = [table for of_source in tables.values() for table in of_source]
     for entry in streams:
-        if not any(_names(entry, table) for table in known):
+        if not any(_chosen(sources[name], of_source, [entry]) for name, of_source in tables.items()):
             near = nearest(entry, [*(table.name for table in known), *(table.title for table in known)])
             hint = f', nearest is "{near}".' if near else "."
             raise CommandError(f'No synced table or database is called "{entry}"{hint}')

@@ -13,14 +13,14 @@ from rich.text import Text
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.tables import row_counts
-from notion_pipeline.catalog.resolved import resolution_of_catalog
+from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.display import display_on, output, title_of
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
 from notion_pipeline.cli.tally import Tally
 from notion_pipeline.cli.terminal import messages
-from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases
+from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
 from notion_pipeline.config.sources import Source, Sources, SyncType, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.run_locks import close_dead_runs
@@ -119,11 +119,7 @@ def _wishes(
 
 def _owners(entry: str, known: Mapping[str, tuple[Source, Sequence[DatabaseName]]]) -> list[str]:
     """The sources that have a database which the entry names."""
-    return [
-        name
-        for name, (source, selected) in known.items()
-        if find_databases(entry, selected) or any(found.id in source.ids_called(entry) for found in selected)
-    ]
+    return [name for name, (source, selected) in known.items() if source.databases_called(entry, selected)]
 
 
 def _known_names(project: Project, sources: Sources, source: str) -> tuple[Source, list[DatabaseName]]:
@@ -144,12 +140,12 @@ def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> 
     try:
         with _catalog(project, sources, wait_seconds=0.0).reading() as connection:
             known = known_databases(connection, request.source).values()
-            source = sources.source(request.source)
+            source = sources.source(request.source).knowing(known_names(connection, request.source))
             selected = [known_database_name(source, d) for d in known if d.accessible and d.selected]
             counts = row_counts(connection, request.source)
     except CatalogError:
         return {}  # It is only an estimate; the sync itself waits for the catalog.
-    wanted = {found.id for entry in request.streams for found in find_databases(entry, selected)}
+    wanted = {found.id for entry in request.streams for found in source.databases_called(entry, selected)}
     return {
         database.id: counts.get(database.id, 0) for database in selected if not request.streams or database.id in wanted
     }

@@ -1,29 +1,37 @@
 """What a source signs its requests with: the token of its variable, or an account that was connected.
 
-Looked up when a client is made, never before: definitions load without any token.
+Looked up when a client is made, never before: definitions load without any token. Of several accounts of a workspace
+the one counts that Notion still lets in; Notion is asked which that is.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 
 import httpx
 
-from notion_pipeline.accounts.oauth_client import OAuthClient
+from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_refresh import OAuthAuth
 from notion_pipeline.accounts.token_store import note_use, open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.sources import Limits, Source
-from notion_pipeline.errors import AuthorizationError, ConfigError
+from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter, account_key
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
+
+ANSWER_SECONDS = 20.0
+#: Accounts that Notion lets in no more, by id and the time of their tokens: asked for once in a process.
+_dead: set[tuple[str, datetime]] = set()
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,13 @@ def credential_of(source: Source, project: Project) -> Credential:
     """The credential of a source.
 
     Raises:
-        ConfigError: Its variable is not set, two connected accounts fit, or the token store cannot be read.
+        ConfigError: Its variable is not set, two connected accounts work, or the token store cannot be read.
         AuthorizationError: Its account is not connected.
+        RetryableNotionError: Several accounts fit, and Notion does not say which of them work.
     """
     if isinstance(source.account, OAuthAccount):
-        stored = connected_account(source.account.workspace, open_store(project).accounts(), source.name)
+        workspace, accounts = source.account.workspace, open_store(project).accounts()
+        stored = connected_account(workspace, _without_dead(workspace, accounts, project, source.name), source.name)
         return Credential(stored.bot_id, stored)
     if not project.environ.get(source.account.token.env, "").strip():
         kept = _kept_for(source.account, project)
@@ -84,6 +94,59 @@ def connected_account(workspace: str, accounts: Sequence[StoredAccount], source:
             source=source,
         )
     return found[0]
+
+
+def _without_dead(
+    workspace: str, accounts: Sequence[StoredAccount], project: Project, source: str
+) -> Sequence[StoredAccount]:
+    """The accounts, where several go by a workspace without those that Notion lets in no more.
+
+    Where none of them works, the one that was connected last stays: its use says what is wrong.
+    """
+    found = [account for account in accounts if account.goes_by(workspace)]
+    if len(found) < 2:
+        return accounts
+    left = [account for account in found if (account.bot_id, account.refreshed_at) not in _dead]
+    if len(left) > 1:
+        left = [account for account in left if not is_dead(account, project, source)]
+    return left or found[-1:]
+
+
+def is_dead(account: StoredAccount, project: Project, source: str = "") -> bool:
+    """Asks Notion whether it lets the account in no more; an account that is refused for another reason works.
+
+    Raises:
+        NotionPipelineError: Notion does not say.
+    """
+
+    async def ask() -> None:
+        credential = Credential(account.bot_id, account)
+        client = open_client(credential, project, source=source, log=_nothing, counts_as_use=False)
+        async with client:
+            await asyncio.wait_for(client.me(), ANSWER_SECONDS)
+
+    key = (account.bot_id, account.refreshed_at)
+    if key in _dead:
+        return True
+    try:
+        # In a thread of its own: the caller may be on an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, ask()).result()
+    except asyncio.TimeoutError:
+        raise RetryableNotionError(
+            f"Notion did not say within {ANSWER_SECONDS:.0f} s whether the account of {account.label} still works.",
+            hint="Try again later.",
+        ) from None
+    except OAuthRefusedError:
+        return False
+    except AuthorizationError:
+        _dead.add(key)
+        return True
+    return False
+
+
+def _nothing(line: str) -> None:
+    """What the client says while it repeats a request that only asks."""
 
 
 def _kept_for(account: TokenAccount, project: Project) -> StoredAccount | None:

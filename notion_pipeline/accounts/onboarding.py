@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from notion_pipeline.accounts import callback_pages
-from notion_pipeline.accounts.credentials import Credential, open_client
-from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, OAuthRefusedError, with_retries
+from notion_pipeline.accounts.credentials import Credential, is_dead, open_client
+from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, with_retries
 from notion_pipeline.accounts.oauth_flow import Connected
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_refresh import LOCK_SECONDS
@@ -168,14 +168,11 @@ def _forget_others(account: StoredAccount, store: TokenStore, project: Project) 
 
 
 def _is_dead(account: StoredAccount, project: Project) -> bool:
-    """Whether Notion says, now, that it lets the account in no more; what it cannot be asked about lives."""
+    """Whether Notion says, now, that it lets the account in no more; where it does not say, the account stays."""
     try:
-        asyncio.run(asyncio.wait_for(_me(Credential(account.bot_id, account), project), COUNT_SECONDS))
-    except AuthorizationError as error:
-        return not isinstance(error, OAuthRefusedError)
-    except (NotionPipelineError, asyncio.TimeoutError):
+        return is_dead(account, project)
+    except NotionPipelineError:
         return False
-    return False
 
 
 def look(account: StoredAccount, project: Project) -> VisibleDatabases:

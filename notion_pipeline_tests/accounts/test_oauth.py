@@ -14,7 +14,13 @@ from notion_pipeline.accounts.oauth_client import OAuthRefusedError, with_retrie
 from notion_pipeline.accounts.onboarding import AccountSetup
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError, StagingError
+from notion_pipeline.errors import (
+    AuthorizationError,
+    ConfigError,
+    NotionRequestError,
+    RetryableNotionError,
+    StagingError,
+)
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import TransientFailure
 from notion_pipeline.project import Project, find_project
@@ -364,3 +370,38 @@ def test_two_members_of_one_workspace_are_told_apart_by_their_bots(side: OAuthSi
     with pytest.raises(ConfigError) as caught:
         credential_of(load_sources(side.project).source("notion"), side.project)
     assert f"{first.bot_id} (Ada Owner), {second.bot_id} (Bob)" in str(caught.value)
+
+
+@pytest.mark.parametrize("first_dies", [True, False])
+def test_of_two_members_the_one_counts_that_notion_lets_in(side: OAuthSide, first_dies: bool) -> None:
+    accounts = [side.connect(), side.connect(user=side.ws.add_user("Bob").id)]
+    dead, living = accounts if first_dies else reversed(accounts)
+    side.ws.oauth.disconnect(dead.bot_id)
+    source = load_sources(side.project).source("notion")
+    assert credential_of(source, side.project).account == living.bot_id
+    requests = len(side.ws.requests)
+
+    async def once_more() -> str:
+        return credential_of(source, side.project).account
+
+    assert asyncio.run(once_more()) == living.bot_id
+    assert len(side.ws.requests) == requests, "what is dead is asked for once"
+    (bot,) = ask(side, me)
+    assert bot.body["id"] == living.bot_id
+
+
+def test_of_several_dead_accounts_the_last_one_says_what_to_do(side: OAuthSide) -> None:
+    accounts = [side.connect(), side.connect(user=side.ws.add_user("Bob").id)]
+    for account in accounts:
+        side.ws.oauth.disconnect(account.bot_id)
+    (error,) = ask(side, me)
+    assert isinstance(error, AuthorizationError)
+    assert "`notion-pipeline connect --source notion`" in error.hint
+
+
+def test_two_accounts_of_which_notion_says_nothing_are_not_guessed_between(side: OAuthSide) -> None:
+    side.connect()
+    side.connect(user=side.ws.add_user("Bob").id)
+    side.ws.faults.add(Fault("status", match="users/me", times=99, status=400, code="validation_error"))
+    with pytest.raises(NotionRequestError):
+        credential_of(load_sources(side.project).source("notion"), side.project)

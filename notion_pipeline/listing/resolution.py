@@ -96,6 +96,20 @@ def known_database_name(source: Source, database: KnownDatabase) -> DatabaseName
     return DatabaseName(database.id, database.title, members, words, table_words(source, (), database.title))
 
 
+def listed_name(source: Source, database: ListedDatabase, former: KnownDatabase | None) -> DatabaseName:
+    """All that a listed database may be called by.
+
+    Args:
+        former: The database as the catalog has it.
+    """
+    words = table_words(source, former.tables if former else (), database.title)
+    members = tuple(member.id for member in database.data_sources)
+    former_titles = [former.title] if former and former.title else []
+    return DatabaseName(
+        database.id, database.title, members, words, (*former_titles, *table_words(source, (), database.title))
+    )
+
+
 def resolve_listing(
     source: Source,
     databases: Sequence[ListedDatabase],
@@ -110,14 +124,7 @@ def resolve_listing(
         known: What was found before.
         failures: The databases that could not be listed; a name may mean one of them.
     """
-    names = []
-    for database in databases:
-        former = before.get(database.id)
-        words = table_words(source, former.tables if former else (), database.title)
-        members = tuple(member.id for member in database.data_sources)
-        former_titles = [former.title] if former and former.title else []
-        aliases = (*former_titles, *table_words(source, (), database.title))
-        names.append(DatabaseName(database.id, database.title, members, words, aliases))
+    names = [listed_name(source, database, before.get(database.id)) for database in databases]
     for failure in failures:
         former = before.get(failure.id)
         words = table_words(source, former.tables if former else (), failure.title)

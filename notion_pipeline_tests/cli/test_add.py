@@ -213,6 +213,24 @@ class TestFlags:
         assert "watch" not in written(commands)
         assert "There is no source" in commands.fails("add", "--change", "--name", "other")
 
+    def test_change_knows_a_database_by_the_name_that_the_file_gave_it(
+        self, commands: Commands, workspace: Workspace
+    ) -> None:
+        account = "account: {type: token, token: {env: NOTION_TOKEN}}"
+        commands.configure(
+            f"sources:\n  - name: notion\n    {account}\n    select: [Tasks]\n    streams: {{Tasks: {{table: jobs}}}}\n"
+        )
+        commands.ok("sync")
+        tasks = next(database for database in workspace.databases.values() if database.title == "Tasks")
+        workspace.rename_database(tasks, "Chores")
+        for name, sync_type in (("Tasks", "FULL_TABLE"), ("Chores", "INCREMENTAL"), ("jobs", "FULL_TABLE")):
+            result = commands.run("add", "--change", "--stream-sync-type", f"{name}={sync_type}")
+            assert result.exit_code == 0, result.output
+            assert 'select "Tasks" means "Chores"' in result.stderr
+            assert written(commands)["streams"] == {"Tasks": {"table": "jobs", "sync_type": sync_type}}
+        commands.ok("add", "--change", "--deselect", "Tasks")
+        assert written(commands)["deselect"] == [tasks.id]
+
     def test_dry_run_prints_and_writes_nothing(self, commands: Commands) -> None:
         output = commands.ok("add", "--dry-run", "--select", "Tasks")
         assert "# Tasks" in output

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notion_pipeline.cli.wizard.checklist import Checklist
-from notion_pipeline.cli.wizard.draft import changed_selection
+from notion_pipeline.cli.wizard.databases import AccountDatabases, InCatalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.project import Project
@@ -303,12 +303,43 @@ ENTRIES = ["*", "Plan *", "Plan B", "Tasks", "Gone", "databases", "C*", "?otes",
 def test_changed_selection_selects_what_is_wanted(select: list[str], deselect: list[str], wanted: set[str]) -> None:
     databases = listed(*TITLES)
     ids = {database.id for database in databases if database.title in wanted}
-    new_select, new_deselect = changed_selection(select, deselect, ids, databases)
+    before = Source.model_validate({"name": "x", "account": {"type": "token"}, "select": select, "deselect": deselect})
+    account = AccountDatabases.of(before, databases, InCatalog())
+    new_select, new_deselect = account.changed_selection(select, deselect, ids)
     source = Source.model_validate(
         {"name": "x", "account": {"type": "token"}, "select": new_select, "deselect": new_deselect}
     )
     assert {d.title for d in databases if source.selects(d.id, d.title)} == wanted
     assert {"Gone", "databases"} & set(select) <= set(new_select)
+
+
+def test_renamed_database_stays_ticked(commands: Commands, project: Project, workspace: Workspace) -> None:
+    text = (
+        "sources:\n  - name: notion\n    account: {type: token, token: {env: NOTION_TOKEN}}\n"
+        "    select: [Tasks]\n    streams: {Tasks: {table: jobs}}\n"
+    )
+    workspace.add_database("Tasks", {"Name": "title"})
+    commands.configure(text)
+    commands.ok("sync")
+    tasks = next(database for database in workspace.databases.values() if database.title == "Tasks")
+    workspace.rename_database(tasks, "Chores")
+    with Terminal(project.root, "add", "--change", "--name", "notion") as terminal:
+        terminal.answers("Account: how is")
+        terminal.answers("Start date")
+        terminal.answers("Streams")
+        terminal.answers("Synced are", "chores")
+        terminal.answers("a prefix for all names")
+        terminal.answers("How are tables synced?")
+        terminal.sees("notion.jobs")
+        terminal.answers("Change the name or the sync type")
+        terminal.answers("Description")
+        terminal.answers("Triggers")
+        terminal.answers("Full syncs too")
+        terminal.sees("1 of 61 databases are selected")
+        terminal.answers("Write it into", "y")
+        code, shown = terminal.ends()
+    assert code == 0, shown
+    assert commands.sources_file.read_text(encoding="utf-8") == text
 
 
 def test_glob_stays_when_one_of_it_is_left_out(commands: Commands, project: Project, workspace: Workspace) -> None:

@@ -15,27 +15,21 @@ from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.read.overview import held_names
+from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import account_text, identity, look
 from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard.account import ask_account, connected_now, oauth_account, token_account
-from notion_pipeline.cli.wizard.draft import (
-    Draft,
-    check_name,
-    check_own_table,
-    check_sync_type,
-    one_database,
-    resolve_entries,
-    suggested_name,
-)
+from notion_pipeline.cli.wizard.databases import AccountDatabases, InCatalog
+from notion_pipeline.cli.wizard.draft import Draft, check_name, check_own_table, check_sync_type, suggested_name
 from notion_pipeline.cli.wizard.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
 from notion_pipeline.cli.wizard.schedule_input import daily, parse_times, weekly
 from notion_pipeline.cli.wizard.steps import STEPS, Surroundings, zone_so_far
 from notion_pipeline.cli.wizard.writer import text_with, write
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.config.cron import check_cron
-from notion_pipeline.config.sources import KnownNames, Source, load_sources, parse_sources
+from notion_pipeline.config.sources import Source, load_sources, parse_sources
 from notion_pipeline.config.values import (
     check_description,
     check_prefix,
@@ -45,8 +39,6 @@ from notion_pipeline.config.values import (
 )
 from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
-from notion_pipeline.listing.databases import KnownDatabase
-from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project, find_project
 
@@ -255,15 +247,16 @@ def _connected_before(project: Project, workspace: str) -> dict[str, Any]:
 
 def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
-    known, held, foreign = _in_catalog(project, draft.name)
+    catalog = _in_catalog(project, draft.name)
     with messages().status("Looking at what the account sees"):
         with _connecting_by_itself(draft):
             found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
-        listing = asyncio.run(look(source, project, known)).listing
-    databases = listing.databases
-    echo(f"{account_text(source)}: {found}, {len(databases):,} databases can be seen.", err=True)
-    for failure in listing.failures:
-        echo(str(failure.error), err=True)
+        listing = asyncio.run(look(source, project, catalog.databases)).listing
+    account = AccountDatabases.of(draft.source(), listing.databases, catalog)
+    draft.names = account.resolution.names
+    echo(f"{account_text(source)}: {found}, {len(account.listed):,} databases can be seen.", err=True)
+    for line in (*(str(failure.error) for failure in listing.failures), *account.resolution.renamed):
+        echo(line, err=True)
     answered = {
         key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
     }
@@ -272,7 +265,7 @@ def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundi
     answered |= {"schedule"} if flags["daily"] or flags["weekly"] or flags["schedule"] else set()
     answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
     answered |= {"full_sync_schedule"} if flags["full_sync_weekly"] or flags["full_sync_schedule"] else set()
-    return Surroundings(databases, held, foreign, answered)
+    return Surroundings(account, answered)
 
 
 @contextmanager
@@ -286,14 +279,16 @@ def _connecting_by_itself(draft: Draft) -> Iterator[None]:
         raise
 
 
-def _in_catalog(project: Project, name: str) -> tuple[dict[str, KnownDatabase], dict[str, str], set[str]]:
-    """Known databases and given names of a source that was there before; nothing where the catalog cannot be read."""
+def _in_catalog(project: Project, name: str) -> InCatalog:
+    """What the catalog knows of a source that was there before; nothing where it cannot be read."""
     path = (load_sources(project) if project.sources_file.exists() else parse_sources({})).catalog_path(project)
     try:
         with Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS).reading() as connection:
-            return accessible_databases(connection, name), *held_names(connection, name)
+            return InCatalog(
+                accessible_databases(connection, name), known_names(connection, name), *held_names(connection, name)
+            )
     except CatalogError:
-        return {}, {}, set()
+        return InCatalog()
 
 
 def _take_flags(draft: Draft, around: Surroundings, flags: Mapping[str, Any]) -> None:
@@ -303,18 +298,18 @@ def _take_flags(draft: Draft, around: Surroundings, flags: Mapping[str, Any]) ->
             draft.put(key, flags[key])
     for key in ("select", "deselect"):
         if flags[key]:
-            draft.put(key, resolve_entries(flags[key], around.databases))
+            draft.put(key, around.account.entries(flags[key]))
     if draft.get("select") and "select" not in draft.values and not draft.present:
         draft.put("select", draft.get("select"))
     for entry, table in flags["table"]:
-        database = one_database(entry, around.databases)
-        others = [name for key, name in around.tables(draft).items() if key != database.id]
+        database = around.account.one(entry)
+        others = [name for key, name in around.account.tables(draft).items() if key != database.id]
         try:
             draft.set_stream(database.id, database.title, table=check_own_table(table, others))
         except ValueError as error:
             raise CommandError(f"--table: {error}.") from None
     for entry, sync_type in flags["stream_sync_type"]:
-        database = one_database(entry, around.databases)
+        database = around.account.one(entry)
         draft.set_stream(database.id, database.title, sync_type=sync_type)
     _take_triggers(draft, flags)
 
@@ -337,7 +332,7 @@ def _take_triggers(draft: Draft, flags: Mapping[str, Any]) -> None:
 
 def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool, dry_run: bool) -> None:
     """Asks what is left to ask, shows the whole, and writes it."""
-    titles = {key: title or "Untitled" for key, title in around.titles.items()}
+    titles = {key: title or "Untitled" for key, title in around.account.titles.items()}
     start = dict(draft.values)
 
     def is_wanted() -> bool:
@@ -370,7 +365,5 @@ def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:
     """The source as a file of its own would have it, and what it comes to."""
     whole = Draft(draft.name, values=dict(draft.values)).entry(titles)
     text = text_with(whole, "").rstrip()
-    source = parse_sources({"sources": [{"name": draft.name, **draft.values}]}).sources[0]
-    bound = resolve_listing(source, around.databases, {}, KnownNames()).source
-    selected = sum(bound.selects(*listed) for listed in around.titles.items())
-    return f"{text}\n\n{selected:,} of {len(around.databases):,} databases are selected.\n"
+    selected, seen = around.account.selected(draft), around.account.listed
+    return f"{text}\n\n{len(selected):,} of {len(seen):,} databases are selected.\n"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from pydantic import ValidationError
 
-from notion_pipeline.cli.stream_search import nearest_titles
 from notion_pipeline.cli.wizard.writer import SourceEntry
-from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName, find_databases, names_database
-from notion_pipeline.config.sources import Source, SyncType, definition_names
+from notion_pipeline.config.selection import names_database
+from notion_pipeline.config.sources import KnownNames, Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
-from notion_pipeline.errors import ConfigError
-from notion_pipeline.listing.databases import ListedDatabase
 from notion_pipeline.messages import quoted
-from notion_pipeline.rows.naming import NamedDatabase, slug, table_names
+from notion_pipeline.rows.naming import slug
 
 #: In the order in which they are written.
 KEYS = (
@@ -27,7 +24,6 @@ KEYS = (
 _LONGEST_NAME = 31
 #: A source needs one, whatever else is looked at.
 _ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
-_GLOB = frozenset("*?[")
 #: What a key that is not there means, as sources.yaml writes it.
 _DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
 
@@ -37,12 +33,14 @@ class Draft:
     """The keys of one source as sources.yaml holds them.
 
     Attributes:
-        present: The source as it stands in the file; empty for a new one.
+        present: The source as the file has it; empty for a new one.
+        names: What the names in the file mean; titles and ids where they are not resolved.
     """
 
     name: str
     present: Mapping[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
+    names: KnownNames = field(default_factory=KnownNames)
 
     def __post_init__(self) -> None:
         self.values = {key: self.present[key] for key in KEYS if self.present.get(key) is not None} | self.values
@@ -60,6 +58,10 @@ class Draft:
             self.values.pop(key, None)
         else:
             self.values[key] = value
+
+    def source(self) -> Source:
+        """The source as the file has it, with the account of the draft."""
+        return Source.model_validate({**self.present, "name": self.name, "account": self.get("account")})
 
     def _means(self, key: str, value: Any) -> Any:
         """What a value comes to once sources.yaml is read; the value itself where it cannot be read."""
@@ -89,8 +91,12 @@ class Draft:
         self.put("streams", streams)
 
     def _stream_key(self, database_id: str, title: str) -> str:
-        keys = (key for key in self.get("streams") or {} if names_database(key, database_id, title))
+        keys = (key for key in self.get("streams") or {} if self._names(key, database_id, title))
         return next(keys, database_id)
+
+    def _names(self, key: str, database_id: str, title: str) -> bool:
+        kept = self.names.databases.get(("streams", key))
+        return names_database(key, database_id, title) if kept is None else database_id in kept
 
     def entry(self, titles: Mapping[str, str]) -> SourceEntry:
         """What is to be written: of a source that is there, what differs."""
@@ -128,105 +134,6 @@ def suggested_name(workspace: str, taken: Collection[str]) -> str:
             # A title such as `2025` or `main` makes no name of a source; `source` always does.
             base = base if wish in taken else "source"
     return base
-
-
-def suggested_tables(
-    databases: Sequence[ListedDatabase], draft: Draft, held: Mapping[str, str], foreign: Collection[str]
-) -> dict[str, str]:
-    """The table of each database's first data source, as a sync would name it, by database id.
-
-    Args:
-        held: Table by data source id, of those that have one.
-        foreign: Tables of the schema that are not ours.
-    """
-    named = [
-        NamedDatabase(
-            database.id,
-            database.title,
-            tuple((member.id, member.name) for member in database.data_sources),
-            draft.stream(database.id, database.title).get("table"),
-        )
-        for database in databases
-    ]
-    tables = table_names(named, held=held, foreign=foreign, prefix=str(draft.get("table_prefix") or "")).tables
-    return {database.id: tables[database.data_sources[0].id] for database in databases if database.data_sources}
-
-
-def resolve_entries(entries: Iterable[str], databases: Sequence[ListedDatabase]) -> list[str]:
-    """Entries of `select` as they are written: titles as ids, globs as they are.
-
-    Raises:
-        ConfigError: One fits no database that the account sees.
-    """
-    names = [_called(database) for database in databases]
-    found: list[str] = []
-    for entry in entries:
-        exact = [database.id for database in find_databases(entry, names, globs=False)]
-        if not exact and entry not in ("*", DATABASES_STREAM) and not find_databases(entry, names):
-            near = nearest_titles(entry, (database.title for database in databases))
-            hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
-            raise ConfigError(f"No database that the account sees fits {quoted(entry)}.{hint}")
-        found += exact or [entry]
-    return list(dict.fromkeys(found))
-
-
-def fitting(entry: str, databases: Sequence[ListedDatabase]) -> set[str]:
-    """Ids of the databases that an entry of `select` or `deselect` means."""
-    return {found.id for found in find_databases(entry, map(_called, databases))}
-
-
-def changed_selection(
-    select: Sequence[str], deselect: Sequence[str], wanted: Collection[str], databases: Sequence[ListedDatabase]
-) -> tuple[list[str], list[str]]:
-    """Entries of `select` and `deselect` under which, of the listed databases, those of `wanted` are synced.
-
-    What was written stays where it can: a glob while something that it fits is wanted, and entries that fit nothing
-    that is listed, since a database may be out of sight today.
-
-    Args:
-        wanted: Database ids.
-    """
-    fits = {entry: fitting(entry, databases) for entry in (*select, *deselect)}
-
-    def stays(entry: str) -> bool:
-        found = fits[entry]
-        return not found or found <= set(wanted) or bool(_GLOB & set(entry) and found & set(wanted))
-
-    kept = [entry for entry in select if stays(entry)]
-    left_out = [entry for entry in deselect if not fits[entry] & set(wanted)]
-    covered = {key for entry in kept for key in fits[entry]}
-    unwanted = covered - set(wanted) - {key for entry in left_out for key in fits[entry]}
-    listed = [database.id for database in databases]
-    return (
-        [*kept, *(key for key in listed if key in wanted and key not in covered)],
-        [*left_out, *(key for key in listed if key in unwanted)],
-    )
-
-
-def one_database(entry: str, databases: Sequence[ListedDatabase]) -> ListedDatabase:
-    """The database that a text means: a title, an id, an address, a stream name or the table a title gives.
-
-    Raises:
-        ConfigError: None, or several.
-    """
-    meant = {found.id for found in find_databases(entry, map(_called, databases), globs=False)}
-    found = [database for database in databases if database.id in meant]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConfigError(
-            f"{len(found)} databases are called {quoted(entry)}.",
-            hint=f"Name one by its id: {', '.join(database.id for database in found)}.",
-        )
-    near = nearest_titles(entry, (database.title for database in databases))
-    hint = f" Nearest: {', '.join(map(quoted, near))}." if near else ""
-    raise ConfigError(f"No database that the account sees is called {quoted(entry)}.{hint}")
-
-
-def _called(database: ListedDatabase) -> DatabaseName:
-    return DatabaseName(
-        database.id, database.title, tuple(member.id for member in database.data_sources), (slug(database.title),)
-    )
 
 
 def check_own_table(name: str, others: Iterable[str]) -> str:

@@ -6,10 +6,11 @@ What a step needs to know of the account and the catalog is in `Surroundings`; n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from notion_pipeline.cli.display import title_of
-from notion_pipeline.cli.wizard.draft import Draft, changed_selection, check_own_table, fitting, suggested_tables
+from notion_pipeline.cli.wizard.databases import AccountDatabases
+from notion_pipeline.cli.wizard.draft import Draft, check_own_table
 from notion_pipeline.cli.wizard.prompts import ask_one, ask_several, ask_text, ask_yes, tell
 from notion_pipeline.cli.wizard.schedule_input import daily, local_time_zone, parse_times, weekly
 from notion_pipeline.config.cron import check_cron
@@ -30,22 +31,12 @@ class Surroundings:
     """What the steps after the account know.
 
     Attributes:
-        databases: What the account sees.
-        held, foreign: As suggested_tables takes them.
+        account: What the account sees.
         answered: Keys of the source that flags have answered.
     """
 
-    databases: Sequence[ListedDatabase]
-    held: Mapping[str, str] = field(default_factory=dict)
-    foreign: Collection[str] = ()
+    account: AccountDatabases
     answered: Collection[str] = ()
-
-    @property
-    def titles(self) -> dict[str, str]:
-        return {database.id: database.title for database in self.databases}
-
-    def tables(self, draft: Draft) -> dict[str, str]:
-        return suggested_tables(self.databases, draft, self.held, self.foreign)
 
 
 def ask_start_date(draft: Draft, around: Surroundings) -> None:
@@ -67,7 +58,7 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
     """All, all but some, or some of what the account sees; the latter two as a checklist."""
     if {"select", "deselect"} & set(around.answered):
         return
-    count = len(around.databases)
+    count = len(around.account.listed)
     before = _how_so_far(draft)
     how = ask_one(
         f"Streams: the account sees {count:,} database{'' if count == 1 else 's'}. Which are synced?",
@@ -83,9 +74,8 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
         if not is_as_before:
             _select(draft, ["*"], [])
         return
-    selected = [database.id for database in _selected(draft, around)] if before != _ALL else []
-    deselected = _fitting(draft, "deselect", around)
-    left_out = [database.id for database in around.databases if database.id in deselected]
+    selected = [database.id for database in around.account.selected(draft)] if before != _ALL else []
+    left_out = [database.id for database in around.account.deselected(draft)]
     ticked = left_out if how == _BUT else selected if is_as_before else []
     question = "Left out are" if how == _BUT else "Synced are"
     chosen = ask_several(
@@ -93,9 +83,9 @@ def ask_streams(draft: Draft, around: Surroundings) -> None:
     )
     if is_as_before and set(chosen) == set(ticked):
         return
-    wanted = set(chosen) if how == _SOME else set(around.titles) - set(chosen)
+    wanted = set(chosen) if how == _SOME else set(around.account.titles) - set(chosen)
     entries = draft.list_of("select") if is_as_before else ["*"] if how == _BUT else []
-    _select(draft, *changed_selection(entries, draft.list_of("deselect"), wanted, around.databases))
+    _select(draft, *around.account.changed_selection(entries, draft.list_of("deselect"), wanted))
 
 
 def _select(draft: Draft, select: list[str], deselect: list[str]) -> None:
@@ -110,15 +100,15 @@ def _how_so_far(draft: Draft) -> str:
 
 
 def _names(around: Surroundings) -> dict[str, str]:
-    return {database.id: title_of(database.title, 60) for database in around.databases}
+    return {database.id: title_of(database.title, 60) for database in around.account.listed}
 
 
 def _choices(draft: Draft, around: Surroundings) -> dict[str, str]:
     """Title and table of each database by id; the table's name finds a title by its letters without accents."""
-    tables = around.tables(draft)
+    tables = around.account.tables(draft)
     return {
         database.id: f"{title_of(database.title, 60)}  →  {tables.get(database.id, '')}"
-        for database in around.databases
+        for database in around.account.listed
     }
 
 
@@ -137,8 +127,8 @@ def ask_tables(draft: Draft, around: Surroundings) -> None:
             draft.put("sync_type", None)  # the default needs no line
     if "streams" in around.answered:
         return
-    selected = _selected(draft, around)
-    tables = around.tables(draft)
+    selected = around.account.selected(draft)
+    tables = around.account.tables(draft)
     _show_tables(draft, selected, tables)
     if not selected or not ask_yes("Change the name or the sync type of single tables?", default=False):
         return
@@ -147,15 +137,6 @@ def ask_tables(draft: Draft, around: Surroundings) -> None:
     for database in selected:
         if database.id in wanted:
             _ask_table(draft, database, around)
-
-
-def _selected(draft: Draft, around: Surroundings) -> list[ListedDatabase]:
-    wanted = _fitting(draft, "select", around) - _fitting(draft, "deselect", around)
-    return [database for database in around.databases if database.id in wanted]
-
-
-def _fitting(draft: Draft, key: str, around: Surroundings) -> set[str]:
-    return {found for entry in draft.list_of(key) for found in fitting(entry, around.databases)}
 
 
 def _show_tables(draft: Draft, selected: Sequence[ListedDatabase], tables: Mapping[str, str]) -> None:
@@ -175,7 +156,7 @@ def _ask_sync_type(question: str, default: str) -> str:
 
 
 def _ask_table(draft: Draft, database: ListedDatabase, around: Surroundings) -> None:
-    tables = around.tables(draft)
+    tables = around.account.tables(draft)
     others = [table for key, table in tables.items() if key != database.id]
     suggested = tables.get(database.id, "")
     title = title_of(database.title)

@@ -17,7 +17,7 @@ import yaml
 
 from notion_pipeline import errors
 from notion_pipeline.cli import COMMANDS
-from notion_pipeline.cli.demo_project import demo_environment
+from notion_pipeline.cli.project_template import demo_environment
 from notion_pipeline.config.sources import Source, Sources, parse_sources
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from notion_pipeline.sandbox.http.server import SandboxServer

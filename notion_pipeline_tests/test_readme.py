@@ -10,7 +10,7 @@ import click
 import pytest
 
 from notion_pipeline.cli import COMMANDS, main
-from notion_pipeline.cli.demo_project import PROJECT_FILES, template
+from notion_pipeline.cli.project_template import DEMO_FILES, template
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 
@@ -23,7 +23,7 @@ SHELL_LINES = [
 OUR_CALLS = sorted(set(re.findall(r"(?<!\[)notion-pipeline ([a-z]+[^`\n|>;]*)", TEXT)))
 
 
-@pytest.mark.parametrize("name", PROJECT_FILES)
+@pytest.mark.parametrize("name", DEMO_FILES)
 def test_a_new_project_gets_the_files_of_this_one(name: str) -> None:
     assert template(name) == (ROOT / name).read_text(encoding="utf-8")
 

@@ -1,34 +1,116 @@
-"""What a sync shows while it runs: bars on a terminal, plain lines elsewhere. Everything goes to standard error."""
+"""What a sync shows while it runs: bars on a terminal, plain lines elsewhere. Everything goes to standard error.
+
+`Tally` holds the numbers, which any thread may change; a `Display` shows them.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.cli.tally import Tally
-from notion_pipeline.cli.terminal import ShownConsole
+from notion_pipeline.cli.terminal import title_of
 from notion_pipeline.extraction.progress import LogProgress
-from notion_pipeline.outside import shown_line
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0
-_LONGEST_TITLE = 32
-_FILE_WIDTH = 140
-_UNBOUNDED = 10_000
+
+
+@dataclass
+class Reading:
+    """A database that is being read.
+
+    Attributes:
+        expected_rows: The rows that its table has, where all are read again; None where that is not known.
+    """
+
+    title: str
+    expected_rows: int | None = None
+    rows: int = 0
+    requests: int = 0
+
+
+class Tally:
+    """The numbers of one run.
+
+    Args:
+        expected: Rows to read by database id, where that is known beforehand.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, expected: Mapping[str, int] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._expected = dict(expected or {})
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._began_at = clock()
+        self._earlier_requests = 0
+        self._earlier_rows = 0
+        self.reading: dict[str, Reading] = {}
+        self.databases: int | None = None
+        self.done = 0
+        self.failed = 0
+
+    def planned(self, databases: int) -> None:
+        with self._lock:
+            self.databases = (self.databases or 0) + databases
+            self._began_at = self._clock()
+
+    def started(self, database_id: str, title: str) -> Reading:
+        with self._lock:
+            reading = self.reading[database_id] = Reading(title, self._expected.get(database_id))
+            return reading
+
+    def staged(self, database_id: str, rows: int, requests: int) -> Reading | None:
+        with self._lock:
+            reading = self.reading.get(database_id)
+            if reading is not None:
+                reading.rows += rows
+                if requests < reading.requests:  # the next data source of the database counts from one again
+                    self._earlier_requests += reading.requests
+                reading.requests = requests
+            return reading
+
+    def finished(self, database_id: str, rows: int, *, failed: bool) -> Reading:
+        """The reading as it ended; `rows` without those that came twice."""
+        with self._lock:
+            reading = self.reading.pop(database_id, None) or Reading("")
+            self._earlier_rows += rows
+            self._earlier_requests += reading.requests
+            self.done += 1
+            self.failed += failed
+            return reading
+
+    @property
+    def rows(self) -> int:
+        return self._earlier_rows + sum(reading.rows for reading in list(self.reading.values()))
+
+    @property
+    def requests(self) -> int:
+        return self._earlier_requests + sum(reading.requests for reading in list(self.reading.values()))
+
+    @property
+    def rows_per_second(self) -> float:
+        return self.rows / max(self._clock() - self._began_at, 0.001)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where it is not known how much there is to read: Notion gives no row counts beforehand."""
+        if self.databases is None or len(self._expected) < self.databases or not self.rows:
+            return None
+        return max(sum(self._expected.values()) - self.rows, 0) / self.rows_per_second
 
 
 class Display(Protocol):
-    """A `Progress` (progress.py) that is shown from entering to leaving it."""
+    """A `Progress` (extraction/progress.py) that is shown from entering to leaving it."""
 
     tally: Tally
 
@@ -56,78 +138,26 @@ def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) ->
     return kind(console, tally, source, LogFilter(logging.DEBUG if verbose else logging.WARNING))
 
 
-def output(file_width: int = _FILE_WIDTH) -> Console:
-    """Standard output; in a file or a pipe lines are as long as they need to be."""
-    console = ShownConsole()
-    return console if console.is_terminal else ShownConsole(width=file_width)
-
-
-def print_records(console: Console, headings: Sequence[str], rows: Sequence[Record]) -> None:
-    """Rows as a table where it fits the console, else a block each: titles and ids are to be read and copied whole."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "rows" else "left")
-    for row in rows:
-        table.add_row(*(Text("\n".join(cell), style=row.styles.get(at, "")) for at, cell in enumerate(row.cells)))
-    if console.measure(table, options=console.options.update(width=_UNBOUNDED)).maximum <= console.width:
-        console.print(table)
-        return
-    width = max(map(len, headings))
-    for row in rows:
-        # Rich breaks no line here; a narrow terminal does as it likes with those that are longer than it is wide.
-        console.print(Text(", ".join(row.cells[row.head]), style="bold"), soft_wrap=True)
-        for at, cell in enumerate(row.cells):
-            if at != row.head and any(cell):
-                line = Text(f"  {headings[at]:<{width}}  ", style="dim")
-                console.print(line.append(", ".join(cell), style=row.styles.get(at, "")), soft_wrap=True)
-
-
-def title_of(text: str, longest: int = _LONGEST_TITLE) -> str:
-    """A title on one line of bounded length, as people gave it, as far as it can be shown."""
-    line = shown_line(text) or "Untitled"
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
-
-
-def moment(when: datetime | None) -> str:
-    """A moment in the machine's own time, to the minute."""
-    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else "never"
-
-
-@dataclass(frozen=True)
-class Record:
-    """A row of what a command lists.
-
-    Attributes:
-        cells: Each as its lines.
-        head: Which of them names the row.
-        styles: By place.
-    """
-
-    cells: Sequence[Sequence[str]]
-    head: int = 0
-    styles: Mapping[int, str] = field(default_factory=dict)
-
-
 class LogFilter:
-    """Which lines of the log are worth a look: warnings, and any that comes when nothing was heard for a while.
+    """Which lines of the log are shown: warnings, and any that comes after a while without rows or lines.
 
-    A run at work shows its numbers; where these stand still, the log says what is waited for.
+    A run that reads shows its numbers; while these do not change, the log says what the run waits for.
     """
 
     def __init__(self, threshold: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._threshold = threshold
         self._clock = clock
-        self._heard_at = clock()
+        self._last_sign_at = clock()
 
     def moved(self) -> None:
-        """Rows came: nothing is waited for."""
-        self._heard_at = self._clock()
+        """Rows came, so that the run waits for nothing."""
+        self._last_sign_at = self._clock()
 
     def wants(self, level: int) -> bool:
         now = self._clock()
-        wanted = level >= self._threshold or (level >= logging.INFO and now - self._heard_at >= QUIET_SECONDS)
+        wanted = level >= self._threshold or (level >= logging.INFO and now - self._last_sign_at >= QUIET_SECONDS)
         if wanted:
-            self._heard_at = now
+            self._last_sign_at = now
         return wanted
 
 
@@ -138,7 +168,7 @@ class Lines:
         self.tally = tally
         self._console = console
         self._source = source
-        self._hearing = log_filter
+        self._log_filter = log_filter
         self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS)
 
     def __enter__(self) -> Lines:
@@ -151,7 +181,7 @@ class Lines:
         return None
 
     def say(self, level: int, message: str) -> None:
-        if self._hearing.wants(level):
+        if self._log_filter.wants(level):
             self._print(f"{logging.getLevelName(level).lower()}: {message}")
 
     def planned(self, databases: int) -> None:
@@ -164,7 +194,7 @@ class Lines:
 
     def staged(self, database_id: str, rows: int, requests: int) -> None:
         self.tally.staged(database_id, rows, requests)
-        self._hearing.moved()
+        self._log_filter.moved()
         self._long.staged(database_id, rows, requests)
 
     def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
@@ -183,7 +213,7 @@ class Bars:
     def __init__(self, console: Console, tally: Tally, source: str, log_filter: LogFilter) -> None:
         self.tally = tally
         self._console = console
-        self._hearing = log_filter
+        self._log_filter = log_filter
         self._bars = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}", markup=False),
@@ -207,7 +237,7 @@ class Bars:
         self._bars.stop()
 
     def say(self, level: int, message: str) -> None:
-        if self._hearing.wants(level):
+        if self._log_filter.wants(level):
             style = "yellow" if level >= logging.WARNING else "dim"
             self._console.print(Text(message, style=style), soft_wrap=True)
 
@@ -223,7 +253,7 @@ class Bars:
 
     def staged(self, database_id: str, rows: int, requests: int) -> None:
         reading = self.tally.staged(database_id, rows, requests)
-        self._hearing.moved()
+        self._log_filter.moved()
         if reading is not None and database_id in self._tasks:
             self._bars.update(self._tasks[database_id], completed=reading.rows)
 
@@ -237,7 +267,7 @@ class Bars:
 
 
 class _Numbers(ProgressColumn):
-    """Of the run: databases done, rows, requests, rows per second, time left; of a database: rows and requests."""
+    """The run's databases done, rows, requests, rows per second and time left; or a database's rows and requests."""
 
     def __init__(self, tally: Tally) -> None:
         super().__init__()

@@ -22,9 +22,8 @@ from rich.console import Console
 from tenacity import stop_after_attempt
 
 from notion_pipeline.cli import COMMANDS, main
-from notion_pipeline.cli.demo_project import template
-from notion_pipeline.cli.display import Bars, Display, Lines, LogFilter, display_on, summary
-from notion_pipeline.cli.tally import Tally
+from notion_pipeline.cli.display import Bars, Display, Lines, LogFilter, Tally, display_on, summary
+from notion_pipeline.cli.project_template import template
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

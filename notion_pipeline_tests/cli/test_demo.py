@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from notion_pipeline.cli import main
-from notion_pipeline.cli.demo_project import PROJECT_FILES, template
+from notion_pipeline.cli.project_template import DEMO_FILES, template
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
@@ -89,7 +89,7 @@ def test_demo_syncs_the_whole_sample_within_a_minute_and_again(tmp_path: Path) -
     assert second.returncode == 0, second.stderr
     assert counts(tmp_path / "demo" / "catalog.duckdb") == expected
     assert (tmp_path / "demo" / ".env").read_text(encoding="utf-8").splitlines()[0] == environ.splitlines()[0]
-    assert all((tmp_path / "demo" / name).read_text(encoding="utf-8") == template(name) for name in PROJECT_FILES)
+    assert all((tmp_path / "demo" / name).read_text(encoding="utf-8") == template(name) for name in DEMO_FILES)
 
 
 def test_demo_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from notion_pipeline.cli import main
-from notion_pipeline.cli.demo_project import template
-from notion_pipeline.cli.new_project import FILES, content
+from notion_pipeline.cli.project_template import FILES, content, template
 from notion_pipeline.config.sources import load_sources, schema_text
 from notion_pipeline.project import find_project
 

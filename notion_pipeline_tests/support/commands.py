@@ -12,7 +12,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from notion_pipeline.cli import main
-from notion_pipeline.cli.demo_project import template
+from notion_pipeline.cli.project_template import template
 from notion_pipeline.project import Project
 
 

@@ -13,8 +13,7 @@ from notion_pipeline.accounts.credentials import Credential, open_client
 from notion_pipeline.accounts.oauth_client import OAuthClient, with_retries
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import TokenStore, last_use, open_store
-from notion_pipeline.cli.display import Record, output, print_records
-from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.terminal import Record, echo, moment, output, print_records
 from notion_pipeline.config.account import OAuthAccount
 from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
@@ -65,17 +64,13 @@ def _record(account: StoredAccount, used: datetime | None, readers: Sequence[str
     cells = (
         [shown_line(account.workspace_name or account.workspace_id)],
         [shown_line(owner)],
-        [_moment(account.connected_at)],
-        [_moment(used)],
+        [moment(account.connected_at)],
+        [moment(used)],
         [", ".join(readers) or "none"],
         [word],
         [shown_line(account.bot_id)],
     )
     return Record(cells, styles={_HEADINGS.index("Health"): "green" if word == HEALTHY else "red"})
-
-
-def _moment(moment: datetime | None) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else "never"
 
 
 def _readers(kept: Sequence[StoredAccount], sources: Sources) -> dict[str, list[str]]:

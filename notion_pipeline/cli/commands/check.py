@@ -32,8 +32,7 @@ from notion_pipeline.cli.access_report import (
     named_in_vain,
     unseen,
 )
-from notion_pipeline.cli.display import output
-from notion_pipeline.cli.terminal import messages
+from notion_pipeline.cli.terminal import messages, output
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError

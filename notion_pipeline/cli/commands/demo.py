@@ -22,11 +22,10 @@ from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.commands.sandbox import served_workspace
 from notion_pipeline.cli.commands.sync import raise_failures, run_syncs
-from notion_pipeline.cli.demo_project import write_demo_project
-from notion_pipeline.cli.display import output, title_of
 from notion_pipeline.cli.process import ended_by_sigterm, environment
+from notion_pipeline.cli.project_template import write_demo_project
 from notion_pipeline.cli.runs import SyncRequest
-from notion_pipeline.cli.terminal import echo
+from notion_pipeline.cli.terminal import echo, output, title_of
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.http.server import SandboxServer

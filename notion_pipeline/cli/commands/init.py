@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from notion_pipeline.cli.new_project import write_project
+from notion_pipeline.cli.project_template import write_project
 from notion_pipeline.cli.terminal import echo
 
 

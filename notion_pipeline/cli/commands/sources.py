@@ -18,11 +18,10 @@ from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.access_report import account_text, identity
-from notion_pipeline.cli.display import moment, output
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.run_history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
 from notion_pipeline.cli.runs import project_instance
-from notion_pipeline.cli.terminal import echo_json
+from notion_pipeline.cli.terminal import echo_json, moment, output
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.run_locks import close_dead_runs
 from notion_pipeline.errors import CatalogError, NotionPipelineError

@@ -13,9 +13,8 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.display import Record, moment, output, print_records
 from notion_pipeline.cli.stream_search import Searchable, nearest_titles, search
-from notion_pipeline.cli.terminal import echo, echo_json
+from notion_pipeline.cli.terminal import Record, echo, echo_json, moment, output, print_records
 from notion_pipeline.config.selection import DATABASES_STREAM, stream_name
 from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.outside import shown_line

@@ -15,11 +15,10 @@ from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.tables import row_counts
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
-from notion_pipeline.cli.display import display_on, output, title_of
+from notion_pipeline.cli.display import Tally, display_on
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
-from notion_pipeline.cli.tally import Tally
-from notion_pipeline.cli.terminal import messages
+from notion_pipeline.cli.terminal import messages, output, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
 from notion_pipeline.config.sources import Source, Sources, SyncType, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED

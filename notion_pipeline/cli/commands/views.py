@@ -14,8 +14,7 @@ from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.catalog.state import has_bookkeeping
 from notion_pipeline.catalog.views.flat_views import ViewChange, apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.display import output
-from notion_pipeline.cli.terminal import echo, echo_data, echo_json
+from notion_pipeline.cli.terminal import echo, echo_data, echo_json, output
 from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.project import find_project
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from notion_pipeline.cli.display import title_of
+from notion_pipeline.cli.terminal import title_of
 from notion_pipeline.cli.wizard.databases import AccountDatabases
 from notion_pipeline.cli.wizard.draft import Draft, check_own_table
 from notion_pipeline.cli.wizard.prompts import ask_one, ask_several, ask_text, ask_yes, tell

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
+from notion_pipeline.config.fields import Entry, FrozenModel, Text
 from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import ConfigError
 
@@ -24,16 +16,6 @@ if TYPE_CHECKING:
 
 DEFAULT_TOKEN_VARIABLE = "NOTION_TOKEN"  # noqa: S105  (the name of a variable, no token)
 _CONNECTIONS_PAGE = "https://www.notion.so/profile/integrations"
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
-Entry = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class FrozenModel(BaseModel):
-    """Strict about our own file: a key that nobody knows is an error."""
-
-    # A ValidationError must not carry its input: a token may stand where it should not.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _no_literal_token(value: object) -> object:

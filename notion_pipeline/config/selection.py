@@ -128,25 +128,19 @@ def same_name(first: str, second: str) -> bool:
     return spelled(first) == spelled(second)
 
 
-def ambiguities(
-    keys: Iterable[str],
-    databases: Iterable[tuple[str, str]],
-    fits: Callable[[str, str, str], bool] = names_database,
-) -> list[str]:
-    """What is not one to one between keys of `streams` and the databases of a listing (id and title each).
-
-    Args:
-        fits: Whether a key means the database of an id and a title.
-    """
-    return [problem for _, problem in ambiguous(keys, databases, fits)]
-
-
 def ambiguous(
     keys: Iterable[str],
     databases: Iterable[tuple[str, str]],
     fits: Callable[[str, str, str], bool] = names_database,
 ) -> list[tuple[tuple[str, ...], str]]:
-    """The same, each with the ids of the databases that it is about."""
+    """What is not one to one between keys of `streams` and the databases of a listing (id and title each).
+
+    Args:
+        fits: Whether a key means the database of an id and a title.
+
+    Returns:
+        Each problem in words, behind the ids of the databases that it is about.
+    """
     databases_of: dict[str, list[str]] = {}
     keys_of: dict[str, list[str]] = {}
     listing = list(databases)

@@ -6,7 +6,7 @@ import pytest
 
 from notion_pipeline.config.selection import (
     DatabaseName,
-    ambiguities,
+    ambiguous,
     find_databases,
     is_glob,
     matches_database,
@@ -158,10 +158,8 @@ def test_a_key_of_streams_is_no_glob():
 
 def test_a_key_that_fits_two_databases_and_two_keys_that_fit_one_are_ambiguous():
     listing = [(ID, "Tasks"), (OTHER_ID, "Tasks")]
-    assert ambiguities(["Tasks"], listing) == [
-        f'streams["Tasks"]: fits 2 databases, {ID} and {OTHER_ID}; name the one that is meant by its id'
-    ]
-    assert ambiguities([BARE, "Tasks"], listing[:1]) == [
-        f'streams: "{BARE}" and "Tasks" both fit database {ID}; keep one'
-    ]
-    assert ambiguities([ID, OTHER_ID], listing) == []
+    several = f'streams["Tasks"]: fits 2 databases, {ID} and {OTHER_ID}; name the one that is meant by its id'
+    assert ambiguous(["Tasks"], listing) == [((ID, OTHER_ID), several)]
+    same = f'streams: "{BARE}" and "Tasks" both fit database {ID}; keep one'
+    assert ambiguous([BARE, "Tasks"], listing[:1]) == [((ID,), same)]
+    assert ambiguous([ID, OTHER_ID], listing) == []

@@ -487,12 +487,12 @@ def test_ids_named_in_select_and_streams_are_known():
     assert source.named_ids() == [ID, OTHER_ID]
 
 
-def test_a_stream_key_that_fits_two_databases_is_refused():
+def test_a_stream_key_that_fits_two_databases_holds_both_back():
     source = source_with(streams={"Tasks": {"table": "tasks"}})
-    source.check_streams([(ID, "Tasks"), (OTHER_ID, "Deals")])
-    with pytest.raises(ConfigError) as caught:
-        source.resolve_streams([(ID, "Tasks"), (OTHER_ID, "Tasks")], file="mine.yaml")
-    assert str(caught.value) == (
+    assert source.ambiguous_streams([(ID, "Tasks"), (OTHER_ID, "Deals")]) == {}
+    found = source.ambiguous_streams([(ID, "Tasks"), (OTHER_ID, "Tasks")], file="mine.yaml")
+    assert set(found) == {ID, OTHER_ID}
+    assert str(found[ID]) == (
         f'mine.yaml: sources (sales): streams["Tasks"]: fits 2 databases, {ID} and {OTHER_ID}; '
         "name the one that is meant by its id."
     )
@@ -500,10 +500,8 @@ def test_a_stream_key_that_fits_two_databases_is_refused():
 
 def test_streams_of_a_listing_have_their_settings_by_id():
     source = source_with(streams={ID: {"table": "tasks"}})
-    assert source.resolve_streams([(ID, "Tasks"), (OTHER_ID, "Tasks")]) == {
-        ID: StreamSettings(table="tasks", sync_type=SyncType.INCREMENTAL),
-        OTHER_ID: StreamSettings(sync_type=SyncType.INCREMENTAL),
-    }
+    assert source.settings_for(ID, "Tasks") == StreamSettings(table="tasks", sync_type=SyncType.INCREMENTAL)
+    assert source.settings_for(OTHER_ID, "Tasks") == StreamSettings(sync_type=SyncType.INCREMENTAL)
 
 
 # The file that is kept in the repository

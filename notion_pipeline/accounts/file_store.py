@@ -1,14 +1,11 @@
 """Accounts as files, one each, under NOTION_PIPELINE_HOME/tokens: the store that is used unless another is named.
 
-A file is replaced by rename and reaches the disk before the call comes back, for the pair before it is dead by then.
-What was written and not renamed, because the process ended in between, is as good as what was: the newest counts.
-Who else might read or change a file is refused service rather than mended: by then the tokens may be known already.
+A file is replaced by rename and is on the disk before the call returns, since the pair before it is dead by then. What
+was written and not renamed, because the process ended in between, counts as well: the newest file of an account wins.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError
+from notion_pipeline.accounts.file_permissions import check_owner, check_private
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.errors import ConfigError, StagingError
 from notion_pipeline.private_files import (
@@ -216,7 +214,7 @@ class FileTokenStore:
     def _account_in(self, path: Path) -> StoredAccount | None:
         """The account in a file that may be half-written; None where it is."""
         try:
-            _check_private(path, 0o600)
+            check_private(path, 0o600)
             account = self._parse(self._sealer.open(path.read_bytes())[0])
         except (OSError, WrongKeyError, ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -233,7 +231,7 @@ class FileTokenStore:
 
     def _read(self, path: Path) -> StoredAccount | None:
         try:
-            _check_private(path, 0o600)
+            check_private(path, 0o600)
             content = path.read_bytes()
         except FileNotFoundError:
             return None
@@ -266,36 +264,8 @@ class FileTokenStore:
 
     def _check_folder(self) -> None:
         for folder in (self._home, self._folder):
-            _check_owner(folder)
+            check_owner(folder)
             private_directory(folder)
-
-
-def _check_private(path: Path, allowed: int) -> None:
-    """Makes sure that nobody else can read or replace what is there.
-
-    Raises:
-        ConfigError: Somebody can.
-        OSError: It cannot be looked at.
-    """
-    found = _check_owner(path)
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & ~allowed & 0o777:
-        raise ConfigError(
-            f"{path} is open to other users of this machine (mode {mode:04o}, allowed: {allowed:04o}), "
-            "and tokens are kept there.",
-            hint=f"Close it with `chmod {allowed:o} {path}`. If others could have read it, disconnect and connect "
-            "the account again.",
-        )
-
-
-def _check_owner(path: Path) -> os.stat_result:
-    found = path.stat()
-    if found.st_uid not in (os.geteuid(), 0):
-        raise ConfigError(
-            f"{path} belongs to another user of this machine; tokens are not kept where others can change them.",
-            hint="Point NOTION_PIPELINE_HOME at a folder of your own.",
-        )
-    return found
 
 
 def _wrong_key(path: Path, *, is_set: bool) -> ConfigError:

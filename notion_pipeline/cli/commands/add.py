@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from typing import Any
 
 import click
 
-from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.read.overview import held_names
@@ -20,12 +19,20 @@ from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import account_text, identity, look
 from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
-from notion_pipeline.cli.wizard.account import ask_account, connected_now, oauth_account, token_account
+from notion_pipeline.cli.wizard.account import ask_account, connected_before, connected_now, token_account
 from notion_pipeline.cli.wizard.databases import AccountDatabases, InCatalog
-from notion_pipeline.cli.wizard.draft import Draft, check_name, check_own_table, check_sync_type, suggested_name
+from notion_pipeline.cli.wizard.draft import Draft, check_name, check_sync_type, suggested_name
+from notion_pipeline.cli.wizard.flags import (
+    answered_by,
+    checked,
+    daily_crons,
+    stream_sync_type,
+    stream_value,
+    take_flags,
+)
 from notion_pipeline.cli.wizard.prompts import WAYS_OUT, GoingBack, ask_one, ask_text, ask_yes, conversation, tell
-from notion_pipeline.cli.wizard.schedule_input import daily, parse_times, weekly
-from notion_pipeline.cli.wizard.steps import STEPS, Surroundings, zone_so_far
+from notion_pipeline.cli.wizard.schedule_input import weekly
+from notion_pipeline.cli.wizard.steps import STEPS, Surroundings
 from notion_pipeline.cli.wizard.writer import text_with, write
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.config.cron import check_cron
@@ -46,89 +53,60 @@ CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 
 
-def _checked(check: Callable[[str], Any], *, parsed: bool = True) -> Callable[..., Any]:
-    """A callback of click's: what the check refuses is wrong usage; None where the flag is not given."""
-
-    def callback(_: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        try:
-            if isinstance(value, tuple):
-                return tuple(check(one) for one in value)
-            if value is None:
-                return None
-            return check(value) if parsed else (check(value), value)[1]
-        except ValueError as error:
-            raise click.BadParameter(str(error), param=parameter) from None
-
-    return callback
-
-
-def _pair(text: str) -> tuple[str, str]:
-    """`NAME=VALUE`, cut at the last equals sign: titles may hold some."""
-    name, equals, value = text.rpartition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise ValueError(f"found {quoted(text)}, allowed: a stream and a value, such as Tasks=tasks")
-    return name.strip(), value.strip()
-
-
-def _typed_pair(text: str) -> tuple[str, str]:
-    name, value = _pair(text)
-    return name, check_sync_type(value)
-
-
-def _daily(text: str) -> list[str]:
-    return daily(parse_times(text))
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--name", metavar="NAME", help="Name of the source; of its schema, assets, jobs and schedules.")
 @click.option("--change", is_flag=True, help="Change the source of this name instead of adding one.")
 @click.option("--connect", "connect_now", is_flag=True, help="Account: connect a workspace in the browser now.")
 @click.option("--workspace", metavar="NAME", help="Account: a workspace that is connected, by name or id.")
 @click.option(
-    "--token-env", metavar="VARIABLE", callback=_checked(check_variable), help="Account: the token in a variable."
+    "--token-env", metavar="VARIABLE", callback=checked(check_variable), help="Account: the token in a variable."
 )
 @click.option(
     "--start-date",
     metavar="DATE",
-    callback=_checked(lambda text: parse_start_date(text or None), parsed=False),
+    callback=checked(lambda text: parse_start_date(text or None), parsed=False),
     help="Leave out pages last edited before.",
 )
 @click.option("--select", multiple=True, metavar="STREAM", help="What is synced: a title, glob, id or stream name.")
 @click.option("--deselect", multiple=True, metavar="STREAM", help="What of it is not.")
-@click.option("--table-prefix", metavar="TEXT", callback=_checked(check_prefix), help="Before all table names.")
+@click.option("--table-prefix", metavar="TEXT", callback=checked(check_prefix), help="Before all table names.")
 @click.option(
     "--sync-type",
     metavar="TYPE",
-    callback=_checked(check_sync_type),
+    callback=checked(check_sync_type),
     help="INCREMENTAL or FULL_TABLE, for all streams.",
 )
-@click.option("--table", multiple=True, metavar="STREAM=TABLE", callback=_checked(_pair), help="Table of one stream.")
+@click.option(
+    "--table", multiple=True, metavar="STREAM=TABLE", callback=checked(stream_value), help="Table of one stream."
+)
 @click.option(
     "--stream-sync-type",
     multiple=True,
     metavar="STREAM=TYPE",
-    callback=_checked(_typed_pair),
+    callback=checked(stream_sync_type),
     help="Sync type of one stream.",
 )
 @click.option(
     "--description",
     metavar="TEXT",
-    callback=_checked(check_description),
+    callback=checked(check_description),
     help="Shown in Dagster; at most 140 characters.",
 )
-@click.option("--daily", metavar="TIMES", callback=_checked(_daily), help="Sync every day at 06:00, or at 06:00,18:00.")
-@click.option("--weekly", metavar="DAY TIME", callback=_checked(weekly), help='Sync once a week, such as "mon 06:00".')
-@click.option("--schedule", multiple=True, metavar="CRON", callback=_checked(check_cron), help="Sync by cron.")
+@click.option(
+    "--daily", metavar="TIMES", callback=checked(daily_crons), help="Sync every day at 06:00, or at 06:00,18:00."
+)
+@click.option("--weekly", metavar="DAY TIME", callback=checked(weekly), help='Sync once a week, such as "mon 06:00".')
+@click.option("--schedule", multiple=True, metavar="CRON", callback=checked(check_cron), help="Sync by cron.")
 @click.option("--watch/--no-watch", default=None, help="Sync when something changes.")
 @click.option("--watch-every", type=click.IntRange(min=5), metavar="SECONDS", help="How often changes are looked for.")
 @click.option(
-    "--full-sync-weekly", metavar="DAY TIME", callback=_checked(weekly), help='Full sync, such as "sun 03:00".'
+    "--full-sync-weekly", metavar="DAY TIME", callback=checked(weekly), help='Full sync, such as "sun 03:00".'
 )
 @click.option(
-    "--full-sync-schedule", multiple=True, metavar="CRON", callback=_checked(check_cron), help="Full sync by cron."
+    "--full-sync-schedule", multiple=True, metavar="CRON", callback=checked(check_cron), help="Full sync by cron."
 )
 @click.option(
-    "--timezone", metavar="ZONE", callback=_checked(check_time_zone), help="Of schedules; by default this machine's."
+    "--timezone", metavar="ZONE", callback=checked(check_time_zone), help="Of schedules; by default this machine's."
 )
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: what no flag says is left at its default.")
 @click.option("--dry-run", is_flag=True, help="Print the file instead of writing it.")
@@ -162,7 +140,7 @@ def _add(project: Project, flags: Mapping[str, Any], *, asks: bool) -> None:
         except GoingBack:
             named = None
             continue
-        _take_flags(draft, around, flags)
+        take_flags(draft, around, flags)
         with suppress(GoingBack):
             _finish(project, draft, around, asks=asks, dry_run=flags["dry_run"])
             return
@@ -225,24 +203,8 @@ def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any]
     if flags["connect_now"]:
         return connected_now(project, connect)
     if flags["workspace"]:
-        return _connected_before(project, flags["workspace"])
+        return connected_before(project, flags["workspace"])
     return token_account(flags["token_env"]) if flags["token_env"] else None
-
-
-def _connected_before(project: Project, workspace: str) -> dict[str, Any]:
-    """The account of a workspace by name or id.
-
-    Raises:
-        CommandError: None is connected; a source that is not there yet cannot be connected for.
-    """
-    kept = open_store(project).accounts()
-    if any(account.goes_by(workspace) for account in kept):
-        return oauth_account(workspace)
-    labels = sorted({account.label for account in kept if not account.variable})
-    raise CommandError(
-        f"No account is connected for workspace {quoted(workspace)}. `notion-pipeline connect` connects it"
-        + (f"; connected are: {', '.join(labels)}." if labels else ".")
-    )
 
 
 def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
@@ -257,15 +219,7 @@ def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundi
     echo(f"{account_text(source)}: {found}, {len(account.listed):,} databases can be seen.", err=True)
     for line in (*(str(failure.error) for failure in listing.failures), *account.resolution.renamed):
         echo(line, err=True)
-    answered = {
-        key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
-    }
-    answered |= {key for key in ("select", "deselect") if flags[key]}
-    answered |= {"streams"} if flags["table"] or flags["stream_sync_type"] else set()
-    answered |= {"schedule"} if flags["daily"] or flags["weekly"] or flags["schedule"] else set()
-    answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
-    answered |= {"full_sync_schedule"} if flags["full_sync_weekly"] or flags["full_sync_schedule"] else set()
-    return Surroundings(account, answered)
+    return Surroundings(account, answered_by(flags))
 
 
 @contextmanager
@@ -289,45 +243,6 @@ def _in_catalog(project: Project, name: str) -> InCatalog:
             )
     except CatalogError:
         return InCatalog()
-
-
-def _take_flags(draft: Draft, around: Surroundings, flags: Mapping[str, Any]) -> None:
-    """Puts what flags say into the draft."""
-    for key in ("start_date", "table_prefix", "sync_type", "description"):
-        if flags[key] is not None:
-            draft.put(key, flags[key])
-    for key in ("select", "deselect"):
-        if flags[key]:
-            draft.put(key, around.account.entries(flags[key]))
-    if draft.get("select") and "select" not in draft.values and not draft.present:
-        draft.put("select", draft.get("select"))
-    for entry, table in flags["table"]:
-        database = around.account.one(entry)
-        others = [name for key, name in around.account.tables(draft).items() if key != database.id]
-        try:
-            draft.set_stream(database.id, database.title, table=check_own_table(table, others))
-        except ValueError as error:
-            raise CommandError(f"--table: {error}.") from None
-    for entry, sync_type in flags["stream_sync_type"]:
-        database = around.account.one(entry)
-        draft.set_stream(database.id, database.title, sync_type=sync_type)
-    _take_triggers(draft, flags)
-
-
-def _take_triggers(draft: Draft, flags: Mapping[str, Any]) -> None:
-    crons = [*(flags["daily"] or ()), *([flags["weekly"]] if flags["weekly"] else ()), *flags["schedule"]]
-    full = [*([flags["full_sync_weekly"]] if flags["full_sync_weekly"] else ()), *flags["full_sync_schedule"]]
-    for key, found in (("schedule", crons), ("full_sync_schedule", full)):
-        if found:
-            draft.put(key, found[0] if len(found) == 1 else found)
-    if flags["timezone"]:
-        draft.put("timezone", flags["timezone"])
-    elif (crons or full) and "timezone" not in draft.values:
-        draft.put("timezone", zone_so_far(draft))
-    if flags["watch"] is False:
-        draft.put("watch", None)
-    elif flags["watch"] or flags["watch_every"]:
-        draft.put("watch", {"every_seconds": flags["watch_every"] or 60})
 
 
 def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool, dry_run: bool) -> None:

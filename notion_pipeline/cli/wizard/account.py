@@ -20,6 +20,7 @@ from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
 from notion_pipeline.config.sources import Source
 from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secret
 
@@ -85,6 +86,22 @@ def _has_token(variable: str, project: Project) -> bool:
     except NotionPipelineError:
         return False
     return True
+
+
+def connected_before(project: Project, workspace: str) -> Account:
+    """The account of a workspace by name or id.
+
+    Raises:
+        CommandError: None is connected; a source that is not there yet cannot be connected for.
+    """
+    kept = open_store(project).accounts()
+    if any(account.goes_by(workspace) for account in kept):
+        return oauth_account(workspace)
+    labels = sorted({account.label for account in kept if not account.variable})
+    raise CommandError(
+        f"No account is connected for workspace {quoted(workspace)}. `notion-pipeline connect` connects it"
+        + (f"; connected are: {', '.join(labels)}." if labels else ".")
+    )
 
 
 def connected_now(project: Project, connect: click.Command) -> Account:

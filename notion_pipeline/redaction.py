@@ -52,6 +52,14 @@ def redacted(text: str) -> str:
     return _LOOKS_LIKE_A_TOKEN.sub(REDACTED, text)
 
 
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: one word of visible ASCII characters, without quotes.
+
+    A token is sent in a header, and the HTTP library would quote anything else in its own error.
+    """
+    return bool(text) and all("!" <= char <= "~" and char not in "\"'" for char in text)
+
+
 class Secret:
     """A text that shows itself only to those who ask for it by name."""
 

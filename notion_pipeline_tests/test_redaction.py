@@ -6,11 +6,13 @@ import io
 import logging
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 
+import notion_pipeline
 from notion_pipeline.errors import AuthorizationError
-from notion_pipeline.redaction import Secret, keep_secret, keep_secrets_unwritten, redact_error, redacted
+from notion_pipeline.redaction import Secret, is_token, keep_secret, keep_secrets_unwritten, redact_error, redacted
 
 TOKEN = "zz-Distinctive/Value+1"
 
@@ -89,3 +91,31 @@ def test_log_records_of_any_library_lose_it() -> None:
     assert "headers [('authorization', 'Bearer ***')]" in stream.getvalue()
     assert "100% sure" in stream.getvalue()
     assert "KeyError: '***'" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"),
+    [
+        ("ntn_4Ab-c_D.e~f/g+h=", True),
+        ("", False),
+        ("ntn abc", False),
+        (" ntn_abc", False),
+        ("ntn_abc\n", False),
+        ('"ntn_abc"', False),
+        ("'ntn_abc'", False),
+        ("ntn_äbc", False),
+        ("ntn_\x00", False),
+    ],
+)
+def test_token_is_one_word_of_visible_ascii_without_quotes(text: str, possible: bool) -> None:
+    assert is_token(text) is possible
+
+
+def test_no_module_has_a_rule_of_its_own_for_tokens() -> None:
+    root = Path(notion_pipeline.__file__).parent
+    ranges = {
+        str(file.relative_to(root))
+        for file in root.rglob("*.py")
+        if '"!" <=' in file.read_text(encoding="utf-8") and "sandbox" not in file.parts
+    }
+    assert ranges == {"redaction.py"}

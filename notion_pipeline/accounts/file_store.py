@@ -25,7 +25,7 @@ from notion_pipeline.private_files import (
     reserve_private,
     write_private,
 )
-from notion_pipeline.redaction import Secret
+from notion_pipeline.redaction import Secret, is_token
 
 #: Room that is taken for an account before Notion is asked for its tokens; an account is about one kilobyte.
 RESERVED_BYTES = 16 * 1024
@@ -220,7 +220,7 @@ class FileTokenStore:
             return None
         tokens = [account.access_token, *([account.refresh_token] if account.refresh_token else [])]
         # Room that was not written over is blank, and no token has a blank in it.
-        whole = all(token.reveal() and all("!" <= char <= "~" for char in token.reveal()) for token in tokens)
+        whole = all(is_token(token.reveal()) for token in tokens)
         return account if whole else None
 
     def _remove_blanks(self) -> None:

@@ -33,7 +33,7 @@ from notion_pipeline.notion.responses import (
 )
 from notion_pipeline.notion.transport import blocking_client, checked_base_url
 from notion_pipeline.project import Project
-from notion_pipeline.redaction import Secret, keep_secret
+from notion_pipeline.redaction import Secret, is_token, keep_secret
 
 DEFAULT_REDIRECT_URI = "http://localhost:8917/oauth/callback"
 CLIENT_ID, CLIENT_SECRET, REDIRECT_URI = "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"
@@ -215,8 +215,7 @@ def _account(body: dict[str, Any], before: StoredAccount | None) -> StoredAccoun
     token, refresh = _text(body.get("access_token")), _text(body.get("refresh_token"))
     bot_id = _text(body.get("bot_id")) or (before.bot_id if before else "")
     keep_secret(token, refresh)
-    # Sent in a header: anything else would fail there, with the token in the message.
-    if not token or not bot_id or not all("!" <= char <= "~" for char in token):
+    if not bot_id or not is_token(token):
         raise TransientFailure("Notion's answer to a request for tokens holds none")
     now = datetime.now(timezone.utc)
     if before is not None:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from notion_pipeline.config.fields import Entry, FrozenModel, Text
 from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.redaction import is_token
 
 if TYPE_CHECKING:
     from notion_pipeline.project import Project
@@ -81,8 +82,7 @@ def resolve_token(account: TokenAccount, project: Project, source_name: str) -> 
             f"put its token into {env_file} as {variable}=...",
             source=source_name,
         )
-    # Sent in a header: anything else would fail there, with the token in the message.
-    if not token.isascii() or not token.isprintable() or set(token) & set(" \"'"):
+    if not is_token(token):
         raise ConfigError(
             f"{variable} holds no token: there are blanks, quotes or characters in it that tokens do not have.",
             hint=f"Copy the token again from {_CONNECTIONS_PAGE}.",

@@ -9,7 +9,7 @@ import httpx
 from notion_pipeline.addresses import is_this_machine
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.notion.bodies import bound_answer, bound_token_answer
-from notion_pipeline.redaction import Secret
+from notion_pipeline.redaction import Secret, is_token
 
 NOTION_VERSION = "2026-03-11"
 HEADERS = {
@@ -39,9 +39,8 @@ class BearerAuth(httpx.Auth):
         Raises:
             AuthorizationError: There is none, or it holds what no HTTP header may.
         """
-        # Checked here: the HTTP library would quote the header in its own error.
         token = self._token.reveal()
-        if not token or not all("!" <= char <= "~" for char in token):
+        if not is_token(token):
             raise AuthorizationError(
                 "The Notion token is empty or holds spaces or other characters that no token has.",
                 hint="Copy it again: into NOTION_TOKEN, or the variable that sources.yaml names.",

@@ -26,7 +26,7 @@ from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, EnvReference,
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.errors import AuthorizationError, ConfigError
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.redaction import keep_secret
+from notion_pipeline.redaction import is_token, keep_secret
 
 DEFAULT_WAIT = 300
 _POLL_SECONDS = 0.1
@@ -235,6 +235,6 @@ def _read_token(prompt: Callable[[], str]) -> str:
     given = prompt() if sys.stdin.isatty() else sys.stdin.readline()
     token = given.strip()
     keep_secret(token)
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise CommandError("That is no token: it must be one word of visible ASCII characters.")
+    if not is_token(token):
+        raise CommandError("That is no token: it must be one word of visible ASCII characters, without quotes.")
     return token

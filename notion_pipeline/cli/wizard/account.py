@@ -22,7 +22,7 @@ from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project
-from notion_pipeline.redaction import keep_secret
+from notion_pipeline.redaction import is_token, keep_secret
 
 Account = dict[str, Any]
 #: In the meta of a click context: a source is being set up, and will be written by who asked for the connection.
@@ -134,5 +134,5 @@ def _kept_now(project: Project, name: str) -> Account:
 
 
 def _check_token(text: str) -> None:
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("A token is one word of visible ASCII characters.")
+    if not is_token(text):
+        raise ValueError("A token is one word of visible ASCII characters, without quotes.")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import count
 
 import duckdb
+
+from notion_pipeline.rows.naming import first_free, numbered
 
 
 def quote(*names: str) -> str:
@@ -84,6 +85,4 @@ def columns_of(
 
 def free_name(wish: str, taken: Collection[str]) -> str:
     """The wish, numbered where it is taken; for tables that last for a statement or two."""
-    lowered = {name.lower() for name in taken}
-    numbered = (f"{wish}_{number}" for number in count(2))
-    return wish if wish.lower() not in lowered else next(name for name in numbered if name.lower() not in lowered)
+    return first_free(numbered(wish), taken)

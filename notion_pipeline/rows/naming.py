@@ -28,6 +28,26 @@ def slug(text: str) -> str:
     return f"_{found}" if found[0].isdigit() else found
 
 
+def numbered(wish: str) -> Iterator[str]:
+    """The wish, then `wish_2`, `wish_3` and so on."""
+    yield wish
+    yield from (f"{wish}_{number}" for number in count(2))
+
+
+def with_id(wish: str, owner_id: str) -> Iterator[str]:
+    """The wish, then with more and more hex digits of its owner's id, then numbered."""
+    digits = owner_id.replace("-", "")
+    yield wish
+    yield from (f"{wish}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits)))
+    yield from numbered(f"{wish}_{digits}")
+
+
+def first_free(names: Iterable[str], taken: Collection[str]) -> str:
+    """The first of the names that is not taken, in any case."""
+    lowered = {name.lower() for name in taken}
+    return next(name for name in names if name.lower() not in lowered)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedDatabase:
     """A database as it wants to be named.
@@ -97,16 +117,9 @@ class _Names:
     def take(self, wish: str, owner_id: str, *, kept: Collection[str] = ()) -> str:
         """The wish, or where it is taken or kept, with as many hex digits of its owner's id as make it unique."""
         taken = self._taken.union(kept)
-        found = next(name for name in _spellings(wish, owner_id) if name.lower() not in taken)
+        found = first_free(with_id(wish, owner_id), taken)
         self._taken.add(found.lower())
         return found
-
-
-def _spellings(wish: str, owner_id: str) -> Iterator[str]:
-    digits = owner_id.replace("-", "")
-    yield wish
-    yield from (f"{wish}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits) + 1))
-    yield from (f"{wish}_{digits}_{number}" for number in count(2))
 
 
 def _moving(database: NamedDatabase, held: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +129,7 @@ def _moving(database: NamedDatabase, held: Mapping[str, str]) -> dict[str, str]:
         return {}
     table, wish = held[first].lower(), database.table.lower()
     # The table of that name may belong to a data source of this database that is gone; this one is named after it.
-    forms = {wish, next(islice(_spellings(wish, database.database_id), 1, None))}
+    forms = {wish, next(islice(with_id(wish, database.database_id), 1, None))}
     heads = forms & {name.lower() for name in held.values()}
     if table == wish or any(table.startswith(f"{head}__") for head in heads):
         return {}

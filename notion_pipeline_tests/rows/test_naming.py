@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.rows.naming import NamedDatabase, TableRename, column_names, slug, table_names
+from notion_pipeline.rows.naming import (
+    NamedDatabase,
+    TableRename,
+    column_names,
+    first_free,
+    numbered,
+    slug,
+    table_names,
+    with_id,
+)
 from notion_pipeline.rows.properties import Property
 
 TASKS = "11111111-aaaa-4000-8000-000000000001"
@@ -244,3 +253,12 @@ def test_tables_are_unique_without_case_and_stable(wanted: list[tuple[str, int, 
     named = table_names(databases, held={}, foreign={"A"})
     assert len({table.lower() for table in named.tables.values()} | {"a"}) == len(named.tables) + 1
     assert table_names(databases, held=named.tables, foreign={"a"}).renames == ()
+
+
+def test_name_that_is_taken_gets_a_number_or_more_and_more_of_its_owners_id() -> None:
+    owner = "12345678-9abc-4def-8123-456789abcdef"
+    digits = owner.replace("-", "")
+    assert first_free(numbered("tasks"), {"Tasks", "tasks_3"}) == "tasks_2"
+    assert first_free(with_id("tasks", owner), {"TASKS"}) == "tasks_12345678"
+    taken = [*(f"tasks_{digits[:length]}" for length in range(8, len(digits) + 1)), "tasks"]
+    assert first_free(with_id("tasks", owner), taken) == f"tasks_{digits}_2"

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Literal
 
 import duckdb
@@ -25,13 +24,13 @@ from notion_pipeline.catalog.users import users_table
 from notion_pipeline.catalog.views.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.naming import first_free, numbered, with_id
 
 Action = Literal["created", "replaced", "unchanged", "removed"]
 
 #: Page columns that a view ends with; the others are JSON, complete in the table.
 _LAST = [name for name, kind in PAGE_COLUMNS if kind != "JSON" and name != "id"] + [SYNCED_AT, DELETED_AT]
 _MARK = re.compile(r"; made by notion-pipeline views, definition (?P<digest>[0-9a-f]{16})$")
-_ID_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def views_schema(source: str, sources: Iterable[str], catalog: Catalog) -> str:
     """The schema of a source's views: `S_views`, numbered where a source or the catalog itself is called that."""
     taken = {*sources, catalog.file.name.split(".", maxsplit=1)[0].lower()}
     wish = f"{source}_views"
-    return next(name for name in chain([wish], (f"{wish}_{number}" for number in count(2))) if name not in taken)
+    return first_free(numbered(wish), taken)
 
 
 def view_changes(
@@ -208,18 +207,12 @@ def _flat_views(
         name = state.table_name
         if name.lower() in foreign:
             # Somebody's own view stands there: it stays, and this one goes beside it.
-            name = next(n for n in _beside(name, key) if n.lower() not in names)
+            name = first_free(with_id(name, key), names)
             names.add(name.lower())
         columns, joins = _columns(key, state, kinds[key], neighbours)
         about = comments.get(state.table_name, "")
         views.append(FlatView(schema, name, (source, state.table_name), columns, joins, about))
     return views
-
-
-def _beside(name: str, data_source_id: str) -> Iterator[str]:
-    digits = data_source_id.replace("-", "")
-    yield from (f"{name}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits) + 1))
-    yield from (f"{name}_{digits}_{number}" for number in count(2))
 
 
 def _titles(state: StreamState, kinds: Mapping[str, tuple[str, str]]) -> Titles | None:

@@ -166,7 +166,7 @@ def _draft(project: Project, flags: dict[str, Any], *, asks: bool) -> Draft:
             )
         return Draft(name, present[name])
     if name is None:
-        name = suggested_name("", present)
+        name = suggested_name(present)
         if asks:
             name = ask_text("Name of the source", default=name, check=lambda text: check_name(text, present))
     try:

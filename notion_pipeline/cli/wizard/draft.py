@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,14 +13,13 @@ from notion_pipeline.config.selection import names_database
 from notion_pipeline.config.sources import KnownNames, Source, SyncType, definition_names
 from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.messages import quoted
-from notion_pipeline.rows.naming import slug
+from notion_pipeline.rows.naming import numbered
 
 #: In the order in which they are written.
 KEYS = (
     *("description", "account", "start_date", "select", "deselect", "table_prefix", "sync_type", "streams"),
     *("schedule", "full_sync_schedule", "timezone", "watch"),
 )
-_LONGEST_NAME = 31
 #: A source needs one, whatever else is looked at.
 _ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
 #: What a key that is not there means, as sources.yaml writes it.
@@ -123,17 +121,17 @@ def check_name(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-def suggested_name(workspace: str, taken: Collection[str]) -> str:
-    """A free name: `notion` for the first source, then that of the workspace."""
-    base = "notion" if not taken or not workspace else slug(workspace)[: _LONGEST_NAME - 3].strip("_")
-    wishes = (base if number == 1 else f"{base}_{number}" for number in count(1))
-    for wish in wishes:
-        try:
-            return check_name(wish, taken)
-        except ValueError:
-            # A title such as `2025` or `main` makes no name of a source; `source` always does.
-            base = base if wish in taken else "source"
-    return base
+def suggested_name(taken: Collection[str]) -> str:
+    """A free name: `notion` for the first source, then numbered."""
+    return next(name for name in numbered("notion") if _is_free(name, taken))
+
+
+def _is_free(name: str, taken: Collection[str]) -> bool:
+    try:
+        check_name(name, taken)
+    except ValueError:
+        return False
+    return True
 
 
 def check_own_table(name: str, others: Iterable[str]) -> str:

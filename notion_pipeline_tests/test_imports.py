@@ -178,6 +178,14 @@ def test_defs_import_neither_definitions_nor_the_command_line() -> None:
             assert not {name for name in ours(module) if part_of(name) in ("definitions", "cli")}, module
 
 
+def test_commands_open_the_catalog_in_one_place() -> None:
+    def opens(module: str) -> bool:
+        calls = (node for node in ast.walk(parsed(file_of(module))) if isinstance(node, ast.Call))
+        return any(isinstance(call.func, ast.Name) and call.func.id == "Catalog" for call in calls)
+
+    assert {module for module in modules() if part_of(module) == "cli" and opens(module)} == {"cli.catalog"}
+
+
 def test_defs_do_not_postpone_annotations() -> None:
     """Dagster's decorators read them."""
     for module in modules():

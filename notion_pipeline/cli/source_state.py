@@ -18,15 +18,11 @@ from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.source_files import files_of, lock_files
-from notion_pipeline.config.sources import Sources
 from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.partitions import partitions_of
 from notion_pipeline.defs.run_locks import working_run
 from notion_pipeline.project import Project
 from notion_pipeline.sync.locks import is_locked
-
-#: How long a sync that commits just now is waited for.
-WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,6 @@ def checked_name(name: str) -> str:
         return check_source_name(name)
     except ValueError as error:
         raise CommandError(f"{error}.") from None
-
-
-def catalog_of(project: Project, sources: Sources) -> Catalog:
-    return Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
 
 
 @contextmanager

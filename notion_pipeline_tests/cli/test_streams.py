@@ -84,6 +84,6 @@ def test_catalog_that_is_held_is_waited_for_a_moment_only(
     commands: Commands, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands.ok("sync", "databases")
-    monkeypatch.setattr("notion_pipeline.cli.commands.streams.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("notion_pipeline.cli.catalog.READ_SECONDS", 0.2)
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("streams")

@@ -98,6 +98,6 @@ def test_one_source_of_several(commands: Commands) -> None:
 
 def test_catalog_that_is_held_is_told(commands: Commands, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     commands.ok("sync")
-    monkeypatch.setattr("notion_pipeline.cli.commands.views.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("notion_pipeline.cli.catalog.WRITE_SECONDS", 0.2)
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("views")

@@ -14,6 +14,7 @@ from notion_pipeline.catalog.read.quality import MetChange, met_changes
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
@@ -23,9 +24,6 @@ from notion_pipeline.defs.checks import describe_change, report_schema_check, un
 from notion_pipeline.listing.resolution import table_words
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
-
-#: How long a sync that commits just now is waited for.
-WAIT_SECONDS = 10.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +39,7 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
     project = find_project()
     sources = load_sources(project)
     names = [sources.source(source).name] if source else [entry.name for entry in sources.sources]
-    catalog = Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
+    catalog = open_catalog(project, sources, writes=True)
     now = datetime.now(timezone.utc)
     with catalog.reading() as connection:
         tables = {name: synced_tables(connection, name) for name in names}

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import accessible_databases
 from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import account_text, identity, look
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard.account import ask_account, connected_before, connected_now, token_account
@@ -49,7 +49,6 @@ from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipel
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project, find_project
 
-CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 
 
@@ -235,9 +234,9 @@ def _connecting_by_itself(draft: Draft) -> Iterator[None]:
 
 def _in_catalog(project: Project, name: str) -> InCatalog:
     """What the catalog knows of a source that was there before; nothing where it cannot be read."""
-    path = (load_sources(project) if project.sources_file.exists() else parse_sources({})).catalog_path(project)
+    sources = load_sources(project) if project.sources_file.exists() else parse_sources({})
     try:
-        with Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS).reading() as connection:
+        with open_catalog(project, sources).reading() as connection:
             return InCatalog(
                 accessible_databases(connection, name), known_names(connection, name), *held_names(connection, name)
             )

@@ -15,7 +15,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.catalog.connection import Catalog, check_file_name
+from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.catalog.databases import wish_notes
 from notion_pipeline.catalog.load.limits import limits_told
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
@@ -32,6 +32,7 @@ from notion_pipeline.cli.access_report import (
     named_in_vain,
     unseen,
 )
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.terminal import messages, output
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
@@ -42,7 +43,6 @@ from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.rows.naming import NamedDatabase
 
-CATALOG_WAIT_SECONDS = 5.0
 ANSWER_SECONDS = 60.0
 _LABELS = {True: ("ok", "green"), False: ("FAIL", "bold red"), None: ("-", "dim")}
 
@@ -214,7 +214,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
     known: dict[str, _Known] = {}
     with _as_failure(line):
         _check_writable(path)
-        catalog = Catalog(path, log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
+        catalog = open_catalog(project, sources)
         with catalog.reading() as connection:
             if connection is None:
                 line.text = f"{path}: not there yet; the first sync makes it"

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import click
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.dbt_export import DbtSource, dbt_yaml
 from notion_pipeline.catalog.read.table_docs import documented_tables, documented_views
 from notion_pipeline.catalog.views.flat_views import views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.terminal import echo, echo_data
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.dagster_internals import schedule_execution_time_iterator
 from notion_pipeline.project import Project, find_project
 
-WAIT_SECONDS = 5.0
 #: Ticks of a schedule that are looked at for the longest time between two: more than a month of days.
 _TICKS = 70
 #: Any moment does, and a fixed one gives the same file every time.
@@ -56,7 +55,7 @@ def _described(project: Project, sources: Sources, wanted: list[Source], *, view
     Raises:
         CommandError: None has any.
     """
-    catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=WAIT_SECONDS)
+    catalog = open_catalog(project, sources)
     found: list[DbtSource] = []
     with catalog.reading() as connection:
         for entry in wanted:

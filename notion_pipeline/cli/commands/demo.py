@@ -16,10 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.commands.sandbox import served_workspace
 from notion_pipeline.cli.commands.sync import raise_failures, run_syncs
 from notion_pipeline.cli.process import ended_by_sigterm, environment
@@ -85,7 +85,7 @@ def _sync(project: Project) -> None:
 
 def _make_views(project: Project) -> None:
     sources = load_sources(project)
-    catalog = Catalog(sources.catalog_path(project), log=lambda _: None)
+    catalog = open_catalog(project, sources, writes=True)
     names = [source.name for source in sources.sources]
     with catalog.writing() as connection:
         for name in names:
@@ -94,7 +94,7 @@ def _make_views(project: Project) -> None:
 
 
 def _show(console: Console, project: Project, folder: Path) -> None:
-    catalog = Catalog(load_sources(project).catalog_path(project), log=lambda _: None)
+    catalog = open_catalog(project, load_sources(project))
     with catalog.reading() as connection:
         if connection is None:
             raise CommandError("The demo made no catalog.")

@@ -7,8 +7,8 @@ import click
 from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.catalog.upkeep.leftovers import remove_source as remove_from_catalog
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.source_state import (
-    catalog_of,
     checked_name,
     confirm,
     instance_of,
@@ -42,7 +42,7 @@ def remove_source(name: str, *, yes: bool) -> None:
             f"Source {source} is in {project.sources_label} still: take it out first. Its next sync would make "
             "everything anew."
         )
-    catalog = catalog_of(project, sources)
+    catalog = open_catalog(project, sources, writes=True)
     with instance_of(project) as instance:
         state = state_of(project, catalog, instance, source)
         if state.is_empty:

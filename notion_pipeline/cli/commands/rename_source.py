@@ -12,8 +12,8 @@ from notion_pipeline.catalog.upkeep.leftovers import check_rename
 from notion_pipeline.catalog.upkeep.leftovers import rename_source as rename_in_catalog
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.source_state import (
-    catalog_of,
     checked_name,
     confirm,
     instance_of,
@@ -46,7 +46,7 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
     sources = load_sources(project)
     before, after = checked_name(old), checked_name(new)
     in_file = _is_in_file(project, sources, before, after)
-    catalog = catalog_of(project, sources)
+    catalog = open_catalog(project, sources, writes=True)
     with instance_of(project) as instance:
         state = state_of(project, catalog, instance, before)
         state_of(project, catalog, instance, after)  # no run may be at work on the new name either

@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.access_report import account_text, identity
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.run_history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
 from notion_pipeline.cli.runs import project_instance
@@ -28,7 +28,6 @@ from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
 
-CATALOG_WAIT_SECONDS = 5.0
 #: How long Notion is asked whose token it is; the page comes without the answer too.
 ANSWER_SECONDS = 5.0
 _FILE_WIDTH = 10_000
@@ -140,7 +139,7 @@ def _streams(
     Returns:
         With them, why the catalog cannot be read.
     """
-    catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=CATALOG_WAIT_SECONDS)
+    catalog = open_catalog(project, sources)
     names = [source.name for source in sources.sources]
     try:
         with catalog.reading() as connection:

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.stream_search import Searchable, nearest_titles, search
 from notion_pipeline.cli.terminal import Record, echo, echo_json, moment, output, print_records
 from notion_pipeline.config.selection import DATABASES_STREAM, stream_name
@@ -20,8 +20,6 @@ from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import find_project
 
-#: How long a sync that commits just now is waited for.
-WAIT_SECONDS = 5.0
 _FILE_WIDTH = 10_000
 _HEADINGS = ("stream", "title", "data sources", "table", "sync type", "selected", "rows", "last sync")
 
@@ -95,7 +93,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     project = find_project()
     sources = load_sources(project)
     wanted = [sources.source(source)] if source else list(sources.sources)
-    catalog = Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=WAIT_SECONDS)
+    catalog = open_catalog(project, sources)
     with catalog.reading() as connection:
         wanted = [resolution_of_catalog(connection, entry)[0].source for entry in wanted]
         listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}

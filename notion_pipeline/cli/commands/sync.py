@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.read.tables import row_counts
 from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.display import Tally, display_on
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
@@ -123,7 +123,7 @@ def _owners(entry: str, known: Mapping[str, tuple[Source, Sequence[DatabaseName]
 
 def _known_names(project: Project, sources: Sources, source: str) -> tuple[Source, list[DatabaseName]]:
     """The source, and what the databases are called that the last listing selected."""
-    with _catalog(project, sources).reading() as connection:
+    with open_catalog(project, sources).reading() as connection:
         resolution, known = resolution_of_catalog(connection, sources.source(source))
     return resolution.source, [
         known_database_name(resolution.source, database)
@@ -137,7 +137,7 @@ def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> 
     if not (request.full or sources.source(request.source).sync_type is SyncType.FULL_TABLE):
         return {}
     try:
-        with _catalog(project, sources, wait_seconds=0.0).reading() as connection:
+        with open_catalog(project, sources, wait_seconds=0.0).reading() as connection:
             known = known_databases(connection, request.source).values()
             source = sources.source(request.source).knowing(known_names(connection, request.source))
             selected = [known_database_name(source, d) for d in known if d.accessible and d.selected]
@@ -148,10 +148,6 @@ def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> 
     return {
         database.id: counts.get(database.id, 0) for database in selected if not request.streams or database.id in wanted
     }
-
-
-def _catalog(project: Project, sources: Sources, *, wait_seconds: float = 10.0) -> Catalog:
-    return Catalog(sources.catalog_path(project), log=lambda _: None, wait_seconds=wait_seconds)
 
 
 def _print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:

@@ -14,12 +14,11 @@ from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.catalog.state import has_bookkeeping
 from notion_pipeline.catalog.views.flat_views import ViewChange, apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.terminal import echo, echo_data, echo_json, output
 from notion_pipeline.config.sources import Source, load_sources
 from notion_pipeline.project import find_project
 
-#: How long a sync that commits just now is waited for.
-WAIT_SECONDS = 10.0
 _FILE_WIDTH = 260
 
 
@@ -38,7 +37,7 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
     project = find_project()
     sources = load_sources(project)
     wanted = [sources.source(source)] if source else list(sources.sources)
-    catalog = Catalog(sources.catalog_path(project), log=lambda line: echo(line, err=True), wait_seconds=WAIT_SECONDS)
+    catalog = open_catalog(project, sources, writes=True)
     schemas = {entry.name: views_schema(entry.name, [s.name for s in sources.sources], catalog) for entry in wanted}
     changes = _changes(catalog, schemas, drop=drop)
     if not drop:

@@ -1,0 +1,37 @@
+"""Opens the project's catalog for a command, with the patience of somebody who watches."""
+
+from __future__ import annotations
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.cli.terminal import echo
+from notion_pipeline.config.sources import Sources
+from notion_pipeline.project import Project
+
+#: How long a command waits for a sync that commits just now; one that changes the catalog waits longer.
+READ_SECONDS = 5.0
+WRITE_SECONDS = 10.0
+
+
+def open_catalog(
+    project: Project, sources: Sources, *, writes: bool = False, wait_seconds: float | None = None
+) -> Catalog:
+    """The catalog that sources.yaml or the environment names.
+
+    Args:
+        writes: The command changes it: standard error says who holds the catalog while the command waits.
+        wait_seconds: Instead of the usual time.
+    """
+    usual = WRITE_SECONDS if writes else READ_SECONDS
+    return Catalog(
+        sources.catalog_path(project),
+        log=_say if writes else _say_nothing,
+        wait_seconds=usual if wait_seconds is None else wait_seconds,
+    )
+
+
+def _say(line: str) -> None:
+    echo(line, err=True)
+
+
+def _say_nothing(line: str) -> None:
+    """A command that only reads is done before anybody wonders."""

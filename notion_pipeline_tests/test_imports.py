@@ -43,13 +43,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "cli.wizard": ("root", "rows", "config", "accounts", "listing", "cli"),
     "cli.commands": (
-        *("root", "rows", "config", "accounts", "listing", "defs", "cli", "cli.wizard", "sandbox"),
+        *("root", "rows", "config", "accounts", "listing", "defs", "cli", "cli.wizard"),
         *("catalog", "catalog.load", "catalog.read", "catalog.views", "catalog.upkeep"),
+        *("sandbox.edits", "sandbox.http", "sandbox.sample"),
     ),
-    "sandbox": ("root",),
+    "sandbox": (),
+    "sandbox.control": (),
+    "sandbox.model": ("sandbox.control",),
+    "sandbox.answers": ("sandbox.model",),
+    "sandbox.edits": ("sandbox.control", "sandbox.model", "sandbox.answers"),
+    "sandbox.http": ("sandbox.control", "sandbox.model", "sandbox.answers", "sandbox.edits"),
+    "sandbox.sample": ("sandbox.model", "sandbox.edits"),
 }
 #: Where a room ends and its inner rooms begin.
-INNER_ROOMS = ("catalog", "cli")
+INNER_ROOMS = ("catalog", "cli", "sandbox")
 
 
 def modules() -> list[str]:

@@ -23,7 +23,8 @@ from notion_pipeline.notion import bodies
 from notion_pipeline.notion.pagination import MOST_BARREN_PAGES
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.requests import Request
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.scripted_client import me, ok, play, query, reply

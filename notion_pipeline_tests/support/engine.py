@@ -15,7 +15,7 @@ from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.listing.resolution import fails_a_sync
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
-from notion_pipeline.sandbox.edits.workspace import Request
+from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline_tests.support.bench import TOKEN, Bench
 from notion_pipeline_tests.support.patience import PATIENCE
 

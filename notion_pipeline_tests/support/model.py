@@ -22,8 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline.sandbox.model.objects import Page
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.objects import Page, Property
 from notion_pipeline_tests.support.engine import AFTER_COMMIT, BEFORE_COMMIT, TOKEN, Engine, Outcome
 from notion_pipeline_tests.support.fault_matrix import SIDES
 from notion_pipeline_tests.support.truth import differences, recorded, row_differences, rows_by_id

@@ -17,7 +17,8 @@ from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import fingerprint, parse_properties
-from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.requests import Request
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 
 

@@ -13,7 +13,8 @@ import duckdb
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.requests import Request
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 
 #: Of a database of tasks.

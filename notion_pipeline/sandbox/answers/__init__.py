@@ -1,4 +1,5 @@
 """Stored state as Notion's JSON: objects, computed values, filtered and sorted queries.
 
-May import `model`.
+In: the stored state, the connection that asks, a query's body. Out: JSON values, and the rows that a query finds. May
+import `model`.
 """

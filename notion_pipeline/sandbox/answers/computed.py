@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from notion_pipeline.sandbox.answers.plain import plain_json
 from notion_pipeline.sandbox.model.clock import as_instant
+from notion_pipeline.sandbox.model.objects import Property
 from notion_pipeline.sandbox.model.richtext import plain_text
-from notion_pipeline.sandbox.model.schema import Property
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, date_object
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ from notion_pipeline.sandbox.answers.dates import ALWAYS, Span
 from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body
-from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.store import Store
 
 Row: TypeAlias = "Page | DataSource"
 Predicate = Callable[[Row], bool]
@@ -37,7 +36,7 @@ class Compiled:
 class FilterCompiler:
     """Compiles filters on one data source, as one connection sees it."""
 
-    def __init__(self, ws: Workspace, source: DataSource, renderer: Renderer) -> None:
+    def __init__(self, ws: Store, source: DataSource, renderer: Renderer) -> None:
         self._source, self._renderer = source, renderer
         self._fine = ws.switches.fine_instants
         self._now = ws.clock.now()

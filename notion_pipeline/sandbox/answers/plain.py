@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from notion_pipeline.sandbox.model.objects import Property
 from notion_pipeline.sandbox.model.richtext import plain_text
-from notion_pipeline.sandbox.model.schema import Property
 
 if TYPE_CHECKING:
     from notion_pipeline.sandbox.answers.render import Renderer

@@ -12,14 +12,13 @@ import orjson
 
 from notion_pipeline.sandbox.answers.filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
 from notion_pipeline.sandbox.answers.plain import plain_value
-from notion_pipeline.sandbox.answers.query_sessions import Session
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body
-from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
+from notion_pipeline.sandbox.model.query_sessions import Session
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.store import Store
 
 BODY_KEYS = ("filter", "sorts", "start_cursor", "page_size", "result_type", "is_archived", "in_trash", "archived")
 MAX_PAGE_SIZE = 100
@@ -37,7 +36,7 @@ class QueryPage:
 class Query:
     """One request to a data source's query endpoint, checked."""
 
-    def __init__(self, ws: Workspace, source: DataSource, renderer: Renderer, body: dict[str, Any]) -> None:
+    def __init__(self, ws: Store, source: DataSource, renderer: Renderer, body: dict[str, Any]) -> None:
         self._ws, self._source, self._renderer = ws, source, renderer
         self._archived = archived_wanted(ws, body)
         self._result_type = checked_result_type(body)
@@ -223,7 +222,7 @@ def page_size(body: dict[str, Any], where: str = "body") -> int:
     return size
 
 
-def archived_wanted(ws: Workspace, body: dict[str, Any]) -> bool:
+def archived_wanted(ws: Store, body: dict[str, Any]) -> bool:
     """`is_archived`, and what becomes of `in_trash` and `archived`: section 4 contradicts itself, hence switches."""
     refused = [] if ws.switches.is_archived_served else ["is_archived"]
     refused += ["in_trash", "archived"] if ws.switches.trash_parameters == "refuse" else []

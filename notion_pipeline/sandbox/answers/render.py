@@ -9,14 +9,16 @@ from urllib.parse import quote
 
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.model.clock import container_stamp, milli_stamp, page_stamp
-from notion_pipeline.sandbox.model.objects import page_url, title_of
-from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text
-from notion_pipeline.sandbox.model.schema import Property, schema_entry
+from notion_pipeline.sandbox.model.ids import page_url
+from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text, title_of
+from notion_pipeline.sandbox.model.schema import schema_entry
 from notion_pipeline.sandbox.model.values import Raw, empty
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
-    from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token
+    from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
+    from notion_pipeline.sandbox.model.store import Store
+    from notion_pipeline.sandbox.model.tokens import Token
 
 LATEST = "2026-03-11"
 LEGACY = "2022-06-28"
@@ -33,7 +35,7 @@ class Renderer:
         truncate: Whether values are cut at 25 references, as in pages and query rows; False gives them in full.
     """
 
-    def __init__(self, ws: Workspace, token: Token, version: str = LATEST, *, truncate: bool = True) -> None:
+    def __init__(self, ws: Store, token: Token, version: str = LATEST, *, truncate: bool = True) -> None:
         self.ws, self.token, self.version, self.truncate = ws, token, version, truncate
         self._shows_archived = version != LATEST
 

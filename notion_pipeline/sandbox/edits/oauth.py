@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from notion_pipeline.sandbox.model.objects import Token, User
+from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.users import User
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.store import Store
 
 SANDBOX_CLIENT_ID = "sandbox-client-id"
 SANDBOX_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens the pretend workspace and nothing else
@@ -118,7 +119,7 @@ class Grant:
 class OAuth:
     """Every connection and grant of a workspace. Callers hold the workspace's lock."""
 
-    def __init__(self, ws: Workspace, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, ws: Store, now: Callable[[], float] = time.monotonic) -> None:
         self._ws = ws
         self._now = now
         self.settings = OAuthSettings()

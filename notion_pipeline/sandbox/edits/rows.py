@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from notion_pipeline.sandbox.model.clock import as_instant
 from notion_pipeline.sandbox.model.ids import dashed
-from notion_pipeline.sandbox.model.objects import DataSource, Page, User
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
+from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import Raw, empty, holds_hosted_file, stored
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.store import Store
 
 
 def icon_object(icon: Any) -> dict[str, Any] | None:
@@ -26,7 +26,7 @@ def icon_object(icon: Any) -> dict[str, Any] | None:
 
 
 def create(
-    ws: Workspace,
+    ws: Store,
     source: DataSource,
     values: Mapping[str, Any],
     now: datetime,
@@ -70,7 +70,7 @@ def number_page(source: DataSource, page: Page) -> None:
 
 
 def edit(
-    ws: Workspace,
+    ws: Store,
     page: Page,
     values: Mapping[str, Any],
     now: datetime,
@@ -97,7 +97,7 @@ def bump(page: Page, at: datetime, by: User | str | None = None) -> None:
 
 
 def set_state(
-    ws: Workspace, page: Page, now: datetime, *, in_trash: bool | None = None, is_archived: bool | None = None
+    ws: Store, page: Page, now: datetime, *, in_trash: bool | None = None, is_archived: bool | None = None
 ) -> None:
     """Trash, restore, archive or unarchive; whether that bumps the stamp is a switch (section 2)."""
     if in_trash is not None:
@@ -108,14 +108,14 @@ def set_state(
     bump(page, now if bumps else page.last_edited_time)
 
 
-def delete(ws: Workspace, page: Page) -> None:
+def delete(ws: Store, page: Page) -> None:
     page.gone = True
     ws.pages.pop(page.id, None)
     if page.data_source is not None:
         page.data_source.order.remove(page)
 
 
-def assign(ws: Workspace, page: Page, values: Mapping[str, Any], now: datetime) -> None:
+def assign(ws: Store, page: Page, values: Mapping[str, Any], now: datetime) -> None:
     """Store values given by property name; the other side of two-way relations follows."""
     source = page.data_source
     own = page.own_values()
@@ -141,7 +141,7 @@ def is_volatile(page: Page) -> bool:
     return hosted or any("hosted" in (thing or {}) for thing in (page.icon, page.cover))
 
 
-def _sync_back(ws: Workspace, prop: Property, page: Page, old: Any, new: list[str], now: datetime) -> None:  # noqa: PLR0917
+def _sync_back(ws: Store, prop: Property, page: Page, old: Any, new: list[str], now: datetime) -> None:  # noqa: PLR0917
     """Keep both sides of a two-way relation; whether the other page's stamp moves is a switch (section 2)."""
     back = prop.synced
     if back is None:

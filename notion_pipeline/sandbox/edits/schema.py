@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.model.objects import Database, DataSource
-from notion_pipeline.sandbox.model.schema import FUNCTIONS, Option, Property, apply_spec, normalized
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Property
+from notion_pipeline.sandbox.model.options import Option
+from notion_pipeline.sandbox.model.schema import FUNCTIONS, apply_spec, normalized
 from notion_pipeline.sandbox.model.values import READ_ONLY, TEXT_TYPES, option_for
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
+    from notion_pipeline.sandbox.model.store import Store
 
 
-def build(ws: Workspace, source: DataSource, schema: Mapping[str, Any]) -> None:
+def build(ws: Store, source: DataSource, schema: Mapping[str, Any]) -> None:
     """The first schema; every data source has one title property."""
     entries = {name: normalized(spec) for name, spec in schema.items()}
     if not any(entry["type"] == "title" for entry in entries.values()):
@@ -28,7 +29,7 @@ def build(ws: Workspace, source: DataSource, schema: Mapping[str, Any]) -> None:
     source.properties = given | source.properties
 
 
-def add(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetime) -> Property:
+def add(ws: Store, source: DataSource, name: str, spec: Any, now: datetime) -> Property:
     if name in source.properties:
         raise ValueError(f"property {name!r} exists")
     prop = _create(ws, source, name, normalized(spec))
@@ -38,7 +39,7 @@ def add(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetime) 
     return prop
 
 
-def _create(ws: Workspace, source: DataSource, name: str, entry: dict[str, Any]) -> Property:
+def _create(ws: Store, source: DataSource, name: str, entry: dict[str, Any]) -> Property:
     taken = {prop.id for prop in source.properties.values()}
     prop_id = "title" if entry["type"] == "title" else entry.get("id") or ws.ids.property_id(taken)
     prop = Property(prop_id, name, entry["type"])
@@ -48,14 +49,14 @@ def _create(ws: Workspace, source: DataSource, name: str, entry: dict[str, Any])
     return prop
 
 
-def _wire(ws: Workspace, source: DataSource, prop: Property, entry: Mapping[str, Any]) -> None:
+def _wire(ws: Store, source: DataSource, prop: Property, entry: Mapping[str, Any]) -> None:
     if prop.type == "relation":
         _wire_relation(ws, source, prop, entry)
     elif prop.type == "rollup":
         wire_rollup(source, prop, entry["relation"], entry["property"], entry["function"])
 
 
-def _wire_relation(ws: Workspace, source: DataSource, prop: Property, entry: Mapping[str, Any]) -> None:
+def _wire_relation(ws: Store, source: DataSource, prop: Property, entry: Mapping[str, Any]) -> None:
     target = entry.get("target", "self")
     prop.target = source if target == "self" else target.data_source if isinstance(target, Database) else target
     back_name = entry.get("two_way")
@@ -85,7 +86,7 @@ def _number_rows(source: DataSource, prop: Property) -> None:
         prop.next_number += 1
 
 
-def rename(ws: Workspace, source: DataSource, old: str, new: str, now: datetime) -> None:
+def rename(ws: Store, source: DataSource, old: str, new: str, now: datetime) -> None:
     """The id stays (section 2); so do the place among the others and what rollups look at."""
     if new in source.properties:
         raise ValueError(f"property {new!r} exists")
@@ -106,7 +107,7 @@ def _follow_rename(source: DataSource, rollup: Property) -> None:
         rollup.extra = {"relation_name": through.name, "rolled_name": seen.name}
 
 
-def remove(ws: Workspace, source: DataSource, name: str, now: datetime) -> None:
+def remove(ws: Store, source: DataSource, name: str, now: datetime) -> None:
     """The column goes with its values; the other side of a two-way relation stays as a one-way relation."""
     prop = source.properties[name]
     if prop.type == "title":
@@ -120,7 +121,7 @@ def remove(ws: Workspace, source: DataSource, name: str, now: datetime) -> None:
     _edited(ws, source, now)
 
 
-def retype(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetime) -> None:
+def retype(ws: Store, source: DataSource, name: str, spec: Any, now: datetime) -> None:
     """The id stays; values are carried over where text or a number can be read out of them, else emptied."""
     prop = source.properties[name]
     entry = normalized(spec)
@@ -143,7 +144,7 @@ def retype(ws: Workspace, source: DataSource, name: str, spec: Any, now: datetim
     _edited(ws, source, now)
 
 
-def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:
+def _converted(prop: Property, plain: Any, ws: Store) -> Any:
     words = [str(entry) for entry in plain] if isinstance(plain, list) else [] if plain is None else [str(plain)]
     if not words or prop.type in READ_ONLY:
         return None
@@ -161,13 +162,13 @@ def _converted(prop: Property, plain: Any, ws: Workspace) -> Any:
     return None
 
 
-def set_prefix(ws: Workspace, source: DataSource, name: str, prefix: str | None, now: datetime) -> None:
+def set_prefix(ws: Store, source: DataSource, name: str, prefix: str | None, now: datetime) -> None:
     """Every row shows its number with the new prefix."""
     source.properties[name].prefix = prefix
     _edited(ws, source, now)
 
 
-def move(ws: Workspace, source: DataSource, database: Database, now: datetime) -> None:
+def move(ws: Store, source: DataSource, database: Database, now: datetime) -> None:
     """The data source, with its id and its rows, stands in another database."""
     source.database.data_sources.remove(source)
     source.database.last_edited_time = database.last_edited_time = now
@@ -176,12 +177,12 @@ def move(ws: Workspace, source: DataSource, database: Database, now: datetime) -
     _edited(ws, source, now)
 
 
-def add_option(ws: Workspace, source: DataSource, name: str, option: str, now: datetime) -> None:
+def add_option(ws: Store, source: DataSource, name: str, option: str, now: datetime) -> None:
     source.properties[name].options.append(Option(ws.ids.option_id(), option, group=1))
     _edited(ws, source, now)
 
 
-def rename_option(ws: Workspace, source: DataSource, name: str, old: str, new: str, now: datetime) -> None:  # noqa: PLR0917
+def rename_option(ws: Store, source: DataSource, name: str, old: str, new: str, now: datetime) -> None:  # noqa: PLR0917
     """The option's id stays (section 2); every row that has it shows the new name."""
     found = source.properties[name].option_named(old)
     if found is None:
@@ -190,7 +191,7 @@ def rename_option(ws: Workspace, source: DataSource, name: str, old: str, new: s
     _edited(ws, source, now)
 
 
-def remove_option(ws: Workspace, source: DataSource, name: str, option: str, now: datetime) -> None:
+def remove_option(ws: Store, source: DataSource, name: str, option: str, now: datetime) -> None:
     """The option goes, and with it the value of the rows that had it."""
     prop = source.properties[name]
     found = prop.option_named(option)
@@ -206,7 +207,7 @@ def remove_option(ws: Workspace, source: DataSource, name: str, option: str, now
     _edited(ws, source, now)
 
 
-def _edited(ws: Workspace, source: DataSource, now: datetime) -> None:
+def _edited(ws: Store, source: DataSource, now: datetime) -> None:
     source.last_edited_time = now
     for other in ws.data_sources.values():
         other.revision += 1

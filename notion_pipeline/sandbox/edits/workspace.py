@@ -1,51 +1,30 @@
-"""A pretend Notion workspace: what it holds, who may see it, and edits to it, also while it is being served.
+"""A pretend Notion workspace: the stored state, every edit to it, and the server's settings for it.
 
-Every method may be called from any thread; a request is served between edits, never during one.
+Every method may be called from any thread, also while the workspace is served: no request runs during an edit.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from notion_pipeline.sandbox.answers.plain import plain_value
-from notion_pipeline.sandbox.answers.query_sessions import Sessions
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.control.faults import Fault, Faults, RateLimit, RateWindows
+from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.control.switches import Switches
 from notion_pipeline.sandbox.edits import rows as row_edits
 from notion_pipeline.sandbox.edits import schema as schema_edits
 from notion_pipeline.sandbox.edits.oauth import OAuth
-from notion_pipeline.sandbox.model.clock import START, Clock, as_instant
-from notion_pipeline.sandbox.model.ids import IdSource, dashed
-from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token, User
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.clock import START, as_instant
+from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
+from notion_pipeline.sandbox.model.store import Store
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 
 __all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
-
-
-#: Rows held as JSON at most; some 5 kB each.
-CACHED_ROWS = 30_000
-
-
-@dataclass
-class Request:
-    """One API request as it arrived; status is 0 while it is unanswered or when it was dropped."""
-
-    method: str
-    path: str
-    query: str
-    body: Any
-    version: str | None
-    at: datetime
-    status: int = 0
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +34,7 @@ class Home:
     page_id: str
 
 
-class Workspace:
+class Workspace(Store):
     """A workspace and the server's settings for it.
 
     Args:
@@ -78,96 +57,15 @@ class Workspace:
         seed: int = 0,
         integration_name: str = "Sandbox connection",
     ) -> None:
-        self.name = name
-        self.integration_name = integration_name
-        self.lock = threading.RLock()
-        self.ids = IdSource(seed)
-        self._request_ids = IdSource(-1 - seed)
-        self.clock = Clock(now, runs=clock_runs)
-        self.switches = switches or Switches()
+        super().__init__(
+            name, token, now, switches or Switches(), clock_runs=clock_runs, seed=seed, integration=integration_name
+        )
         self.faults = Faults()
         self.requests: list[Request] = []
         self.rate_limit: RateLimit | None = None
         self.rate_windows = RateWindows()
         self.latency = 0.0
-        self.result_cap = 10_000
-        self.cached_rows = CACHED_ROWS
-        self.sessions = Sessions()
-        self.revision = 0
-        self.sharing_revision = 0
-        self.id, self.integration_id = self.ids.uuid(), self.ids.uuid()
-        self.users: dict[str, User] = {}
-        self.tokens: dict[str, Token] = {}
-        self.databases: dict[str, Database] = {}
-        self.data_sources: dict[str, DataSource] = {}
-        self.pages: dict[str, Page] = {}
-        self._seq = 0
-        self._cached: deque[Page] = deque()
-        self.token = self.add_token(token)
-        self.owner = self.add_user("Ada Owner", "ada@example.com")
-        self.home = self.add_home(name)
         self.oauth = OAuth(self)
-
-    @contextmanager
-    def changing(self) -> Iterator[datetime]:
-        """Hold requests off while something changes; gives the moment of the change."""
-        with self.lock:
-            yield self.clock.now()
-            self.revision += 1
-
-    def next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
-
-    def next_signature(self) -> int:
-        """Never the same twice, for signed URLs."""
-        return self.next_seq() * 0x9E3779B97F4A7C15F39CC0605CEDC835
-
-    def request_id(self) -> str:
-        """From a source of its own, so that requests do not change the ids of what is built later."""
-        return self._request_ids.uuid()
-
-    def remember_cached(self, page: Page) -> None:
-        """Keep the rows held as JSON within bounds."""
-        self._cached.append(page)
-        if len(self._cached) > self.cached_rows:
-            self._cached.popleft().cached = None
-
-    # People and connections
-
-    def add_user(self, name: str, email: str | None = None, kind: str = "person") -> User:
-        with self.changing():
-            user = User(self.ids.uuid(), name, email, kind)
-            self.users[user.id] = user
-            return user
-
-    def rename_user(self, user: User, name: str) -> User:
-        """No page is edited by it; what shows the user shows the new name from now on."""
-        with self.changing():
-            renamed = self.users[user.id] = replace(user, name=name)
-            for source in self.data_sources.values():
-                source.revision += 1
-            return renamed
-
-    def add_token(
-        self,
-        token: str,
-        databases: Iterable[Database | str] | None = None,
-        *,
-        user_information: str = "with_email",
-        read_content: bool = True,
-        owner: User | None = None,
-    ) -> Token:
-        """One more connection; with `databases` it sees just these, whether shared with others or not."""
-        with self.changing():
-            bot = self.add_user(self.integration_name, kind="bot")
-            granted = None if databases is None else {self.find_database(entry).id for entry in databases}
-            self.tokens[token] = Token(token, bot, granted, user_information, read_content, owner)
-            return self.tokens[token]
-
-    def revoke_token(self, token: str) -> None:
-        with self.changing():
-            self.tokens[token].revoked = True
 
     # Databases and data sources
 
@@ -239,9 +137,6 @@ class Workspace:
             if isinstance(database.parent, DataSource):
                 database.parent.insert_row(source)
             return source
-
-    def find_database(self, entry: Database | str) -> Database:
-        return entry if isinstance(entry, Database) else self.databases[dashed(entry) or entry]
 
     def rename_database(self, database: Database, title: str) -> None:
         """Rename the container; its first data source follows where it still bears the same name."""
@@ -331,27 +226,9 @@ class Workspace:
 
     # Pages
 
-    def add_home(self, title: str) -> Page:
-        """A page outside any data source: it has only a title (notion-api.md section 6)."""
-        with self.changing() as now:
-            page = Page(
-                self.ids.uuid(),
-                None,
-                seq=self.next_seq(),
-                created_time=now,
-                last_edited_time=now,
-                created_by=self.owner.id,
-                values={"title": title},
-            )
-            self.pages[page.id] = page
-            return page
-
     def add_page(self, source: DataSource, values: Mapping[str, Any], **fields: Any) -> Page:
         with self.changing() as now:
             return row_edits.create(self, source, values, now, **fields)
-
-    def page(self, page: Page | str) -> Page:
-        return page if isinstance(page, Page) else self.pages[dashed(page) or page]
 
     def edit_page(self, page: Page | str, values: Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Set property values and page fields (icon, cover, edited_at, edited_by, is_locked, ...)."""
@@ -391,8 +268,3 @@ class Workspace:
             found = self.find_data_source(source)
             renderer = Renderer(self, self.tokens[token] if token else self.token, truncate=False)
             return [renderer.page(page) for page in found.pages if not (page.in_trash or page.gone)]
-
-    def find_data_source(self, entry: DataSource | Database | str) -> DataSource:
-        if isinstance(entry, Database):
-            return entry.data_source
-        return entry if isinstance(entry, DataSource) else self.data_sources[dashed(entry) or entry]

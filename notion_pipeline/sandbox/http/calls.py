@@ -10,7 +10,8 @@ from notion_pipeline.sandbox.answers.query import page_size
 from notion_pipeline.sandbox.answers.render import LEGACY, Renderer
 from notion_pipeline.sandbox.model.errors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
 from notion_pipeline.sandbox.model.ids import dashed
-from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Token
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.model.tokens import Token
 
 if TYPE_CHECKING:
     from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+from notion_pipeline.sandbox.control.requests import Request
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.errors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
 
 API_PREFIX = "/v1"

@@ -8,8 +8,7 @@ from urllib.parse import unquote, urlencode
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.http.calls import Call, sliced
-from notion_pipeline.sandbox.model.objects import Page
-from notion_pipeline.sandbox.model.schema import Property
+from notion_pipeline.sandbox.model.objects import Page, Property
 
 LISTED = ("title", "rich_text", "people", "relation")
 #: Rollups that are not computed here: only the items are given.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
-from notion_pipeline.sandbox.model.objects import Database, User
+from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline.sandbox.model.users import User
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #f6f5f4; margin: 0; padding: 3rem 1rem; }

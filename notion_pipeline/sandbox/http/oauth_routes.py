@@ -25,7 +25,7 @@ from starlette.routing import Route
 from notion_pipeline.sandbox.edits.oauth import App, OAuthError
 from notion_pipeline.sandbox.http.oauth_pages import consent_page, refusal_page
 from notion_pipeline.sandbox.model.errors import NotionError
-from notion_pipeline.sandbox.model.objects import User
+from notion_pipeline.sandbox.model.users import User
 
 if TYPE_CHECKING:
     from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -22,13 +22,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
-from notion_pipeline.sandbox.control import routes as control
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http import items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.http import control_routes, items, oauth_routes, reading, search, writes
 from notion_pipeline.sandbox.http.calls import Call, Spliced
 from notion_pipeline.sandbox.http.gate import Gate
 from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
-from notion_pipeline.sandbox.model.objects import Token
+from notion_pipeline.sandbox.model.tokens import Token
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]
@@ -59,7 +58,7 @@ _API: tuple[tuple[str, str, Handler], ...] = (
 def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     """The ASGI application serving a workspace."""
     routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
-    routes += control.routes(ws) + oauth_routes.routes(ws)
+    routes += control_routes.routes(ws) + oauth_routes.routes(ws)
 
     async def unknown(request: HttpRequest, _: Exception) -> Response:
         return _error(ws, invalid_url())

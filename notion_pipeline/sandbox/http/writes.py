@@ -11,9 +11,9 @@ from typing import Any
 from notion_pipeline.sandbox.http.calls import Call
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body
 from notion_pipeline.sandbox.model.ids import dashed
-from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.richtext import plain_text, text
-from notion_pipeline.sandbox.model.schema import OPTION_TYPES, Property
+from notion_pipeline.sandbox.model.schema import OPTION_TYPES
 from notion_pipeline.sandbox.model.values import READ_ONLY
 
 _PAGE_KEYS = ("properties", "icon", "cover", "in_trash", "archived", "is_archived", "is_locked", "erase_content")

@@ -1,4 +1,5 @@
-"""What a workspace holds: databases, data sources, pages, users, tokens, and the rules of their values.
+"""What a workspace holds: databases, data sources, pages, users, connections, and the rules of their values.
 
-Imports no other room.
+In: values as a builder or a request gives them. Out: the stored state (`store`) and the records in it. May import
+`control`.
 """

@@ -50,3 +50,8 @@ def encode_property_id(property_id: str) -> str:
 
 def decode_property_id(property_id: str) -> str:
     return unquote(property_id)
+
+
+def page_url(title: str, object_id: str) -> str:
+    slug = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in title).split())
+    return f"https://app.notion.com/p/{slug + '-' if slug else ''}{object_id.replace('-', '')}"

@@ -1,75 +1,98 @@
-"""What a workspace holds: users, tokens, databases, data sources and pages. Values as stored, not as served."""
+"""Databases, data sources and pages, with values as stored, not as served."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from notion_pipeline.sandbox.model.richtext import plain_text
-from notion_pipeline.sandbox.model.schema import Property
-
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class User:
-    id: str
-    name: str
-    email: str | None
-    kind: str
+from notion_pipeline.sandbox.model.ids import IdSource, encode_property_id, page_url
+from notion_pipeline.sandbox.model.options import Option
+from notion_pipeline.sandbox.model.richtext import title_of
+from notion_pipeline.sandbox.model.users import User
 
 
-@dataclass
-class Token:
-    """One connection: its bot, what was shared with it and what it may do (notion-api.md section 9).
+class Host(Protocol):
+    """What databases and data sources ask of the workspace that they belong to; `edits` implements it."""
+
+    ids: IdSource
+    pages: dict[str, Page]
+    data_sources: dict[str, DataSource]
+    owner: User
+
+    def changing(self) -> AbstractContextManager[datetime]: ...
+    def next_seq(self) -> int: ...
+    def plain_value(self, page: Page, prop: Property) -> Any: ...
+    def add_data_source(
+        self,
+        database: Database,
+        name: str,
+        schema: Mapping[str, Any],
+        *,
+        created_at: datetime | str | None = None,
+        id: str | None = None,  # noqa: A002 - Notion's word
+    ) -> DataSource: ...
+    def add_page(self, source: DataSource, values: Mapping[str, Any], **fields: Any) -> Page: ...
+    def add_property(self, source: DataSource, name: str, spec: Any) -> Property: ...
+    def rename_property(self, source: DataSource, old: str, new: str) -> None: ...
+    def remove_property(self, source: DataSource, name: str) -> None: ...
+    def retype_property(self, source: DataSource, name: str, spec: Any) -> None: ...
+    def add_option(self, source: DataSource, name: str, option: str) -> None: ...
+    def rename_option(self, source: DataSource, name: str, old: str, new: str) -> None: ...
+    def remove_option(self, source: DataSource, name: str, option: str) -> None: ...
+
+
+@dataclass(eq=False)
+class Property:
+    """One column.
 
     Attributes:
-        databases: Ids this token was granted; None grants every shared database.
-        user_information: "with_email", "without_email" or "none".
-        owner: The user behind an OAuth or personal token; None for an internal connection.
+        target: Data source a relation points at.
+        synced: The other side of a two-way relation.
+        relation_id, rolled_id: Ids of a rollup's relation and of the property it looks at.
+        compute: What a formula's result comes from, given the page.
+        extra: Config that is served as it stands, such as a number's format.
     """
 
-    value: str
-    bot: User
-    databases: set[str] | None = None
-    user_information: str = "with_email"
-    read_content: bool = True
-    owner: User | None = None
-    revoked: bool = False
+    id: str
+    name: str
+    type: str
+    description: str | None = None
+    options: list[Option] = field(default_factory=list)
+    groups: list[tuple[str, str, str]] = field(default_factory=list)
+    target: DataSource | None = field(default=None, repr=False)
+    synced: Property | None = field(default=None, repr=False)
+    relation_id: str = ""
+    rolled_id: str = ""
+    function: str = ""
+    expression: str = ""
+    compute: Callable[[Page], Any] | None = None
+    result_type: str = "string"
+    prefix: str | None = None
+    next_number: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
 
-    def sees(self, database: Database) -> bool:
-        if database.deleted:
-            return False
-        return database.shared if self.databases is None else database.id in self.databases
+    @property
+    def encoded_id(self) -> str:
+        return encode_property_id(self.id)
+
+    def option_named(self, name: str) -> Option | None:
+        return next((option for option in self.options if option.name == name), None)
+
+    def option_by_id(self, option_id: str) -> Option | None:
+        return next((option for option in self.options if option.id == option_id), None)
 
 
 class Page:
     """A row of a data source, or a page of its own when `data_source` is None."""
 
     __slots__ = (
-        "_make",
-        "_values",
-        "cached",
-        "content",
-        "cover",
-        "created_by",
-        "created_time",
-        "data_source",
-        "gone",
-        "icon",
-        "id",
-        "in_trash",
-        "is_archived",
-        "is_locked",
-        "last_edited_by",
-        "last_edited_time",
-        "public_url",
-        "seq",
-        "volatile",
+        *("id", "data_source", "seq", "created_time", "last_edited_time", "created_by", "last_edited_by"),
+        *("icon", "cover", "in_trash", "is_archived", "is_locked", "gone", "public_url", "content"),
+        *("volatile", "cached", "_values", "_make"),
     )
 
     def __init__(
@@ -135,22 +158,11 @@ class Page:
         return f"Page({self.title!r}, {self.id})"
 
 
-def title_of(values: Mapping[str, Any]) -> str:
-    """The plain title among a page's stored values."""
-    value = values.get("title", "")
-    return plain_text(value) if isinstance(value, (str, list)) else ""
-
-
-def page_url(title: str, object_id: str) -> str:
-    slug = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in title).split())
-    return f"https://app.notion.com/p/{slug + '-' if slug else ''}{object_id.replace('-', '')}"
-
-
 @dataclass(eq=False)
 class Database:
     """A container of data sources."""
 
-    workspace: Workspace = field(repr=False)
+    workspace: Host = field(repr=False)
     id: str
     title: str
     parent: Any
@@ -185,7 +197,7 @@ class Database:
 class DataSource:
     """A table: properties by name and rows in the order of creation."""
 
-    workspace: Workspace = field(repr=False)
+    workspace: Host = field(repr=False)
     id: str
     name: str
     database: Database = field(repr=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.objects import Page, User
+from notion_pipeline.sandbox.model.users import User
 
 Item = dict[str, Any]
 
@@ -20,6 +19,17 @@ _PLAIN = {
 }
 
 
+class Mentioned(Protocol):
+    """A page, as far as its mention shows it."""
+
+    id: str
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
 def text(content: str, *, link: str | None = None, **annotations: Any) -> Item:
     """A segment of text; annotations as Notion names them, such as bold=True."""
     return {
@@ -31,7 +41,7 @@ def text(content: str, *, link: str | None = None, **annotations: Any) -> Item:
     }
 
 
-def mention_page(page: Page, plain_text: str | None = None) -> Item:
+def mention_page(page: Mentioned, plain_text: str | None = None) -> Item:
     label = plain_text if plain_text is not None else page.title or "Untitled"
     return _mention({"type": "page", "page": {"id": page.id}}, label, page.url)
 
@@ -74,3 +84,9 @@ def plain_text(value: str | Iterable[Item] | None) -> str:
 def is_reference(item: Item) -> bool:
     """Whether the item counts against the 25 references of a value: a page or a person (section 7)."""
     return item.get("type") == "mention" and item["mention"].get("type") in ("page", "user")
+
+
+def title_of(values: Mapping[str, Any]) -> str:
+    """The plain title among a page's stored values."""
+    value = values.get("title", "")
+    return plain_text(value) if isinstance(value, (str, list)) else ""

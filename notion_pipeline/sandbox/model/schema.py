@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from notion_pipeline.sandbox.model.ids import IdSource, encode_property_id
+from notion_pipeline.sandbox.model.ids import IdSource
+from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.options import new_options
 
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.objects import DataSource, Page
-
-COLORS = ("default", "gray", "brown", "orange", "yellow", "green", "blue", "purple", "pink", "red")
 OPTION_TYPES = ("select", "multi_select", "status")
 TYPES = (
     *("title", "rich_text", "number", "select", "multi_select", "status", "date", "people", "files", "checkbox"),
@@ -27,87 +24,12 @@ FUNCTIONS = (
 _GROUPS = (("To-do", "gray"), ("In progress", "blue"), ("Complete", "green"))
 
 
-@dataclass
-class Option:
-    """A choice of a select, multi_select or status property."""
-
-    id: str
-    name: str
-    color: str = "default"
-    description: str | None = None
-    group: int = 0
-
-    def config(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "color": self.color, "description": self.description}
-
-    def value(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "color": self.color}
-
-
-@dataclass(eq=False)
-class Property:
-    """One column.
-
-    Attributes:
-        target: Data source a relation points at.
-        synced: The other side of a two-way relation.
-        relation_id, rolled_id: Ids of a rollup's relation and of the property it looks at.
-        compute: What a formula's result comes from, given the page.
-        extra: Config that is served as it stands, such as a number's format.
-    """
-
-    id: str
-    name: str
-    type: str
-    description: str | None = None
-    options: list[Option] = field(default_factory=list)
-    groups: list[tuple[str, str, str]] = field(default_factory=list)
-    target: DataSource | None = field(default=None, repr=False)
-    synced: Property | None = field(default=None, repr=False)
-    relation_id: str = ""
-    rolled_id: str = ""
-    function: str = ""
-    expression: str = ""
-    compute: Callable[[Page], Any] | None = None
-    result_type: str = "string"
-    prefix: str | None = None
-    next_number: int = 1
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def encoded_id(self) -> str:
-        return encode_property_id(self.id)
-
-    def option_named(self, name: str) -> Option | None:
-        return next((option for option in self.options if option.name == name), None)
-
-    def option_by_id(self, option_id: str) -> Option | None:
-        return next((option for option in self.options if option.id == option_id), None)
-
-
 def normalized(spec: Any) -> dict[str, Any]:
     """The short form as a dict with `type`."""
     entry = {"type": spec} if isinstance(spec, str) else dict(spec)
     if entry.get("type") not in TYPES and "config" not in entry:
         raise ValueError(f"no such property type: {entry.get('type')!r}")
     return entry
-
-
-def new_options(names: Any, ids: IdSource) -> list[Option]:
-    """Options from names or from dicts with name and perhaps id, color, description, group."""
-    options = []
-    for number, entry in enumerate(names):
-        given = {"name": entry} if isinstance(entry, str) else dict(entry)
-        options.append(
-            Option(
-                given.get("id") or ids.option_id(),
-                given["name"],
-                given.get("color") or COLORS[number % len(COLORS)],
-                given.get("description"),
-                int(given.get("group", 0 if number == 0 else 2 if number == len(names) - 1 else 1)),
-            )
-        )
-    return options
 
 
 def apply_spec(prop: Property, entry: Mapping[str, Any], ids: IdSource) -> None:

@@ -11,7 +11,9 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from notion_pipeline.sandbox.model.clock import milli_stamp
-from notion_pipeline.sandbox.model.schema import OPTION_TYPES, Option, Property
+from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.options import Option
+from notion_pipeline.sandbox.model.schema import OPTION_TYPES
 
 if TYPE_CHECKING:
     from notion_pipeline.sandbox.model.ids import IdSource

@@ -3,7 +3,7 @@
 In: the files of `data/`. Out: a `Workspace` that `sandbox` serves and `demo` reads. It is meant to be looked at, and it
 holds whatever makes reading Notion hard: every property type, names that SQL dislikes, scripts from right to left,
 references beyond 25, rows archived and in the trash, two databases of one title and one of none, and a database that
-is not shared. May import the other rooms of the sandbox.
+is not shared. May import `model` and `edits`.
 """
 
 from __future__ import annotations

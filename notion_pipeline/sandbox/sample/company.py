@@ -19,9 +19,11 @@ from typing import Any, Final
 
 import yaml
 
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
-from notion_pipeline.sandbox.model.objects import DataSource, User
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.richtext import equation, mention_date, mention_page, mention_user, text
+from notion_pipeline.sandbox.model.users import User
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline.sandbox.sample.formulas import FORMULAS
 
 #: Where the story ends when nobody says otherwise.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, Final
 
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED
 from notion_pipeline.sandbox.model.objects import Page
+from notion_pipeline.sandbox.model.values import UNSUPPORTED
 
 
 def _effort_in_days(page: Page, *, today: date) -> float | None:

@@ -32,7 +32,8 @@ from notion_pipeline.sandbox.control.faults import Fault, RateLimit
 from notion_pipeline.sandbox.model.clock import as_instant, milli_stamp
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.edits.workspace import Request, Workspace
+    from notion_pipeline.sandbox.control.requests import Request
+    from notion_pipeline.sandbox.edits.workspace import Workspace
 
 Action = Callable[["Workspace", dict[str, str], Any], Any]
 

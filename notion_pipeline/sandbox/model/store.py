@@ -1,0 +1,151 @@
+"""The stored state of a workspace, with the clock, the ids and the lock that every change to it uses.
+
+Users and connections are added here: nothing can be made or seen without one of each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from notion_pipeline.sandbox.control.switches import Switches
+from notion_pipeline.sandbox.model.clock import Clock
+from notion_pipeline.sandbox.model.ids import IdSource, dashed
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
+from notion_pipeline.sandbox.model.query_sessions import Sessions
+from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.users import User
+
+#: Rows held as JSON at most; some 5 kB each.
+CACHED_ROWS = 30_000
+
+
+class Store:
+    """What a workspace holds. `edits.Workspace` adds the changes to it.
+
+    Attributes:
+        revision: Counts every change.
+        sharing_revision: Counts the changes to what connections see.
+        result_cap: The most rows that one query returns.
+        cached_rows: The most rows held as JSON.
+    """
+
+    def __init__(
+        self, name: str, token: str, now: datetime, switches: Switches, *, clock_runs: bool, seed: int, integration: str
+    ) -> None:
+        self.name = name
+        self.integration_name = integration
+        self.lock = threading.RLock()
+        self.ids = IdSource(seed)
+        self._request_ids = IdSource(-1 - seed)
+        self.clock = Clock(now, runs=clock_runs)
+        self.switches = switches
+        self.result_cap = 10_000
+        self.cached_rows = CACHED_ROWS
+        self.sessions = Sessions()
+        self.revision = 0
+        self.sharing_revision = 0
+        self.id, self.integration_id = self.ids.uuid(), self.ids.uuid()
+        self.users: dict[str, User] = {}
+        self.tokens: dict[str, Token] = {}
+        self.databases: dict[str, Database] = {}
+        self.data_sources: dict[str, DataSource] = {}
+        self.pages: dict[str, Page] = {}
+        self._seq = 0
+        self._cached: deque[Page] = deque()
+        self.token = self.add_token(token)
+        self.owner = self.add_user("Ada Owner", "ada@example.com")
+        self.home = self.add_home(name)
+
+    @contextmanager
+    def changing(self) -> Iterator[datetime]:
+        """Hold requests off while something changes; gives the moment of the change."""
+        with self.lock:
+            yield self.clock.now()
+            self.revision += 1
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def next_signature(self) -> int:
+        """A number for a signed URL; never the same twice."""
+        return self.next_seq() * 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+    def request_id(self) -> str:
+        """An id from a source of its own, so that requests do not change the ids of what is built later."""
+        return self._request_ids.uuid()
+
+    def remember_cached(self, page: Page) -> None:
+        """Keep the rows held as JSON within bounds."""
+        self._cached.append(page)
+        if len(self._cached) > self.cached_rows:
+            self._cached.popleft().cached = None
+
+    # Look-ups
+
+    def find_database(self, entry: Database | str) -> Database:
+        return entry if isinstance(entry, Database) else self.databases[dashed(entry) or entry]
+
+    def find_data_source(self, entry: DataSource | Database | str) -> DataSource:
+        if isinstance(entry, Database):
+            return entry.data_source
+        return entry if isinstance(entry, DataSource) else self.data_sources[dashed(entry) or entry]
+
+    def page(self, page: Page | str) -> Page:
+        return page if isinstance(page, Page) else self.pages[dashed(page) or page]
+
+    # Users and connections
+
+    def add_user(self, name: str, email: str | None = None, kind: str = "person") -> User:
+        with self.changing():
+            user = User(self.ids.uuid(), name, email, kind)
+            self.users[user.id] = user
+            return user
+
+    def rename_user(self, user: User, name: str) -> User:
+        """Rename a user. No page is edited by it, but pages show the new name from now on."""
+        with self.changing():
+            renamed = self.users[user.id] = replace(user, name=name)
+            for source in self.data_sources.values():
+                source.revision += 1
+            return renamed
+
+    def add_token(
+        self,
+        token: str,
+        databases: Iterable[Database | str] | None = None,
+        *,
+        user_information: str = "with_email",
+        read_content: bool = True,
+        owner: User | None = None,
+    ) -> Token:
+        """Add a connection; with `databases` it sees just these, whether shared with others or not."""
+        with self.changing():
+            bot = self.add_user(self.integration_name, kind="bot")
+            granted = None if databases is None else {self.find_database(entry).id for entry in databases}
+            self.tokens[token] = Token(token, bot, granted, user_information, read_content, owner)
+            return self.tokens[token]
+
+    def revoke_token(self, token: str) -> None:
+        with self.changing():
+            self.tokens[token].revoked = True
+
+    def add_home(self, title: str) -> Page:
+        """Add a page outside any data source: it has only a title (notion-api.md section 6)."""
+        with self.changing() as now:
+            page = Page(
+                self.ids.uuid(),
+                None,
+                seq=self.next_seq(),
+                created_time=now,
+                last_edited_time=now,
+                created_by=self.owner.id,
+                values={"title": title},
+            )
+            self.pages[page.id] = page
+            return page

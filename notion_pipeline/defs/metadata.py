@@ -106,6 +106,8 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Loa
         found["child_data_sources"] = children
     if disagreeing := sum(extract.counts.values_disagreeing for extract, _ in landed):
         found["values_disagreeing"] = disagreeing
+    if refused_values := sum(extract.counts.values_refused for extract, _ in landed):
+        found["values_refused"] = refused_values
     return found
 
 

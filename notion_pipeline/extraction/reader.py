@@ -35,6 +35,7 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.rows.batch import RowSchema, to_batch
+from notion_pipeline.rows.properties import Property
 
 CURSOR_RESTARTS = 3
 #: Of a data source, in all: four times as many as Notion lets a database have (notion-api.md section 5).
@@ -56,6 +57,7 @@ class ReadCounts:
     """What a read has cost and met so far; kept in the stage, so it covers all attempts.
 
     Attributes:
+        values_refused: Values that Notion refused to give whole; their rows have the part that was shown.
         archived_refused: Why Notion does not give the archived rows, where it did not say that there are none.
     """
 
@@ -65,6 +67,7 @@ class ReadCounts:
     child_data_sources: int = 0
     vanished_rows: int = 0
     values_disagreeing: int = 0
+    values_refused: int = 0
     archived_refused: str = ""
 
 
@@ -182,6 +185,7 @@ class Extraction:
         self._saving = asyncio.Lock()
         self._changes = self._saved = 0
         self._archived_came = False
+        self._told_refused: set[str] = set()
         self.counts = ReadCounts(**stage.manifest.counts)
         self._counts_before = ReadCounts(**stage.manifest.counts)
 
@@ -346,7 +350,8 @@ class Extraction:
         pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
         for page in pages:
             notion_id(page.get("id"), "A row")
-        kept, disagreements = await complete_references(self._client, pages, self._plan.schema.properties)
+        completed = await complete_references(self._client, pages, self._plan.schema.properties)
+        kept = completed.pages
         if len(kept) < len(pages):
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
             await self._client.data_source(self._plan.data_source_id)
@@ -364,10 +369,22 @@ class Extraction:
         self._progress.children.update(str(child.get("id")) for child in children)
         self.counts.child_data_sources = len(self._progress.children)
         self.counts.vanished_rows += len(pages) - len(kept)
-        self.counts.values_disagreeing += disagreements
+        self.counts.values_disagreeing += completed.disagreements
+        self._note_refused(completed.refused)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
+
+    def _note_refused(self, refused: Sequence[tuple[Property, NotionRequestError]]) -> None:
+        """Counts the values that Notion refused to give whole, and logs the first of each property."""
+        self.counts.values_refused += len(refused)
+        for prop, error in refused:
+            if prop.id not in self._told_refused:
+                self._told_refused.add(prop.id)
+                self._log(
+                    f'Notion does not give all of property "{prop.name}" in some rows ({error.message}); these rows '
+                    "are loaded with the part of it that a query shows, and asked for again when they are read again."
+                )
 
     def _write(self, pages: list[dict[str, Any]]) -> StagedFile:
         return self._stage.write(to_batch(pages, self._plan.schema))

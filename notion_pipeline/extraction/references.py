@@ -3,6 +3,9 @@
 notion-api.md section 7: a relation says so by `has_more`, people and mentions only by their number, a rollup by its
 length or by the relation it runs over, a formula by nothing but the relations in its expression. What is `unsupported`
 is final, and asking again does not help.
+
+Where Notion refuses one value for good, the page keeps the part that it showed. The raw value then says
+`"has_more": true`, from which the catalog counts the rows, and the next read of the page asks again.
 """
 
 from __future__ import annotations
@@ -10,18 +13,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from notion_pipeline.errors import InvalidCursorError, NotionNotFoundError, RetryableNotionError
+from notion_pipeline.errors import (
+    InvalidCursorError,
+    NotionNotFoundError,
+    NotionRequestError,
+    RetryableNotionError,
+)
 from notion_pipeline.extraction.formula_inputs import Inputs, excluded_inputs
 from notion_pipeline.extraction.reference_merge import merged_list, merged_rollup
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing
+from notion_pipeline.notion.responses import BLOCKED
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3
 #: 100 items each. Notion holds 10,000 references at most (section 5); nothing is said of texts.
 MOST_ITEM_PAGES = 2_000
+#: Statuses under which Notion refuses one value of a page, and not the connection.
+_REFUSES_ONE_VALUE = (400, 403, 404)
 
 
 class Completed(NamedTuple):
@@ -29,10 +40,16 @@ class Completed(NamedTuple):
 
     Attributes:
         disagreements: Values of which the items lacked something that the page showed.
+        refused: Property and reason of each value that Notion refuses to give whole.
     """
 
     pages: list[dict[str, Any]]
     disagreements: int
+    refused: list[tuple[Property, NotionRequestError]]
+
+
+class _PageGone(Exception):  # noqa: N818  (no error: such a page is left out)
+    """The page whose value was asked for is not there any more."""
 
 
 async def complete_references(
@@ -44,7 +61,9 @@ async def complete_references(
     done = await all_or_first_error(_complete_page(client, page) for page in cut.values())
     gone = {place for place, disagreements in zip(cut, done, strict=True) if disagreements is None}
     return Completed(
-        [page for place, page in enumerate(pages) if place not in gone], sum(number or 0 for number in done)
+        [page for place, page in enumerate(pages) if place not in gone],
+        sum(number or 0 for number in done),
+        [refusal for place, page in cut.items() if place not in gone for refusal in page.refused],
     )
 
 
@@ -54,9 +73,7 @@ async def _complete_page(client: NotionClient, page: _Page) -> int | None:
         # Only their items tell whether relations without the flag are cut, and what is computed over them with them.
         first = await all_or_first_error(_complete(client, page, prop) for prop in page.doubtful)
         then = await all_or_first_error(_complete(client, page, prop) for prop in page.cut())
-    except NotionNotFoundError:
-        if await _is_there(client, page.id):
-            raise  # the property is what is gone: the schema changed during the read
+    except _PageGone:
         return None
     return sum(first) + sum(then)
 
@@ -92,10 +109,12 @@ class _Page:
     Attributes:
         doubtful: Relations that may be cut and do not say.
         cut_relations: Ids of those that are, of excluded ones too: rollups and formulas run over them.
+        refused: Property and reason of each value that Notion refused to give whole.
     """
 
     def __init__(self, page: dict[str, Any], properties: Sequence[Property]) -> None:
         self.id = page["id"]
+        self.refused: list[tuple[Property, NotionRequestError]] = []
         self._all = properties
         values = page.get("properties")
         self._properties: dict[str, Any] = values if isinstance(values, dict) else {}
@@ -179,7 +198,19 @@ def _is_computed(value: dict[str, Any], kind: str) -> bool:
 async def _complete(client: NotionClient, page: _Page, prop: Property) -> bool:
     """Puts the whole value in place of the one shown; whether the items lacked something of that."""
     value = page.value(prop)
-    items, last = await _read_items(client, page.id, prop)
+    try:
+        items, last = await _read_items(client, page.id, prop)
+    except NotionRequestError as error:
+        if error.status not in _REFUSES_ONE_VALUE or error.code == BLOCKED:
+            raise
+        if isinstance(error, NotionNotFoundError) and not await _is_there(client, page.id):
+            raise _PageGone from None
+        # Where the property itself is gone, the schema at the end of the read tells so, and the read starts over.
+        page.refused.append((prop, error))
+        value["has_more"] = True
+        if prop.type == "relation":
+            page.cut_relations.add(prop.id)
+        return False
     shown = value.get(prop.type)
     if prop.type == "formula":
         result = last.get("formula")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.catalog.load.limits import limits_told
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Workspace
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Fault, Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.bench import Bench
@@ -108,3 +108,26 @@ def test_it_goes_when_notion_computes_again(workspace: Workspace, bench: Bench, 
     bench.sync("FULL_TABLE")
     assert [line for line in told(bench) if "projects" in line] == []
     assert "not computed" not in comments(bench, "projects")["total"]
+
+
+@pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])
+def test_value_that_is_given_in_part_is_named_until_it_is_given_whole(
+    workspace: Workspace, bench: Bench, sync_type: str
+) -> None:
+    people = [workspace.add_user(f"Person {number}") for number in range(40)]
+    source = workspace.add_database("Teams", {"Name": "title", "Who / what~": "people"}).data_source
+    bad, _good = [source.add_page({"Name": name, "Who / what~": people}) for name in ("Bad", "Good")]
+    refusal = {"status": 403, "code": "restricted_resource", "message": "Not for you."}
+    workspace.faults.add(Fault("status", match=f"GET /v1/pages/{bad.id}/properties/", times=999, **refusal))
+    bench.sync()
+    bench.sync(sync_type)
+    assert bench.query("SELECT name, len(who_what) FROM notion.teams ORDER BY 1") == [("Bad", 25), ("Good", 40)]
+    assert comments(bench, "teams")["who_what"] == "Who / what~ (people); not given whole by Notion in 1 row"
+    assert told(bench) == ['"Who / what~" of notion.teams is not given whole by Notion in 1 row.']
+    workspace.faults.clear()
+    if sync_type == "INCREMENTAL":
+        workspace.edit_page(bad, {"Name": "Mended"})
+    bench.sync(sync_type)
+    assert bench.query("SELECT DISTINCT len(who_what) FROM notion.teams") == [(40,)]
+    assert comments(bench, "teams")["who_what"] == "Who / what~ (people)"
+    assert told(bench) == []

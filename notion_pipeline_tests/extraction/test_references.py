@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from notion_pipeline.errors import NotionRequestError, RetryableNotionError
+from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.reader import Read, Reader
@@ -225,9 +227,67 @@ def test_item_cursors_that_lead_nowhere_end_the_read(workspace: Workspace, reade
 
 def test_property_removed_meanwhile_is_no_reason_to_drop_the_row(workspace: Workspace, reader: Reader) -> None:
     """Its item answers 404 as that of a row that is gone does; only the row's own GET tells the two apart."""
-    projects, _row, _related = linked(workspace)
+    projects, row, _related = linked(workspace)
     workspace.faults.add(Fault("call", match=ITEMS, callable=lambda: projects.remove_property("Tasks")))
-    with pytest.raises(NotionRequestError):
+    read = reader.read(projects)
+    assert row.id in read.pages
+    assert (read.counts.vanished_rows, read.counts.values_refused) == (0, 1)
+
+
+REFUSALS: dict[str, dict[str, Any]] = {
+    "400": {"status": 400, "code": "validation_error", "message": "Not this one."},
+    "403": {"status": 403, "code": "restricted_resource", "message": "Not for you."},
+    "404": {"status": 404, "code": "object_not_found", "message": "Could not find it."},
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("kind", ["relation", "people", "rollup", "formula"])
+def test_value_that_is_refused_keeps_what_the_page_showed(
+    workspace: Workspace, reader: Reader, kind: str, refusal: str
+) -> None:
+    projects, row, related = linked(workspace, Total=("Points", "sum"))
+    people = [workspace.add_user(f"Colleague {number}") for number in range(40)]
+    projects.add_property("Who", "people")
+    expression = {"type": "formula", "expression": 'prop("Tasks").length()', "compute": lambda page: len(page["Tasks"])}
+    projects.add_property("Size", expression)
+    workspace.edit_page(row, {"Who": people})
+    other = projects.add_page({"Name": "Boat", "Tasks": related, "Who": people})
+    bad = next(prop for prop in projects.properties.values() if prop.type == kind)
+    cell = f"GET /v1/pages/{row.id}/properties/{re.escape(quote(bad.id, safe=''))}"
+    workspace.faults.add(Fault("status", match=cell, times=999, **REFUSALS[refusal]))
+    read = read_later(workspace, reader, projects)
+    assert read.pages.keys() == {row.id, other.id}
+    assert read.pages[row.id]["properties"][bad.name]["has_more"] is True
+    assert not any(found.get("has_more") for found in read.pages[other.id]["properties"].values())
+    whole = {"relation": len(related), "people": len(people)}
+    for name, count in (("Tasks", "relation"), ("Who", "people")):
+        assert len(value(read, other, name)) == whole[count]
+        assert len(value(read, row, name)) == (25 if kind == count else whole[count])
+    assert read.counts.values_refused == 1
+    (line,) = [line for line in reader.lines if "does not give all of property" in line]
+    assert bad.name in line
+    assert REFUSALS[refusal]["message"] in line
+    workspace.faults.clear()
+    reader.directory = reader.directory / "second"
+    read = read_later(workspace, reader, projects)
+    assert (read.counts.values_refused, len(value(read, row, "Tasks"))) == (0, len(related))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 401, "code": "unauthorized", "message": "API token is invalid."},
+        {"status": 500},
+        {"status": 403, "code": "public_api_request_blocked", "message": "Stop."},
+    ],
+)
+def test_refusal_that_is_not_about_one_value_ends_the_read(
+    workspace: Workspace, reader: Reader, refusal: dict[str, Any]
+) -> None:
+    projects, _row, _related = linked(workspace)
+    workspace.faults.add(Fault("status", match=ITEMS, times=999, **refusal))
+    with pytest.raises(NotionError):
         reader.read(projects)
 
 
@@ -236,7 +296,7 @@ def test_failed_item_ends_the_requests_beside_it(workspace: Workspace, reader: R
     source = workspace.add_database("Teams", {"Name": "title", "Who": "people"}).data_source
     for _ in range(60):
         source.add_page({"Who": people})
-    workspace.faults.add(Fault("status", match=ITEMS, status=400, code="invalid_request", message="No."))
-    with pytest.raises(NotionRequestError):
+    workspace.faults.add(Fault("status", match=ITEMS, status=401, code="unauthorized", message="No."))
+    with pytest.raises(AuthorizationError):
         reader.read(source)
     assert sum("/properties/" in request.path for request in workspace.requests) <= 16

@@ -323,11 +323,15 @@ class Matrix:
         made.workspace.faults.clear()
         self.tally.faults[name] += fault.fired
         where = f"{self.label} {name} at {at}"
-        if fault.fired:
+        # A refusal of one value is counted, and ends nothing: the row is asked for again when it is read again.
+        in_part = any("does not give all of property" in line for line in outcome.log)
+        if in_part:
+            self._expect(outcome.success, f"{where}: {outcome.reasons}")
+        elif fault.fired:
             self._judge(where, kind, outcome, before)
         kind.heal(made)
         if kind.error is not None:
-            self._follow_up(where, full=kind.full_afterwards)
+            self._follow_up(where, full=kind.full_afterwards or in_part)
         return bool(fault.fired)
 
     def every_request(self, shift: int, requests: int) -> None:

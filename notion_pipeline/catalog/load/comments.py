@@ -57,7 +57,7 @@ def _column_comment(plan: PlannedColumn, extract: Extract, limits: Limits) -> st
         parts.append(plan.prop.description)
     if plan.property_type in COMPUTED:
         parts.append("refreshed by full sync")
-        parts += limits.told(plan.property_id)
+    parts += limits.told(plan.property_id)
     if plan.property_id in extract.hidden_relations:
         parts.append("its target is not shared with the connection, so Notion shows it as empty")
     if plan.property_id in extract.unclear_relations:

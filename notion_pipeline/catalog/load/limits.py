@@ -1,4 +1,4 @@
-"""What of a data source Notion does not compute, or may compute over a part of the related pages only.
+"""Values of a data source that Notion does not compute, computes over a part of the related pages, or gives in part.
 
 Neither can be had by asking again; so it is counted and named, in the comments of the columns and by `check`.
 """
@@ -28,10 +28,12 @@ class Limits:
         not_computed: Rows of which Notion gave no result, by property id, where there are any.
         in_layers: Ids of properties that are computed over formulas and rollups of other pages, of which Notion may
             have looked at 25 references each.
+        in_part: Rows of which Notion refused to give the whole value, by property id, where there are any.
     """
 
     not_computed: dict[str, int] = field(default_factory=dict)
     in_layers: tuple[str, ...] = ()
+    in_part: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> str:
         return orjson.dumps(asdict(self)).decode()
@@ -41,13 +43,15 @@ class Limits:
         if not raw:
             return None
         found = orjson.loads(raw)
-        return cls(found["not_computed"], tuple(found["in_layers"]))
+        return cls(found["not_computed"], tuple(found["in_layers"]), found.get("in_part", {}))
 
     def told(self, property_id: str) -> list[str]:
         """What is to be known of a column, in words."""
         lines = []
         if rows := self.not_computed.get(property_id, 0):
             lines.append(f"not computed by Notion in {rows:,} row{'' if rows == 1 else 's'}")
+        if rows := self.in_part.get(property_id, 0):
+            lines.append(f"not given whole by Notion in {rows:,} row{'' if rows == 1 else 's'}")
         if property_id in self.in_layers:
             lines.append("computed over other formulas or rollups, maybe over 25 of their references only")
         return lines
@@ -68,27 +72,42 @@ def limits_of(
         layers = tuple(sorted(_in_layers(connection, extract)))
     else:
         layers = tuple(key for key in before.in_layers if key in present)
-    known = before.not_computed if before is not None else {}
-    if values_not_computed or (known and extract.full):
-        return Limits(_not_computed(connection, table, planned), layers)
-    return Limits({key: rows for key, rows in known.items() if key in present}, layers)
+    known = before or Limits()
+    not_computed = {key: rows for key, rows in known.not_computed.items() if key in present}
+    if values_not_computed or (known.not_computed and extract.full):
+        computed = [plan for plan in planned if plan.property_id in present]
+        conditions = {plan.property_id: f"{quote(plan.column)} IS NULL AND {_gave_up(plan)}" for plan in computed}
+        not_computed = _rows_where(connection, table, conditions)
+    in_part = {}
+    if known.in_part or extract.counts.values_refused:
+        current = [plan for plan in planned if plan.prop is not None]
+        in_part = _rows_where(connection, table, {plan.property_id: _is_in_part(plan) for plan in current})
+    return Limits(not_computed, layers, in_part)
 
 
-def _not_computed(
-    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], planned: Sequence[PlannedColumn]
+def _rows_where(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], conditions: Mapping[str, str]
 ) -> dict[str, int]:
-    computed = [plan for plan in planned if plan.prop is not None and plan.property_type in COMPUTED]
-    counts = ", ".join(f"count(*) FILTER ({quote(plan.column)} IS NULL AND {_gave_up(plan)})" for plan in computed)
-    if not counts:
+    """How many rows meet each condition, without those that no row meets."""
+    if not conditions:
         return {}
+    counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions.values())
     row = connection.execute(f"SELECT {counts} FROM {quote(*table)}").fetchall()[0]
-    return {plan.property_id: rows for plan, rows in zip(computed, row, strict=True) if rows}
+    return {key: rows for key, rows in zip(conditions, row, strict=True) if rows}
 
 
 def _gave_up(plan: PlannedColumn) -> str:
+    return f"{_raw(plan, plan.property_type, 'type')} IN ('unsupported', 'incomplete')"
+
+
+def _is_in_part(plan: PlannedColumn) -> str:
+    return f"{_raw(plan, 'has_more')} = 'true'"
+
+
+def _raw(plan: PlannedColumn, *path: str) -> str:
+    """SQL of something in the raw value of a property, as text."""
     name = plan.property_name.replace("~", "~0").replace("/", "~1")
-    kind = f"json_extract_string(properties, {text(f'/{name}/{plan.property_type}/type')})"
-    return f"{kind} IN ('unsupported', 'incomplete')"
+    return f"json_extract_string(properties, {text('/'.join(['', name, *path]))})"
 
 
 def _in_layers(connection: duckdb.DuckDBPyConnection, extract: Extract) -> set[str]:

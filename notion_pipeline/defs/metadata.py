@@ -104,6 +104,8 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Loa
         found["archived_rows_refused"] = refused
     if children := sum(extract.counts.child_data_sources for extract, _ in landed):
         found["child_data_sources"] = children
+    if others := sum(extract.counts.other_objects for extract, _ in landed):
+        found["other_objects"] = others
     if disagreeing := sum(extract.counts.values_disagreeing for extract, _ in landed):
         found["values_disagreeing"] = disagreeing
     if refused_values := sum(extract.counts.values_refused for extract, _ in landed):

@@ -15,6 +15,7 @@ from typing import Any
 
 from notion_pipeline.extraction.windows import Leaf, Window, iso
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.responses import objects_of
 from notion_pipeline.rows.properties import Property, property_value
 
 #: Below Notion's 10,000, so that a part of a gapless range is never capped.
@@ -42,7 +43,7 @@ class _Asking:
         if self.archived:
             wanted["is_archived"] = True
         answer = await self.client.query(self.data_source_id, wanted)
-        return [row for row in answer.body.get("results") or [] if isinstance(row, dict)]
+        return objects_of(answer.body, f"data source {self.data_source_id}")
 
 
 async def split_minute(

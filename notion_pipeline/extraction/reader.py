@@ -34,6 +34,7 @@ from notion_pipeline.extraction.workers import SpareWorkers, WorkerPool
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
+from notion_pipeline.outside import shown_line
 from notion_pipeline.rows.batch import RowSchema, to_batch
 from notion_pipeline.rows.properties import Property
 
@@ -42,6 +43,7 @@ CURSOR_RESTARTS = 3
 MOST_ROWS = 1_000_000
 
 CHILDREN_OF_A_WIKI = ("data_source", "database")
+ROW = "page"
 
 LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"
 #: Of the last two neither needs the other: each row is taken as of some moment after all live rows were read.
@@ -57,6 +59,7 @@ class ReadCounts:
     """What a read has cost and met so far; kept in the stage, so it covers all attempts.
 
     Attributes:
+        other_objects: What the data source lists beside rows and the children of a wiki.
         values_refused: Values that Notion refused to give whole; their rows have the part that was shown.
         archived_refused: Why Notion does not give the archived rows, where it did not say that there are none.
     """
@@ -65,6 +68,7 @@ class ReadCounts:
     api_retries: int = 0
     seconds_rate_limited: float = 0.0
     child_data_sources: int = 0
+    other_objects: int = 0
     vanished_rows: int = 0
     values_disagreeing: int = 0
     values_refused: int = 0
@@ -122,9 +126,11 @@ class _CatchUp:
 
 @dataclass
 class _Progress:
-    """Where the read stands, and the children of a wiki met so far: windows overlap, so they come more than once.
+    """Where the read stands, and what came beside rows so far: windows overlap, so each may come more than once.
 
     Attributes:
+        children: Ids of the children of a wiki.
+        others: Ids of objects of any other type.
         step: Past the last of the plan's steps each is one more catch-up.
         windows: Of the step that an earlier run was in, by phase; None where the step begins.
         attempt: How many processes have worked on the read, this one included.
@@ -134,6 +140,7 @@ class _Progress:
     windows: dict[str, list[Window]] | None = None
     wasted: float = 0.0
     children: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
     attempt: int = 1
     catch_up: _CatchUp | None = None
 
@@ -149,6 +156,7 @@ class _Progress:
             windows,
             raw["wasted"],
             set(raw["children"]),
+            set(raw.get("others", ())),
             raw.get("attempt", 1) + 1,
             _CatchUp.from_json(raw["catch_up"]) if raw.get("catch_up") else None,
         )
@@ -186,6 +194,7 @@ class Extraction:
         self._changes = self._saved = 0
         self._archived_came = False
         self._told_refused: set[str] = set()
+        self._told_types: set[str] = set()
         self.counts = ReadCounts(**stage.manifest.counts)
         self._counts_before = ReadCounts(**stage.manifest.counts)
 
@@ -346,10 +355,9 @@ class Extraction:
 
     async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: QueryPage) -> None:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
-        children = [result for result in answer.results if result.get("object") in CHILDREN_OF_A_WIKI]
-        pages = [result for result in answer.results if result.get("object") not in CHILDREN_OF_A_WIKI]
-        for page in pages:
-            notion_id(page.get("id"), "A row")
+        for result in answer.results:
+            notion_id(result.get("id"), "A row")
+        pages = [result for result in answer.results if result["object"] == ROW]
         completed = await complete_references(self._client, pages, self._plan.schema.properties)
         kept = completed.pages
         if len(kept) < len(pages):
@@ -366,14 +374,25 @@ class Extraction:
                 hint=WHO_ANSWERS,
                 source=self._client.source,
             )
-        self._progress.children.update(str(child.get("id")) for child in children)
-        self.counts.child_data_sources = len(self._progress.children)
+        self._note_others([result for result in answer.results if result["object"] != ROW])
         self.counts.vanished_rows += len(pages) - len(kept)
         self.counts.values_disagreeing += completed.disagreements
         self._note_refused(completed.refused)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
+
+    def _note_others(self, found: Sequence[dict[str, Any]]) -> None:
+        """Counts what is listed among the rows and is none, and logs the first of each type."""
+        for result in found:
+            kind = str(result["object"])
+            known = self._progress.children if kind in CHILDREN_OF_A_WIKI else self._progress.others
+            known.add(result["id"])
+            if kind not in self._told_types:
+                self._told_types.add(kind)
+                self._log(f'Among the rows are objects of the type "{shown_line(kind)}": they are counted, not loaded.')
+        self.counts.child_data_sources = len(self._progress.children)
+        self.counts.other_objects = len(self._progress.others)
 
     def _note_refused(self, refused: Sequence[tuple[Property, NotionRequestError]]) -> None:
         """Counts the values that Notion refused to give whole, and logs the first of each property."""
@@ -414,6 +433,7 @@ class Extraction:
             "windows": self._windows.as_json() if self._windows is not None else None,
             "wasted": round(self._windows.wasted, 2) if self._windows is not None else 0.0,
             "children": sorted(self._progress.children),
+            "others": sorted(self._progress.others),
             "attempt": self._progress.attempt,
             "catch_up": self._progress.catch_up.as_json() if self._progress.catch_up else None,
         }

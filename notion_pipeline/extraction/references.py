@@ -24,15 +24,15 @@ from notion_pipeline.extraction.reference_merge import merged_list, merged_rollu
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing
-from notion_pipeline.notion.responses import BLOCKED
+from notion_pipeline.notion.responses import BLOCKED, no_object, objects_of
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25
 _CURSOR_RESTARTS = 3
 #: 100 items each. Notion holds 10,000 references at most (section 5); nothing is said of texts.
 MOST_ITEM_PAGES = 2_000
-#: Statuses under which Notion refuses one value of a page, and not the connection.
-_REFUSES_ONE_VALUE = (400, 403, 404)
+#: Statuses under which Notion refuses one value of a page, and not the connection; 200 with an answer of no use.
+_REFUSES_ONE_VALUE = (200, 400, 403, 404)
 
 
 class Completed(NamedTuple):
@@ -247,7 +247,9 @@ async def _read_items(
                 break
             if body.get("object") != "list":
                 return [body], body
-            found = [item for item in body.get("results") or [] if isinstance(item, dict)]
+            found = objects_of(body, f'property "{prop.name}" of page {page_id}')
+            if prop.type not in COMPUTED:  # their items are of other types
+                _require_values(found, prop, page_id)
             items.extend(found)
             listing.page_of(len(found), has_more=bool(body.get("has_more")))
             if not body.get("has_more"):
@@ -260,3 +262,14 @@ async def _read_items(
         f'Notion did not give all of property "{prop.name}" of page {page_id}: its page cursors lead nowhere.',
         hint="Sync again later.",
     )
+
+
+def _require_values(items: Sequence[dict[str, Any]], prop: Property, page_id: str) -> None:
+    """Makes sure that each item holds a value of the property's type: another would be left out in silence.
+
+    Raises:
+        NotionRequestError: One does not.
+    """
+    for item in items:
+        if prop.type not in item:
+            raise no_object(item, f'property "{prop.name}" of page {page_id}')

@@ -13,6 +13,7 @@ from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.extraction.windows import OLDEST_FIRST, Leaf, Window
 from notion_pipeline.notion.client import NOTION_PAGE_SIZE, NotionClient
 from notion_pipeline.notion.pagination import Listing
+from notion_pipeline.notion.responses import objects_of
 
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
 NOTION_RESULT_CAP = 10_000
@@ -91,11 +92,12 @@ class WindowQuery:
 
         Raises:
             InvalidCursorError: The query has to be asked again from where its window is now.
-            NotionError: Notion refused, or failed for longer than is tried, or gives pages without end.
+            NotionError: Notion refused, or failed for longer than is tried, or gives pages without end, or something
+                that is no object.
         """
         raw = await self.ask()
         self._pending = None
-        results = [result for result in raw.get("results") or [] if isinstance(result, dict)]
+        results = objects_of(raw, f"data source {self._data_source_id}")
         self._rows += len(results)
         status = raw.get("request_status")
         self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"

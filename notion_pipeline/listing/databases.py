@@ -31,7 +31,7 @@ from notion_pipeline.errors import (
     error_context,
     located,
 )
-from notion_pipeline.listing.search import Search, database_of, search_data_sources
+from notion_pipeline.listing.search import Search, database_of, plain_title, search_data_sources
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion_ids import normalise_id, notion_id
@@ -127,7 +127,7 @@ class Listing:
         retired: Known databases that Notion says are gone, in trash or not shared any more.
         gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
         failures: Databases that are to be listed and could not be.
-        search_error: Why search did not come to its end; what it gave before is listed.
+        search_error: Why what search gave is not whole; what it gave is listed.
     """
 
     databases: tuple[ListedDatabase, ...]
@@ -137,16 +137,6 @@ class Listing:
     gone: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[ListingFailure, ...] = ()
     search_error: NotionError | None = None
-
-
-def plain_title(raw: dict[str, Any]) -> str:
-    """The title's plain text; empty where untitled."""
-    parts = raw.get("title")
-    return "".join(
-        str(part.get("plain_text") or "")
-        for part in (parts if isinstance(parts, list) else [])
-        if isinstance(part, dict)
-    )
 
 
 async def list_databases(
@@ -170,7 +160,7 @@ async def list_databases(
             search fails.
     """
     search = await search_data_sources(client, log)
-    members = _by_database(search, log)
+    members = _by_database(search)
     ways: dict[str, set[str]] = {}
     owners = {member_id: database_id for database_id, found in members.items() for member_id in found}
     owners |= {member_id: before.id for before in known.values() for member_id, _ in before.data_sources}
@@ -300,9 +290,11 @@ def _label(database_id: str, title: str) -> str:
 
 def _incomplete(error: NotionError) -> NotionError:
     """What an incomplete search means for a sync."""
+    is_odd = isinstance(error, NotionRequestError) and error.status == 200
+    what = "gave results that cannot be read" if is_odd else "did not come to its end"
     return NotionError(
-        "Notion's search did not come to its end, so databases that were shared lately may be missing from the "
-        f"listing; nothing is retired, and what was known or named is synced all the same. {error.message}",
+        f"Notion's search {what}, so databases that were shared lately may be missing from the listing; nothing is "
+        f"retired, and what was known or named is synced all the same. {error.message}",
         hint=error.hint,
         status=error.status,
         code=error.code,
@@ -311,19 +303,12 @@ def _incomplete(error: NotionError) -> NotionError:
     )
 
 
-def _by_database(search: Search, log: Callable[[str], None]) -> dict[str, dict[str, dict[str, Any]]]:
+def _by_database(search: Search) -> dict[str, dict[str, dict[str, Any]]]:
     """The data sources that search found, by database id and their own."""
-    members: dict[str, dict[str, dict[str, Any]]] = {}
+    members: dict[str, dict[str, dict[str, Any]]] = {database_id: {} for database_id in search.databases}
     for member_id, raw in search.data_sources.items():
         if (database_id := database_of(raw)) is not None:
-            members.setdefault(database_id, {})[member_id] = raw
-        else:
-            log(f'Data source "{plain_title(raw)}" ({raw.get("id")}) names no database it belongs to; it is left out.')
-    for raw in search.refused:
-        database_id = database_of(raw)
-        log(f'Search gives data source "{plain_title(raw)}" the id {raw.get("id")!r}, which is none of Notion\'s.')
-        if database_id is not None:
-            members.setdefault(database_id, {})
+            members[database_id][member_id] = raw
     return members
 
 

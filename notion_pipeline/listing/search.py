@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError, RetryableNotionError
+from notion_pipeline.errors import (
+    AuthorizationError,
+    InvalidCursorError,
+    NotionError,
+    NotionRequestError,
+    RetryableNotionError,
+)
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import Listing as Pages
+from notion_pipeline.notion.responses import is_object, quoted_result
 from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.outside import shown_line
 
 SEARCH_RESTARTS = 3
 #: At 100 a page far more data sources than anybody has, also where pages are short.
@@ -21,13 +30,20 @@ class Search:
     """What search gave.
 
     Attributes:
-        refused: Data sources whose id is none: their database, asked for by id, has to tell.
-        error: Why it did not come to its end.
+        databases: Ids of the databases that were named, those of data sources whose own id is none among them.
+        odd: What it gave that is no data source, or one without an id of its own or of its database: the same each time
+            that search gives it.
+        elsewhere: Data sources that stand in something else than a database, as Notion's synced ones may.
+        others: How many results there were of each other type.
+        error: Why it is not whole.
         is_capped: Notion said itself that it does not give everything.
     """
 
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refused: list[dict[str, Any]] = field(default_factory=list)
+    databases: dict[str, None] = field(default_factory=dict)
+    odd: dict[str, None] = field(default_factory=dict)
+    elsewhere: dict[str, None] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
     error: NotionError | None = None
     is_capped: bool = False
 
@@ -48,6 +64,19 @@ async def search_data_sources(client: NotionClient, log: Callable[[str], None]) 
         if error.status is None and client.stats.earliest is None:
             raise  # nobody answers, so neither would anything that is asked next
         search.error = error
+    for found in search.elsewhere:
+        log(f"{found} names no database it belongs to; it is left out.")
+    for kind, number in search.others.items():
+        log(f'Search gave {number:,} objects of the type "{shown_line(kind)}", which was not asked for; left out.')
+    if search.odd and search.error is None:
+        first, others = next(iter(search.odd)), len(search.odd) - 1
+        more = f" and {others:,} more" if others else ""
+        search.error = NotionRequestError(
+            f"Among its results is what is no data source of Notion's: {first}{more}.",
+            hint="Check that NOTION_API_URL, and whatever stands between, is Notion's; then sync again.",
+            status=200,
+            source=client.source,
+        )
     return search
 
 
@@ -82,13 +111,7 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: Searc
         ids = (str(raw.get("id")) for raw in results if isinstance(raw, dict))
         pages.page(ids, has_more=bool(answer.body.get("has_more")))
         for raw in results:
-            # Trashed data sources may be listed unasked (notion-api.md section 8).
-            if not isinstance(raw, dict) or raw.get("object") != "data_source" or raw.get("in_trash"):
-                continue
-            if (member_id := normalise_id(str(raw.get("id")))) is not None:
-                search.data_sources[member_id] = raw
-            elif raw not in search.refused:
-                search.refused.append(raw)
+            _note(search, raw)
         status = answer.body.get("request_status")
         if isinstance(status, dict) and status.get("type") == "incomplete":
             search.is_capped = True
@@ -102,6 +125,44 @@ async def _search_once(client: NotionClient, body: dict[str, Any], search: Searc
         if not isinstance(cursor, str) or not cursor or cursor in seen:
             raise InvalidCursorError("The next page's cursor is missing or repeats.", status=200)
         seen.add(cursor)
+
+
+def _note(search: Search, raw: Any) -> None:
+    """Keeps a result of the search."""
+    if not is_object(raw):
+        search.odd[quoted_result(raw)] = None
+        return
+    if raw["object"] != "data_source":
+        search.others[raw["object"]] += 1
+        return
+    if raw.get("in_trash"):  # may be listed unasked (notion-api.md section 8)
+        return
+    database_id, member_id = database_of(raw), normalise_id(str(raw.get("id")))
+    if database_id is not None:
+        search.databases[database_id] = None
+    if member_id is None:
+        search.odd[f'data source "{plain_title(raw)}" with the id {quoted_result(raw.get("id"))}'] = None
+    elif database_id is None and _stands_elsewhere(raw.get("parent")):
+        search.elsewhere[f'Data source "{plain_title(raw)}" ({member_id})'] = None
+    elif database_id is None:
+        parent = quoted_result(raw.get("parent"))
+        search.odd[f'data source "{plain_title(raw)}" ({member_id}) in the parent {parent}'] = None
+    else:
+        search.data_sources[member_id] = raw
+
+
+def _stands_elsewhere(parent: Any) -> bool:
+    return isinstance(parent, dict) and isinstance(parent.get("type"), str) and "database_id" not in parent
+
+
+def plain_title(raw: dict[str, Any]) -> str:
+    """The plain text of the title of a database or data source; empty where untitled."""
+    parts = raw.get("title")
+    return "".join(
+        str(part.get("plain_text") or "")
+        for part in (parts if isinstance(parts, list) else [])
+        if isinstance(part, dict)
+    )
 
 
 def database_of(data_source: dict[str, Any]) -> str | None:

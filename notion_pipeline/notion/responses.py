@@ -124,6 +124,41 @@ def parse_response(response: httpx.Response, subject: str, *, is_list: bool = Fa
     return Answer(body, read_time(response.headers.get("date")), texts_replaced)
 
 
+def objects_of(body: Mapping[str, Any], subject: str) -> list[dict[str, Any]]:
+    """The results of a list, each an object of Notion's: one that is left out in silence would be lost.
+
+    Args:
+        subject: What was asked for, in the words of a message.
+
+    Raises:
+        NotionRequestError: One is no object.
+    """
+    results: list[Any] = body.get("results") or []
+    for result in results:
+        if not is_object(result):
+            raise no_object(result, subject)
+    return results
+
+
+def is_object(found: object) -> bool:
+    """Whether something in an answer is an object of Notion's, of any type."""
+    return isinstance(found, dict) and isinstance(found.get("object"), str)
+
+
+def no_object(found: object, subject: str) -> NotionRequestError:
+    """The error about a list that holds something else than objects."""
+    return NotionRequestError(
+        f"The answer about {subject} is not as Notion's are: its results hold {quoted_result(found)}.",
+        hint="Check that NOTION_API_URL, and whatever stands between, is Notion's; then sync again.",
+        status=200,
+    )
+
+
+def quoted_result(found: object) -> str:
+    """Something in the results of a list, as a message shows it."""
+    return one_line(json.dumps(found, ensure_ascii=False, default=str), limit=LONGEST_NAME)
+
+
 def parse_json(content: bytes) -> Any:
     """The JSON value of a body, None where it is no JSON (`null` is no answer either); texts as they are spelt."""
     try:

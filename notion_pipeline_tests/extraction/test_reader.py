@@ -463,3 +463,42 @@ def test_unknown_kinds_are_kept(workspace: Workspace, reader: Reader) -> None:
     workspace.faults.add(Fault("alter", match=QUERY, times=10, callable=oddities))
     read = reader.read(source)
     assert all(row["properties"]["Aura"]["aura"] == {"hue": "teal"} for row in read.rows)
+
+
+NO_ROWS: dict[str, tuple[Any, str]] = {
+    "null": (None, "null"),
+    "text": ("row", '"row"'),
+    "number": (7, "7"),
+    "list": ([], "[]"),
+    "empty": ({}, "{}"),
+    "object is null": ({"object": None, "id": "00000000-0000-4000-8000-0000000000d1"}, '"object": null'),
+    "row without an id": ({"object": "page"}, "A row has the id None"),
+    "child without an id": ({"object": "data_source", "id": "x"}, "A row has the id 'x'"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_ROWS)
+def test_result_that_is_no_row_fails_the_read_and_is_named(workspace: Workspace, reader: Reader, kind: str) -> None:
+    source = workspace.add_database("Tasks", {"Name": "title"}).data_source
+    source.add_page({"Name": "One"})
+    found, quoted = NO_ROWS[kind]
+    fault = Fault("alter", match="/query", times=9, callable=lambda body: body["results"].append(found))
+    workspace.faults.add(fault)
+    with pytest.raises(NotionError) as caught:
+        reader.read(source)
+    assert quoted in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["data_source", "block"])
+def test_result_of_another_type_is_counted_and_logged(workspace: Workspace, reader: Reader, kind: str) -> None:
+    source = workspace.add_database("Tasks", {"Name": "title"}).data_source
+    page = source.add_page({"Name": "One"})
+    other = {"object": kind, "id": "00000000-0000-4000-8000-0000000000d1"}
+    fault = Fault("alter", match="/query", times=9, callable=lambda body: body["results"].append(other))
+    workspace.faults.add(fault)
+    read = reader.read(source)
+    assert read.pages.keys() == {page.id}
+    assert (read.counts.child_data_sources, read.counts.other_objects) == ((1, 0) if kind == "data_source" else (0, 1))
+    assert [line for line in reader.lines if f'the type "{kind}"' in line] == [
+        f'Among the rows are objects of the type "{kind}": they are counted, not loaded.'
+    ]

@@ -300,3 +300,19 @@ def test_failed_item_ends_the_requests_beside_it(workspace: Workspace, reader: R
     with pytest.raises(AuthorizationError):
         reader.read(source)
     assert sum("/properties/" in request.path for request in workspace.requests) <= 16
+
+
+@pytest.mark.parametrize("odd", [None, "x", {}, {"object": "property_item", "type": "number", "number": 1}])
+def test_item_that_is_no_value_is_no_item_left_out(workspace: Workspace, reader: Reader, odd: Any) -> None:
+    people = [workspace.add_user(f"Person {number}") for number in range(30)]
+    source = workspace.add_database("Teams", {"Name": "title", "Who": "people"}).data_source
+    row = source.add_page({"Who": people})
+
+    def alter(body: dict[str, Any]) -> None:
+        body["results"][-1] = odd
+
+    workspace.faults.add(Fault("alter", match=ITEMS, times=99, callable=alter))
+    read = read_later(workspace, reader, source)
+    assert len(value(read, row, "Who")) == 25
+    assert read.counts.values_refused == 1
+    assert any("its results hold" in line for line in reader.lines)

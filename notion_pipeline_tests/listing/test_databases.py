@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
-from notion_pipeline.listing.databases import KnownDatabase, Listing, list_databases, plain_title
+from notion_pipeline.listing.databases import KnownDatabase, Listing, list_databases
+from notion_pipeline.listing.search import plain_title
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.model.objects import Database
@@ -291,3 +292,48 @@ def test_title_of_any_shape_is_text(title: Any) -> None:
 
 def test_title_joins_its_parts() -> None:
     assert plain_title({"title": [{"plain_text": "Road"}, {"plain_text": "map"}]}) == "Roadmap"
+
+
+ODD_HITS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "null": lambda hit: None,
+    "text": lambda hit: "data_source",
+    "no object": lambda hit: {"id": hit["id"]},
+    "its own id": lambda hit: {**hit, "id": "../../x"},
+    "no id": lambda hit: {**hit, "id": None},
+    "the id of its database": lambda hit: {**hit, "parent": {"type": "database_id", "database_id": "not an id"}},
+    "no parent": lambda hit: {**hit, "parent": None},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_HITS)
+def test_search_hit_that_cannot_be_read_makes_the_listing_incomplete(
+    workspace: Workspace, look: Look, odd: str
+) -> None:
+    tasks, other, gone = databases(workspace, "Tasks", "Other", "Gone")
+    workspace.unshare(gone)
+
+    def alter(body: dict[str, Any]) -> None:
+        body["results"] = [
+            ODD_HITS[odd](hit) if hit["parent"]["database_id"] == tasks.id else hit for hit in body["results"]
+        ]
+
+    workspace.faults.add(Fault("alter", match=SEARCH, callable=alter))
+    listing = look(known=[other.id, gone.id])
+    assert other.id in ids(listing)
+    assert listing.retired == ()
+    assert "Notion's search gave results that cannot be read" in str(listing.search_error)
+    assert str(listing.search_error).count("what is no data source of Notion's") == 1
+    assert look(known=[other.id, gone.id]).retired == (gone.id,)
+
+
+def test_search_hits_of_another_type_are_counted_and_make_nothing_incomplete(
+    workspace: Workspace, look: Look, lines: list[str]
+) -> None:
+    (tasks,) = databases(workspace, "Tasks")
+    page = {"object": "page", "id": tasks.id, "parent": {"type": "workspace"}}
+    fault = Fault("alter", match=SEARCH, callable=lambda body: body["results"].append(page))
+    workspace.faults.add(fault)
+    listing = look()
+    assert ids(listing) == {tasks.id}
+    assert listing.search_error is None
+    assert [line for line in lines if '1 objects of the type "page"' in line]

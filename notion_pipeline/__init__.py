@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from notion_pipeline.defs.build import build_definitions
     from notion_pipeline.defs.failures import failure_message
     from notion_pipeline.defs.io_manager import CatalogIOManager
-    from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource
+    from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ProgressResource
     from notion_pipeline.errors import (
         AuthorizationError,
         CatalogBusyError,
@@ -49,6 +49,7 @@ __all__ = [
     "IncompleteExtractError",
     "InvalidCursorError",
     "InvalidIdError",
+    "LoadedProject",
     "NothingSharedError",
     "NotionError",
     "NotionInTrashError",
@@ -74,6 +75,7 @@ _MODULES = {
     "find_project": "notion_pipeline.project",
     "load_sources": "notion_pipeline.config.sources",
     "CatalogResource": "notion_pipeline.defs.resources",
+    "LoadedProject": "notion_pipeline.defs.resources",
     "NotionResource": "notion_pipeline.defs.resources",
     "ProgressResource": "notion_pipeline.defs.resources",
     "CatalogIOManager": "notion_pipeline.defs.io_manager",

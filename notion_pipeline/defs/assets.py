@@ -20,7 +20,7 @@ from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import partitions_metadata, source_code
 from notion_pipeline.defs.partitions import database_partitions, update_partitions
-from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource
+from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ProgressResource
 from notion_pipeline.defs.run_targets import (
     DATABASES_HELP,
     DatabaseConfig,
@@ -70,8 +70,8 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         context: dg.AssetExecutionContext, notion: NotionResource, catalog: CatalogResource
     ) -> Iterator[dg.Output[FoundListing]]:
         with as_failure():
-            project = notion.project
-            found = _list(context, notion.source(name), notion, catalog.catalog(context.log.warning))
+            loaded = notion.load()
+            found = _list(context, loaded, name, catalog.catalog(context.log.warning))
         yield dg.Output(found)
         # The catalog holds the listing now: partitions follow it, never the other way round.
         databases = found.databases()
@@ -79,7 +79,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
         failed = [failure for failure in found.listing.failures if fails_a_sync(found.source, failure)]
         with as_failure():
             save_listing(
-                project.home,
+                loaded.project.home,
                 found.source,
                 context.run.run_id,
                 found.listing,
@@ -87,7 +87,7 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
                 failed=[failure.id for failure in failed],
                 names=found.resolution.names,
             )
-        added, removed, busy = update_partitions(context.instance, name, selected, home=project.home)
+        added, removed, busy = update_partitions(context.instance, name, selected, home=loaded.project.home)
         context.log.info(
             f"{len(databases)} databases, {len(selected)} selected; "
             f"{len(added)} partitions added, {len(removed)} removed."
@@ -126,18 +126,19 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
     ) -> Iterator[dg.Output[DatabaseReads]]:
         with as_failure():
             log = context.log.info
+            loaded = notion.load()
+            project = loaded.project
             opened = catalog.catalog(context.log.warning)
             with opened.reading() as connection:
-                resolution, known = resolution_of_catalog(connection, notion.source(name))
+                resolution, known = resolution_of_catalog(connection, loaded.source(name))
             current = resolution.source
             titles = [(database.id, database.title) for database in known.values() if database.accessible]
-            problems = current.ambiguous_streams(titles, file=notion.project.sources_label)
+            problems = current.ambiguous_streams(titles, file=project.sources_label)
             unclear = {key: problem.message for key, problem in problems.items()}
-            project = notion.project
             wanted = run_targets(context, resolution, config, project.home, known)
             options = SyncOptions(
                 source=current,
-                account=notion.account(current),
+                account=loaded.account(current),
                 home=project.home,
                 forced=forced_sync_type(context, config),
                 skip=committed_before(context, opened, name),
@@ -145,11 +146,11 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
                 held_back={**resolution.held_back, **unclear},
             )
             progress = notion_progress.progress(log)
-            sync = Sync(lambda: notion.client(current, log), opened, options, progress, log)
+            sync = Sync(lambda: loaded.client(current, log), opened, options, progress, log)
             # Of a run for some databases, what may be missing besides is no matter.
             for_all = not has_keys(context) and not config.databases
             incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
-            publish_to = notion.sources.publish_path(project)
+            publish_to = loaded.sources.publish_path(project)
         # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
         with sync.start(wanted.databases) as reading:
             reads = DatabaseReads(current, reading, progress, publish_to, incomplete)
@@ -158,14 +159,15 @@ def source_assets(source: Source, project: Project) -> list[dg.AssetsDefinition]
     return [databases, database]
 
 
-def _list(context: dg.AssetExecutionContext, source: Source, notion: NotionResource, catalog: Catalog) -> FoundListing:
+def _list(context: dg.AssetExecutionContext, loaded: LoadedProject, name: str, catalog: Catalog) -> FoundListing:
+    source = loaded.source(name)
     with catalog.reading() as connection:
         before = known_databases(connection, source.name)
         names = known_names(connection, source.name)
     known = {key: database for key, database in before.items() if database.accessible}
 
     async def look() -> Listing:
-        async with notion.client(source, context.log.info) as client:
+        async with loaded.client(source, context.log.info) as client:
             return await list_databases(
                 client, named=source.named_ids(), known=known, log=context.log.info, source=source.name
             )
@@ -174,7 +176,7 @@ def _list(context: dg.AssetExecutionContext, source: Source, notion: NotionResou
     resolution = resolve_listing(source, listing.databases, before, names)
     found = [(database.id, database.title) for database in listing.databases]
     bound = resolution.source
-    listing = hold_back(listing, bound.ambiguous_streams(found, file=notion.project.sources_label), known)
+    listing = hold_back(listing, bound.ambiguous_streams(found, file=loaded.project.sources_label), known)
     for failure in listing.failures:
         passing = "" if fails_a_sync(bound, failure) else " It is not selected, so no sync fails for it."
         context.log.warning(f"{failure.error}{passing}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn, Optional, Protocol
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
@@ -20,23 +21,13 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
 
 
-class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Notion, as the sources of sources.yaml reach it. Tokens are looked up when a client is made, never before."""
+@dataclass(frozen=True)
+class LoadedProject:
+    """A project with its sources as they were when they were read, and the way from a source to Notion."""
 
-    root: str = Field(default="", description="Root of the project; empty: found from the current folder.")
-    api_url: str = Field(default="", description="Base URL of Notion's API; empty: NOTION_API_URL, else Notion itself.")
-
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """From here on the process may hold tokens, whoever built the definitions: its logs must not show them."""
-        keep_secrets_unwritten()
-
-    @property
-    def project(self) -> Project:
-        return find_project(Path(self.root) if self.root else None)
-
-    @property
-    def sources(self) -> Sources:
-        return load_sources(self.project)
+    project: Project
+    sources: Sources
+    api_url: str = ""
 
     def source(self, name: str) -> Source:
         return self.sources.source(name)
@@ -54,18 +45,45 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """A client for one event loop, to be entered.
 
         Raises:
-            ConfigError: As `account`, or the base URL is none.
+            ConfigError: As `account`, or the base URL is not valid.
             AuthorizationError: The account is not connected.
         """
-        project = self.project
         return open_client(
-            credential_of(source, project),
-            project,
+            credential_of(source, self.project),
+            self.project,
             source=source.name,
             log=log,
             limits=source.limits,
             base_url=self.api_url,
         )
+
+
+class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Notion, as the sources of sources.yaml reach it. Tokens are looked up when a client is made, never before."""
+
+    root: str = Field(default="", description="Root of the project; empty: found from the current folder.")
+    api_url: str = Field(default="", description="Base URL of Notion's API; empty: NOTION_API_URL, else Notion itself.")
+    _is_in_a_run: bool = PrivateAttr(default=False)
+    _loaded: Optional[LoadedProject] = PrivateAttr(default=None)  # noqa: UP045
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """From here on the process may hold tokens, whoever built the definitions: its logs must not show them."""
+        keep_secrets_unwritten()
+        self._is_in_a_run, self._loaded = True, None
+
+    def load(self) -> LoadedProject:
+        """Reads `.env` and sources.yaml: once in a run, or in a tick of a sensor; elsewhere each time.
+
+        Raises:
+            ConfigError: One of them is not valid.
+        """
+        if self._loaded is not None:
+            return self._loaded
+        project = find_project(Path(self.root) if self.root else None)
+        loaded = LoadedProject(project, load_sources(project), self.api_url)
+        if self._is_in_a_run:
+            self._loaded = loaded
+        return loaded
 
 
 class CatalogResource(DuckDBResource):

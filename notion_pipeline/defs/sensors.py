@@ -14,7 +14,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.config.sources import Source, Watch
-from notion_pipeline.defs.resources import NotionResource
+from notion_pipeline.defs.resources import LoadedProject, NotionResource
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
@@ -50,12 +50,12 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
         # The first look notes what there is; what was edited before it, the first run reads.
         is_first = not cursor.started
         # As sources.yaml stands now: a selection that is widened needs no restart.
-        project, sources = notion.project, notion.sources
-        current = sources.source(source.name)
+        loaded = notion.load()
+        project, current = loaded.project, loaded.source(source.name)
         listing = last_listing(project.home, source.name)
-        committed = load_committed(project.home, source.name, sources.catalog_path(project))
+        committed = load_committed(project.home, source.name, loaded.sources.catalog_path(project))
         outstanding = Outstanding(current, cursor, listing, committed)
-        now = _look(context, current, notion, cursor, outstanding)
+        now = _look(context, current, loaded, cursor, outstanding)
         if isinstance(now, str):
             return dg.SensorResult(skip_reason=now, cursor=cursor.dump())
         outstanding.update(now, is_first=is_first)
@@ -67,14 +67,14 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
 def _look(
     context: dg.SensorEvaluationContext,
     source: Source,
-    notion: NotionResource,
+    loaded: LoadedProject,
     cursor: ChangesCursor,
     outstanding: Outstanding,
 ) -> Union[datetime, str]:  # noqa: UP007
     """Looks at Notion, and gives its time; or why not, where it does not answer."""
 
     async def looked() -> tuple[datetime, str]:
-        async with notion.client(source, context.log.info) as client:
+        async with loaded.client(source, context.log.info) as client:
             return await asyncio.wait_for(
                 look(client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS),
                 TICK_SECONDS,

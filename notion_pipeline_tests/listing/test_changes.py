@@ -154,7 +154,7 @@ def test_old_database_that_is_shared_is_asked_for_once(ticks: Ticks, workspace: 
 def test_quiet_tick_of_a_large_workspace_costs_two_requests(ticks: Ticks, workspace: Workspace) -> None:
     for number in range(130):
         workspace.add_database(f"Database {number}", {"Name": "title"})
-    Pipeline(ticks.notion.project, workspace, ticks.instance).sync(only=["Tasks"])
+    Pipeline(ticks.notion.load().project, workspace, ticks.instance).sync(only=["Tasks"])
     # A burst that the look-back still covers, and an hour later.
     for wait in (timedelta(minutes=2), timedelta(hours=1)):
         workspace.clock.advance(wait)

@@ -36,7 +36,7 @@ the current folder.
 #: Headings, and the names under each that are no errors.
 _PARTS = {
     "Definitions": ("build_definitions", "Project", "find_project", "load_sources"),
-    "Resources": ("CatalogResource", "NotionResource", "ProgressResource", "CatalogIOManager"),
+    "Resources": ("CatalogResource", "NotionResource", "LoadedProject", "ProgressResource", "CatalogIOManager"),
     "Failures": ("failure_message",),
 }
 

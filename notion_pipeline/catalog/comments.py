@@ -1,4 +1,4 @@
-"""Writes the comments that tables and columns carry in DuckDB."""
+"""Reads and writes the comments that tables and columns carry in DuckDB."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ from collections.abc import Mapping
 
 import duckdb
 
-from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.catalog.sql import columns_of, quote, text
 
 
 def comment_on(
-    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], on_table: str, on_columns: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str], on_table: str | None, on_columns: Mapping[str, str]
 ) -> None:
-    """Writes the comments of a table and of its columns."""
-    connection.execute(
-        f"COMMENT ON TABLE {quote(*table)} IS {text(on_table)}; "
-        + "; ".join(f"COMMENT ON COLUMN {quote(*table, name)} IS {text(on_columns[name])}" for name in on_columns)
-    )
+    """Writes the comments of a table, unless None, and of its columns."""
+    statements = [f"COMMENT ON TABLE {quote(*table)} IS {text(on_table)}"] if on_table is not None else []
+    statements += [f"COMMENT ON COLUMN {quote(*table, name)} IS {text(on_columns[name])}" for name in on_columns]
+    if statements:
+        connection.execute("; ".join(statements))
+
+
+def comments_on(
+    connection: duckdb.DuckDBPyConnection, table: tuple[str, str]
+) -> tuple[str | None, dict[str, str | None]]:
+    """The comments of a table and of each of its columns."""
+    rows = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? "
+        "AND table_name = ?",
+        list(table),
+    ).fetchall()
+    columns = {name: comment for name, _, comment in columns_of(connection, table)}
+    return (rows[0][0] if rows else None), columns

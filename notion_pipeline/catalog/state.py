@@ -223,8 +223,8 @@ def table_names(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str,
     return {row[0]: row[1] for row in rows}
 
 
-def comments_digest(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
-    """Of the comments that the last sync of a data source left; see `comments.digest`."""
+def noted_comments(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
+    """What the last sync of a data source noted of the comments it wrote; see `load.comments.keep_comments`."""
     rows = connection.execute(
         "SELECT comments FROM _notion_pipeline.reads WHERE source = ? AND data_source_id = ?",
         [state.source, state.data_source_id],

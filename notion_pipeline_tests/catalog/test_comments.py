@@ -100,3 +100,47 @@ def test_relation_to_what_is_not_shared_says_so(workspace: Workspace, bench: Ben
     workspace.share(secret)
     bench.sync()
     assert comments(bench, "tasks")["link"] == "Link (relation)"
+
+
+@pytest.mark.parametrize("change", ["described", "added", "renamed", "retyped"])
+def test_comments_of_the_user_stay_through_changes_and_ours_follow_them(
+    workspace: Workspace, bench: Bench, change: str
+) -> None:
+    schema = {"Name": "title", "Effort": "number", "Note": {"type": "rich_text", "description": "old"}}
+    source = workspace.add_database("Tasks", schema).data_source
+    source.add_page({"Name": "one", "Effort": 1})
+    bench.sync()
+    bench.execute("COMMENT ON COLUMN notion.tasks.effort IS 'in days, says Bob'")
+    bench.execute("COMMENT ON COLUMN notion.tasks.id IS 'our key'")
+    bench.execute("COMMENT ON TABLE notion.tasks IS 'what we do'")
+    source.properties["Note"].description = "new"
+    effort = "effort"
+    if change == "added":
+        source.add_property("Due", "date")
+    elif change == "renamed":
+        source.rename_property("Effort", "Days")
+        effort = "days"
+    elif change == "retyped":
+        source.retype_property("Note", "number")
+    bench.sync()
+    bench.sync("FULL_TABLE")
+    found = comments(bench, "tasks")
+    assert found[effort] == "in days, says Bob"
+    assert found["note"] == f"Note ({'number' if change == 'retyped' else 'rich_text'}); new"
+    assert table_comment(bench, "tasks") == "what we do"
+    keys = "SELECT comment FROM duckdb_columns() WHERE table_name = 'tasks' AND column_name = 'id'"
+    assert bench.query(keys) == [("our key",)]
+    if change == "added":
+        assert found["due"] == "Due (date)"
+
+
+def test_comment_that_the_user_takes_away_is_ours_again(workspace: Workspace, bench: Bench) -> None:
+    source = workspace.add_database("Tasks", {"Name": "title", "Effort": "number"}).data_source
+    bench.sync()
+    bench.execute("COMMENT ON COLUMN notion.tasks.effort IS 'mine'")
+    source.add_property("Due", "date")
+    bench.sync()
+    bench.execute("COMMENT ON COLUMN notion.tasks.effort IS NULL")
+    source.properties["Effort"].description = "in days"
+    bench.sync()
+    assert comments(bench, "tasks")["effort"] == "Effort (number); in days"

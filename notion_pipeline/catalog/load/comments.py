@@ -1,10 +1,18 @@
-"""Comments on tables and columns: where a table comes from, and which property a column holds."""
+"""Comments on tables and columns: where a table comes from, and which property a column holds.
+
+A comment that this pipeline did not write is the user's and stays. Ours are known by their digests, which the catalog
+keeps with the stream.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+import duckdb
+import orjson
+
+from notion_pipeline.catalog.comments import comment_on, comments_on
 from notion_pipeline.catalog.load.limits import Limits
 from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
 from notion_pipeline.extraction.extract import Extract
@@ -37,9 +45,44 @@ def comments_of(extract: Extract, planned: Sequence[PlannedColumn], limits: Limi
     return _table_comment(extract), {**_PAGE_COMMENTS, **own}
 
 
-def digest(on_table: str, on_columns: Mapping[str, str]) -> str:
-    """By which it is known whether comments are to be written; to read them, DuckDB goes through all its tables."""
-    return hashlib.sha256(dump_json([on_table, on_columns])).hexdigest()
+def keep_comments(
+    connection: duckdb.DuckDBPyConnection,
+    table: tuple[str, str],
+    on_table: str,
+    on_columns: Mapping[str, str],
+    *,
+    noted: str | None,
+    is_made_anew: bool,
+) -> str:
+    """Writes the comments where they are ours, or there are none yet; what is to be noted of them for the next sync.
+
+    Args:
+        noted: What the sync before noted; None where it noted nothing.
+        is_made_anew: Whether the table, or a column, was made since.
+    """
+    digest, before, ours = hashlib.sha256(dump_json([on_table, on_columns])).hexdigest(), *_read(noted)
+    # To read comments DuckDB goes through all its tables, so they are read only where some are to be written.
+    if is_made_anew or digest != before:
+        current_table, current = comments_on(connection, table)
+        wanted = {name: comment for name, comment in on_columns.items() if _is_ours(current.get(name), ours)}
+        comment_on(connection, table, on_table if _is_ours(current_table, ours) else None, wanted)
+    return orjson.dumps([digest, *sorted({_mark(comment) for comment in (on_table, *on_columns.values())})]).decode()
+
+
+def _read(noted: str | None) -> tuple[str, Collection[str] | None]:
+    """The digest of all comments, and the marks of each; None of an earlier version, which kept no marks."""
+    if not noted or not noted.startswith("["):
+        return noted or "", None
+    digest, *marks = orjson.loads(noted)
+    return digest, frozenset(marks)
+
+
+def _mark(comment: str) -> str:
+    return hashlib.sha256(comment.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _is_ours(comment: str | None, ours: Collection[str] | None) -> bool:
+    return not comment or ours is None or _mark(comment) in ours
 
 
 def _table_comment(extract: Extract) -> str:

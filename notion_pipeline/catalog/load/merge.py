@@ -14,8 +14,7 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.load.comments import comments_of, digest
+from notion_pipeline.catalog.load.comments import comments_of, keep_comments
 from notion_pipeline.catalog.load.computed_types import computed_column_sql, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.load.limits import limits_of
 from notion_pipeline.catalog.load.schema_evolution import (
@@ -74,9 +73,8 @@ def merge(
     limits = limits_of(connection, extract, table, planned, values_not_computed=counts["values_not_computed"])
     on_table, known_comments = comments_of(extract, planned, limits)
     comments = {column: known_comments[column] for column in kinds if column in known_comments}
-    commented = digest(on_table, comments)
-    if is_made_anew or commented != bookkeeping.comments_digest(connection, state):
-        comment_on(connection, table, on_table, comments)
+    noted = bookkeeping.noted_comments(connection, state)
+    commented = keep_comments(connection, table, on_table, comments, noted=noted, is_made_anew=is_made_anew)
     bookkeeping.record_read(
         connection,
         state,

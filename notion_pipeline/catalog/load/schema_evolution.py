@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.sql import column_types, columns_of, free_name, names_in, quote, text
+from notion_pipeline.catalog.comments import comment_on, comments_on
+from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
 from notion_pipeline.catalog.state import Column
 from notion_pipeline.catalog.users_own import (
     constraints,
@@ -180,7 +181,7 @@ def _make_anew(
     before = {plan.column: plan.was.column if plan.was else "" for plan in planned}
     declared = declarations(connection, table)
     found = indexes(connection, table)
-    comments = {column: comment for column, _, comment in columns_of(connection, table)} if own else {}
+    on_table, on_columns = comments_on(connection, table)
     sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
     projection = {column: _page_or(sources, column, kinds, kind) for column, kind in wanted}
     projection |= {column: f"t.{quote(column)}" for column in own if not declared[column].generated}
@@ -200,9 +201,8 @@ def _make_anew(
     connection.execute(f"DROP TABLE {quote(*table)}")
     connection.execute(f"ALTER TABLE {quote(schema, passage)} RENAME TO {quote(name)}")
     make_indexes(connection, found, table, renamed)
-    for column in own:
-        if comments[column]:
-            connection.execute(f"COMMENT ON COLUMN {quote(*table, column)} IS {text(comments[column] or '')}")
+    carried = {column: on_columns.get(before.get(column, column)) for column in (*(name for name, _ in wanted), *own)}
+    comment_on(connection, table, on_table, {column: comment for column, comment in carried.items() if comment})
 
 
 def _declared(layout: Sequence[tuple[str, str]]) -> str:

@@ -312,8 +312,8 @@ def _name(
         say(f"The table {source.name}.{old} is called {source.name}.{new} now, as sources.yaml says.")
     if current and (views := views_over(connection, source.name, [old for old, _ in current])):
         say(
-            f"Views that are not ours ask for tables by names that these do not have any more, and fail until they are "
-            f"made anew: {', '.join(views)}."
+            f"Views and macros that are not ours ask for tables by names that these do not have any more, and fail "
+            f"until they are made anew: {', '.join(views)}."
         )
     owners = {key: database.database_id for database in databases for key, _ in database.data_sources}
     for key, name in names.tables.items():

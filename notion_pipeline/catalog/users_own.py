@@ -1,4 +1,4 @@
-"""What belongs to the user in and over our tables: columns, indexes, constraints, views.
+"""What belongs to the user in and over our tables: columns, indexes, constraints, views, macros.
 
 It is kept wherever a table is made anew or renamed. Where DuckDB cannot keep it, what we were about to do is not done,
 and the message names it.
@@ -204,22 +204,58 @@ def _things_on(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], ou
     return found
 
 
+@dataclass(frozen=True)
+class _Query:
+    """A view or macro of the user's: what it is called in a message, and what it asks for."""
+
+    schema: str
+    name: str
+    is_macro: bool
+    sql: str
+    asked: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}{'()' if self.is_macro else ''}"
+
+    def uses(self, tables: Collection[tuple[str, str]], macros: Collection[str]) -> bool:
+        """Whether it asks for any of these tables and views, or calls any of these macros; names in lower case."""
+        calls = any(re.search(rf'(?<!\w){re.escape(name)}"?\s*\(', self.sql.lower()) for name in macros)
+        return calls or _any_of(self.asked, tables)
+
+
 def views_over(connection: duckdb.DuckDBPyConnection, schema: str, tables: Collection[str]) -> list[str]:
-    """The user's views that ask for any of these tables, be it by way of other views, as `schema.view`."""
+    """The user's views and macros that ask for any of these tables, be it by way of others, as `schema.name`."""
+    left = [*_views(connection), *_macros(connection)]
+    wanted, macros = {(schema.lower(), name.lower()) for name in tables}, set[str]()
+    found: set[str] = set()
+    while more := [query for query in left if query.uses(wanted, macros)]:
+        left = [query for query in left if query not in more]
+        found |= {str(query) for query in more}
+        macros |= {query.name.lower() for query in more if query.is_macro}
+        wanted |= {(query.schema.lower(), query.name.lower()) for query in more if not query.is_macro}
+    return sorted(found)
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
     rows = connection.execute(
         "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = current_database() "
-        "AND NOT internal AND NOT contains(coalesce(comment, ''), ?) ORDER BY 1, 2",
+        "AND NOT internal AND NOT contains(coalesce(comment, ''), ?)",
         [_MADE_BY_US],
     ).fetchall()
-    asked = {(row[0], row[1]): _asked_for(connection, row[2] or "") for row in rows}
-    wanted = {(schema.lower(), name.lower()) for name in tables}
-    found: list[str] = []
-    while True:
-        more = [key for key, names in asked.items() if f"{key[0]}.{key[1]}" not in found and _any_of(names, wanted)]
-        if not more:
-            return sorted(found)
-        found += [f"{key[0]}.{key[1]}" for key in more]
-        wanted |= {(key[0].lower(), key[1].lower()) for key in more}
+    for schema, name, sql in rows:
+        query = _VIEW.fullmatch((sql or "").strip().rstrip(";"))
+        text_of = query["query"] if query is not None else ""
+        yield _Query(schema, name, False, text_of, _asked_for(connection, text_of))
+
+
+def _macros(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
+    rows = connection.execute(
+        "SELECT schema_name, function_name, function_type = 'table_macro', macro_definition FROM duckdb_functions() "
+        "WHERE database_name = current_database() AND NOT internal AND function_type IN ('macro', 'table_macro')"
+    ).fetchall()
+    for schema, name, is_table, definition in rows:
+        sql = definition if is_table else f"SELECT {definition}"
+        yield _Query(schema, name, True, sql, _asked_for(connection, sql))
 
 
 def _any_of(names: Iterable[tuple[str, str]], wanted: Collection[tuple[str, str]]) -> bool:
@@ -227,17 +263,14 @@ def _any_of(names: Iterable[tuple[str, str]], wanted: Collection[tuple[str, str]
     return any((schema, name) in wanted if schema else name in {bare for _, bare in wanted} for schema, name in names)
 
 
-def _asked_for(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str]]:
-    """Schema, empty where none is written, and name of what a view's query asks for, in lower case."""
-    found = _VIEW.fullmatch(sql.strip().rstrip(";"))
-    if found is None:
-        return []
+def _asked_for(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[tuple[str, str], ...]:
+    """Schema, empty where none is written, and name of what a query asks for, in lower case."""
     try:
-        names = connection.get_table_names(found["query"], qualified=True)
+        names = connection.get_table_names(query, qualified=True)
     except duckdb.Error:
-        return []
+        return ()
     parts = [["", *(_bare(part).lower() for part in re.findall(_NAME, name))] for name in names]
-    return [(part[-2], part[-1]) for part in parts]
+    return tuple((part[-2], part[-1]) for part in parts)
 
 
 def needs_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

@@ -223,6 +223,29 @@ def test_table_that_cannot_be_renamed_keeps_its_name_and_says_why(
     assert bench.tables() == {"databases", "todos", "others"}
 
 
+def test_macros_that_a_renaming_breaks_are_named_and_no_others(tasks: DataSource, bench: Bench) -> None:
+    bench.execute(
+        """
+        CREATE SCHEMA reports;
+        CREATE MACRO reports.open_over(x) AS TABLE SELECT * FROM notion.tasks WHERE effort > x;
+        CREATE MACRO reports.most(x) AS (SELECT max(effort) + x FROM notion."tasks");
+        CREATE MACRO reports.several(x) AS x + 1, (x, y) AS (SELECT max(effort) + x + y FROM notion.tasks);
+        CREATE MACRO reports.twice(x) AS 2 * reports.most(x);
+        CREATE VIEW reports.by_macro AS SELECT reports.twice(1) AS a;
+        CREATE VIEW reports.by_table_macro AS SELECT * FROM reports.open_over(1);
+        CREATE MACRO reports.other(x) AS (SELECT count(*) + x FROM notion.databases);
+        CREATE MACRO reports.plain(most) AS most + 1;
+        """
+    )
+    bench.settings["streams"] = {"Tasks": {"table": "todos"}}
+    bench.sync()
+    (said,) = {line for line in bench.lines if "made anew" in line}
+    assert said.split("made anew: ")[1] == (
+        "reports.by_macro, reports.by_table_macro, reports.most(), reports.open_over(), reports.several(), "
+        "reports.twice()."
+    )
+
+
 def test_views_that_a_renaming_breaks_are_named_and_no_others(tasks: DataSource, bench: Bench) -> None:
     bench.execute(
         """

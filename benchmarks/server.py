@@ -106,6 +106,7 @@ class Server:
 
 def main() -> None:
     """Serves until standard input ends; a JSON line in is an order, a JSON line out its answer."""
+    from benchmarks.old_version import OldVersion  # noqa: PLC0415
     from notion_pipeline.sandbox.answers.render import Renderer  # noqa: PLC0415
     from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema  # noqa: PLC0415 - not in the measuring process
     from notion_pipeline.sandbox.edits.workspace import Workspace  # noqa: PLC0415
@@ -156,7 +157,8 @@ def main() -> None:
         "edit": edit,
     }
     render()
-    with SandboxServer(ws) as server:
+    data_sources = {source.database.id: source.id for source in sources}
+    with SandboxServer(ws, around=lambda app: OldVersion(app, data_sources)) as server:
         print(json.dumps({"url": server.url, "database_ids": list(ws.databases)}), flush=True)
         for line in sys.stdin:
             name, value = json.loads(line)

@@ -6,12 +6,15 @@ from importlib import import_module
 from io import StringIO
 from math import ceil
 
+import httpx
 import pytest
 from rich.console import Console
 
 from benchmarks.__main__ import NAMES
 from benchmarks.report import written
+from benchmarks.server import TOKEN, Contents, Server
 from benchmarks.tables import Findings
+from notion_pipeline_tests.support.patience import PATIENCE
 
 
 def findings_of(name: str) -> Findings:
@@ -54,6 +57,17 @@ def test_import_is_measured() -> None:
 def test_dlt_loads_the_same_rows() -> None:
     pytest.importorskip("dlt")
     assert findings_of("dlt").counts == {"rows by dlt": 200, "rows by notion-pipeline": 200}
+
+
+def test_dlt_finds_the_version_that_it_speaks() -> None:
+    with Server(Contents(rows=3)) as server:
+        answer = httpx.post(
+            f"{server.url}/v1/databases/{server.database_ids[0]}/query",
+            headers={"Authorization": f"Bearer {TOKEN}", "Notion-Version": "2022-06-28"},
+            json={},
+            timeout=PATIENCE,
+        )
+    assert len(answer.json()["results"]) == 3
 
 
 def test_report_replaces_the_section_of_one_benchmark() -> None:

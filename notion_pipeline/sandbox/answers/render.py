@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from notion_pipeline.sandbox.model.tokens import Token
 
 LATEST = "2026-03-11"
-LEGACY = "2022-06-28"
-VERSIONS = (LEGACY, "2025-09-03", LATEST)
+VERSIONS = ("2025-09-03", LATEST)
 #: References a value in a page shows at most (section 7).
 REFERENCES = 25
 _FILE_LIFETIME = timedelta(hours=1)
@@ -72,8 +71,6 @@ class Renderer:
         source = page.data_source
         if source is None:
             return {"type": "workspace", "workspace": True}
-        if self.version == LEGACY:
-            return {"type": "database_id", "database_id": source.database.id}
         return {"type": "data_source_id", "data_source_id": source.id, "database_id": source.database.id}
 
     def properties(self, page: Page, values: dict[str, Any], only: Collection[str] | None) -> dict[str, Any]:
@@ -107,7 +104,7 @@ class Renderer:
         return {"type": "page_id", "page_id": parent.id}
 
     def database(self, database: Database) -> dict[str, Any]:
-        """The container; under the oldest version with its only data source's schema."""
+        """The container with the names of its data sources."""
         body: dict[str, Any] = {
             "object": "database",
             "id": database.id,
@@ -125,17 +122,6 @@ class Renderer:
             "url": database.url,
             "public_url": database.public_url,
         }
-        if self.version == LEGACY:
-            source = database.data_source
-            del body["data_sources"]
-            body |= {
-                # Minute-floored on this version (section 2).
-                "created_time": page_stamp(source.created_time),
-                "last_edited_time": page_stamp(source.last_edited_time),
-                "created_by": {"object": "user", "id": source.created_by},
-                "last_edited_by": {"object": "user", "id": source.last_edited_by},
-                "properties": self.schema(source),
-            }
         return self._with_archived(body, database.in_trash)
 
     def schema(self, source: DataSource) -> dict[str, Any]:

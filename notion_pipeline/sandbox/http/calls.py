@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from notion_pipeline.sandbox.answers.query import page_size
-from notion_pipeline.sandbox.answers.render import LEGACY, Renderer
+from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
@@ -38,10 +38,6 @@ class Call:
     @property
     def renderer(self) -> Renderer:
         return Renderer(self.ws, self.token, self.version)
-
-    @property
-    def legacy(self) -> bool:
-        return self.version == LEGACY
 
     def json_body(self, allowed: Sequence[str]) -> dict[str, Any]:
         """The body as an object with these keys at most."""

@@ -11,7 +11,7 @@ from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.http.calls import Call, Spliced, listing, sliced
 from notion_pipeline.sandbox.model.clock import page_stamp
-from notion_pipeline.sandbox.model.errors import invalid, invalid_url, multiple_sources, restricted
+from notion_pipeline.sandbox.model.errors import invalid, restricted
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 from notion_pipeline.sandbox.model.richtext import rich_text
@@ -56,20 +56,10 @@ def user(call: Call) -> dict[str, Any]:
 
 
 def database(call: Call) -> dict[str, Any]:
-    found = call.database()
-    if call.legacy:
-        require_single_source(found)
-    return call.renderer.database(found)
-
-
-def require_single_source(found: Database) -> None:
-    if len(found.data_sources) > 1:
-        raise multiple_sources(found.id, [source.id for source in found.data_sources])
+    return call.renderer.database(call.database())
 
 
 def data_source(call: Call) -> dict[str, Any]:
-    if call.legacy:
-        raise invalid_url()
     return call.renderer.data_source(call.data_source())
 
 
@@ -79,22 +69,8 @@ def templates(call: Call) -> dict[str, Any]:
     return {"templates": part, "has_more": cursor is not None, "next_cursor": cursor}
 
 
-def query_database(call: Call) -> Spliced:
-    """The oldest version's query."""
-    if not call.legacy:
-        raise invalid_url()
-    found = call.database()
-    require_single_source(found)
-    return _query(call, found.data_source, "page_or_database")
-
-
 def query_data_source(call: Call) -> Spliced:
-    if call.legacy:
-        raise invalid_url()
-    return _query(call, call.data_source(), "page_or_data_source")
-
-
-def _query(call: Call, source: DataSource, kind: str) -> Spliced:
+    source = call.data_source()
     if source.in_trash and call.ws.switches.trashed_source_query == "not_found":
         raise call.missing("data source", source.id)
     body = call.json_body(BODY_KEYS)
@@ -106,8 +82,8 @@ def _query(call: Call, source: DataSource, kind: str) -> Spliced:
     tail: dict[str, Any] = {
         "next_cursor": answer.next_cursor,
         "has_more": answer.next_cursor is not None,
-        "type": kind,
-        kind: {},
+        "type": "page_or_data_source",
+        "page_or_data_source": {},
     }
     if answer.capped:
         tail["request_status"] = {"type": "incomplete", "incomplete_reason": "query_result_limit_reached"}

@@ -12,7 +12,7 @@ from notion_pipeline.sandbox.http.calls import Call, listing
 from notion_pipeline.sandbox.model.errors import invalid_body
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 
-Found: TypeAlias = "Page | DataSource | Database"
+Found: TypeAlias = "Page | DataSource"
 _BODY_KEYS = ("query", "filter", "sort", "start_cursor", "page_size")
 
 
@@ -33,21 +33,19 @@ def search(call: Call) -> dict[str, Any]:
         session, offset = ws.sessions.resume(cursor, fingerprint, now, ws.switches.cursor_lifetime_seconds)
     rows, end = session.rows or [], offset + size
     results = [_rendered(call, found) for found in rows[offset:end] if not _lost(call, found)]
-    list_type = "page_or_database" if call.legacy else "page_or_data_source"
-    return listing(list_type, results, session.cursor(end) if end < len(rows) else None)
+    return listing("page_or_data_source", results, session.cursor(end) if end < len(rows) else None)
 
 
 def _checked_filter(call: Call, filter_: Any) -> tuple[str | None, bool | None]:
     if filter_ is None:
         return None, None
-    container = "database" if call.legacy else "data_source"
     if not isinstance(filter_, dict) or set(filter_) - {"property", "value", "in_trash"}:
         raise invalid_body("body.filter should hold `property` and `value`.")
     if "value" not in filter_:
         return None, filter_.get("in_trash")
-    if filter_.get("property") != "object" or filter_["value"] not in ("page", container):
+    if filter_.get("property") != "object" or filter_["value"] not in ("page", "data_source"):
         found = filter_["value"]
-        raise invalid_body(f'body.filter.value should be `"page"` or `"{container}"`, instead was `{found!r}`.')
+        raise invalid_body(f'body.filter.value should be `"page"` or `"data_source"`, instead was `{found!r}`.')
     return filter_["value"], filter_.get("in_trash")
 
 
@@ -55,7 +53,8 @@ def _candidates(call: Call, kind: str | None, in_trash: bool | None, query: str)
     ws = call.ws
     found: list[Found] = []
     if kind != "page":
-        found += _containers(call)
+        seen = [database for database in ws.databases.values() if call.token.sees(database)]
+        found += [source for database in seen for source in database.data_sources]
     if kind in (None, "page"):
         found += [page for page in ws.pages.values() if call.sees_page(page)]
     wanted = query.casefold()
@@ -64,14 +63,6 @@ def _candidates(call: Call, kind: str | None, in_trash: bool | None, query: str)
         for entry in found
         if _trash_fits(call, entry, in_trash) and wanted in _title(entry).casefold() and _indexed(call, entry)
     ]
-
-
-def _containers(call: Call) -> list[Found]:
-    """Data sources one by one; the oldest version has databases, and misses those with several sources."""
-    seen = [database for database in call.ws.databases.values() if call.token.sees(database)]
-    if call.legacy:
-        return [database for database in seen if len(database.data_sources) == 1]
-    return [source for database in seen for source in database.data_sources]
 
 
 def _title(found: Found) -> str:
@@ -105,8 +96,6 @@ def _indexed(call: Call, found: Found) -> bool:
 
 
 def _database(found: Found) -> Database | None:
-    if isinstance(found, Database):
-        return found
     source = found if isinstance(found, DataSource) else found.data_source
     return source.database if source else None
 
@@ -125,6 +114,4 @@ def _sorted(hits: list[Found], sort: Any) -> list[Found]:
 
 def _rendered(call: Call, found: Found) -> dict[str, Any]:
     renderer = call.renderer
-    if isinstance(found, Database):
-        return renderer.database(found)
     return renderer.data_source(found) if isinstance(found, DataSource) else renderer.page(found)

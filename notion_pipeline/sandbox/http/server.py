@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
 from notion_pipeline.sandbox.edits.workspace import Workspace
@@ -38,7 +39,6 @@ _API: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/v1/users", reading.users),
     ("POST", "/v1/search", search.search),
     ("GET", "/v1/databases/{database_id}", reading.database),
-    ("POST", "/v1/databases/{database_id}/query", reading.query_database),
     ("GET", "/v1/data_sources/{data_source_id}", reading.data_source),
     ("POST", "/v1/data_sources/{data_source_id}/query", reading.query_data_source),
     ("GET", "/v1/data_sources/{data_source_id}/templates", reading.templates),
@@ -173,10 +173,12 @@ class SandboxServer:
 
     Args:
         port: 0 takes a free one.
+        around: What wraps the application, if anything.
     """
 
-    def __init__(self, ws: Workspace, port: int = 0) -> None:
+    def __init__(self, ws: Workspace, port: int = 0, *, around: Callable[[ASGIApp], ASGIApp] | None = None) -> None:
         self.ws = ws
+        self._around = around
         self._socket = _loopback_socket(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -193,7 +195,8 @@ class SandboxServer:
 
     async def _serve(self) -> None:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
-        server = _Server(_settings(self.ws, self._closing), self._closing)
+        app: ASGIApp = application(self.ws, self._closing)
+        server = _Server(_settings(self._around(app) if self._around else app), self._closing)
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has a flag, no event
             await asyncio.sleep(0.001)
@@ -235,9 +238,9 @@ def _loopback_socket(port: int) -> socket.socket:
     return listening
 
 
-def _settings(ws: Workspace, closing: asyncio.Event) -> uvicorn.Config:
+def _settings(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        application(ws, closing),
+        app,
         log_level="error",
         access_log=False,
         lifespan="off",

@@ -104,18 +104,3 @@ def datastore_timeout() -> NotionError:
             ],
         },
     )
-
-
-def multiple_sources(database_id: str, source_ids: list[str]) -> NotionError:
-    """An old version against a multi-source database (section 1)."""
-    return NotionError(
-        400,
-        "validation_error",
-        "Databases with multiple data sources are not supported in this API version.",
-        {
-            "error_type": "multiple_data_sources_for_database",
-            "database_id": database_id,
-            "child_data_source_ids": source_ids,
-            "minimum_api_version": "2025-09-03",
-        },
-    )

@@ -70,7 +70,9 @@ class Reading:
             self._handed.put(None)
 
 
-def _together(handed: Handed) -> Generator[list[DatabaseExtract], None, None]:
+def _together(
+    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER
+) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups."""
     item = handed.get()
     while isinstance(item, DatabaseExtract):
@@ -78,7 +80,7 @@ def _together(handed: Handed) -> Generator[list[DatabaseExtract], None, None]:
         while isinstance(item, DatabaseExtract) and not is_full:
             group.append(item)
             rows += sum(extract.stage.rows for extract in item.extracts)
-            is_full = len(group) >= _MOST_TOGETHER or rows >= _MOST_ROWS_TOGETHER or handed.empty()
+            is_full = len(group) >= _MOST_TOGETHER or rows >= most_rows or handed.empty()
             if not is_full:
                 item = handed.get()
         try:

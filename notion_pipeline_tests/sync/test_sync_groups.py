@@ -32,11 +32,10 @@ def test_databases_that_wait_are_landed_together_but_not_too_many() -> None:
     assert [len(group) for group in groups] == [sync._MOST_TOGETHER, sync._MOST_TOGETHER, 3]
 
 
-def test_one_of_many_rows_ends_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync, "_MOST_ROWS_TOGETHER", 5)
+def test_one_of_many_rows_ends_its_group(tmp_path: Path) -> None:
     released: list[str] = []
     large = database("large", released, rows_in=tmp_path, rows=5)
-    groups = sync._together(handed(database("a", released), large, database("b", released), None))
+    groups = sync._together(handed(database("a", released), large, database("b", released), None), most_rows=5)
     assert [[found.title for found in group] for group in groups] == [["a", "large"], ["b"]]
 
 

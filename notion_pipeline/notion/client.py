@@ -172,6 +172,7 @@ class NotionClient:
         source: Name of the source, for messages.
         log: Takes a line for each repeat.
         timeout: Seconds without a byte before an attempt is given up; Notion itself gives up after 60.
+        body_seconds: The longest that a body may take, however steadily its bytes come.
         transport: Instead of the network.
         stats: To count into; new ones where None.
         sleep: Waits between attempts.
@@ -189,6 +190,7 @@ class NotionClient:
         source: str,
         log: Callable[[str], None],
         timeout: float = 70.0,
+        body_seconds: float = BODY_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
         stats: RequestStats | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -198,6 +200,7 @@ class NotionClient:
         self.source = source
         self._log = log
         self._sleep = sleep
+        self._body_seconds = body_seconds
         self._page_sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
         self._closes_connections = True
         self._base_url = checked_base_url(base_url)
@@ -370,7 +373,7 @@ class NotionClient:
             response = await self._http.send(request, stream=True)
             try:
                 # Only the body has this bound: a credential being refreshed on the way must not be cut short.
-                await asyncio.wait_for(response.aread(), BODY_SECONDS)
+                await asyncio.wait_for(response.aread(), self._body_seconds)
             finally:
                 await response.aclose()
                 # It knows its response, and only a search for garbage would free the two, with the body they hold.

@@ -288,9 +288,8 @@ def test_cancelled_request_ends_at_once_and_gives_its_place_back() -> None:
     assert here.waits == []
 
 
-def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_that_only_drips_ends() -> None:
     """Each byte comes within the read timeout, the whole never does."""
-    monkeypatch.setattr("notion_pipeline.notion.client.BODY_SECONDS", 0.02)
 
     class Drip(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -304,7 +303,7 @@ def test_body_that_only_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
         async with NotionClient(
             auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url="http://localhost", source="s", log=print,
-            sleep=nap,
+            sleep=nap, body_seconds=0.02,
             transport=httpx.MockTransport(lambda request: httpx.Response(200, stream=Drip())),
         ) as client:  # fmt: skip
             await client.me()

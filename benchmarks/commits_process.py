@@ -17,7 +17,8 @@ from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
-from notion_pipeline.listing.databases import Listing, list_databases
+from notion_pipeline.listing.databases import list_databases
+from notion_pipeline.listing.listed import Listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.sync.data_source import SyncOptions

@@ -25,8 +25,9 @@ from notion_pipeline.catalog.users_own import (
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.listing.databases import IN_TRASH, KnownDatabase, ListedDatabase, Listing
-from notion_pipeline.listing.resolution import unresolved_exclusions
+from notion_pipeline.listing.databases import IN_TRASH
+from notion_pipeline.listing.exclusions import unresolved_exclusions
+from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.naming import NamedDatabase, TableNames, TableRename, table_names
 from notion_pipeline.rows.properties import Exclusion

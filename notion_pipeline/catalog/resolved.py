@@ -9,7 +9,7 @@ import duckdb
 from notion_pipeline.catalog.databases import known_databases
 from notion_pipeline.catalog.sql import is_table
 from notion_pipeline.config.sources import KnownNames, Source
-from notion_pipeline.listing.databases import KnownDatabase
+from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import Resolution, known_database_name, resolve
 
 #: `kind` is a key of sources.yaml with the entry as `name`; or `property`, with the database's id as `scope` and a

@@ -11,14 +11,10 @@ from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.config.sources import KnownNames, OAuthAccount, Source
 from notion_pipeline.errors import NotionError, NotionNotFoundError, RetryableNotionError
-from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, Listing, list_databases
-from notion_pipeline.listing.resolution import (
-    Resolution,
-    loose_exclusions,
-    resolve_listing,
-    unmatched_exclusions,
-    unresolved_exclusions,
-)
+from notion_pipeline.listing.databases import list_databases
+from notion_pipeline.listing.exclusions import loose_exclusions, unmatched_exclusions, unresolved_exclusions
+from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, Listing
+from notion_pipeline.listing.resolution import Resolution, resolve_listing
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.outside import shown_line

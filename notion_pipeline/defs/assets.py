@@ -31,7 +31,8 @@ from notion_pipeline.defs.run_targets import (
     run_targets,
 )
 from notion_pipeline.listing.cache import load_search_error, save_listing
-from notion_pipeline.listing.databases import Listing, hold_back, list_databases
+from notion_pipeline.listing.databases import hold_back, list_databases
+from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import (
     fails_a_sync,
     resolve_listing,

@@ -32,7 +32,7 @@ from notion_pipeline.defs.tables import is_reported, materialization, note_table
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.extraction.progress import Progress
-from notion_pipeline.listing.databases import Listing
+from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import Resolution
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text

@@ -19,7 +19,7 @@ from notion_pipeline.defs.dagster_internals import plan_materializations
 from notion_pipeline.defs.partitions import partitions_name
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.cache import load_failures, load_listing
-from notion_pipeline.listing.databases import KnownDatabase
+from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest

@@ -22,9 +22,10 @@ from notion_pipeline.errors import (
 from notion_pipeline.extraction.formula_inputs import Inputs, excluded_inputs
 from notion_pipeline.extraction.reference_merge import merged_list, merged_rollup
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.failures import BLOCKED
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing
-from notion_pipeline.notion.responses import BLOCKED, no_object, objects_of
+from notion_pipeline.notion.responses import no_object, objects_of
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.extraction.windows import MINUTE, Window
-from notion_pipeline.notion.client import NOTION_PAGE_SIZE
+from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 
 #: Requests that a read may waste for the sake of speed: as many as it has read pages, up to so many, and this part of
 #: all of them.

@@ -11,7 +11,8 @@ from typing import Any
 
 from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.extraction.windows import OLDEST_FIRST, Leaf, Window
-from notion_pipeline.notion.client import NOTION_PAGE_SIZE, NotionClient
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 from notion_pipeline.notion.pagination import Listing
 from notion_pipeline.notion.responses import objects_of
 

@@ -18,8 +18,9 @@ import orjson
 from notion_pipeline.config.selection import DatabaseName
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.errors import NotionError, NotionPipelineError
-from notion_pipeline.listing.databases import ListedDatabase, Listing
-from notion_pipeline.listing.resolution import resolve, table_words, unresolved_exclusions
+from notion_pipeline.listing.exclusions import unresolved_exclusions
+from notion_pipeline.listing.listed import ListedDatabase, Listing
+from notion_pipeline.listing.resolution import resolve, table_words
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.rows.properties import Exclusion

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 import orjson
 
 from notion_pipeline.errors import (
-    AuthorizationError,
     NothingSharedError,
     NotionError,
     NotionInTrashError,
@@ -28,14 +27,13 @@ from notion_pipeline.errors import (
     NotionPipelineError,
     NotionRequestError,
     copied,
-    error_context,
     located,
 )
+from notion_pipeline.listing.database_answer import fetch_databases, label
+from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, ListedDataSource, Listing, ListingFailure
 from notion_pipeline.listing.search import Search, database_of, plain_title, search_data_sources
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.gather import all_or_first_error
-from notion_pipeline.notion_ids import normalise_id, notion_id
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.notion_ids import normalise_id
 
 #: Known and unchanged databases that each listing asks for all the same, in turn.
 ASKED_IN_TURN = 2
@@ -45,98 +43,6 @@ IN_TRASH = "in Notion's trash"
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 #: Of a data source, what tells that something about it or its database changed; icons have addresses that expire.
 _TELLING = ("title", "description", "parent", "database_parent", "last_edited_time", "url", "public_url", "is_inline")
-
-
-@dataclass(frozen=True)
-class KnownDatabase:
-    """A database as the listings before left it in the catalog, with (id, name) of its data sources.
-
-    Attributes:
-        search_digest: Digest of its search results at the last GET; None where that is not known.
-        asked_at: When it was last asked for by id.
-        tables: Of its data sources, without the schema.
-    """
-
-    id: str
-    title: str
-    url: str
-    data_sources: tuple[tuple[str, str], ...]
-    selected: bool
-    accessible: bool
-    created_time: datetime | None = None
-    search_digest: str | None = None
-    asked_at: datetime | None = None
-    tables: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ListedDataSource:
-    """A data source of a listed database; `raw` is its object with the schema."""
-
-    id: str
-    name: str
-    raw: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ListedDatabase:
-    """A database that the connection sees now.
-
-    Attributes:
-        raw: The container as Notion gives it; None where it was not asked for, since the catalog has it.
-        data_sources: With their schemas as of now.
-        found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
-        search_digest: Digest of its search results; None where search does not show it.
-    """
-
-    id: str
-    title: str
-    url: str
-    raw: dict[str, Any] | None
-    data_sources: tuple[ListedDataSource, ...]
-    found_by: frozenset[str]
-    created_time: datetime | None = None
-    search_digest: str | None = None
-
-
-@dataclass(frozen=True)
-class ListingFailure:
-    """A database that could not be looked at, or of which nothing can be read.
-
-    Attributes:
-        title: As the catalog has it, else its own, else as search shows its first data source; may be empty.
-        error: Why; it names the database.
-        is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
-        data_sources: Their ids, as far as they are known.
-    """
-
-    id: str
-    title: str
-    error: NotionPipelineError
-    is_kept: bool
-    data_sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What one look at the account found.
-
-    Attributes:
-        server_time: Server's clock before the first schema was read, the bookmark of reads that use them: the earliest
-            that any answer of the listing told.
-        retired: Known databases that Notion says are gone, in trash or not shared any more.
-        gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
-        failures: Databases that are to be listed and could not be.
-        search_error: Why what search gave is not whole; what it gave is listed.
-    """
-
-    databases: tuple[ListedDatabase, ...]
-    retired: tuple[str, ...]
-    server_time: datetime | None
-    api_requests: int
-    gone: Mapping[str, str] = field(default_factory=dict)
-    failures: tuple[ListingFailure, ...] = ()
-    search_error: NotionError | None = None
 
 
 async def list_databases(
@@ -170,7 +76,7 @@ async def list_databases(
             ways.setdefault(database_id, set()).add(way)
     unchanged = _unchanged(members, known)
     asked = {database_id: frozenset(by) for database_id, by in ways.items() if database_id not in unchanged}
-    found, titles = await _databases(client, asked, search.data_sources)
+    found, titles = await fetch_databases(client, asked, search.data_sources)
     # Two ids may lead to one database: its own, and that of a data source that search does not show.
     distinct = {
         database.id: replace(database, search_digest=_search_digest(members.get(database.id, {})))
@@ -235,7 +141,7 @@ def hold_back(listing: Listing, problems: Mapping[str, NotionPipelineError], kno
         ListingFailure(
             database.id,
             database.title,
-            located(problems[database.id], database=_label(database.id, database.title)),
+            located(problems[database.id], database=label(database.id, database.title)),
             is_kept=database.id in known,
             data_sources=tuple(member.id for member in database.data_sources),
         )
@@ -266,7 +172,7 @@ def _failure(
     return ListingFailure(
         database_id,
         title,
-        located(error, database=_label(database_id, title)),
+        located(error, database=label(database_id, title)),
         is_kept=before is not None and not is_retired,
         data_sources=tuple(key for key in dict.fromkeys([*known_members, *members]) if key not in elsewhere),
     )
@@ -282,10 +188,6 @@ def _named_only(error: NotionPipelineError) -> NotionPipelineError:
     own = copied(error)
     own.message = f"{error.message} It is named in sources.yaml."
     return own
-
-
-def _label(database_id: str, title: str) -> str:
-    return f'"{title}" ({database_id})' if title else database_id
 
 
 def _incomplete(error: NotionError) -> NotionError:
@@ -363,157 +265,4 @@ def _nothing_seen(known: int) -> NothingSharedError:
         "The connection sees no database.",
         hint="In Notion open a page with databases, then its ... menu, Connections, and add the connection; "
         "search may need a minute to notice.",
-    )
-
-
-async def _databases(
-    client: NotionClient, asked: Mapping[str, frozenset[str]], data_sources: dict[str, dict[str, Any]]
-) -> tuple[dict[str, ListedDatabase | NotionPipelineError], dict[str, str]]:
-    """Each database that is to be asked for, or why it cannot be listed; NotionNotFoundError where it is gone.
-
-    Args:
-        asked: By database id, which ways know of it.
-
-    Returns:
-        The databases or errors, and the titles that were told, of those that cannot be listed too; by id.
-
-    Raises:
-        AuthorizationError: Notion does not take the credential any more.
-    """
-    found: dict[str, ListedDatabase | NotionPipelineError] = {}
-    titles: dict[str, str] = {}
-
-    async def ask(database_id: str) -> None:
-        try:
-            found[database_id] = await _named_database(client, database_id, asked[database_id], data_sources, titles)
-        except AuthorizationError as error:
-            found[database_id] = error
-            raise
-        except NotionPipelineError as error:
-            found[database_id] = error
-        except Exception as error:  # one database's answer is its own, however odd
-            found[database_id] = _odd(database_id, f"{type(error).__name__}: {error}")
-
-    while left := [database_id for database_id in asked if database_id not in found]:
-        try:
-            await all_or_first_error(ask(database_id) for database_id in left)
-        except AuthorizationError:
-            # The others were stopped, lest hundreds of them ask with a token that is refused. Here it was not that.
-            if not await client.accepts_credential():
-                raise
-    return found, titles
-
-
-async def _named_database(
-    client: NotionClient,
-    named_id: str,
-    found_by: frozenset[str],
-    data_sources: dict[str, dict[str, Any]],
-    titles: dict[str, str],
-) -> ListedDatabase:
-    """The database of an id; of one that sources.yaml alone knows, also where it is a data source's."""
-    try:
-        return await _database(client, named_id, found_by, data_sources, titles)
-    except NotionInTrashError:
-        raise
-    except NotionNotFoundError:
-        owner = await _owner(client, named_id) if found_by == {"sources.yaml"} else None
-        if owner is None:
-            raise
-    return await _database(client, owner, found_by, data_sources, titles)
-
-
-async def _database(
-    client: NotionClient,
-    database_id: str,
-    found_by: frozenset[str],
-    data_sources: dict[str, dict[str, Any]],
-    titles: dict[str, str],
-) -> ListedDatabase:
-    """Asks for a database; its title goes into `titles`, also where the rest of the answer is no use."""
-    raw = (await client.database(database_id)).body
-    titles[database_id] = plain_title(raw)
-    entries = data_source_entries(raw, database_id)
-    with error_context(database=_label(database_id, plain_title(raw))):
-        members = await all_or_first_error(
-            _member(client, member_id, name, data_sources) for member_id, name in entries
-        )
-    return ListedDatabase(
-        id=database_id,
-        title=plain_title(raw),
-        url=str(raw.get("url") or ""),
-        raw=raw,
-        data_sources=tuple(member for member in members if member is not None),
-        found_by=found_by,
-        created_time=as_datetime(raw.get("created_time")),
-    )
-
-
-def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str, str]]:
-    """Id and name of the data sources of a database, as its own answer names them.
-
-    Raises:
-        NotionNotFoundError: It is in the trash.
-        NotionRequestError: It has none, as a linked view, or the answer is not one of a database.
-        InvalidIdError: It names one by an id that is none.
-    """
-    if raw.get("object") != "database":
-        raise _odd(database_id, f'it is a "{raw.get("object")}"')
-    if raw.get("in_trash") or raw.get("archived"):
-        raise NotionInTrashError(
-            f"Database {database_id} is in Notion's trash.",
-            hint="Restore it in Notion, or take it out of sources.yaml.",
-            status=404,
-        )
-    entries = raw.get("data_sources")
-    if not isinstance(entries, list):
-        raise _odd(database_id, "it names no data sources")
-    if not entries:
-        raise NotionRequestError(
-            f"Database {database_id} has no data source of its own, so there is nothing to read: it is a linked view "
-            "of another database, or its data sources were moved to another.",
-            hint="Name the original database instead: in Notion open the view's settings and follow its source; or "
-            "deselect this one.",
-            status=200,
-        )
-    found = []
-    for entry in entries:
-        told = entry if isinstance(entry, dict) else {}
-        member_id = notion_id(told.get("id"), "One of its data sources")
-        name = told.get("name")
-        found.append((member_id, name if isinstance(name, str) else ""))
-    return list(dict(found).items())
-
-
-async def _owner(client: NotionClient, data_source_id: str) -> str | None:
-    """The database of a data source that search does not show; None where the id is not that of one."""
-    try:
-        return database_of((await client.data_source(data_source_id)).body)
-    except NotionRequestError:
-        return None
-
-
-async def _member(
-    client: NotionClient, member_id: str, name: str, data_sources: dict[str, dict[str, Any]]
-) -> ListedDataSource | None:
-    raw = data_sources.get(member_id)
-    if raw is None or not isinstance(raw.get("properties"), dict):
-        try:
-            raw = (await client.data_source(member_id)).body
-        except NotionNotFoundError:
-            return None
-        if not raw.get("in_trash") and not isinstance(raw.get("properties"), dict):
-            raise NotionRequestError(
-                f"The answer about data source {member_id} is not as Notion's are: it holds no properties.",
-                hint="Sync again later; if it stays so, deselect the database.",
-                status=200,
-            )
-    return None if raw.get("in_trash") else ListedDataSource(member_id, name, raw)
-
-
-def _odd(database_id: str, what: str) -> NotionRequestError:
-    return NotionRequestError(
-        f"The answer about database {database_id} is not as Notion's are: {what}.",
-        hint="Sync again later; if it stays so, deselect the database.",
-        status=200,
     )

@@ -20,14 +20,13 @@ from notion_pipeline.config.selection import (
     is_glob,
     is_id,
     named_id,
-    same_name,
 )
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.errors import NotionNotFoundError
-from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase, ListingFailure
+from notion_pipeline.listing.exclusions import named, resolve_properties
+from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, ListingFailure
 from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.rows.naming import slug
-from notion_pipeline.rows.properties import fitting_properties, name_mark, parse_properties
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def resolve(
     properties = dict(known.properties)
     for database in databases:
         if schemas is not None and (data_sources := schemas.get(database.id)):
-            resolving.renamed += _resolve_properties(bound, database, data_sources, properties)
+            resolving.renamed += resolve_properties(bound, database, data_sources, properties)
     kept = {key: ids for key, ids in resolving.found.items() if key not in resolving.unclear}
     return Resolution(
         source=source.knowing(KnownNames(resolving.found, properties)),
@@ -161,35 +160,6 @@ def resolve(
         renamed=tuple(resolving.renamed),
         held_back=resolving.held_back(),
     )
-
-
-def unresolved_exclusions(source: Source, database_id: str, title: str) -> list[str]:
-    """The excluded names of a database that were never found to mean a property."""
-    return [
-        name
-        for name in source.settings_for(database_id, title).exclude_properties
-        if type(name) is str and not source.property_ids(database_id, name)
-    ]
-
-
-def unmatched_exclusions(entries: Iterable[str], data_sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Which of these names fit no property of any data source of a database, in words that say what may be meant."""
-    names = [prop.name for data_source in data_sources for prop in parse_properties(dict(data_source))]
-    lost = [entry for entry in entries if not fitting_properties(entry, data_sources)]
-    return [quoted(entry) + (f' (nearest is "{near}")' if (near := nearest(entry, names)) else "") for entry in lost]
-
-
-def loose_exclusions(
-    source: Source, database_id: str, title: str, data_sources: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Why a database must not be read that has what a key of `streams` excludes which may be meant for it."""
-    return [
-        f"streams {quoted(key)} of sources.yaml excludes {quoted(name)} and does not fit this database, which has a "
-        "property of that name; it is not read while it may be the one that is meant."
-        for key, own in source.loose_exclusions(database_id, title)
-        for name in own.exclude_properties
-        if any(same_name(found, name) for found in fitting_properties(name, data_sources).values())
-    ]
 
 
 def nothing_selected(resolution: Resolution, visible: int) -> str:
@@ -249,7 +219,7 @@ class _Resolving:
             self._tell(key, entry, today, [])
             if before:
                 self.renamed.append(
-                    f"{key} {quoted(entry)} means {_named(today[0])} now; what it meant before cannot be seen any more."
+                    f"{key} {quoted(entry)} means {named(today[0])} now; what it meant before cannot be seen any more."
                 )
         elif key == "streams" or not is_glob(entry) or not find_databases(entry, self._databases):
             self._note_unmatched(key, entry)
@@ -267,7 +237,7 @@ class _Resolving:
     def _tell(self, key: str, entry: str, present: Sequence[DatabaseName], taken_over: Sequence[DatabaseName]) -> None:
         """That a database is called otherwise than sources.yaml calls it, and that another one took its name."""
         self.renamed += [
-            f"{key} {quoted(entry)} means {_named(database)}, as it is called in Notion now."
+            f"{key} {quoted(entry)} means {named(database)}, as it is called in Notion now."
             for database in present
             if not bears(entry, database)
         ]
@@ -276,14 +246,14 @@ class _Resolving:
             if key == "streams" and still_called_so:
                 self._namesakes[database.id] = (
                     f"the settings under streams {quoted(entry)} of sources.yaml belong to "
-                    f"{_named(still_called_so[0])}, and {_named(database)} is called so too: it is not read before it "
+                    f"{named(still_called_so[0])}, and {named(database)} is called so too: it is not read before it "
                     "is clear which one is meant. Key the settings by the id of the one that is meant, or give this "
                     "one a key of its own."
                 )
-            meant = f"it means {' and '.join(map(_named, present))}" if present else "what it means is out of sight"
+            meant = f"it means {' and '.join(map(named, present))}" if present else "what it means is out of sight"
             also = "which is left out as well" if key == "deselect" else "which it does not mean"
             self.renamed.append(
-                f"{key} {quoted(entry)}: {meant}, and {_named(database)} is called so too, {also}. "
+                f"{key} {quoted(entry)}: {meant}, and {named(database)} is called so too, {also}. "
                 "Name the one that is meant by its id."
             )
 
@@ -303,36 +273,6 @@ class _Resolving:
             for database in self._databases
             if database.id not in wanted and is_a_typo_of(entry.entry, database.title)
         }
-
-
-def _resolve_properties(
-    source: Source,
-    database: DatabaseName,
-    data_sources: Sequence[Mapping[str, Any]],
-    properties: dict[tuple[str, str], frozenset[str]],
-) -> list[str]:
-    """Adds the ids that the excluded names of a database fit; tells which properties are called otherwise now."""
-    renamed = []
-    for name in source.settings_for(database.id, database.title).exclude_properties:
-        if type(name) is not str:  # an id that was found before
-            continue
-        fitting = fitting_properties(name, data_sources)
-        key = (database.id, name_mark(name))
-        before = properties.get(key, frozenset())
-        if fitting:
-            properties[key] = before | fitting.keys()
-        renamed += [
-            f"{_named(database)}: the excluded property {quoted(name)} is called {quoted(prop.name)} in Notion now; "
-            "it stays excluded."
-            for data_source in data_sources
-            for prop in parse_properties(dict(data_source))
-            if prop.id in before and prop.id not in fitting
-        ]
-    return renamed
-
-
-def _named(database: DatabaseName) -> str:
-    return f"{quoted(database.title or 'Untitled')} ({database.id})"
 
 
 def fails_a_sync(source: Source, failure: ListingFailure) -> bool:

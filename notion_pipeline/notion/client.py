@@ -1,4 +1,4 @@
-"""Notion's API, one method an endpoint: pacing, repeats, and Notion's errors as ours. Knows HTTP, not tables.
+"""Async client of Notion's API, one method per endpoint: rate limiting, retries, error mapping. Knows no tables.
 
 Every request here only reads, the POST ones too (search, query), so each may be repeated. A failure that may pass
 is tried again, at most 8 attempts in all; the rate limiter waits out a pause that Notion orders, which is no attempt.
@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState
 
 from notion_pipeline.errors import (
     AuthorizationError,
@@ -30,121 +28,25 @@ from notion_pipeline.errors import (
     error_context,
 )
 from notion_pipeline.notion.bodies import BodyTooLongError
+from notion_pipeline.notion.failures import RateLimited, TransientFailure, unreachable
+from notion_pipeline.notion.page_size import Body, PageSize
 from notion_pipeline.notion.rate_limiter import RateLimiter
-from notion_pipeline.notion.responses import (
-    Answer,
-    RateLimited,
-    TransientFailure,
-    one_line,
-    parse_response,
-    request_credential,
-)
+from notion_pipeline.notion.request_stats import RequestStats
+from notion_pipeline.notion.responses import Answer, parse_response
+from notion_pipeline.notion.retries import ATTEMPTS, IF_IT_MAY_PASS, STOP, back_off, pause_seconds
 from notion_pipeline.notion.transport import NOTION_VERSION, BearerAuth, checked_base_url, http_client
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.notion_ids import property_id as checked_property_id
 
 __all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
 
-NOTION_PAGE_SIZE = 100  # Notion's default and maximum (notion-api.md section 3)
-
-ATTEMPTS = 8
-FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 20.0
-# What a failing server may ask for by Retry-After; a 429 or 529 of Notion's own is obeyed however long.
-LONGEST_ASKED_BACK_OFF_SECONDS = 60.0
-LONGEST_UNTOLD_PAUSE_SECONDS = 60.0
 
 # A body that comes in drops, each within the read timeout, ends here.
 BODY_SECONDS = 300.0
 # So many rows of the greatest size that Notion allows stay far below the longest answer that is read.
 ROWS_OF_ANY_SIZE = 25
-# Calls at the present page size that succeed before it grows again.
-CALLS_BEFORE_GROWTH = 2
 
 _CALL = "notion_pipeline.call"
-Body: TypeAlias = Mapping[str, Any]
-
-
-def back_off(state: RetryCallState) -> float:
-    """Seconds before the next attempt: 0.5, 1, 2, 4, 8, 16, 20, each between half and the whole of it by chance.
-
-    Eight attempts so wait 26 to 52 seconds in all, unless failing answers ask for more (at most a minute each).
-    """
-    longest = min(FIRST_BACK_OFF_SECONDS * 2.0 ** (state.attempt_number - 1), LONGEST_BACK_OFF_SECONDS)
-    failure = state.outcome.exception() if state.outcome else None
-    asked = failure.at_least_seconds if isinstance(failure, TransientFailure) else 0.0
-    return max(longest * random.uniform(0.5, 1.0), min(asked, LONGEST_ASKED_BACK_OFF_SECONDS))  # noqa: S311
-
-
-STOP = stop_after_attempt(ATTEMPTS)
-IF_IT_MAY_PASS = retry_if_exception_type(TransientFailure)
-
-
-@dataclass(slots=True)
-class RequestStats:
-    """What the requests of one reader cost.
-
-    Attributes:
-        requests: Every HTTP request sent, repeats included.
-        retries: The repeats among them, whatever their reason.
-        texts_replaced: Texts in the answers with characters that nothing can store; see `storable`.
-        seconds_rate_limited: Time in which a pause held up at least one of them.
-        earliest: The earliest server's time that an answer told; None while none did.
-    """
-
-    requests: int = 0
-    retries: int = 0
-    texts_replaced: int = 0
-    seconds_rate_limited: float = 0.0
-    earliest: datetime | None = field(default=None, compare=False)
-    _held_up: int = field(default=0, repr=False, compare=False)
-    _held_up_since: float = field(default=0.0, repr=False, compare=False)
-
-    def told_time(self, moment: datetime | None) -> None:
-        """An answer came with this server's time, or with none."""
-        if moment is not None:
-            self.earliest = moment if self.earliest is None else min(self.earliest, moment)
-
-    def pause_begins(self, now: float) -> None:
-        """A request is held up from `now` on."""
-        if not self._held_up:
-            self._held_up_since = now
-        self._held_up += 1
-
-    def pause_ends(self, now: float) -> None:
-        """A request goes on at `now`."""
-        self._held_up -= 1
-        if not self._held_up:
-            self.seconds_rate_limited += now - self._held_up_since
-
-
-@dataclass(slots=True)
-class PageSize:
-    """How many results a query or a search may ask for: halved when it fails over its size, doubled as it recovers.
-
-    No cursor and no window depends on the size (notion-api.md section 3), so it may change within a listing.
-    """
-
-    most: int = NOTION_PAGE_SIZE
-    _successes: int = 0
-
-    def fit(self, body: Body) -> tuple[dict[str, Any], int]:
-        """The body to send and its page size; a body that fits is left as it is."""
-        wanted = int(body.get("page_size", NOTION_PAGE_SIZE))
-        size = min(wanted, self.most)
-        return (dict(body) if size == wanted else {**body, "page_size": size}), size
-
-    def was_too_much(self, size: int) -> None:
-        # From the size that failed, not from `most`: queries that fail side by side halve it once.
-        self.most = min(self.most, max(1, size // 2))
-        self._successes = 0
-
-    def went_well(self, size: int) -> None:
-        if size < self.most or self.most >= NOTION_PAGE_SIZE:
-            return
-        self._successes += 1
-        if self._successes >= CALLS_BEFORE_GROWTH:
-            self.most, self._successes = min(self.most * 2, NOTION_PAGE_SIZE), 0
 
 
 @dataclass(slots=True)
@@ -347,7 +249,9 @@ class NotionClient:
                     answer = parse_response(await self._send(call), call.subject, is_list=call.is_list)
                 except RateLimited as refusal:
                     # Before the place is given back: whoever gets it next must find the pause.
-                    self._rate_limiter.pause(_pause_seconds(refusal, call), f'{refusal.reason}, source "{self.source}"')
+                    seconds = pause_seconds(refusal, call.pauses_untold)
+                    call.pauses_untold += refusal.seconds is None
+                    self._rate_limiter.pause(seconds, f'{refusal.reason}, source "{self.source}"')
                     continue
             call.stats.told_time(answer.server_time)
             if answer.texts_replaced:
@@ -381,19 +285,8 @@ class NotionClient:
         except BodyTooLongError as error:
             raise error.about(call.subject) from None
         except (httpx.RequestError, asyncio.TimeoutError) as error:
-            raise self._unreachable(error, request, call.subject) from None
+            raise unreachable(error, request, call.subject, self._base_url) from None
         return response
-
-    def _unreachable(self, error: Exception, request: httpx.Request, subject: str) -> TransientFailure:
-        detail = one_line(f"{type(error).__name__}: {error}".rstrip(": "), request_credential(request))
-        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
-            return TransientFailure(
-                f"Notion could not be reached at {self._base_url} for {subject} ({detail})",
-                hint="Check the network and NOTION_API_URL, then try again: a read goes on where it stopped.",
-            )
-        failure = TransientFailure(f"The connection to Notion failed over {subject} ({detail})")
-        failure.too_heavy = isinstance(error, (httpx.ReadTimeout, asyncio.TimeoutError))
-        return failure
 
 
 async def _count(request: httpx.Request) -> None:
@@ -403,10 +296,3 @@ async def _count(request: httpx.Request) -> None:
         call.stats.requests += 1
         call.stats.retries += call.sent > 0
         call.sent += 1
-
-
-def _pause_seconds(refusal: RateLimited, call: _Call) -> float:
-    if refusal.seconds is not None:
-        return refusal.seconds
-    call.pauses_untold += 1
-    return float(min(2.0 ** (call.pauses_untold - 1), LONGEST_UNTOLD_PAUSE_SECONDS))

@@ -24,7 +24,7 @@ from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadSettings
 from notion_pipeline.extraction.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
 from notion_pipeline.extraction.workers import SpareWorkers
-from notion_pipeline.listing.resolution import loose_exclusions
+from notion_pipeline.listing.exclusions import loose_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema

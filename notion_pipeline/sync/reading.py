@@ -70,9 +70,7 @@ class Reading:
             self._handed.put(None)
 
 
-def _together(
-    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER
-) -> Generator[list[DatabaseExtract], None, None]:
+def _together(handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups."""
     item = handed.get()
     while isinstance(item, DatabaseExtract):

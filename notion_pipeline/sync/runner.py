@@ -26,8 +26,8 @@ from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipeli
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
 from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.extraction.workers import SpareWorkers
-from notion_pipeline.listing.databases import data_source_entries
-from notion_pipeline.listing.resolution import unmatched_exclusions, unresolved_exclusions
+from notion_pipeline.listing.database_answer import data_source_entries
+from notion_pipeline.listing.exclusions import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient

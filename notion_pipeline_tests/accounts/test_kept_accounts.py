@@ -340,7 +340,7 @@ def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr(oauth_auth, "SHORTEST_LIFE_SECONDS", 3600.0)
-    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.expire()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me", at=2, times=times))
@@ -351,7 +351,7 @@ def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(
 def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me"))
@@ -363,7 +363,7 @@ def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(
 
 
 def test_nothing_is_said_of_the_account_where_nobody_knows(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.001)
+    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.001)
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     for _ in range(8):

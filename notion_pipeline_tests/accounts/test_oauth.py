@@ -22,7 +22,7 @@ from notion_pipeline.errors import (
     StagingError,
 )
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.responses import TransientFailure
+from notion_pipeline.notion.failures import TransientFailure
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -226,7 +226,7 @@ def test_waiting_for_the_lock_holds_nobody_else_up(side: OAuthSide) -> None:
 def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(
     side: OAuthSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.expire()
     side.ws.faults.add(Fault(kind="html_502", match="/v1/oauth/token", times=2))
@@ -238,7 +238,7 @@ def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(
 
 
 def test_a_401_of_a_proxy_refreshes_nothing(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.client.FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
     side.connect()
     side.ws.faults.add(Fault(kind="status", match="/v1/users/me", status=401, html=True))
     (answer,) = ask(side, me)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from notion_pipeline.cli.wizard.checklist import Checklist
 from notion_pipeline.cli.wizard.databases import AccountDatabases, InCatalog
 from notion_pipeline.config.sources import Source
-from notion_pipeline.listing.databases import ListedDatabase
+from notion_pipeline.listing.listed import ListedDatabase
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import AuthorizationError, NothingSharedError, RetryableNotionError
-from notion_pipeline.listing.databases import KnownDatabase, Listing, list_databases
+from notion_pipeline.listing.databases import list_databases
+from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.notion.client import RequestStats
 from notion_pipeline.notion.rate_limiter import LONGEST_PAUSE_SECONDS, PauseFile, RateLimiter, account_key
+from notion_pipeline.notion.request_stats import RequestStats
 
 EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
 

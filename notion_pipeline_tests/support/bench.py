@@ -19,7 +19,8 @@ from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
-from notion_pipeline.listing.databases import Listing, list_databases
+from notion_pipeline.listing.databases import list_databases
+from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter

@@ -28,7 +28,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
-from notion_pipeline.notion.client import ATTEMPTS
+from notion_pipeline.notion.retries import ATTEMPTS
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

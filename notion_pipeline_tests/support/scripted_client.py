@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient, RequestStats
+from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.request_stats import RequestStats
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"

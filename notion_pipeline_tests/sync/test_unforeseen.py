@@ -23,7 +23,8 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.responses import TransientFailure, parse_response
+from notion_pipeline.notion.failures import TransientFailure
+from notion_pipeline.notion.responses import parse_response
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault

@@ -37,7 +37,8 @@ from notion_pipeline.cli.terminal import messages, output
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError, NotionPipelineError
-from notion_pipeline.listing.databases import KnownDatabase, hold_back
+from notion_pipeline.listing.databases import hold_back
+from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import fails_a_sync, nothing_selected
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project, find_project

@@ -10,7 +10,7 @@ from notion_pipeline.cli.wizard.draft import Draft
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.listing.databases import KnownDatabase, ListedDatabase
+from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase
 from notion_pipeline.listing.resolution import Resolution, listed_name, resolve_listing
 from notion_pipeline.messages import quoted
 from notion_pipeline.rows.naming import NamedDatabase, table_names

@@ -21,7 +21,7 @@ from notion_pipeline.config.values import (
     check_time_zone,
     parse_start_date,
 )
-from notion_pipeline.listing.databases import ListedDatabase
+from notion_pipeline.listing.listed import ListedDatabase
 
 _ALL, _BUT, _SOME = "all", "but", "some"
 

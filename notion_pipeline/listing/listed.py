@@ -1,0 +1,105 @@
+"""What a listing finds: databases, their data sources, and those that could not be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from notion_pipeline.errors import (
+    NotionError,
+    NotionPipelineError,
+)
+
+
+@dataclass(frozen=True)
+class KnownDatabase:
+    """A database as the listings before left it in the catalog, with (id, name) of its data sources.
+
+    Attributes:
+        search_digest: Digest of its search results at the last GET; None where that is not known.
+        asked_at: When it was last asked for by id.
+        tables: Of its data sources, without the schema.
+    """
+
+    id: str
+    title: str
+    url: str
+    data_sources: tuple[tuple[str, str], ...]
+    selected: bool
+    accessible: bool
+    created_time: datetime | None = None
+    search_digest: str | None = None
+    asked_at: datetime | None = None
+    tables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListedDataSource:
+    """A data source of a listed database; `raw` is its object with the schema."""
+
+    id: str
+    name: str
+    raw: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ListedDatabase:
+    """A database that the connection sees now.
+
+    Attributes:
+        raw: The container as Notion gives it; None where it was not asked for, since the catalog has it.
+        data_sources: With their schemas as of now.
+        found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
+        search_digest: Digest of its search results; None where search does not show it.
+    """
+
+    id: str
+    title: str
+    url: str
+    raw: dict[str, Any] | None
+    data_sources: tuple[ListedDataSource, ...]
+    found_by: frozenset[str]
+    created_time: datetime | None = None
+    search_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class ListingFailure:
+    """A database that could not be looked at, or of which nothing can be read.
+
+    Attributes:
+        title: As the catalog has it, else its own, else as search shows its first data source; may be empty.
+        error: Why; it names the database.
+        is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
+        data_sources: Their ids, as far as they are known.
+    """
+
+    id: str
+    title: str
+    error: NotionPipelineError
+    is_kept: bool
+    data_sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one look at the account found.
+
+    Attributes:
+        server_time: Server's clock before the first schema was read, the bookmark of reads that use them: the earliest
+            that any answer of the listing told.
+        retired: Known databases that Notion says are gone, in trash or not shared any more.
+        gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
+        failures: Databases that are to be listed and could not be.
+        search_error: Why what search gave is not whole; what it gave is listed.
+    """
+
+    databases: tuple[ListedDatabase, ...]
+    retired: tuple[str, ...]
+    server_time: datetime | None
+    api_requests: int
+    gone: Mapping[str, str] = field(default_factory=dict)
+    failures: tuple[ListingFailure, ...] = ()
+    search_error: NotionError | None = None

@@ -29,6 +29,7 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import (
+    Exclusion,
     Property,
     PropertyId,
     exclusion_marks,
@@ -234,6 +235,7 @@ class DataSourceRead:
             later = await self._look()
             if _moved(schema, later) and not is_last_try:
                 return later
+            await self._refuse_newly_excluded(stage, schema)
             if _moved(schema, later):
                 self._say("its schema changed again during the read; the next sync reads in full.")
         if not decision.full and _is_ahead(state, self._client.stats.earliest):
@@ -242,6 +244,20 @@ class DataSourceRead:
                 return replace(later, server_time=min(stage.bookmark, later.server_time))
         await asyncio.to_thread(extraction.finish)
         return None
+
+    async def _refuse_newly_excluded(self, stage: Stage, schema: _Schema) -> None:
+        """A property that took an excluded name during the read has its values in the stage, which must not be loaded.
+
+        Raises:
+            ConfigError: There is such a property; the next read leaves it out.
+        """
+        excluded = Exclusion(self._excluded)
+        if any(excluded.covers(prop.name, prop.id) for prop in schema.properties):
+            await asyncio.to_thread(stage.remove)
+            raise ConfigError(
+                "a property took the name of an excluded one while it was read; what was read is not loaded.",
+                hint="Sync again: the property is left out then.",
+            )
 
     async def _look_if_it_can_be_seen(self) -> _Schema | None:
         try:

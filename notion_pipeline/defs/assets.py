@@ -174,7 +174,7 @@ def _list(context: dg.AssetExecutionContext, loaded: LoadedProject, name: str, c
             )
 
     listing = asyncio.run(look())
-    resolution = resolve_listing(source, listing.databases, before, names)
+    resolution = resolve_listing(source, listing.databases, before, names, listing.failures)
     found = [(database.id, database.title) for database in listing.databases]
     bound = resolution.source
     listing = hold_back(listing, bound.ambiguous_streams(found, file=loaded.project.sources_label), known)

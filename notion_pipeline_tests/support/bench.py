@@ -89,7 +89,7 @@ class Bench:
                 return await list_databases(client, named=named, known=known, log=log, source=self.source.name)
 
         listing = asyncio.run(look())
-        resolution = resolve_listing(self.source, listing.databases, before, names)
+        resolution = resolve_listing(self.source, listing.databases, before, names, listing.failures)
         with self.catalog.writing() as connection:
             streams = write_databases(
                 connection, resolution.source, listing, datetime.now(timezone.utc), self.lines.append

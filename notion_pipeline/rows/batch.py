@@ -8,6 +8,7 @@ lacks is NULL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,9 @@ PAGE_COLUMNS: tuple[tuple[str, str], ...] = (
 #: What the catalog adds: when a row's content last changed here, and where gone rows are marked, since when.
 SYNCED_AT = "_synced_at"
 DELETED_AT = "_deleted_at"
+#: Columns of a page's addresses, which end in its title and its id.
+_ADDRESSES = ("url", "public_url")
+_TITLED_ADDRESS = re.compile(r"(https?://[^/?#]+/(?:[^/?#]+/)?)(?:[^/?#]*-)?([0-9a-f]{32})(?:[?#].*)?")
 #: Per row of a staged batch.
 NOT_COMPUTED = "_not_computed"
 NOT_CONVERTED = "_not_converted"
@@ -96,8 +100,9 @@ def staged_name(position: int) -> str:
 def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBatch:
     """The rows of these pages, one each, in their order."""
     counts = _Counts(len(pages))
+    hides_title = bool(schema.exclude) and not any(prop.type == "title" for prop in schema.properties)
     arrays = [
-        counts.checked(converted([page.get(name) for page in pages], convert, _PAGE_TYPES[kind]))
+        counts.checked(converted(_page_values(pages, name, hides_title), convert, _PAGE_TYPES[kind]))
         for (name, kind), convert in zip(PAGE_COLUMNS[:-1], _PAGE_CONVERTERS, strict=True)
     ]
     for row, page in enumerate(pages):
@@ -113,6 +118,20 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
     arrays += [arrow_array(counts.not_computed, pa.int32()), arrow_array(counts.not_converted, pa.int32())]
     arrays.append(arrow_array(users.by_row, USERS_TYPE))
     return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
+
+
+def _page_values(pages: Sequence[dict[str, Any]], name: str, hides_title: bool) -> list[Any]:
+    """What the pages say under one name. An address spells the page's title, which may be excluded."""
+    values = [page.get(name) for page in pages]
+    return list(map(_address_without_title, values)) if hides_title and name in _ADDRESSES else values
+
+
+def _address_without_title(address: Any) -> Any:
+    """The address by the page's id alone, as Notion takes it as well; None where no id ends it."""
+    if not isinstance(address, str):
+        return address
+    found = _TITLED_ADDRESS.fullmatch(address)
+    return f"{found[1]}{found[2]}" if found else None
 
 
 class _Counts:

@@ -79,8 +79,8 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
             yield _prose(method)
 
 
-#: What Dagster calls.
-_HOOKS = {"setup_for_execution", "yield_for_execution", "handle_output"}
+#: What Dagster and pydantic call.
+_HOOKS = {"model_post_init", "setup_for_execution", "yield_for_execution", "handle_output"}
 
 
 def _errors() -> Iterator[str]:

@@ -129,11 +129,20 @@ def load_sources(project: Project) -> Sources:
     Raises:
         ConfigError: The file cannot be read, or asks for what cannot be. One message names all problems.
     """
-    label = project.sources_label
-    content = read_mapping(project.sources_file, label)
+    content = read_mapping(project.sources_file, project.sources_label)
     if content is None and project.sources_file_is_required:
-        raise config_error(label, ["there is no such file, but NOTION_PIPELINE_SOURCES names it"])
-    sources = parse_sources(content or {}, label)
+        raise config_error(project.sources_label, ["there is no such file, but NOTION_PIPELINE_SOURCES names it"])
+    return sources_of(content or {}, project)
+
+
+def sources_of(content: object, project: Project) -> Sources:
+    """The sources in what the project's sources file holds; tokens in the variables that they name are kept secret.
+
+    Raises:
+        ConfigError: It asks for what cannot be. One message names all problems.
+    """
+    label = project.sources_label
+    sources = parse_sources(content, label)
     tokens = (source.account.token.env for source in sources.sources if isinstance(source.account, TokenAccount))
     keep_secret(*(project.environ[variable].strip() for variable in tokens if variable in project.environ))
     published = sources.publish_path(project)

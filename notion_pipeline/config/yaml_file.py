@@ -40,14 +40,32 @@ def read_mapping(path: Path, label: str) -> dict[Any, Any] | None:
     Raises:
         ConfigError: It cannot be read, is no YAML, has a key twice, or is no mapping.
     """
+    text = read_text(path, label)
+    return None if text is None else parse_mapping(text, label)
+
+
+def read_text(path: Path, label: str) -> str | None:
+    """The file's text with its line ends; None where there is no such file.
+
+    Raises:
+        ConfigError: It cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise config_error(label, [f"cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise config_error(label, ["is not UTF-8 text"]) from None
+
+
+def parse_mapping(text: str, label: str) -> dict[Any, Any]:
+    """What the text of a file holds, its dates still text.
+
+    Raises:
+        ConfigError: It is no YAML, has a key twice, or is no mapping.
+    """
     content = _parse(text, label)
     if content is None:
         return {}

@@ -36,7 +36,7 @@ from notion_pipeline.cli.wizard.steps import STEPS, Surroundings
 from notion_pipeline.cli.wizard.writer import text_with, write
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.config.cron import check_cron
-from notion_pipeline.config.sources import Source, load_sources, parse_sources
+from notion_pipeline.config.sources import Source, Sources, parse_sources, sources_of
 from notion_pipeline.config.values import (
     check_description,
     check_prefix,
@@ -50,6 +50,9 @@ from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project, find_project
 
 ANSWER_SECONDS = 60.0
+
+#: The sources as the file writes them, by name.
+Entries = Mapping[str, Mapping[str, Any]]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -127,15 +130,22 @@ def add(**flags: Any) -> None:
 
 def _add(project: Project, flags: Mapping[str, Any], *, asks: bool) -> None:
     """Source, account and the rest, one after the other; from the first question of each one goes back to the last."""
+    content = read_mapping(project.sources_file, project.sources_label) or {}
+    present: Entries = {}
+    if content.get("sources") is not None:
+        sources = sources_of(content, project)  # what is wrong with the file is said before anything is asked
+        present = {entry["name"]: entry for entry in content["sources"]}
+    else:
+        sources = parse_sources({key: value for key, value in content.items() if key != "sources"})
     named: Draft | None = None
     while True:
         try:
-            named = named or _draft(project, dict(flags), asks=asks)
+            named = named or _draft(present, dict(flags), asks=asks)
             draft = Draft(named.name, named.present)
         except GoingBack:
             continue
         try:
-            around = _account(project, draft, flags, asks=asks)
+            around = _account(project, sources, draft, flags, asks=asks)
         except GoingBack:
             named = None
             continue
@@ -145,13 +155,8 @@ def _add(project: Project, flags: Mapping[str, Any], *, asks: bool) -> None:
             return
 
 
-def _draft(project: Project, flags: dict[str, Any], *, asks: bool) -> Draft:
+def _draft(present: Entries, flags: dict[str, Any], *, asks: bool) -> Draft:
     """The source that is added or changed."""
-    content = read_mapping(project.sources_file, project.sources_label) or {}
-    present: dict[str, dict[str, Any]] = {}
-    if content.get("sources") is not None:
-        load_sources(project)  # what is wrong with the file is said before anything is asked
-        present = {entry["name"]: entry for entry in content["sources"]}
     name = flags["name"]
     if asks and not name and present:
         name = _ask_which(list(present))
@@ -181,16 +186,16 @@ def _ask_which(names: Sequence[str]) -> str | None:
     return ask_one("What shall be done?", choices)
 
 
-def _account(project: Project, draft: Draft, flags: Mapping[str, Any], *, asks: bool) -> Surroundings:
+def _account(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, Any], *, asks: bool) -> Surroundings:
     """Settles the account, and looks what it really sees."""
     given = _given_account(project, flags)
     if given is not None or not asks:
         draft.put("account", given or draft.get("account") or token_account(DEFAULT_TOKEN_VARIABLE))
-        return _look(project, draft, flags)
+        return _look(project, sources, draft, flags)
     while True:
         try:
             draft.put("account", ask_account(project, draft.name, draft.present.get("account"), connect))
-            return _look(project, draft, flags)
+            return _look(project, sources, draft, flags)
         except NotionPipelineError as error:
             echo(f"{error}\n")
 
@@ -206,9 +211,9 @@ def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any]
     return token_account(flags["token_env"]) if flags["token_env"] else None
 
 
-def _look(project: Project, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
+def _look(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
-    catalog = _in_catalog(project, draft.name)
+    catalog = _in_catalog(project, sources, draft.name)
     with messages().status("Looking at what the account sees"):
         with _connecting_by_itself(draft):
             found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
@@ -232,9 +237,8 @@ def _connecting_by_itself(draft: Draft) -> Iterator[None]:
         raise
 
 
-def _in_catalog(project: Project, name: str) -> InCatalog:
+def _in_catalog(project: Project, sources: Sources, name: str) -> InCatalog:
     """What the catalog knows of a source that was there before; nothing where it cannot be read."""
-    sources = load_sources(project) if project.sources_file.exists() else parse_sources({})
     try:
         with open_catalog(project, sources).reading() as connection:
             return InCatalog(

@@ -26,7 +26,7 @@ from notion_pipeline.cli.process import ended_by_sigterm, environment
 from notion_pipeline.cli.project_template import write_demo_project
 from notion_pipeline.cli.runs import SyncRequest
 from notion_pipeline.cli.terminal import echo, output, title_of
-from notion_pipeline.config.sources import load_sources
+from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
@@ -69,22 +69,21 @@ def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
     with SandboxServer(served_workspace()) as server:
         project = write_demo_project(folder, server.url, SAMPLE_TOKEN)
         with environment(project.environ):
-            _sync(project)
-            _make_views(project)
-            _show(output(), project, directory)
+            sources = load_sources(project)
+            _sync(project, sources)
+            _make_views(project, sources)
+            _show(output(), project, sources, directory)
             if ui:
                 _serve_ui(project, ui_port)
 
 
-def _sync(project: Project) -> None:
-    sources = load_sources(project)
+def _sync(project: Project, sources: Sources) -> None:
     # In full: also what an older version of the sample left behind becomes exact.
     outcomes = run_syncs(project, sources, [SyncRequest(source.name, full=True) for source in sources.sources])
     raise_failures(outcomes)
 
 
-def _make_views(project: Project) -> None:
-    sources = load_sources(project)
+def _make_views(project: Project, sources: Sources) -> None:
     catalog = open_catalog(project, sources, writes=True)
     names = [source.name for source in sources.sources]
     with catalog.writing() as connection:
@@ -93,8 +92,8 @@ def _make_views(project: Project) -> None:
             apply_changes(connection, schema, view_changes(connection, name, schema))
 
 
-def _show(console: Console, project: Project, folder: Path) -> None:
-    catalog = open_catalog(project, load_sources(project))
+def _show(console: Console, project: Project, sources: Sources, folder: Path) -> None:
+    catalog = open_catalog(project, sources)
     with catalog.reading() as connection:
         if connection is None:
             raise CommandError("The demo made no catalog.")

@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from notion_pipeline.cli.wizard.commented_yaml import node, put, read_yaml, scalar, settle_end, yaml_text
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.config.yaml_file import read_mapping
+from notion_pipeline.config.yaml_file import parse_mapping, read_mapping, read_text
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project
 
@@ -70,14 +70,14 @@ def write(project: Project, entry: SourceEntry) -> None:
         ConfigError: The file would not say what was meant, and stays as it was; or it cannot be written.
     """
     path, label = project.sources_file, project.sources_label
-    before = path.read_bytes().decode("utf-8-sig") if path.exists() else None
+    before = read_text(path, label)
     try:
         text = text_with(entry, before)
     except YAMLError as error:
         raise ConfigError(f"{label} cannot be changed by a program: {' '.join(str(error).split())}") from None
     if before is not None and "\r\n" in before:
         text = text.replace("\n", "\r\n")
-    _replace(path, text, label, expected=_expected(read_mapping(path, label) or {}, entry))
+    _replace(path, text, label, expected=_expected(parse_mapping(before or "", label), entry))
 
 
 def _expected(content: Mapping[str, Any], entry: SourceEntry) -> dict[str, Any]:
@@ -128,18 +128,16 @@ def rename(project: Project, old: str, new: str) -> None:
         ConfigError: The new name may not be, or the file cannot be changed; it stays as it was.
     """
     path, label = project.sources_file, project.sources_label
+    before = read_text(path, label) or ""
     try:
-        before = path.read_bytes().decode("utf-8-sig")
         content, indent, offset = read_yaml(before)
-    except OSError as error:
-        raise ConfigError(f"{label} cannot be read: {error.strerror}.") from None
     except YAMLError as error:
         raise ConfigError(f"{label} cannot be changed by a program: {' '.join(str(error).split())}") from None
     for source in content.get("sources") or ():
         if source.get("name") == old:
             source["name"] = scalar(new)
     text = yaml_text(content, indent, offset)
-    expected = read_mapping(path, label) or {}
+    expected = parse_mapping(before, label)
     sources = [{**entry, "name": new} if entry.get("name") == old else entry for entry in expected.get("sources") or ()]
     _replace(
         path,

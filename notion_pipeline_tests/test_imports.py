@@ -173,6 +173,13 @@ def test_what_dagster_keeps_private_is_imported_in_one_file() -> None:
         assert not private or module == "defs.dagster_internals", module
 
 
+def test_only_notion_and_accounts_import_the_http_library() -> None:
+    """Another one would take its place there, and nowhere else."""
+    for module in modules():
+        if part_of(module) not in ("notion", "accounts", "sandbox"):
+            assert not {name for name in imports(module) if part_of(name) in ("httpx", "httpcore")}, module
+
+
 def test_nothing_below_imports_the_shell() -> None:
     for module in modules():
         if part_of(module) not in DAGSTER:

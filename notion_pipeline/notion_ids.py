@@ -59,6 +59,6 @@ def _refusal(found: object, what: str) -> InvalidIdError:
     shown = shown if len(shown) <= LONGEST_QUOTE else f"{shown[: LONGEST_QUOTE - 1]}…"
     return InvalidIdError(
         f"{what} has the id {shown}, which is none that Notion gives; nothing is read of it.",
-        hint="Check that NOTION_API_URL, and whatever stands between, is Notion's; then sync again, or leave the "
+        hint="Check that NOTION_API_URL, and whatever is in between, is Notion's; then sync again, or leave the "
         "database out with `deselect`.",
     )

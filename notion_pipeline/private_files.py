@@ -1,4 +1,4 @@
-"""Files that only their owner may read: what stands under NOTION_PIPELINE_HOME."""
+"""Files that only their owner may read: everything under NOTION_PIPELINE_HOME."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def private_directory(path: Path) -> Path:
             folder.mkdir(mode=0o700, exist_ok=True)
         mode = path.stat().st_mode
         if not stat.S_ISDIR(mode):
-            raise _no_home(path, "a file stands in its place")
+            raise _no_home(path, "there is a file of that name")
         if mode & stat.S_ISVTX:
             raise _no_home(path, "all users of this machine share it")
         if mode & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO) != stat.S_IRWXU:

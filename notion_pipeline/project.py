@@ -28,7 +28,7 @@ _SOURCES = "NOTION_PIPELINE_SOURCES"
 _CATALOG = "NOTION_PIPELINE_CATALOG"
 _HOME = "NOTION_PIPELINE_HOME"
 _API_URL = "NOTION_API_URL"
-# Known to be secret from the first look at them on, whether this process ever uses them or not.
+# Kept secret from the moment they are read, whether this process uses them or not.
 _SECRETS = ("NOTION_TOKEN", "NOTION_CLIENT_SECRET", "NOTION_PIPELINE_KEY")
 
 
@@ -81,7 +81,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     """The project round a folder: the nearest one upwards that holds workspace.yaml, else the folder itself.
 
     Args:
-        start: Where to look from; the current folder by default.
+        start: The folder to search from; the current one by default.
         environ: The real variables, which win over those of `.env`; the process's own by default.
 
     Raises:
@@ -104,7 +104,7 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
 
 
 def _dotenv(path: Path) -> dict[str, str]:
-    """The variables of a `.env`, values taken as they stand: a `$` in a token is no variable."""
+    """The variables of a `.env`, values unchanged: a `$` in a token is no variable."""
     try:
         values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
 """The one place that keeps secrets out of what is written: logs, errors, reprs, Dagster's events, crash reports.
 
 A secret is known by its value from the moment it is read or received (`Secret`, `keep_secret`), and a token of
-Notion's by its look as well, since one may turn up that this process never held. The known values are the one state
+Notion's by its form as well, since one may turn up that this process never held. The known values are the one state
 that a module here keeps: what one connection must not show, no other part of the process may show either.
 """
 
@@ -20,7 +20,7 @@ from urllib.parse import quote
 from notion_pipeline.outside import shown
 
 REDACTED = "***"
-# Shorter values are words that stand in ordinary text as well.
+# Shorter values are words that ordinary text has as well.
 SHORTEST_SECRET = 8
 # Two tokens for each refresh: a process that runs for years must not collect them all.
 MOST_SECRETS = 2_000

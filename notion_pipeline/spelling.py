@@ -10,7 +10,7 @@ from functools import lru_cache
 PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "ŧ": "t", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
 )
-#: The accents of Latin, Greek and Cyrillic letters, and signs without a look of their own.
+#: The accents of Latin, Greek and Cyrillic letters, and signs that do not show.
 _NOT_SPELLED = re.compile("[\u0300-\u036f\u200b-\u200d\ufe00-\ufe0f]")
 _BLANKS = re.compile(r"\s+")
 

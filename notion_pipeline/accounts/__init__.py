@@ -1,5 +1,5 @@
-"""Who we are to Notion: tokens, the OAuth flow, and where tokens are kept.
+"""The accounts that read Notion: their tokens, the OAuth flow, and the store that keeps the tokens.
 
-In: a source's account setting, or a person in a browser. Out: a credential and a client that uses it. May import
-`config` and `notion`.
+In: a source's account setting, or a person who authorises in a browser. Out: a credential, and a client that signs its
+requests with it (`credentials`). May import `config` and `notion`.
 """

@@ -1,7 +1,7 @@
 """What a source signs its requests with: the token of its variable, or an account that was connected.
 
-Looked up when a client is made, never before: definitions load without any token. Of several accounts of a workspace
-the one counts that Notion still lets in; Notion is asked which that is.
+They are looked up when a client is made, never before: definitions load without any token. Where several accounts of a
+workspace are kept, Notion is asked which of them it still lets in.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def is_dead(account: StoredAccount, project: Project, source: str = "") -> bool:
 
 
 def _nothing(line: str) -> None:
-    """What the client says while it repeats a request that only asks."""
+    """Takes what the client says of its retries."""
 
 
 def _kept_for(account: TokenAccount, project: Project) -> StoredAccount | None:

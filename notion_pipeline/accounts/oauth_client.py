@@ -1,4 +1,4 @@
-"""Notion's OAuth endpoints, a request each (notion-api.md section 12). Who may refresh, and when, is oauth_auth's.
+"""Notion's OAuth endpoints, a request each (notion-api.md section 12). Who may refresh, and when, is in token_refresh.
 
 A failure that may pass is a TransientFailure and an ordered pause a RateLimited, as the client's are, so that the
 client repeats them by its own rules; commands repeat with `with_retries`.
@@ -39,9 +39,9 @@ DEFAULT_REDIRECT_URI = "http://localhost:8917/oauth/callback"
 CLIENT_ID, CLIENT_SECRET, REDIRECT_URI = "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"
 CONNECTIONS_PAGE = "https://www.notion.so/profile/integrations"
 
-#: What a command does itself while somebody watches.
-PATIENT_ATTEMPTS = 3
-PATIENT_SECONDS = 60.0
+#: How often a command asks, and the longest pause that it waits for, while somebody watches.
+ATTEMPTS = 3
+LONGEST_WAIT_SECONDS = 60.0
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class OAuthClient:
         self._post("revoke", {"token": token.reveal()})
 
     def is_active(self, token: Secret) -> bool:
-        """What Notion says of a token."""
+        """Whether Notion says that a token is active."""
         return self._post("introspect", {"token": token.reveal()}).get("active") is True
 
     def _post(self, endpoint: str, body: dict[str, str]) -> dict[str, Any]:
@@ -133,14 +133,14 @@ class OAuthClient:
 
 def with_retries(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
     """What `ask` gives, asked again a few times where the failure may pass, for commands that somebody watches."""
-    for attempt in range(1, PATIENT_ATTEMPTS + 1):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             return ask()
         except TransientFailure as failure:
             wait, last, hint = 0.5 * 2.0**attempt, failure.message, failure.hint
         except RateLimited as refusal:
             wait, last, hint = refusal.seconds or 2.0**attempt, f"Notion asks for a pause ({refusal.reason})", ""
-        if attempt < PATIENT_ATTEMPTS and wait <= PATIENT_SECONDS:
+        if attempt < ATTEMPTS and wait <= LONGEST_WAIT_SECONDS:
             sleep(wait)
             continue
         break

@@ -1,4 +1,4 @@
-"""What follows once Notion has authorised, or a token was given: keep the account, look what it sees, say what next."""
+"""Keeps an account that was just authorised, or a token; counts the databases that it sees; says what comes next."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class AccountSetup:
             ConfigError, StagingError: The account cannot be kept.
         """
         account = with_retries(lambda: self._exchange(code))
-        visible = look(account, self.project)
+        visible = count_databases(account, self.project)
         steps, snippet = _ADDING if self.adding else next_steps(account, self.sources, self.wanted)
         return Connected(account, callback_pages.connected(account.label, str(visible), steps, snippet))
 
@@ -143,7 +143,7 @@ def keep_token(
     )
     _save(account, store)
     _forget_others(account, store, project)
-    return account, look(account, project)
+    return account, count_databases(account, project)
 
 
 def _save(account: StoredAccount, store: TokenStore) -> None:
@@ -175,7 +175,7 @@ def _is_dead(account: StoredAccount, project: Project) -> bool:
         return False
 
 
-def look(account: StoredAccount, project: Project) -> VisibleDatabases:
+def count_databases(account: StoredAccount, project: Project) -> VisibleDatabases:
     """How many databases the account sees, as far as search finds them in a short time."""
     seen: set[str] = set()
 
@@ -237,4 +237,4 @@ def next_steps(account: StoredAccount, sources: Sources, wanted: Source | None) 
 
 
 def _nothing(line: str) -> None:
-    """What a client says of its repeats is not for the page."""
+    """Takes what the client says of its retries, which is not for the page."""

@@ -1,4 +1,4 @@
-"""A connected account as it is kept, and its form as JSON."""
+"""A connected account, and its form as JSON in the token store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StoredAccount:
         refresh_token: Gives the next pair; None where Notion gave none.
         connected_at: When it was authorised, by the local clock.
         refreshed_at: When the pair was received.
-        variable: The environment variable that the token stands in for; empty for an authorisation by OAuth.
+        variable: The environment variable whose place the token takes; empty for an authorisation by OAuth.
     """
 
     bot_id: str

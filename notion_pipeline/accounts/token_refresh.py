@@ -1,7 +1,7 @@
 """The bearer token of a connected account on each request, and its refresh when Notion refuses it.
 
-Of all requests, event loops and processes that meet the same 401 one refreshes: it holds the account's lock, looks
-whether another one was faster, and keeps the new pair before anyone uses it. That work runs in a thread that nothing
+One of all the requests, event loops and processes that meet the same 401 refreshes: it takes the account's lock, checks
+that no other one was faster, and keeps the new pair before anyone uses it. That work runs in a thread that nothing
 cancels and no signal cuts short, since a pair that Notion gave and nobody kept would disconnect the account; waiting
 for the lock is done on the event loop, where it blocks nobody and can be cancelled.
 """
@@ -106,7 +106,7 @@ class OAuthAuth(httpx.Auth):
         """Brings a newer token than the refused one; callers that come meanwhile wait for the same."""
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.ensure_future(self._renew_once(refused))
-            self._renewal.add_done_callback(_look_at)
+            self._renewal.add_done_callback(_take_result)
         await asyncio.shield(self._renewal)
 
     async def _renew_once(self, refused: StoredAccount) -> None:
@@ -144,7 +144,7 @@ class OAuthAuth(httpx.Auth):
             if stored.refresh_token is None or too_soon:
                 raise _NoNewerTokenError
             with ExitStack() as stack:
-                with _in_our_words():
+                with _as_our_error():
                     stack.enter_context(room_for(self._store, stored.bot_id))
                 stack.enter_context(uninterrupted("the tokens that Notion is giving"))
                 fresh = self._save(self._refresh(stored))
@@ -165,20 +165,20 @@ class OAuthAuth(httpx.Auth):
                 return newer
 
     def _load(self, bot_id: str) -> StoredAccount | None:
-        with _in_our_words():
+        with _as_our_error():
             return self._store.load(bot_id)
 
     def _save(self, account: StoredAccount) -> StoredAccount:
         """Keeps the account; where that fails it is kept in mind, and saved before the next refresh."""
         self._unsaved = account
-        with _in_our_words():
+        with _as_our_error():
             save_surely(self._store, account)
         self._unsaved = None
         return account
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
+def _as_our_error() -> Iterator[None]:
     """Errors of a team's own store: what it quotes in them may be what it keeps, so they pass through ours."""
     try:
         yield
@@ -212,7 +212,7 @@ def _not_refused(response: httpx.Response) -> TransientFailure | RateLimited:
     return TransientFailure(f"Notion refused the account's token once (401), and {found}", status=401)
 
 
-def _look_at(renewal: asyncio.Task[None]) -> None:
-    """Whoever asked for it may be gone: asyncio must not complain that nobody looked."""
+def _take_result(renewal: asyncio.Task[None]) -> None:
+    """Retrieves the error, since whoever asked for the renewal may be cancelled, and asyncio would complain."""
     if not renewal.cancelled():
         renewal.exception()

@@ -17,7 +17,7 @@ from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown
 from notion_pipeline.redaction import keep_secrets_unwritten, redacted, traceback_text
 
-#: Name, what `--help` says of it, and where it stands, in the order in which they are listed.
+#: Name, the line of `--help`, and the module and function, in the order of the list.
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("Make a project folder for your own workspace.", "notion_pipeline.cli.commands.init:init"),
     "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.commands.connect:connect"),
@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.commands.dbt:dbt"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.commands.sandbox:sandbox"),
     "demo": (
-        "Sync the sample workspace and show what landed; needs no account.",
+        "Sync the sample workspace and show what was loaded; needs no account.",
         "notion_pipeline.cli.commands.demo:demo",
     ),
 }

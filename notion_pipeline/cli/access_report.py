@@ -1,4 +1,4 @@
-"""What an account can see, compared with what sources.yaml asks for and what the catalog knows: findings in words."""
+"""Compares what an account sees with what sources.yaml asks for and what the catalog knows; findings in words."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class AccessReport:
 
     Attributes:
         resolution: What the names in sources.yaml mean by it.
-        notes: What the listing had to say while it was made.
-        hidden: Relations of selected databases whose target the connection cannot see.
-        unclear: Those whose target could not be looked at, with the reason.
+        notes: Lines that the listing logged.
+        hidden: Relations of selected databases whose target is not shared with the connection.
+        unclear: Relations whose target Notion did not give, with the reason.
     """
 
     listing: Listing
@@ -261,4 +261,4 @@ def _named(names: Iterable[str], quotes: str = '"') -> str:
 
 
 def _nothing(line: str) -> None:
-    """What a client says of its repeats."""
+    """Takes what the client says of its retries."""

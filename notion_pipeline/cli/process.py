@@ -42,7 +42,7 @@ def environment(environ: Mapping[str, str]) -> Iterator[None]:
 def ended_by_sigterm() -> Iterator[None]:
     """SIGTERM does what Ctrl-C does, and so does a terminal that is closed.
 
-    No run then stands as running for ever, and no exchange of tokens is cut short (see `uninterrupted`).
+    No run is then shown as running for ever, and no exchange of tokens is cut short (see `uninterrupted`).
     """
     if threading.current_thread() is not threading.main_thread():  # where signals are somebody else's
         yield

@@ -15,7 +15,7 @@ from notion_pipeline.defs.dagster_internals import InstigatorStatus, schedule_ex
 from notion_pipeline.defs.failures import step_reason
 from notion_pipeline.outside import shown_line
 
-#: Runs without a job's name, as the UI and `dagster asset materialize` make them, that are looked through.
+#: How many runs without a job's name are searched; the UI and `dagster asset materialize` make such runs.
 _RUNS_LOOKED_AT = 100
 _SCHEDULE, _SENSOR = "dagster/schedule_name", "dagster/sensor_name"
 _LAUNCHED_BY = "notion_pipeline/launched_by"

@@ -1,6 +1,6 @@
 """Runs the sync jobs of a project in this process, through its Dagster instance, and says what came of it.
 
-The run is an ordinary one: it stands in the instance's history and `dagster dev` shows it. Two things differ from
+The run is an ordinary one: it is in the instance's history and `dagster dev` shows it. Two things differ from
 a run that Dagster launches itself: progress goes to the terminal as well as to the run's log, and standard output is
 not captured.
 """
@@ -138,7 +138,7 @@ def run_sync(
 
 
 class _Announcer:
-    """Stands where the progress resource does: the run's log hears of progress, and the terminal too."""
+    """Takes the place of the progress resource, and tells both the run's log and the terminal."""
 
     def __init__(self, terminal: Progress) -> None:
         self._terminal = terminal

@@ -1,4 +1,4 @@
-"""Finds streams as one types: any part of a title, a table or an id, what begins with the words first.
+"""Finds streams by any part of a title, a table or an id; those that begin with the words come first.
 
 Case, accents and punctuation do not count. Every word of the query must be found somewhere; the best place counts.
 """
@@ -54,7 +54,7 @@ def search(query: str, things: Iterable[Thing], describe: Callable[[Thing], Sear
     if wanted and not is_id(query) and any(folded(describe(thing).title) == folded(query) for thing in listed):
         wanted = None
     words = [wanted.replace("-", "")] if wanted else folded(_STREAM_PREFIX.sub("", query.strip())).split()
-    if not words:  # no letter and no digit, such as an emoji: found as it stands
+    if not words:  # no letter and no digit, such as an emoji: found as it is
         return [thing for thing in listed if query.strip() in describe(thing).title]
     scored = [(_score(words, describe(thing)), place, thing) for place, thing in enumerate(listed)]
     return [thing for _, _, thing in sorted((s for s in scored if s[0] is not None), key=lambda s: (s[0], s[1]))]

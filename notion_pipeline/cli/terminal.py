@@ -27,7 +27,7 @@ def echo(text: str, *, err: bool = False) -> None:
 
 
 def echo_data(text: str) -> None:
-    """Text that a program reads, as it stands where one does; a terminal gets what can be shown of it."""
+    """Text for a program, unchanged; on a terminal without its control characters."""
     click.echo(shown(text) if sys.stdout.isatty() else text, nl=False)
 
 

@@ -1,6 +1,5 @@
 """sources.yaml, read and checked.
 
-In: the project's files and environment. Out: `Sources`, one `Source` for each entry, and the rule of how a database is
-named. May import `rows`, for what
-a property's id is.
+In: the project's files and environment. Out: `Sources` with a `Source` for each entry (`sources`), and the rule for
+which database a text names (`selection`). May import `rows`, which knows what the id of a property is.
 """

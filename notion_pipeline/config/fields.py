@@ -23,7 +23,7 @@ from notion_pipeline.config.cron import parse_crons
 class FrozenModel(BaseModel):
     """Strict about our own file: a key that nobody knows is an error."""
 
-    # A ValidationError must not carry its input: a token may stand where it should not.
+    # A ValidationError must not carry its input: a token may be in the wrong place.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 

@@ -56,7 +56,7 @@ def stream_name(database_id: str) -> str:
 def named_id(entry: str) -> str | None:
     """The id in an entry: alone, as a stream name, in an address, or behind a title; None where there is none.
 
-    It may be that of a database or of a data source. An address also names the view in which a database was looked at,
+    It may be that of a database or of a data source. An address also names the view in which a database was open,
     as `v=<id>`; that is left aside.
     """
     if (found := _only_id(entry)) is not None:

@@ -90,7 +90,7 @@ def check_time_zone(name: str) -> str:
 
 
 def check_source_name(name: str) -> str:
-    """A name that can stand in names of assets, jobs and a DuckDB schema."""
+    """A name that can be part of names of assets, jobs and a DuckDB schema."""
     if not re.fullmatch(SOURCE_NAME, name):
         raise ValueError(
             f"found {quoted(name)}, allowed: a lower-case letter, then at most 30 lower-case letters, digits or _"
@@ -146,7 +146,7 @@ def check_table(name: str) -> str:
 
 
 def check_prefix(text: str) -> str:
-    """What stands before table names; empty for nothing."""
+    """The prefix of table names; empty for none."""
     if len(text) > MAX_PREFIX or not text.isprintable():
         raise ValueError(f"found {quoted(text)}, allowed: at most {MAX_PREFIX} printable characters")
     return text

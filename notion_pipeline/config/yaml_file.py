@@ -1,7 +1,7 @@
 """Reads sources.yaml as YAML, and words what is wrong with it; what its keys mean is config.py's.
 
 Every message is one line that names the file and the key path, what was found and what is allowed, so that it can be
-the last line of whatever Dagster prints around it. A secret that stands where it should not is never repeated.
+the last line of whatever Dagster prints around it. A secret in the wrong place is never repeated.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def problems_of(error: ValidationError, content: object, keys_at: Callable[[KeyP
     for entry in error.errors(include_url=False):
         path = tuple(entry["loc"])
         if entry["type"].startswith("union_tag") and isinstance(entry["input"], Mapping):
-            path = (*path, "", "type")  # the empty key stands where pydantic puts the kind of account
+            path = (*path, "", "type")  # the empty key is where pydantic puts the kind of account
         elif entry["type"] == "invalid_key":
             path = path[:-1]
         where = key_path(path, content)
@@ -124,7 +124,7 @@ def source_label(index: int, name: object) -> str:
 
 
 def _shown(path: KeyPath) -> KeyPath:
-    """The key path as it stands in the file: without pydantic's marks for the kind of account and for keys."""
+    """The key path as the file has it: without pydantic's marks for the kind of account and for keys."""
     if len(path) > 4 and path[2] == "account":
         path = (*path[:3], *path[4:])
     return tuple(key for key in path if key != "[key]")
@@ -176,7 +176,7 @@ def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
 
 
 def _found(value: object, path: KeyPath) -> str:
-    # What stands under `account` may be a token that was put into the file by mistake.
+    # The value of `account` may be a token that was put into the file by mistake.
     if "account" in path[2:3] and isinstance(value, str) and path[-1] != "type":
         return "text"
     return quoted(value)

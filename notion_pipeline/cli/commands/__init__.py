@@ -1,4 +1,5 @@
-"""One module a command of `notion-pipeline`.
+"""The commands of `notion-pipeline`, one module each.
 
-In: arguments. Out: what is printed, and an exit code. May import every room.
+In: arguments. Out: printed text and an exit code. May import every room but `notion` and `extraction`; what several
+commands do lies in `cli`.
 """

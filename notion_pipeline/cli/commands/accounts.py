@@ -123,4 +123,4 @@ async def _introspected(account: StoredAccount, store: TokenStore, project: Proj
 
 
 def _nothing(line: str) -> None:
-    """What a client says of its repeats."""
+    """Takes what the client says of its retries."""

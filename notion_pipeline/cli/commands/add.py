@@ -187,15 +187,15 @@ def _ask_which(names: Sequence[str]) -> str | None:
 
 
 def _account(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, Any], *, asks: bool) -> Surroundings:
-    """Settles the account, and looks what it really sees."""
+    """Chooses the account, and lists what it sees."""
     given = _given_account(project, flags)
     if given is not None or not asks:
         draft.put("account", given or draft.get("account") or token_account(DEFAULT_TOKEN_VARIABLE))
-        return _look(project, sources, draft, flags)
+        return _list(project, sources, draft, flags)
     while True:
         try:
             draft.put("account", ask_account(project, draft.name, draft.present.get("account"), connect))
-            return _look(project, sources, draft, flags)
+            return _list(project, sources, draft, flags)
         except NotionPipelineError as error:
             echo(f"{error}\n")
 
@@ -211,10 +211,10 @@ def _given_account(project: Project, flags: Mapping[str, Any]) -> dict[str, Any]
     return token_account(flags["token_env"]) if flags["token_env"] else None
 
 
-def _look(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
+def _list(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, Any]) -> Surroundings:
     source = Source.model_validate({"name": draft.name, "account": draft.get("account")})
     catalog = _in_catalog(project, sources, draft.name)
-    with messages().status("Looking at what the account sees"):
+    with messages().status("Listing what the account sees"):
         with _connecting_by_itself(draft):
             found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
         listing = asyncio.run(look(source, project, catalog.databases)).listing
@@ -228,7 +228,7 @@ def _look(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, 
 
 @contextmanager
 def _connecting_by_itself(draft: Draft) -> Iterator[None]:
-    """A hint names no source that sources.yaml does not have yet."""
+    """Takes a source that sources.yaml does not have yet out of a hint."""
     try:
         yield
     except AuthorizationError as error:

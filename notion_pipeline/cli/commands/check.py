@@ -1,4 +1,4 @@
-"""`notion-pipeline check`: whether a sync would work, a line for each thing it needs, before it is needed."""
+"""`notion-pipeline check`: whether a sync would work, a line for each thing that it needs."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ class _Known:
 def check(*, source: str | None) -> None:
     """Check config, credentials, access and catalog; nothing is changed.
 
-    A line each, for credentials and access one a source. Exit code 1 when one fails. Below access stand databases
+    A line each, for credentials and access one a source. Exit code 1 when one fails. Below access are databases
     that only one of search, sources.yaml and catalog knows of or that are not seen any more, relations that look empty
     since their target is not shared, and what sources.yaml names and nothing matches. A database that sources.yaml
-    names and that is not shared any more, or in the trash, fails. Below catalog stand sources that sources.yaml has
+    names and that is not shared any more, or in the trash, fails. Below catalog are sources that sources.yaml has
     no more and that left tables or state.
     """
     project = find_project()
@@ -113,7 +113,7 @@ def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
     yield config
     if sources is None:
         for name in ("credentials", "access", "catalog"):
-            yield Line(name, None, "not looked at: the config comes first")
+            yield Line(name, None, "not checked: the config comes first")
         return
     chosen = [sources.source(wanted)] if wanted else list(sources.sources)
     catalog, known = _catalog(project, sources)
@@ -170,12 +170,12 @@ def _access(
     before: _Known,
     credentials: Line,
 ) -> Line:
-    line = Line("access", None, f"{source.name}: not looked at without credentials")
+    line = Line("access", None, f"{source.name}: not checked without credentials")
     if not credentials.passed:
         return line
     line.passed = True
     with _as_failure(line, source.name):
-        with messages().status(f"{source.name}: looking at the databases"):
+        with messages().status(f"{source.name}: listing the databases"):
             report = asyncio.run(look(source, project, before.databases, before.names))
         bound = report.resolution.source
         known = {key: database for key, database in before.databases.items() if database.accessible}

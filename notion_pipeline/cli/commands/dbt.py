@@ -19,7 +19,7 @@ from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.dagster_internals import schedule_execution_time_iterator
 from notion_pipeline.project import Project, find_project
 
-#: Ticks of a schedule that are looked at for the longest time between two: more than a month of days.
+#: How many ticks of a schedule are compared for the longest time between two: more than a month of days.
 _TICKS = 70
 #: Any moment does, and a fixed one gives the same file every time.
 _TICKS_FROM = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -32,8 +32,8 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
 
 _STOP_SECONDS = 20.0
-#: What is looked at: rollups and formulas of one table, a relation between two.
-_LOOKS = (
+#: What is shown: rollups and formulas of one table, a relation between two.
+_QUERIES = (
     (
         "Projects, with rollups and a formula as typed columns",
         "SELECT project, status, lead[1].name AS lead, budget, tasks_in_all::INT AS tasks, health\n"
@@ -63,7 +63,7 @@ def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
     """Sync the sample workspace and show what synced.
 
     Needs no Notion account: an invented company's workspace is served on this machine, read through Dagster like a
-    real one, and lands in a DuckDB file.
+    real one, and loaded into a DuckDB file.
     """
     folder = directory.resolve()
     with SandboxServer(served_workspace()) as server:
@@ -98,7 +98,7 @@ def _show(console: Console, project: Project, sources: Sources, folder: Path) ->
         if connection is None:
             raise CommandError("The demo made no catalog.")
         console.print(_tables(connection))
-        for title, query in _LOOKS:
+        for title, query in _QUERIES:
             console.print(Text(f"\n{title}:", style="bold"))
             console.print(Text(query, style="dim"), soft_wrap=True)
             console.print(_result(connection, query))

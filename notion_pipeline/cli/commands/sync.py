@@ -46,16 +46,16 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     project = find_project()
     sources = load_sources(project)
     began_at = time.monotonic()
-    requests, unknown = _wishes(project, sources, streams, full=full, source=source, verbose=verbose)
+    requests, unknown = _requests(project, sources, streams, full=full, source=source, verbose=verbose)
     outcomes = run_syncs(project, sources, requests, verbose=verbose)
-    _print_landed(output(), outcomes, seconds=time.monotonic() - began_at)
+    _print_result(output(), outcomes, seconds=time.monotonic() - began_at)
     raise_failures(outcomes, unknown)
 
 
 def run_syncs(
     project: Project, sources: Sources, requests: Sequence[SyncRequest], *, verbose: bool = False
 ) -> list[Outcome]:
-    """Syncs one source after another, with progress on standard error; what failed stands in the outcomes."""
+    """Syncs one source after another, with progress on standard error; the outcomes say what failed."""
     outcomes: list[Outcome] = []
     with (
         working_in(project.root),
@@ -73,7 +73,7 @@ def run_syncs(
     return outcomes
 
 
-def _wishes(
+def _requests(
     project: Project, sources: Sources, streams: Sequence[str], *, full: bool, source: str | None, verbose: bool
 ) -> tuple[list[SyncRequest], list[str]]:
     """One request a source; where streams are named, only for the sources that have them.
@@ -150,7 +150,7 @@ def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> 
     }
 
 
-def _print_landed(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
+def _print_result(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
     """What the runs committed: a line a database, and the sums."""
     synced = sorted((entry for outcome in outcomes for entry in outcome.synced), key=lambda e: (e.source, e.title))
     if synced:

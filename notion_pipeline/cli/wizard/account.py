@@ -74,9 +74,9 @@ def _known(project: Project, present: Account | None) -> list[tuple[Account, str
 
 def _reference(account: StoredAccount, kept: list[StoredAccount]) -> str:
     """What tells an account from the others in sources.yaml: the workspace's name, else an id."""
-    for wish in (account.workspace_name, account.workspace_id):
-        if wish and sum(other.goes_by(wish) for other in kept) == 1:
-            return wish
+    for name in (account.workspace_name, account.workspace_id):
+        if name and sum(other.goes_by(name) for other in kept) == 1:
+            return name
     return account.bot_id
 
 
@@ -128,8 +128,8 @@ def _kept_now(project: Project, name: str) -> Account:
     variable = DEFAULT_TOKEN_VARIABLE if is_free else f"{DEFAULT_TOKEN_VARIABLE}_{name.upper()}"
     token = ask_secret("Token", check=_check_token)
     keep_secret(token)
-    account, sight = keep_token(token, variable, project, open_store(project))
-    echo(f"The token of workspace {account.label} is kept in place of {variable}. {sight}")
+    account, visible = keep_token(token, variable, project, open_store(project))
+    echo(f"The token of workspace {account.label} is kept in place of {variable}. {visible}")
     return token_account(variable)
 
 

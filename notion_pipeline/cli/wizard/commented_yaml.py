@@ -1,4 +1,4 @@
-"""Reads and writes YAML with its comments, quotes and indentation; puts values in, and moves no comment by that."""
+"""Reads and writes YAML with its comments, quotes and indentation; sets values without moving a comment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_COMMENT = 60
 _SIMPLE = re.compile(r"\w[\w/.-]*( [\w/.-]+)*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
-#: What stands on one line, as it does in the examples of sources.yaml.
+#: Keys whose value is written on one line, as in the examples of sources.yaml.
 _ON_ONE_LINE = ("account", "watch", "limits")
 
 
@@ -39,6 +39,7 @@ def read_yaml(text: str | None) -> tuple[CommentedMap, int, int]:
 
 
 def yaml_text(content: CommentedMap, indent: int, offset: int) -> str:
+    """The content as YAML, its lists indented as `read_yaml` found them."""
     writer = _yaml()
     writer.indent(mapping=2, sequence=max(indent, offset + 2), offset=offset)
     stream = io.StringIO()
@@ -47,7 +48,7 @@ def yaml_text(content: CommentedMap, indent: int, offset: int) -> str:
 
 
 class _TimesAreText(VersionedResolver):
-    """Dates stay as they are written; our own reader wants their text."""
+    """Leaves dates as they are written; our own reader takes their text."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         tag = super().resolve(kind, value, implicit)
@@ -64,7 +65,7 @@ def _yaml() -> YAML:
 
 
 def put(source: CommentedMap, key: str, node: Any) -> None:
-    """Sets a key. A new one stands after the others and before the comments that follow them."""
+    """Sets a key. A new one comes after the others and before the comments that follow them."""
     if key in source:
         comment = source.ca.items.get(key)
         source[key] = node
@@ -90,7 +91,7 @@ def _end_token(source: CommentedMap, key: str) -> CommentToken | None:
 
 
 def _last_line(source: CommentedMap, key: str) -> tuple[Any, Any]:
-    """Whose entry stands in the last line of a key's value: where it is a block, the block's own last."""
+    """The mapping or list, and its key or index, of the last line of a key's value."""
     owner: Any = source
     place: Any = key
     while isinstance(owner[place], (CommentedMap, CommentedSeq)) and _is_block(owner[place]):
@@ -104,7 +105,7 @@ def _is_block(node: CommentedMap | CommentedSeq) -> bool:
 
 
 def settle_end(sources: CommentedSeq) -> None:
-    """Hangs comments at the end of the list at the last source, so that they stay there when another follows."""
+    """Attaches comments at the end of the list to the last source, so that they stay there when another follows."""
     if not sources or not sources.ca.end or not sources[-1]:
         return
     lines = "".join(f"{' ' * token.start_mark.column}{token.value}" for token in sources.ca.end)
@@ -163,7 +164,7 @@ def _comment(title: str) -> str:
 
 
 def scalar(value: Any) -> Any:
-    """Text in quotes, but for simple words that our own reader, which reads YAML 1.1, takes for nothing else."""
+    """Text in quotes, except simple words that YAML 1.1, which our own reader reads, takes for text as well."""
     if not isinstance(value, str) or _DATE.fullmatch(value):
         return value
     if not _SIMPLE.fullmatch(value):

@@ -125,7 +125,7 @@ class AccountDatabases:
         """Entries of `select` and `deselect` under which, of the listed databases, those of `wanted` are synced.
 
         What was written stays where it can: a glob while something that it fits is wanted, and entries that fit
-        nothing that is listed, since a database may be out of sight today.
+        nothing that is listed, since a database may not be visible today.
 
         Args:
             wanted: Database ids.

@@ -1,4 +1,4 @@
-"""A source on its way into sources.yaml: the answers given so far, checked one by one, and what is written of them."""
+"""A source before it is written into sources.yaml: the answers so far, each checked, and what is written of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ KEYS = (
     *("description", "account", "start_date", "select", "deselect", "table_prefix", "sync_type", "streams"),
     *("schedule", "full_sync_schedule", "timezone", "watch"),
 )
-#: A source needs one, whatever else is looked at.
+#: A source is not valid without one.
 _ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
-#: What a key that is not there means, as sources.yaml writes it.
+#: What an absent key means, as sources.yaml writes it.
 _DEFAULTS: Mapping[str, Any] = {"select": ["*"], "sync_type": "INCREMENTAL", "timezone": "UTC", "table_prefix": ""}
 
 
@@ -62,7 +62,7 @@ class Draft:
         return Source.model_validate({**self.present, "name": self.name, "account": self.get("account")})
 
     def _means(self, key: str, value: Any) -> Any:
-        """What a value comes to once sources.yaml is read; the value itself where it cannot be read."""
+        """What the pipeline reads from a value; the value itself where it is not valid."""
         try:
             given = {} if value in (None, "", []) else {key: value}
             return getattr(Source.model_validate({"name": self.name, "account": _ANY_ACCOUNT, **given}), key)
@@ -106,10 +106,10 @@ class Draft:
 
 
 def check_name(name: str, taken: Iterable[str]) -> str:
-    """A name that can stand beside the other sources.
+    """A name that no other source has, nor shares a Dagster name with.
 
     Raises:
-        ValueError: It cannot.
+        ValueError: It is taken, or no name of a source.
     """
     check_source_name(name)
     ours = definition_names(name)

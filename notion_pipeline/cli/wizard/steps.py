@@ -202,7 +202,7 @@ def ask_triggers(draft: Draft, around: Surroundings) -> None:
 
 
 def zone_so_far(draft: Draft) -> str:
-    """The time zone of crons that stand without one: UTC where the file has some, else the machine's own."""
+    """The time zone of crons without one: UTC where the file has such crons, else the machine's own."""
     has_crons = any(draft.present.get(key) for key in ("schedule", "full_sync_schedule"))
     return "UTC" if has_crons else local_time_zone()
 

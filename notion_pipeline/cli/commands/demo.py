@@ -60,7 +60,7 @@ _QUERIES = (
 @click.option("--ui", is_flag=True, help="Then open Dagster's UI, with the sample workspace alive, until Ctrl-C.")
 @click.option("--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the UI.")
 def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
-    """Sync the sample workspace and show what synced.
+    """Sync the sample workspace and show what was loaded.
 
     Needs no Notion account: an invented company's workspace is served on this machine, read through Dagster like a
     real one, and loaded into a DuckDB file.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.extraction.extract import DatabaseExtract
-from notion_pipeline.sync import runner as sync
+from notion_pipeline.sync import reading
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 
 
@@ -18,8 +18,8 @@ def database(name: str, released: list[str], *, rows_in: Path | None = None, row
     return DatabaseExtract(name, name, "", name, extracts, release=lambda: released.append(name))
 
 
-def handed(*items: DatabaseExtract | BaseException | None) -> sync._Handed:
-    found: sync._Handed = queue.Queue()
+def handed(*items: DatabaseExtract | BaseException | None) -> reading.Handed:
+    found: reading.Handed = queue.Queue()
     for item in items:
         found.put(item)
     return found
@@ -27,21 +27,21 @@ def handed(*items: DatabaseExtract | BaseException | None) -> sync._Handed:
 
 def test_databases_that_wait_are_landed_together_but_not_too_many() -> None:
     released: list[str] = []
-    many = [database(f"{number}", released) for number in range(2 * sync._MOST_TOGETHER + 3)]
-    groups = sync._together(handed(*many, None))
-    assert [len(group) for group in groups] == [sync._MOST_TOGETHER, sync._MOST_TOGETHER, 3]
+    many = [database(f"{number}", released) for number in range(2 * reading._MOST_TOGETHER + 3)]
+    groups = reading._together(handed(*many, None))
+    assert [len(group) for group in groups] == [reading._MOST_TOGETHER, reading._MOST_TOGETHER, 3]
 
 
 def test_one_of_many_rows_ends_its_group(tmp_path: Path) -> None:
     released: list[str] = []
     large = database("large", released, rows_in=tmp_path, rows=5)
-    groups = sync._together(handed(database("a", released), large, database("b", released), None), most_rows=5)
+    groups = reading._together(handed(database("a", released), large, database("b", released), None), most_rows=5)
     assert [[found.title for found in group] for group in groups] == [["a", "large"], ["b"]]
 
 
 def test_locks_are_given_back_where_the_caller_stops() -> None:
     released: list[str] = []
-    groups = sync._together(handed(database("a", released), database("b", released), None))
+    groups = reading._together(handed(database("a", released), database("b", released), None))
     assert len(next(groups)) == 2
     assert released == []
     groups.close()
@@ -51,7 +51,7 @@ def test_locks_are_given_back_where_the_caller_stops() -> None:
 @pytest.mark.parametrize("before", [0, 2])
 def test_error_that_ends_the_sync_comes_after_what_was_whole(before: int) -> None:
     released: list[str] = []
-    groups = sync._together(
+    groups = reading._together(
         handed(*(database(f"{number}", released) for number in range(before)), OSError("the disk is gone"), None)
     )
     landed = []

@@ -14,13 +14,7 @@ from notion_pipeline.sandbox.control.faults import RateWindows
 from notion_pipeline.sandbox.edits.workspace import Fault, RateLimit, Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer, serve
 from notion_pipeline_tests.support.patience import PATIENCE
-
-HEADERS = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
-
-
-@pytest.fixture
-def ws() -> Workspace:
-    return Workspace()
+from notion_pipeline_tests.support.public_sdk import HEADERS
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,29 +9,10 @@ import pytest
 from notion_client import APIResponseError, Client
 
 from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
-from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.richtext import mention_page, mention_user, text
 from notion_pipeline_tests.support.patience import PATIENCE
-
-
-@pytest.fixture
-def ws() -> Workspace:
-    return Workspace()
-
-
-@pytest.fixture
-def url(ws: Workspace) -> Iterator[str]:
-    with SandboxServer(ws) as server:
-        yield server.url
-
-
-@pytest.fixture
-def notion(url: str) -> Iterator[Client]:
-    with Client(
-        auth="ntn_sandbox_token", base_url=url, notion_version="2026-03-11", retry=False, log_level=60
-    ) as client:
-        yield client
+from notion_pipeline_tests.support.public_sdk import HEADERS
 
 
 @pytest.fixture
@@ -215,9 +195,8 @@ def test_item_cursor_belongs_to_its_property(page: Page, notion: Client) -> None
 def test_property_id_encoded_twice_or_unknown_is_404(ws: Workspace, url: str) -> None:
     source = ws.add_database("T", {"Name": "title", "N": {"type": "number", "id": ";HF{"}}).data_source
     page = source.add_page({"N": 1})
-    headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
     statuses = [
-        httpx.get(f"{url}/v1/pages/{page.id}/properties/{given}", headers=headers, timeout=PATIENCE).status_code
+        httpx.get(f"{url}/v1/pages/{page.id}/properties/{given}", headers=HEADERS, timeout=PATIENCE).status_code
         for given in ("%3BHF%7B", "%253BHF%257B", "nope")
     ]
     assert statuses == [200, 404, 404]

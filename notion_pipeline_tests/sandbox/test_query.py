@@ -13,37 +13,17 @@ from notion_client.helpers import collect_paginated_api
 
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.public_sdk import HEADERS
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BY_CREATION = [{"timestamp": "created_time", "direction": "ascending"}]
 
 
 @pytest.fixture
-def ws() -> Workspace:
-    return Workspace()
-
-
-@pytest.fixture
-def url(ws: Workspace) -> Iterator[str]:
-    with SandboxServer(ws) as server:
-        yield server.url
-
-
-@pytest.fixture
-def notion(url: str) -> Iterator[Client]:
-    with Client(
-        auth="ntn_sandbox_token", base_url=url, notion_version="2026-03-11", retry=False, log_level=60
-    ) as client:
-        yield client
-
-
-@pytest.fixture
 def post(url: str) -> Iterator[Any]:
-    headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
-    with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
+    with httpx.Client(base_url=url, headers=HEADERS, timeout=PATIENCE) as client:
         yield lambda source, body=None: client.post(f"/v1/data_sources/{source.id}/query", json=body or {})
 
 
@@ -378,9 +358,8 @@ def test_filter_properties_takes_ids_and_names(tasks: DataSource, notion: Client
     points = notion.data_sources.retrieve(tasks.id)["properties"]["Points"]["id"]
     row = notion.data_sources.query(tasks.id, filter_properties=["title", points])["results"][0]
     assert set(row["properties"]) == {"Name", "Points"}
-    headers = {"Authorization": "Bearer ntn_sandbox_token", "Notion-Version": "2026-03-11"}
     path = f"{url}/v1/data_sources/{tasks.id}/query"
-    answer = httpx.post(path, params={"filter_properties[]": ["Name"]}, headers=headers, timeout=PATIENCE)
+    answer = httpx.post(path, params={"filter_properties[]": ["Name"]}, headers=HEADERS, timeout=PATIENCE)
     assert set(answer.json()["results"][0]["properties"]) == {"Name"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,30 +11,12 @@ import pytest
 from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api, is_full_data_source, is_full_page
 
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Switches, Workspace
-from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Workspace
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.public_sdk import LATEST, TOKEN
 
-TOKEN = "ntn_sandbox_token"
-LATEST, BEFORE = "2026-03-11", "2025-09-03"
+BEFORE = "2025-09-03"
 NOWHERE = "00000000-0000-4000-a000-000000000000"
-
-
-@pytest.fixture
-def ws() -> Workspace:
-    return Workspace(switches=Switches())
-
-
-@pytest.fixture
-def url(ws: Workspace) -> Iterator[str]:
-    with SandboxServer(ws) as server:
-        yield server.url
-
-
-@pytest.fixture
-def notion(url: str) -> Iterator[Client]:
-    with Client(auth=TOKEN, base_url=url, notion_version=LATEST, retry=False, log_level=60) as client:
-        yield client
 
 
 def http(url: str, version: str | None = LATEST, token: str = TOKEN, **headers: str) -> httpx.Client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,30 +10,10 @@ from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api, is_full_page_or_data_source
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
 
 SOURCES = {"property": "object", "value": "data_source"}
 PAGES = {"property": "object", "value": "page"}
-
-
-@pytest.fixture
-def ws() -> Workspace:
-    return Workspace()
-
-
-@pytest.fixture
-def url(ws: Workspace) -> Iterator[str]:
-    with SandboxServer(ws) as server:
-        yield server.url
-
-
-@pytest.fixture
-def notion(url: str) -> Iterator[Client]:
-    with Client(
-        auth="ntn_sandbox_token", base_url=url, notion_version="2026-03-11", retry=False, log_level=60
-    ) as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,24 +9,7 @@ import pytest
 from notion_client import APIResponseError, Client
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-
-
-@pytest.fixture
-def ws() -> Workspace:
-    return Workspace()
-
-
-@pytest.fixture
-def notion(ws: Workspace) -> Iterator[Client]:
-    with (
-        SandboxServer(ws) as server,
-        Client(
-            auth="ntn_sandbox_token", base_url=server.url, notion_version="2026-03-11", retry=False, log_level=60
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.fixture

@@ -86,11 +86,15 @@ class KnownNames:
 
     Attributes:
         databases: Database ids by key of sources.yaml (`select`, `deselect` or `streams`) and entry.
-        properties: Property ids by database id and mark of the name (`properties.name_mark`).
+        properties: Property ids by database id and mark of the name (`properties.name_mark`), and the same by the id
+            of the data source that has the properties, which may move to another database.
+        moved: Property ids by the database that they are in now, which another database's settings exclude: that of
+            their data source before it was moved.
     """
 
     databases: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     properties: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    moved: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Source(FrozenModel):
@@ -191,11 +195,12 @@ class Source(FrozenModel):
         """The settings of one stream, with the source's sync type, owners and tags where it has none of its own.
 
         `exclude_properties` holds the names as they are written, and the ids of the properties that they were ever
-        found to mean.
+        found to mean; also those of a data source that was moved here from a database whose settings exclude them.
         """
         settings = [own for key, own in self.streams.items() if self._fits("streams", key, database_id, title)]
         own = settings[0] if settings else StreamSettings()
         known = {PropertyId(key) for name in own.exclude_properties for key in self.property_ids(database_id, name)}
+        known |= {PropertyId(key) for key in self._names.moved.get(database_id, ())}
         update = {
             "sync_type": own.sync_type or self.sync_type,
             "exclude_properties": (*own.exclude_properties, *sorted(known)),
@@ -207,6 +212,21 @@ class Source(FrozenModel):
     def property_ids(self, database_id: str, name: str) -> frozenset[str]:
         """The properties of a database that a name in `exclude_properties` was ever found to mean."""
         return self._names.properties.get((database_id, name_mark(name)), frozenset())
+
+    def excluded_before(self, database_id: str, data_sources: Iterable[str]) -> frozenset[str]:
+        """The properties of these data sources that the settings of another database exclude, as of their former one.
+
+        Args:
+            database_id: The database that the data sources are in now.
+        """
+        found: set[str] = set()
+        for key, own in self.streams.items():
+            owners = self._names.databases.get(("streams", key), frozenset()) - {database_id}
+            for mark in (name_mark(name) for name in own.exclude_properties):
+                theirs = {prop for owner in owners for prop in self._names.properties.get((owner, mark), ())}
+                for data_source in data_sources:
+                    found |= theirs & self._names.properties.get((data_source, mark), frozenset())
+        return frozenset(found)
 
     def ids_called(self, entry: str) -> frozenset[str]:
         """The databases that sources.yaml calls by this text, whatever they are called in Notion."""

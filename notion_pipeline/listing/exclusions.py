@@ -11,6 +11,7 @@ from notion_pipeline.config.selection import (
 )
 from notion_pipeline.config.sources import Source
 from notion_pipeline.messages import nearest, quoted
+from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.rows.properties import fitting_properties, name_mark, parse_properties
 
 
@@ -59,6 +60,10 @@ def resolve_properties(
         before = properties.get(key, frozenset())
         if fitting:
             properties[key] = before | fitting.keys()
+        for data_source in data_sources:
+            if fitting_here := fitting_properties(name, [data_source]):
+                own = (notion_id(data_source.get("id"), "a data source"), key[1])
+                properties[own] = properties.get(own, frozenset()) | fitting_here.keys()
         renamed += [
             f"{named(database)}: the excluded property {quoted(name)} is called {quoted(prop.name)} in Notion now; "
             "it stays excluded."

@@ -152,9 +152,11 @@ def resolve(
     for database in databases:
         if schemas is not None and (data_sources := schemas.get(database.id)):
             resolving.renamed += resolve_properties(bound, database, data_sources, properties)
+    bound = source.knowing(KnownNames(resolving.found, properties))
+    moved = {database.id: bound.excluded_before(database.id, database.data_source_ids) for database in databases}
     kept = {key: ids for key, ids in resolving.found.items() if key not in resolving.unclear}
     return Resolution(
-        source=source.knowing(KnownNames(resolving.found, properties)),
+        source=source.knowing(KnownNames(resolving.found, properties, moved)),
         names=KnownNames(kept, properties),
         unmatched=tuple(resolving.unmatched),
         renamed=tuple(resolving.renamed),

@@ -86,6 +86,24 @@ def test_property_renamed_in_notion_stays_excluded(
     assert SECRET not in everything(pipeline)
 
 
+#: In another width, or with signs that do not show.
+TWINS = ["\uff33alary", "Sa\u00adlary", "Salary\u200b", "\u2066Salary\u2069", "\u00a0Salary", "\ufb01"]
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_property_that_looks_like_an_excluded_one_is_excluded_beside_it(
+    workspace: Workspace, pipeline: Pipeline, twin: str
+) -> None:
+    name = "fi" if twin == "\ufb01" else "Salary"
+    configure(pipeline, "streams:", f'  "People": {{exclude_properties: [{name}]}}')
+    people = people_in(workspace, secret=name)
+    workspace.add_property(people.data_source, twin, "number")
+    workspace.edit_page(people.data_source.pages[0], {twin: 98765.25})
+    later(workspace, hours=1)
+    synced(pipeline)
+    assert SECRET not in everything(pipeline)
+
+
 def test_another_property_that_takes_the_name_is_excluded_too_and_stays_so(
     workspace: Workspace, pipeline: Pipeline
 ) -> None:

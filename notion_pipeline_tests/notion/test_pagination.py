@@ -30,7 +30,7 @@ from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.scripted_client import me, ok, play, query, reply
 from notion_pipeline_tests.support.whole_way import Pipeline
 
-pytestmark = pytest.mark.parametrize("reader", [1, 8], indirect=True, ids="by{}".format)
+several_readers = pytest.mark.parametrize("reader", [1, 8], indirect=True, ids="by{}".format)
 FOR_EVER = 10**9
 QUERY = r"POST .*/query$"
 JSON = {"content-type": "application/json"}
@@ -76,6 +76,7 @@ def asked(workspace: Workspace) -> int:
 
 
 @pytest.mark.parametrize("kind", ["empty", "the same rows", "no rows"])
+@several_readers
 def test_a_query_that_goes_on_without_news_ends(
     workspace: Workspace, reader: Reader, tasks: Database, kind: str
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_query_that_goes_on_without_news_ends(
     assert asked(workspace) <= 2 * (MOST_BARREN_PAGES + 2)
 
 
+@several_readers
 def test_a_query_with_more_rows_than_notion_gives_is_asked_for_in_parts(
     workspace: Workspace, reader: Reader, tasks: Database
 ) -> None:
@@ -105,8 +107,7 @@ def test_a_query_with_more_rows_than_notion_gives_is_asked_for_in_parts(
 def test_rows_without_end_over_all_minutes_end(
     workspace: Workspace, reader: Reader, tasks: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if reader.spare:
-        pytest.skip("the script follows one reader")
+    """By one reader, whose queries the script follows."""
     monkeypatch.setattr(extraction, "MOST_ROWS", 25_000)
     numbers = itertools.count(1)
 
@@ -122,7 +123,7 @@ def test_rows_without_end_over_all_minutes_end(
 
 
 def test_short_and_empty_pages_are_no_end(workspace: Workspace, reader: Reader, tasks: Database) -> None:
-    """Notion may send fewer rows than asked for, and none (section 3)."""
+    """Notion may send fewer rows than asked for, and none (section 3). One reader, whose queries the script follows."""
     rows = [row(number, minute=number) for number in range(1, 40)]
     calls = itertools.count()
 
@@ -135,11 +136,10 @@ def test_short_and_empty_pages_are_no_end(workspace: Workspace, reader: Reader, 
         return page([rows[number]] if few == 0 else [], f"cursor {number} {few}")
 
     scripted(workspace, QUERY, script)
-    if reader.spare:
-        pytest.skip("the script follows one reader")
     assert reader.read(tasks.data_source).pages.keys() == {found["id"] for found in rows}
 
 
+@several_readers
 def test_a_search_that_goes_on_without_news_ends(workspace: Workspace, notion: Any, reader: Reader) -> None:
     workspace.add_database("Tasks", {"Name": "title"})
     cursors = itertools.count()
@@ -155,6 +155,7 @@ def test_a_search_that_goes_on_without_news_ends(workspace: Workspace, notion: A
 
 
 @pytest.mark.parametrize("empty", [True, False])
+@several_readers
 def test_items_without_end_end(
     workspace: Workspace, reader: Reader, empty: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +173,7 @@ def test_items_without_end_end(
         reader.read(database.data_source)
 
 
+@several_readers
 def test_other_databases_land_beside_one_without_end(workspace: Workspace, pipeline: Pipeline, reader: Reader) -> None:
     endless = workspace.add_database("Endless", {"Name": "title"}).data_source
     workspace.add_database("Fine", {"Name": "title"}).data_source.add_page({"Name": "one"})
@@ -199,6 +201,7 @@ def bomb(mebibytes: int) -> bytes:
 
 
 @pytest.mark.parametrize("packed", [False, True])
+@several_readers
 def test_a_body_of_700_mebibytes_is_not_read_to_its_end(
     workspace: Workspace, notion: Any, reader: Reader, packed: bool
 ) -> None:
@@ -223,6 +226,7 @@ def bounded_at_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bounded_at_a_megabyte", "reader")
+@several_readers
 def test_a_refusal_is_bounded_as_well() -> None:
     error, here = play([reply(b"x" * 2**21, 401)], me)
     assert isinstance(error, UnboundedAnswerError)
@@ -230,6 +234,7 @@ def test_a_refusal_is_bounded_as_well() -> None:
 
 
 @pytest.mark.usefixtures("bounded_at_a_megabyte", "reader")
+@several_readers
 def test_a_query_whose_answer_is_too_long_asks_for_fewer_rows() -> None:
     long = ok({"object": "list", "results": ["x" * 2**21], "has_more": False})
     found, here = play([long, long, ok()], query)
@@ -241,6 +246,7 @@ def test_a_query_whose_answer_is_too_long_asks_for_fewer_rows() -> None:
 
 
 @pytest.mark.usefixtures("reader")
+@several_readers
 def test_bodies_arrive_as_they_were_packed() -> None:
     long = json.dumps({"object": "user", "name": "x" * 3 * 2**20}).encode()
     for content, headers in ((long, {}), (gzip.compress(long), {"content_encoding": "gzip"})):
@@ -257,6 +263,7 @@ def test_bodies_arrive_as_they_were_packed() -> None:
 
 
 @pytest.mark.usefixtures("reader")
+@several_readers
 def test_an_answer_with_tokens_is_bounded(workspace: Workspace, sandbox: Any) -> None:
     client = OAuthClient("sandbox-client-id", Secret("sandbox-client-secret"), "http://localhost:1/", sandbox.url)
     scripted(workspace, "/v1/oauth/token", lambda _: (200, JSON, zeros(700)))

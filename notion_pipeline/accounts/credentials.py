@@ -121,7 +121,7 @@ def is_dead(account: StoredAccount, project: Project, source: str = "") -> bool:
 
     async def ask() -> None:
         credential = Credential(account.bot_id, account)
-        client = open_client(credential, project, source=source, log=_nothing, counts_as_use=False)
+        client = open_client(credential, project, source=source, counts_as_use=False)
         async with client:
             await asyncio.wait_for(client.me(), ANSWER_SECONDS)
 
@@ -172,7 +172,7 @@ def open_client(
     project: Project,
     *,
     source: str,
-    log: Callable[[str], None],
+    log: Callable[[str], None] = _nothing,
     limits: Limits | None = None,
     base_url: str = "",
     counts_as_use: bool = True,
@@ -180,6 +180,7 @@ def open_client(
     """A client for one event loop, to be entered.
 
     Args:
+        log: Takes what the client says of its retries; nobody does by default.
         counts_as_use: A connected account is used now, for `notion-pipeline accounts`.
 
     Raises:

@@ -180,7 +180,7 @@ def count_databases(account: StoredAccount, project: Project) -> VisibleDatabase
     seen: set[str] = set()
 
     async def count() -> None:
-        async with open_client(Credential(account.bot_id, account), project, source="", log=_nothing) as client:
+        async with open_client(Credential(account.bot_id, account), project, source="") as client:
             await asyncio.wait_for(_search(client, seen), COUNT_SECONDS)
 
     try:
@@ -207,7 +207,7 @@ async def _search(client: NotionClient, seen: set[str]) -> None:
 
 
 async def _me(credential: Credential, project: Project) -> dict[str, Any]:
-    async with open_client(credential, project, source="", log=_nothing) as client:
+    async with open_client(credential, project, source="") as client:
         return (await client.me()).body
 
 
@@ -234,7 +234,3 @@ def next_steps(account: StoredAccount, sources: Sources, wanted: Source | None) 
     name = wanted.name if wanted else sources.sources[0].name
     workspace = json.dumps(account.workspace_name or account.workspace_id, ensure_ascii=False)
     return tuple(steps), f"sources:\n  - name: {name}\n    account: {{type: oauth, workspace: {workspace}}}"
-
-
-def _nothing(line: str) -> None:
-    """Takes what the client says of its retries, which is not for the page."""

@@ -59,9 +59,7 @@ async def identity(source: Source, project: Project, *, seconds: float) -> Ident
     """
 
     async def ask() -> dict[str, Any]:
-        client = open_client(
-            credential_of(source, project), project, source=source.name, log=_nothing, counts_as_use=False
-        )
+        client = open_client(credential_of(source, project), project, source=source.name, counts_as_use=False)
         async with client:
             return (await client.me()).body
 
@@ -106,9 +104,7 @@ async def look(
     """
     notes: list[str] = []
     known = {key: database for key, database in before.items() if database.accessible}
-    client = open_client(
-        credential_of(source, project), project, source=source.name, log=_nothing, limits=source.limits
-    )
+    client = open_client(credential_of(source, project), project, source=source.name, limits=source.limits)
     async with client:
         listing = await list_databases(
             client, named=source.named_ids(), known=known, log=notes.append, source=source.name
@@ -258,7 +254,3 @@ def _named(names: Iterable[str], quotes: str = '"') -> str:
     shown = ", ".join(f"{quotes}{shown_line(name)}{quotes}" for name in listed[:_NAMED_AT_MOST])
     more = len(listed) - _NAMED_AT_MOST
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _nothing(line: str) -> None:
-    """Takes what the client says of its retries."""

@@ -103,7 +103,7 @@ async def _health(account: StoredAccount, source: str, store: TokenStore, projec
     """By users/me as a sync would ask it, refresh included, and by Notion's introspection."""
     credential = Credential(account.bot_id, account)
     try:
-        async with open_client(credential, project, source=source, log=_nothing, counts_as_use=False) as client:
+        async with open_client(credential, project, source=source, counts_as_use=False) as client:
             await client.me()
         return Health(HEALTHY) if account.variable else await _introspected(account, store, project)
     except AuthorizationError as error:
@@ -120,7 +120,3 @@ async def _introspected(account: StoredAccount, store: TokenStore, project: Proj
     if await asyncio.to_thread(with_retries, lambda: oauth.is_active(newest.access_token)):
         return Health(HEALTHY)
     return Health("not active", "Notion says that its token is not active. Connect it again.")
-
-
-def _nothing(line: str) -> None:
-    """Takes what the client says of its retries."""

@@ -29,7 +29,7 @@ from notion_pipeline.listing.databases import IN_TRASH
 from notion_pipeline.listing.exclusions import unresolved_exclusions
 from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.rows.json_text import dump_json
-from notion_pipeline.rows.naming import NamedDatabase, TableNames, TableRename, table_names
+from notion_pipeline.rows.naming import NamedDatabase, TableNames, TableRename, first_table, table_names
 from notion_pipeline.rows.properties import Exclusion
 from notion_pipeline.rows.timestamps import as_datetime
 
@@ -79,6 +79,11 @@ class ListedStream:
     sync_type: str
     selected: bool
     failure: str = ""
+
+    @property
+    def partition(self) -> str:
+        """Its partition key; see `KnownDatabase`."""
+        return first_table(table.split(".", 1)[1] for table in self.tables) or self.database_id
 
 
 def known_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, KnownDatabase]:

@@ -7,14 +7,22 @@ from typing import Optional, Union
 import dagster as dg
 
 from notion_pipeline.catalog.connection import check_file_name
-from notion_pipeline.config.sources import Sources, load_sources
-from notion_pipeline.defs.assets import IO_MANAGER_KEY, source_assets
+from notion_pipeline.catalog.read.table_index import load_tables
+from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.defs.assets import listing_asset, sync_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
-from notion_pipeline.defs.resources import CatalogResource, NotionResource, ProgressResource, TellsProgress
+from notion_pipeline.defs.resources import (
+    CatalogResource,
+    LoadedProject,
+    NotionResource,
+    ProgressResource,
+    ResourceKeys,
+    TellsProgress,
+)
 from notion_pipeline.defs.sensors import changes_sensor
-from notion_pipeline.defs.tables import table_assets
+from notion_pipeline.defs.tables import retired_tables
 from notion_pipeline.project import Project, find_project
 
 
@@ -28,7 +36,8 @@ def build_definitions(
 
     Args:
         project: The project, or a folder in it.
-        sources: What sources.yaml says; read from the project where it is None.
+        sources: The sources, which are then what runs. Where it is None they are read from the project's sources.yaml,
+            now and again by each run.
         progress: Told how far a sync has come, instead of the run's log.
 
     Raises:
@@ -38,28 +47,48 @@ def build_definitions(
     with warnings.catch_warnings():
         # We use parts of Dagster that are still in beta on purpose; a warning at each command would help nobody.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
-        return _definitions(found, sources or load_sources(found), progress)
+        given = LoadedProject(found, sources) if sources is not None else None
+        return _definitions(found, sources or load_sources(found), given, progress)
 
 
-def _definitions(project: Project, sources: Sources, progress: Optional[TellsProgress]) -> dg.Definitions:  # noqa: UP045
-    catalog_path = sources.catalog_path(project)
-    check_file_name(catalog_path, [source.name for source in sources.sources])
+def _definitions(
+    project: Project,
+    sources: Sources,
+    given: Optional[LoadedProject],  # noqa: UP045
+    progress: Optional[TellsProgress],  # noqa: UP045
+) -> dg.Definitions:
+    catalog = sources.catalog_path(project)
+    check_file_name(catalog, [source.name for source in sources.sources])
+    # No executor: that of a project in which these definitions are guests stays its own. Each of our jobs has one.
+    return dg.Definitions.merge(
+        *(_source_definitions(source, project, catalog, given, progress) for source in sources.sources)
+    )
+
+
+def _source_definitions(
+    source: Source,
+    project: Project,
+    catalog_path: Path,
+    given: Optional[LoadedProject],  # noqa: UP045
+    progress: Optional[TellsProgress],  # noqa: UP045
+) -> dg.Definitions:
+    keys = ResourceKeys(source.name)
+    tables = load_tables(project.home, source.name)
     catalog = CatalogResource(database=str(catalog_path))
     return dg.Definitions(
         assets=[
-            *(asset for source in sources.sources for asset in source_assets(source, project)),
-            *(table for source in sources.sources for table in table_assets(source, project, catalog_path)),
+            listing_asset(source, project, given),
+            sync_assets(source, project, tables, catalog_path, given),
+            *retired_tables(source, project, tables, catalog_path),
         ],
-        asset_checks=[source_checks(source) for source in sources.sources],
-        jobs=[job for source in sources.sources for job in sync_jobs(source)],
-        schedules=[schedule for source in sources.sources for schedule in sync_schedules(source, project.home)],
-        sensors=[changes_sensor(source, project.home) for source in sources.sources],
+        asset_checks=[source_checks(source)],
+        jobs=sync_jobs(source, tables),
+        schedules=sync_schedules(source, project.home),
+        sensors=[changes_sensor(source, project.home, given)],
         resources={
-            "notion": NotionResource(root=str(project.root)),
-            "catalog": catalog,
-            "notion_progress": progress or ProgressResource(),
-            IO_MANAGER_KEY: CatalogIOManager(catalog=catalog, home=str(project.home)),
+            keys.notion: NotionResource(root=str(project.root)),
+            keys.catalog: catalog,
+            keys.progress: progress or ProgressResource(),
+            keys.io_manager: CatalogIOManager(catalog=catalog, home=str(project.home)),
         },
-        # One process reads all databases of a run concurrently; a process for each step would only add its start.
-        executor=dg.in_process_executor,
     )

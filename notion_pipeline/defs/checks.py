@@ -21,7 +21,7 @@ from notion_pipeline.defs.dagster_internals import (
     normalize_metadata,
     report_check_evaluation,
 )
-from notion_pipeline.defs.resources import CatalogResource
+from notion_pipeline.defs.resources import CatalogResource, ResourceKeys
 from notion_pipeline.defs.tables import table_key
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import markdown_text, shown_line
@@ -59,7 +59,7 @@ class Finding:
 
 def source_checks(source: Source) -> dg.AssetChecksDefinition:
     """All checks of a source, one step."""
-    name = source.name
+    name, keys = source.name, ResourceKeys(source.name)
     asset = dg.AssetKey([name, "database"])
 
     @dg.multi_asset_check(
@@ -69,9 +69,11 @@ def source_checks(source: Source) -> dg.AssetChecksDefinition:
             for check, description in _DESCRIPTIONS.items()
         ],
         can_subset=True,
+        required_resource_keys={keys.catalog},
         description=f"Looks at every table of source {name}, read-only.",
     )
-    def checks(context: dg.AssetCheckExecutionContext, catalog: CatalogResource) -> Iterator[dg.AssetCheckResult]:
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        catalog: CatalogResource = getattr(context.resources, keys.catalog)
         wanted = {key.name for key in context.selected_asset_check_keys}
         try:
             yield from check_results(context.instance, name, catalog.catalog(context.log.warning), wanted)

@@ -19,15 +19,18 @@ from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
+from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
 from notion_pipeline.defs.metadata import (
     Columns,
     current_metadata,
     listing_metadata,
+    run_metadata,
     skipped_metadata,
     sync_metadata,
     table_metadata,
 )
+from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
@@ -73,8 +76,13 @@ class DatabaseReads:
     source: Source
     reading: Reading
     progress: Progress
+    targets: RunTargets
     publish_to: Optional[Path] = None  # noqa: UP045
     incomplete: Optional[NotionPipelineError] = None  # noqa: UP045
+
+    def partition(self, database_id: str) -> str:
+        """Key of the database's partition."""
+        return self.targets.partitions.get(database_id, database_id)
 
 
 @dataclass(frozen=True)
@@ -137,12 +145,13 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
     except BaseException:
         # Dagster logs the materializations of a run over keys at its end, but not where the step fails.
         if context.has_asset_partitions:
-            _log_partitions(context, results.loaded)
+            _log_partitions(context, reads, results.loaded)
+        show_failed(context.step_context, reads.source.name, reads.targets, committed=results.loaded)
         raise
     finally:
         if results.has_tables and home is not None:
             note_tables(context, catalog, home, reads.source.name)
-    _add_run_metadata(context, results)
+    _add_run_metadata(context, reads, results)
 
 
 def _commit_listing(
@@ -169,7 +178,7 @@ def _commit_databases(
 ) -> None:
     """Commits one database after another, in a transaction each, and reports each at once."""
     for database in _each(reads.reading, catalog):
-        loaded = _commit_database(context, catalog, reads.source, database)
+        loaded = _commit_database(context, catalog, reads, database)
         rows = loaded.partition.get("rows_read", 0) if loaded else 0
         reads.progress.finished(database.database_id, rows, failed=bool(database.failures))
         if database.failures:
@@ -178,7 +187,7 @@ def _commit_databases(
             results.loaded[database.database_id] = loaded
             if not context.has_asset_partitions:
                 # Dagster logs no materialization of a key in a run that was launched without a partition.
-                _log_partitions(context, {database.database_id: loaded})
+                _log_partitions(context, reads, {database.database_id: loaded})
         _report_database(context, reads.source.name, database, loaded)
         results.has_tables = results.has_tables or bool(loaded and loaded.tables)
 
@@ -191,9 +200,10 @@ def _each(reading: Reading, catalog: Catalog) -> Iterator[DatabaseExtract]:
 
 
 def _commit_database(
-    context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
+    context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, database: DatabaseExtract
 ) -> Optional[LoadedDatabase]:  # noqa: UP045
     """Commits what was read of a database; None where nothing was. An error joins the failures of the database."""
+    source = reads.source
     results: list[tuple[Extract, LoadResult]] = []
     try:
         if database.extracts:
@@ -218,24 +228,30 @@ def _commit_database(
         by_table: dict[str, list[tuple[Extract, LoadResult]]] = {}
         for extract, result in results:
             by_table.setdefault(_bare(result.table), []).append((extract, result))
+        partition = reads.partition(database.database_id)
         tables = {
-            table: table_metadata(database, sync_metadata(database, own), source.name, own[0][0].data_source_name)
+            table: table_metadata(
+                database, sync_metadata(database, own), source.name, own[0][0].data_source_name, partition
+            )
             for table, own in by_table.items()
         }
         return LoadedDatabase(sync_metadata(database, results), tables)
     if not database.already_committed or database.failures:
         return None
-    return _loaded_before(context, catalog, source, database)
+    return _loaded_before(context, catalog, reads, database)
 
 
 def _loaded_before(
-    context: dg.OutputContext, catalog: Catalog, source: Source, database: DatabaseExtract
+    context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, database: DatabaseExtract
 ) -> LoadedDatabase:
     """A database that an earlier attempt of this run committed, with the tables that it did not live to report."""
+    source, partition = reads.source, reads.partition(database.database_id)
     with catalog.reading() as connection:
         current = current_tables(connection, source.name, database.database_id)
     unreported = {
-        _bare(table.table): table_metadata(database, current_metadata(database, [(state, table)]), source.name, "")
+        _bare(table.table): table_metadata(
+            database, current_metadata(database, [(state, table)]), source.name, "", partition
+        )
         for state, table in current
         if not is_reported(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
     }
@@ -261,9 +277,12 @@ def _report_database(
         context.log_event(materialization(source, table, metadata))
 
 
-def _log_partitions(context: dg.OutputContext, loaded: dict[str, LoadedDatabase]) -> None:
+def _log_partitions(context: dg.OutputContext, reads: DatabaseReads, loaded: dict[str, LoadedDatabase]) -> None:
+    asset = dg.AssetKey([reads.source.name, "database"])
     for key, found in loaded.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=found.partition))
+        if key in reads.targets.partitions:
+            partition = reads.targets.partitions[key]
+            context.log_event(dg.AssetMaterialization(asset, partition=partition, metadata=found.partition))
 
 
 def _keep_views(context: dg.OutputContext, catalog: Catalog, source: Source) -> None:
@@ -287,12 +306,14 @@ def _raise_failure(reads: DatabaseReads, results: CommitResults, unpublished: Op
     errors = [error for database in results.failed.values() for error in database.errors]
     unforeseen = next((error for error in errors if not isinstance(error, NotionPipelineError)), None)
     others = [error for error in (reads.incomplete, unpublished) if error is not None]
-    raise databases_failure(reads.source.name, results.failed, len(results.loaded), others) from unforeseen
+    partitions = reads.targets.partitions
+    raise databases_failure(reads.source.name, results.failed, partitions, len(results.loaded), others) from unforeseen
 
 
-def _add_run_metadata(context: dg.OutputContext, results: CommitResults) -> None:
+def _add_run_metadata(context: dg.OutputContext, reads: DatabaseReads, results: CommitResults) -> None:
     if not context.has_asset_partitions:
-        context.add_output_metadata({"databases": len(results.loaded)})
+        context.add_output_metadata(run_metadata([found.partition for found in results.loaded.values()]))
         return
     for key, found in results.loaded.items():
-        context.step_context.add_asset_metadata(found.partition, asset_key=context.asset_key, partition_key=key)
+        partition = reads.targets.partitions[key]
+        context.step_context.add_asset_metadata(found.partition, asset_key=context.asset_key, partition_key=partition)

@@ -4,6 +4,7 @@ All of it was tried on the Dagster line that pyproject.toml allows.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Optional
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
@@ -12,6 +13,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.instance import InstanceRef
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.scheduler.instigation import InstigatorStatus
@@ -26,12 +28,14 @@ __all__ = [
     "BulkActionsFilter",  # finds the backfills that still work on a partition
     "InstanceRef",  # makes the instance of a project without DAGSTER_HOME
     "InstigatorStatus",  # whether a schedule or sensor was switched off in the UI
+    "StepExecutionContext",  # names the type of a step, for events from within it
     "UnresolvedAssetJobDefinition",  # names the type that define_asset_job returns
     "normalize_metadata",  # turns plain values into the metadata of a check evaluation
     "plan_materializations",
     "reload_definitions",
     "report_check_evaluation",
     "schedule_execution_time_iterator",  # computes the ticks of a cron as Dagster's daemon does
+    "step_of",
 ]
 
 #: In a run without a partition the IO manager logs each key's materialization; with this, Dagster adds none for the
@@ -43,18 +47,31 @@ NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "
 RELOAD_SECONDS = 30
 
 
-def plan_materializations(context: dg.AssetExecutionContext, keys: Sequence[str]) -> None:
-    """Plans the keys of a run that was launched without one, so that each that fails shows as failed."""
-    run_id = context.run.run_id
-    for key in keys:
+def step_of(context: dg.AssetExecutionContext) -> StepExecutionContext:
+    """The step that an asset's body runs in."""
+    return context.op_execution_context.get_step_execution_context()
+
+
+def plan_materializations(
+    step: StepExecutionContext,
+    asset: dg.AssetKey,
+    partitions: Sequence[Optional[str]],  # noqa: UP045
+) -> None:
+    """Plans what Dagster did not plan at launch. What is planned and not materialized in a failed run shows as failed.
+
+    Args:
+        partitions: Keys; None stands for an asset without partitions.
+    """
+    for partition in partitions:
+        what = f"partition {partition} of asset" if partition is not None else "asset"
         event = DagsterEvent(
             event_type_value=DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
-            job_name=context.job_name,
-            message=f"{run_id} intends to materialize partition {key} of asset {context.asset_key.to_string()}",
-            event_specific_data=AssetMaterializationPlannedData(context.asset_key, partition=key),
-            step_key=context.op_execution_context.get_step_execution_context().step.key,
+            job_name=step.job_name,
+            message=f"{step.run_id} intends to materialize {what} {asset.to_string()}",
+            event_specific_data=AssetMaterializationPlannedData(asset, partition=partition),
+            step_key=step.step.key,
         )
-        context.instance.report_dagster_event(event, run_id=run_id)
+        step.instance.report_dagster_event(event, run_id=step.run_id)
 
 
 def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheckEvaluation) -> None:

@@ -8,7 +8,6 @@ import dagster as dg
 
 from notion_pipeline.defs.metadata import partition_path
 from notion_pipeline.errors import NotionPipelineError, StagingError
-from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
 from notion_pipeline.redaction import redact_error
 
@@ -78,9 +77,18 @@ class FailedDatabase:
 
 
 def databases_failure(
-    source: str, failed: Mapping[str, FailedDatabase], loaded: int, others: Sequence[NotionPipelineError]
+    source: str,
+    failed: Mapping[str, FailedDatabase],
+    partitions: Mapping[str, str],
+    loaded: int,
+    others: Sequence[NotionPipelineError],
 ) -> dg.Failure:
-    """Names every database that failed and why; those that succeeded are committed."""
+    """Names every database that failed and why; those that succeeded are committed.
+
+    Args:
+        failed: By database id.
+        partitions: Partition key by database id.
+    """
     lines = [database_reason(found.title, error) for found in failed.values() for error in found.errors]
     lines += [str(error) for error in others]
     if failed and (loaded or len(lines) > 1):
@@ -90,16 +98,16 @@ def databases_failure(
         description="\n".join(lines),
         metadata={
             "failed_databases": dg.MetadataValue.md(
-                "\n".join(_failed_line(source, key, found) for key, found in failed.items())
+                "\n".join(_failed_line(source, key, partitions.get(key), found) for key, found in failed.items())
             )
         },
         allow_retries=any(isinstance(error, StagingError) for found in failed.values() for error in found.errors),
     )
 
 
-def _failed_line(source: str, key: str, found: FailedDatabase) -> str:
+def _failed_line(source: str, key: str, partition: Optional[str], found: FailedDatabase) -> str:  # noqa: UP045
     # A name of the run's config that fits no database has no partition to link to.
-    path = partition_path(source, key) if normalise_id(key) else ""
+    path = partition_path(source, partition) if partition else ""
     return f"- {markdown_link(found.title or 'Untitled', path)} `{key}`: " + markdown_text(str(found.errors[0]))
 
 

@@ -5,33 +5,36 @@ where sources.yaml has them. They run from the start, and skip a tick while a ru
 unfinished: a run of one database, or of one asset, holds no tick back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
 from dagster import DagsterRun
 
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
+from notion_pipeline.defs.tables import sync_key
 
 _PARTITION_TAGS = frozenset(
     {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}
 )
 
 
-def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
+def sync_jobs(source: Source, tables: Sequence[SyncedTable]) -> list[UnresolvedAssetJobDefinition]:
     name = source.name
     described = f"{source.description}: " if source.description else ""
-    selection = dg.AssetSelection.assets([name, "databases"], [name, "database"])
+    selection = dg.AssetSelection.assets([name, "databases"], sync_key(name, tables))
     return [
         dg.define_asset_job(
             f"{name}_sync",
             selection,
             description=f"{described}lists the databases, then syncs every selected one, or those of the config's "
-            "`databases`. Launch it without a partition, and confirm that when asked.",
+            "`databases`.",
+            executor_def=dg.in_process_executor,
         ),
         dg.define_asset_job(
             f"{name}_full_sync",
@@ -39,6 +42,7 @@ def sync_jobs(source: Source) -> list[UnresolvedAssetJobDefinition]:
             tags={SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
             description=f"{described}the same as a full sync of every table: exact again, rows gone from Notion "
             "removed or marked.",
+            executor_def=dg.in_process_executor,
         ),
     ]
 
@@ -87,10 +91,13 @@ def is_whole(run: DagsterRun, source: str, *, full: bool) -> bool:
     """
     if run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags):
         return False
-    assets = {dg.AssetKey([source, "databases"]), dg.AssetKey([source, "database"])}
     steps = {f"{source}__databases", f"{source}__database"}
-    if not (run.asset_selection or assets) >= assets:
-        return False
+    if run.asset_selection:
+        lists = dg.AssetKey([source, "databases"]) in run.asset_selection
+        # The second name of `S/sync` is that beside a table `sync`.
+        whole = [dg.AssetKey([source, name]) for name in ("sync", "sync_", "database")]
+        if not lists or run.asset_selection.isdisjoint(whole):
+            return False
     if any(not set(chosen or steps) >= steps for chosen in (run.step_keys_to_execute, run.resolved_op_selection)):
         return False
     config = _database_config(run.run_config, source)

@@ -1,10 +1,11 @@
 """What Dagster shows of a sync and of its assets, in the keys that its pages draw specially."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -113,6 +114,18 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Loa
     return found
 
 
+def run_metadata(databases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of a run over many databases: the sums of what its partitions tell."""
+    sums = {
+        name: sum(found.get(name, 0) for found in databases) for name in (*_COUNTS[:5], "api_requests", "api_retries")
+    }
+    return {
+        "databases": len(databases),
+        "dagster/row_count": sum(f.get("dagster/row_count", 0) for f in databases),
+        **sums,
+    }
+
+
 def skipped_metadata(database: DatabaseExtract, current: Sequence[tuple[StreamState, LoadResult]]) -> dict[str, Any]:
     """Of a partition that an earlier attempt of the run committed: the same keys, with its tables as they stand."""
     skipped = {"skipped": "committed by an earlier attempt of this run"}
@@ -126,10 +139,10 @@ def current_metadata(database: DatabaseExtract, current: Sequence[tuple[StreamSt
 
 
 def table_metadata(
-    database: DatabaseExtract, metadata: dict[str, Any], source: str, data_source: str
+    database: DatabaseExtract, metadata: dict[str, Any], source: str, data_source: str, partition: str
 ) -> dict[str, Any]:
     """Of the asset of one table: what the partition says of it alone, and the way back to that partition."""
-    found = {**metadata, "partition": partition_link(source, database.database_id)}
+    found = {**metadata, "partition": partition_link(source, partition)}
     found.pop("dagster/partition_row_count", None)
     if data_source and data_source != database.title:
         found["data_source"] = data_source
@@ -142,21 +155,23 @@ def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str,
         return {}
     rows = [
         f"| {markdown_link(table.title or 'Untitled', web_address(table.url))} | "
-        f"[{table.database_id}]({partition_path(source, table.database_id)}) | {source}.{markdown_text(table.name)} |"
+        f"{markdown_link(table.partition, partition_path(source, table.partition))} | "
+        f"{source}.{markdown_text(table.name)} |"
         for table in sorted(tables, key=lambda table: (table.title, table.name))
+        if table.in_sync and table.partition
     ]
     return {
         "partitions": dg.MetadataValue.md("\n".join(["| title | partition | table |", "| --- | --- | --- |", *rows]))
     }
 
 
-def partition_link(source: str, database_id: str) -> dg.UrlMetadataValue:
+def partition_link(source: str, partition: str) -> dg.UrlMetadataValue:
     """The page of a database's partition, wherever the web server stands."""
-    return dg.MetadataValue.url(partition_path(source, database_id))
+    return dg.MetadataValue.url(partition_path(source, partition))
 
 
-def partition_path(source: str, database_id: str) -> str:
-    return f"/assets/{source}/database?view=partitions&partition={database_id}"
+def partition_path(source: str, partition: str) -> str:
+    return f"/assets/{source}/database?view=partitions&partition={quote(partition, safe='')}"
 
 
 def _told(database: DatabaseExtract, tables: Sequence[LoadResult], sync_types: Sequence[str]) -> dict[str, Any]:
@@ -217,7 +232,7 @@ def _summary(landed: LoadResult) -> str:
 
 def _partition_cell(stream: ListedStream, source: str) -> str:
     """The stream's name; where it has a partition, as the way to it."""
-    return f"[{stream.stream}]({partition_path(source, stream.database_id)})" if stream.selected else stream.stream
+    return f"[{stream.stream}]({partition_path(source, stream.partition)})" if stream.selected else stream.stream
 
 
 def link(url: str) -> dg.MetadataValue[Any]:

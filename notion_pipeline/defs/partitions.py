@@ -1,6 +1,6 @@
-"""The dynamic partitions of a source: one key a database, its id; and when a key may go."""
+"""The dynamic partitions of a source: one key a database, the name of its table; and when a key may go."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -30,9 +30,12 @@ def database_partitions(source: str) -> dg.DynamicPartitionsDefinition:
 
 
 def update_partitions(
-    instance: DagsterInstance, source: str, selected: Iterable[str], *, home: Path
+    instance: DagsterInstance, source: str, selected: Iterable[str], ids: Mapping[str, str], *, home: Path
 ) -> tuple[list[str], list[str], list[str]]:
     """Makes the keys those of the selected databases.
+
+    Args:
+        ids: Database id by key, of the databases that are known, whether selected or not.
 
     Returns:
         The keys added, those removed, and those that stay for now since a run works on them: to take a key out of a
@@ -45,20 +48,21 @@ def update_partitions(
     if added:
         instance.add_dynamic_partitions(name, added)
     leaving = sorted(present - set(wanted))
-    busy = _busy_keys(instance, source, leaving, home) if leaving else set()
+    busy = _busy_keys(instance, source, leaving, ids, home) if leaving else set()
     removed = [key for key in leaving if key not in busy]
     for key in removed:
         instance.delete_dynamic_partition(name, key)
     return added, removed, sorted(busy)
 
 
-def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], home: Path) -> set[str]:
+def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], ids: Mapping[str, str], home: Path) -> set[str]:
     ours = dg.AssetKey([source, "database"])
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)
-    # A key that somebody added by hand may be any text, and no database.
-    busy = {key for key in keys if normalise_id(key) is not None and is_locked(home, source, key)}
+    # Keys were ids once. One that somebody added by hand may be any text, and no database.
+    of_key = {key: ids.get(key) or normalise_id(key) for key in keys}
+    busy = {key for key, database_id in of_key.items() if database_id and is_locked(home, source, database_id)}
     for run in instance.get_runs(RunsFilter(statuses=_WORKING)):
         if ours not in (run.asset_selection or {ours}):
             continue

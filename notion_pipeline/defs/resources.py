@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn, Optional, Protocol
 
@@ -19,6 +19,29 @@ from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
+
+
+@dataclass(frozen=True)
+class ResourceKeys:
+    """Keys of a source's resources. They carry its name, so that sources, projects and a host's own keys never meet."""
+
+    source: str
+
+    @property
+    def notion(self) -> str:
+        return f"{self.source}_notion"
+
+    @property
+    def catalog(self) -> str:
+        return f"{self.source}_catalog"
+
+    @property
+    def progress(self) -> str:
+        return f"{self.source}_progress"
+
+    @property
+    def io_manager(self) -> str:
+        return f"{self.source}_io_manager"
 
 
 @dataclass(frozen=True)
@@ -71,12 +94,16 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         keep_secrets_unwritten()
         self._is_in_a_run, self._loaded = True, None
 
-    def load(self) -> LoadedProject:
-        """Reads `.env` and sources.yaml: once in a run, or in a tick of a sensor; elsewhere each time.
+    def load(self, given: Optional[LoadedProject] = None) -> LoadedProject:  # noqa: UP045
+        """The project and its sources: those given, else `.env` and sources.yaml as they stand now.
+
+        The files are read once in a run, and once in a tick of a sensor; elsewhere each time.
 
         Raises:
             ConfigError: One of them is not valid.
         """
+        if given is not None:
+            return replace(given, api_url=self.api_url or given.api_url)
         if self._loaded is not None:
             return self._loaded
         project = find_project(Path(self.root) if self.root else None)

@@ -1,7 +1,7 @@
 """Which databases a run reads, and how: from its partition keys, its config and its tags."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Optional
@@ -15,7 +15,6 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.dagster_internals import plan_materializations
 from notion_pipeline.defs.partitions import partitions_name
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.cache import load_failures, load_listing
@@ -23,6 +22,7 @@ from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import Resolution, known_database_name, nothing_selected
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest
+from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
@@ -69,10 +69,35 @@ def known_titles(known: Sequence[SyncedTable]) -> str:
 
 
 @dataclass(frozen=True)
+class AskedFor:
+    """What the assets that a run was launched for ask to be read.
+
+    Attributes:
+        everything: All selected databases, or those of the run's config.
+        keys: Partitions of `S/database`.
+        database_ids: Databases of the tables that were chosen.
+        former: Database id by partition key, as the definitions know them: the catalog may have been lost.
+    """
+
+    everything: bool
+    keys: tuple[str, ...] = ()
+    database_ids: tuple[str, ...] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunTargets:
-    """The databases of a run, in order, and every data source that the connection sees."""
+    """The databases of a run, in order.
+
+    Attributes:
+        partitions: Partition key by database id, of those that have one.
+        tables: Tables by database id, of those that a listing has named.
+        visible: Every data source that the connection sees.
+    """
 
     databases: list[DatabaseTarget]
+    partitions: dict[str, str]
+    tables: dict[str, tuple[str, ...]]
     visible: frozenset[str]
 
 
@@ -80,10 +105,12 @@ def run_targets(
     context: dg.AssetExecutionContext,
     resolution: Resolution,
     config: DatabaseConfig,
+    asked: AskedFor,
+    *,
     home: Path,
     known: dict[str, KnownDatabase],
 ) -> RunTargets:
-    """What a run reads. One without a partition gets the keys that are missing, and has its keys planned.
+    """What a run reads. Databases whose partition is missing get it.
 
     Raises:
         ConfigError: sources.yaml selects no database.
@@ -95,26 +122,63 @@ def run_targets(
     fresh |= {key: target for key, target in load_failures(home, source.name, repeated).items() if key not in listed}
     listed.update(fresh)
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
-    if has_keys(context):
-        keys = list(context.partition_keys)
-        return RunTargets([listed.get(key) or DatabaseTarget(key, "", "", ()) for key in keys], visible)
-    found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
-    unlisted = {
-        key: KnownDatabase(key, target.title, "", (), selected=True, accessible=True)
-        for key, target in fresh.items()
-        if key not in known or not known[key].accessible
-    }
-    keys, unknown = _wanted(
-        resolution, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
-    )
-    with_partition = [key for key in keys if key not in unlisted]
-    present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
-    if missing := [key for key in with_partition if key not in present]:
-        context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
-    plan_materializations(context, with_partition)
     # A name that fits nothing fails by itself, as a database does; the others of the run are synced.
+    partitions, unknown = _of_keys(source, asked, known)
+    wanted = list(dict.fromkeys([*partitions, *asked.database_ids]))
+    unlisted: dict[str, KnownDatabase] = {}
+    if asked.everything:
+        found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
+        unlisted = {
+            key: KnownDatabase(key, target.title, "", (), selected=True, accessible=True)
+            for key, target in fresh.items()
+            if key not in known or not known[key].accessible
+        }
+        ids, more = _wanted(
+            resolution, config.databases, known | unlisted, context.log.info, found_by_sensor=found_by_sensor
+        )
+        wanted, unknown = list(dict.fromkeys([*wanted, *ids])), unknown | more
+    for key in wanted:
+        if key in known and known[key].accessible and key not in unlisted:
+            partitions.setdefault(key, known[key].partition)
+    present = set(context.instance.get_dynamic_partitions(partitions_name(source.name)))
+    if missing := [key for key in partitions.values() if key not in present]:
+        context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
     listed.update({entry: DatabaseTarget(entry, entry, "", (), error) for entry, error in unknown.items()})
-    return RunTargets([listed.get(key) or DatabaseTarget(key, "", "", ()) for key in [*keys, *unknown]], visible)
+    targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in [*wanted, *unknown]]
+    tables = {key: known[key].tables for key in wanted if key in known}
+    return RunTargets(targets, partitions, tables, visible)
+
+
+def _of_keys(
+    source: Source, asked: AskedFor, known: Mapping[str, KnownDatabase]
+) -> tuple[dict[str, str], dict[str, ConfigError]]:
+    """The partition key of each database that was asked for by its partition, and what is wrong with other keys."""
+    by_partition = {database.partition: database.id for database in known.values()}
+    found: dict[str, str] = {}
+    unknown: dict[str, ConfigError] = {}
+    for key in asked.keys:
+        # Ids were the keys once; the next listing takes those that are left away.
+        database_id = by_partition.get(key) or asked.former.get(key) or normalise_id(key)
+        if database_id is not None:
+            found[database_id] = key
+        else:
+            unknown[key] = _no_partition(source, key, known)
+    return found, unknown
+
+
+def _no_partition(source: Source, key: str, known: Mapping[str, KnownDatabase]) -> ConfigError:
+    """Why a partition that somebody added by hand belongs to no database, and which was meant."""
+    names = [known_database_name(source, database) for database in known.values()]
+    meant = [known[name.id] for name in find_databases(key, names, globs=False)]
+    if not meant and (near := nearest(key, [database.title for database in known.values()])):
+        meant = [database for database in known.values() if database.title == near]
+    hint = f"`notion-pipeline streams` shows what there is; {source.name}/databases keeps the partitions."
+    if meant:
+        title = shown_line(meant[0].title) or "Untitled"
+        hint = f'The database "{title}" has the partition "{meant[0].partition}".' + (
+            "" if meant[0].selected else " It is not selected in sources.yaml."
+        )
+    return ConfigError(f'No database has the partition "{key}".', hint=hint, source=source.name)
 
 
 def has_keys(context: dg.AssetExecutionContext) -> bool:

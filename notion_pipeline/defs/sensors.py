@@ -14,7 +14,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.config.sources import Source, Watch
-from notion_pipeline.defs.resources import LoadedProject, NotionResource
+from notion_pipeline.defs.resources import LoadedProject, NotionResource, ResourceKeys
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
@@ -31,9 +31,9 @@ TICK_SECONDS = 40.0
 PATIENCE_SECONDS = 1800.0
 
 
-def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
+def changes_sensor(source: Source, home: Path, given: LoadedProject | None = None) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
-    watch = source.watch or Watch()
+    watch, keys = source.watch or Watch(), ResourceKeys(source.name)
     described = f"{source.description}: " if source.description else ""
 
     @dg.sensor(
@@ -44,13 +44,15 @@ def changes_sensor(source: Source, home: Path) -> dg.SensorDefinition:
         description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared and "
         "newly selected ones included; asks again until they are committed.",
         owners=list(source.owners),
+        required_resource_keys={keys.notion},
     )
-    def changes(context: dg.SensorEvaluationContext, notion: NotionResource) -> dg.SensorResult:
+    def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor = ChangesCursor.load(context.cursor)
         # The first look notes what there is; what was edited before it, the first run reads.
         is_first = not cursor.started
+        notion: NotionResource = getattr(context.resources, keys.notion)
         # As sources.yaml stands now: a selection that is widened needs no restart.
-        loaded = notion.load()
+        loaded = notion.load(given)
         project, current = loaded.project, loaded.source(source.name)
         listing = last_listing(project.home, source.name)
         committed = load_committed(project.home, source.name, loaded.sources.catalog_path(project))

@@ -1,9 +1,7 @@
-"""One asset a table, `S/<table>`, beside the partitioned one: external assets that a sync materializes by event.
+"""One asset a table, `S/<table>`: to materialize it syncs the database behind it.
 
-The events make a table appear in Dagster's catalog the moment it is committed. Lineage, columns, owners and the like
-come with the definitions, which are made of the small file that the sync leaves; a sync that brings other tables has
-them loaded anew. Of the two ways to have assets known from the workspace, this one needs no component and no state
-storage of Dagster's.
+Definitions are made of a small file that each listing and each sync leaves, so a listing names new tables, and a run
+that brings others has the definitions loaded anew. The event of a commit makes a table appear before that.
 """
 
 import time
@@ -18,7 +16,7 @@ from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.current_tables import current_tables
-from notion_pipeline.catalog.read.inventory import synced_tables
+from notion_pipeline.catalog.read.inventory import known_tables
 from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, save_tables
 from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
@@ -48,20 +46,31 @@ def table_key(source: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([source, table])
 
 
-def table_assets(source: Source, project: Project, catalog: Path) -> list[dg.AssetsDefinition]:
-    """The asset of each table that syncs have made so far. Opens neither network nor catalog.
+def sync_key(source: str, tables: Sequence[SyncedTable]) -> dg.AssetKey:
+    """Key of the asset that stands for a whole sync; with a `_` where a table has held its name since long."""
+    return dg.AssetKey([source, "sync_" if any(table.name == "sync" for table in tables) else "sync"])
 
-    A definition each: specs that are handed over as such come to stand in one, and one knows but one mapping of
-    partitions for all that depend on `S/database`.
-    """
-    tables = load_tables(project.home, source.name)
+
+def table_specs(source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path) -> list[dg.AssetSpec]:
+    """The asset of each table that syncs keep up to date."""
+    return _specs(source, project, [table for table in tables if table.in_sync], catalog)
+
+
+def retired_tables(
+    source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path
+) -> list[dg.AssetSpec]:
+    """Tables that are no longer synced: they keep their page, and cannot be materialized."""
+    return _specs(source, project, [table for table in tables if not table.in_sync and table.synced], catalog)
+
+
+def _specs(source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path) -> list[dg.AssetSpec]:
     keys = {("streams", key) for table in tables for key in table.keys}
     meant = {key: frozenset(table.database_id for table in tables if key[1] in table.keys) for key in keys}
     source = source.knowing(KnownNames(meant))
     # The same for all; a workspace may have hundreds of tables, and every process of Dagster's loads them.
     freshness = freshness_policy(source) if tables else None
-    shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_assets, project)}
-    return [dg.AssetsDefinition(specs=[_spec(source, table, freshness, shared)]) for table in tables]
+    shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_specs, project)}
+    return [_spec(source, table, freshness, shared) for table in tables]
 
 
 def _spec(
@@ -80,26 +89,19 @@ def _spec(
     if table.url:
         metadata["database_url"] = link(table.url)
     if table.in_sync:
-        metadata["partition"] = partition_link(source.name, table.database_id)
+        metadata["partition"] = partition_link(source.name, table.partition or table.database_id)
     return dg.AssetSpec(
         table_key(source.name, table.name),
         description=_description(source, table),
-        deps=[_upstream(source.name, table)],
-        group_name=source.name,
+        deps=[dg.AssetKey([source.name, "databases"])],
+        skippable=True,
+        group_name=f"{source.name}_tables",
         owners=list(settings.owners),
         tags=dict(settings.tags),
         kinds=TABLE_KINDS,
         metadata=metadata,
         freshness_policy=freshness if table.in_sync else None,
     )
-
-
-def _upstream(source: str, table: SyncedTable) -> dg.AssetDep:
-    """The partition that fills the table; of a database without one, the listing that took it away."""
-    if not table.in_sync:
-        return dg.AssetDep(dg.AssetKey([source, "databases"]))
-    mapping = dg.SpecificPartitionsPartitionMapping([table.database_id])
-    return dg.AssetDep(dg.AssetKey([source, "database"]), partition_mapping=mapping)
 
 
 def _description(source: Source, table: SyncedTable) -> str:
@@ -111,8 +113,9 @@ def _description(source: Source, table: SyncedTable) -> str:
     if table.description:
         lines.append(markdown_text(table.description))
     if table.in_sync:
-        partition = markdown_link(table.database_id, partition_path(source.name, table.database_id))
-        lines.append(f"Synced by partition {partition} of `{source.name}/database`.")
+        key = table.partition or table.database_id
+        partition = markdown_link(key, partition_path(source.name, key))
+        lines.append(f"Materialize it to sync the database. It is partition {partition} of `{source.name}/database`.")
     else:
         why = f"it is {table.gone}" if table.gone else "the database is not selected"
         lines.append(f"No longer synced: {why}. The table keeps its rows.")
@@ -133,7 +136,7 @@ def note_tables(
         # Two runs: who looks last writes last.
         with FileLock(private_directory(home / "tables") / f"{source}.lock", mode=0o600):
             with catalog.reading() as connection:
-                now = synced_tables(connection, source)
+                now = known_tables(connection, source)
                 committed = committed_bookmarks(connection, source)
             save_tables(home, source, now)
             save_committed(home, source, catalog.path, committed)
@@ -188,7 +191,7 @@ def _renamed(
     for old, table in renamed:
         own = [entry for entry in current[table.database_id] if entry[0].data_source_id == table.data_source_id]
         database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
-        metadata = table_metadata(database, current_metadata(database, own), source, table.data_source)
+        metadata = table_metadata(database, current_metadata(database, own), source, table.data_source, table.partition)
         events.append(materialization(source, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
         gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
         events.append(dg.AssetObservation(table_key(source, old), metadata=gone))

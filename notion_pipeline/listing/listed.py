@@ -11,6 +11,7 @@ from notion_pipeline.errors import (
     NotionError,
     NotionPipelineError,
 )
+from notion_pipeline.rows.naming import first_table
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class KnownDatabase:
     search_digest: str | None = None
     asked_at: datetime | None = None
     tables: tuple[str, ...] = ()
+
+    @property
+    def partition(self) -> str:
+        """Its partition key: the name of its first data source's table; its id where it has no data source."""
+        return first_table(self.tables) or self.id
 
 
 @dataclass(frozen=True)

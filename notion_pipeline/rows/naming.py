@@ -15,7 +15,7 @@ from slugify import slugify
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.properties import Property
 
-RESERVED_TABLES = frozenset({"database", "databases"})
+RESERVED_TABLES = frozenset({"database", "databases", "sync"})
 #: Kept for tables of content; sources.yaml may give one of them to a database, a title does not.
 CONTENT_TABLES = frozenset({"users"})
 PAGE_COLUMN_NAMES = frozenset({*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT})
@@ -106,6 +106,11 @@ def table_names(
         tables.update(_newcomers(database, tables, prefix, names))
     renames = tuple(TableRename(key, held[key], new) for key, new in tables.items() if held.get(key, new) != new)
     return TableNames(tables, renames)
+
+
+def first_table(tables: Iterable[str]) -> str | None:
+    """The table of a database's first data source, after which the further ones are named; None where it has none."""
+    return min(tables, key=lambda name: (len(name), name), default=None)
 
 
 class _Names:

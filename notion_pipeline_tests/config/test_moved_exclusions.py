@@ -30,7 +30,7 @@ def test_property_stays_excluded_where_its_data_source_is_moved(
     pipeline.sync()
     assert SECRET not in everything(pipeline)
     pipeline.sync("notion_full_sync")
-    pipeline.sync(partition=archive.id)
+    pipeline.sync(partition="archive")
     assert SECRET not in everything(pipeline)
     assert "salary" not in columns(pipeline)
     assert "pay" not in columns(pipeline)

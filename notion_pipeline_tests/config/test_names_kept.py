@@ -76,7 +76,7 @@ def test_property_renamed_in_notion_stays_excluded(
     workspace.edit_page(people.data_source.pages[0], {"Pay": 98765.5})
     later(workspace, hours=1)
     workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
-    _ = pipeline.sync(partition=people.id) if how == "partition" else pipeline.sync(how)
+    _ = pipeline.sync(partition="people") if how == "partition" else pipeline.sync(how)
     assert SECRET not in everything(pipeline)  # in the midst of a read as well
     workspace.faults.clear()
     run = synced(pipeline)
@@ -114,10 +114,10 @@ def test_another_property_that_takes_the_name_is_excluded_too_and_stays_so(
     workspace.add_property(people.data_source, "salary", "number")
     workspace.edit_page(people.data_source.pages[0], {"salary": 98765.25})
     later(workspace, hours=1)
-    synced(pipeline, partition=people.id)  # without a listing
+    synced(pipeline, partition="people")  # without a listing
     workspace.rename_property(people.data_source, "salary", "Wage")
     later(workspace, hours=1)
-    synced(pipeline, partition=people.id)
+    synced(pipeline, partition="people")
     assert columns(pipeline) == ["name", "grade"]
     synced(pipeline, "notion_full_sync")
     assert columns(pipeline) == ["name", "grade"]

@@ -34,8 +34,8 @@ def databases(workspace: Workspace) -> list[Database]:
     return found
 
 
-def ids(databases: list[Database]) -> list[str]:
-    return [database.id for database in databases]
+#: The partitions of the three.
+KEYS = ["a", "b", "c"]
 
 
 def query(project: Project, sql: str) -> list[tuple[object, ...]]:
@@ -49,17 +49,17 @@ def query(project: Project, sql: str) -> list[tuple[object, ...]]:
 def test_listing_registers_the_partitions(runs: Runs, databases: list[Database]) -> None:
     result = runs.assets(LISTING)
     assert result.success
-    assert runs.partitions() == ids(databases)
+    assert runs.partitions() == KEYS
     assert runs.materialized(result.run_id, LISTING) == [None]
     assert runs.statuses() == {}
 
 
 def test_one_partition(runs: Runs, databases: list[Database], project: Project) -> None:
     runs.assets(LISTING)
-    result = runs.assets(CONTENT, partition=databases[1].id)
+    result = runs.assets(CONTENT, partition="b")
     assert result.success
-    assert runs.materialized(result.run_id) == [databases[1].id]
-    assert runs.statuses() == {databases[1].id: "MATERIALIZED"}
+    assert runs.materialized(result.run_id) == ["b"]
+    assert runs.statuses() == {"b": "MATERIALIZED"}
     assert query(project, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'notion' ORDER BY 1") == [
         ("b",),
         ("databases",),
@@ -68,33 +68,33 @@ def test_one_partition(runs: Runs, databases: list[Database], project: Project) 
 
 def test_range_of_partitions_in_one_run(runs: Runs, databases: list[Database]) -> None:
     runs.assets(LISTING)
-    result = runs.range(databases[0].id, databases[1].id)
+    result = runs.range("a", "b")
     assert result.success
-    assert sorted(map(str, runs.materialized(result.run_id))) == sorted(ids(databases[:2]))
-    assert runs.statuses().keys() == set(ids(databases[:2]))
+    assert sorted(map(str, runs.materialized(result.run_id))) == sorted(KEYS[:2])
+    assert runs.statuses().keys() == set(KEYS[:2])
 
 
 def test_sync_lists_then_materializes_every_database_once(runs: Runs, databases: list[Database]) -> None:
     result = runs.job()
     assert result.success
     assert runs.materialized(result.run_id, LISTING) == [None]
-    assert sorted(map(str, runs.materialized(result.run_id))) == sorted(ids(databases))
-    assert runs.statuses() == dict.fromkeys(ids(databases), "MATERIALIZED")
+    assert sorted(map(str, runs.materialized(result.run_id))) == sorted(KEYS)
+    assert runs.statuses() == dict.fromkeys(KEYS, "MATERIALIZED")
 
 
 def test_sync_takes_databases_that_were_shared_a_moment_ago(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:
     runs.job()
-    new = workspace.add_database("D", {"Name": "title"})
+    workspace.add_database("D", {"Name": "title"})
     result = runs.job()
-    assert new.id in runs.materialized(result.run_id)
-    assert runs.partitions() == [*ids(databases), new.id]
+    assert "d" in runs.materialized(result.run_id)
+    assert runs.partitions() == [*KEYS, "d"]
 
 
 def test_sync_takes_the_databases_named_in_its_config(runs: Runs, databases: list[Database]) -> None:
     result = runs.job(databases=["A", f"database_{databases[2].id}"])
-    assert sorted(map(str, runs.materialized(result.run_id))) == sorted([databases[0].id, databases[2].id])
+    assert sorted(map(str, runs.materialized(result.run_id))) == ["a", "c"]
 
 
 def test_sync_refuses_a_name_that_fits_no_database(runs: Runs, databases: list[Database]) -> None:
@@ -134,7 +134,7 @@ def test_deselected_databases_have_neither_partition_nor_table(
     text = "sources: [{name: notion, account: {type: token}, deselect: [B]}]"
     (project.root / "sources.yaml").write_text(text)
     runs.job()
-    assert runs.partitions() == [databases[0].id, databases[2].id]
+    assert runs.partitions() == ["a", "c"]
     assert query(project, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'b'") == [(0,)]
 
 
@@ -158,11 +158,11 @@ def test_full_sync_is_forced_by_job_tag_and_config(
         "job": lambda: runs.job("notion_full_sync"),
         "tag": lambda: runs.job(tags=tag),
         "config": lambda: runs.job(sync_type="FULL_TABLE"),
-        "partition": lambda: runs.assets(CONTENT, partition=source.database.id, tags=tag),
+        "partition": lambda: runs.assets(CONTENT, partition="tasks", tags=tag),
     }[how]()
     assert result.success
     assert history(project) == [("INCREMENTAL", 0), ("FULL_TABLE", 1)]
-    assert runs.metadata(result.run_id, source.database.id)["sync_type"] == "FULL_TABLE"
+    assert runs.metadata(result.run_id, "tasks")["sync_type"] == "FULL_TABLE"
 
 
 def test_incremental_sync_is_forced_upon_a_full_stream(runs: Runs, databases: list[Database], project: Project) -> None:
@@ -191,10 +191,10 @@ def test_each_partition_carries_the_metadata_of_the_contract(runs: Runs, databas
     first = databases[0]
     result = {
         "job": runs.job,
-        "partition": lambda: runs.assets(CONTENT, partition=first.id),
-        "range": lambda: runs.range(first.id, databases[2].id),
+        "partition": lambda: runs.assets(CONTENT, partition="a"),
+        "range": lambda: runs.range("a", "c"),
     }[how]()
-    found = runs.metadata(result.run_id, first.id)
+    found = runs.metadata(result.run_id, "a")
     assert found.keys() >= METADATA
     assert {name: found[name] for name in METADATA if name.startswith("rows_")} == {
         "rows_read": 1,
@@ -215,7 +215,7 @@ def test_each_partition_carries_the_metadata_of_the_contract(runs: Runs, databas
 def test_several_data_sources_are_summed_and_shown_each(runs: Runs, databases: list[Database]) -> None:
     databases[0].add_data_source("More", {"What": "title"}).add_page({"What": "x"})
     result = runs.job(databases=["A"])
-    found = runs.metadata(result.run_id, databases[0].id)
+    found = runs.metadata(result.run_id, "a")
     assert (found["dagster/row_count"], found["rows_read"]) == (2, 2)
     assert found["dagster/table_name"] == "notion.a, notion.a__more"
     assert "| what | VARCHAR | What (title) |" in found["table notion.a__more"]
@@ -242,11 +242,11 @@ def test_databases_fail_one_by_one(
     runs.assets(LISTING)
     bad = databases[1]
     refuse(workspace, bad)
-    result = runs.job() if how == "job" else runs.range(databases[0].id, databases[2].id)
-    good = {databases[0].id, databases[2].id}
+    result = runs.job() if how == "job" else runs.range("a", "c")
+    good = {"a", "c"}
     assert not result.success
     assert sorted(map(str, runs.materialized(result.run_id))) == sorted(good)
-    assert runs.statuses() == {bad.id: "FAILED", **dict.fromkeys(good, "MATERIALIZED")}
+    assert runs.statuses() == {"b": "FAILED", **dict.fromkeys(good, "MATERIALIZED")}
     assert all(runs.metadata(result.run_id, key).keys() >= METADATA for key in good)
     failure = runs.failure(result.run_id)
     assert failure.startswith("1 of 3 databases of source notion failed; the others are committed.\n")
@@ -255,7 +255,7 @@ def test_databases_fail_one_by_one(
     errors = [entry for entry in runs.instance.all_logs(result.run_id) if entry.level == logging.ERROR]
     assert next(entry.user_message for entry in errors if entry.step_key == "notion__database") in failure
     found = query(project, "SELECT database_id FROM _notion_pipeline.syncs")
-    assert {row[0] for row in found} == good
+    assert {row[0] for row in found} == {databases[0].id, databases[2].id}
 
 
 def test_copy_that_cannot_be_published_hides_no_failed_database(
@@ -286,9 +286,9 @@ def test_failure_of_one_partition_is_its_message_alone(
 ) -> None:
     runs.assets(LISTING)
     refuse(workspace, databases[0])
-    result = runs.assets(CONTENT, partition=databases[0].id)
+    result = runs.assets(CONTENT, partition="a")
     assert runs.failure(result.run_id).startswith(f'Database "A" ({databases[0].id}), source "notion":')
-    assert runs.statuses() == {databases[0].id: "FAILED"}
+    assert runs.statuses() == {"a": "FAILED"}
 
 
 def test_failed_database_is_materialized_when_it_works_again(
@@ -298,7 +298,7 @@ def test_failed_database_is_materialized_when_it_works_again(
     runs.job()
     workspace.faults.clear()
     assert runs.job().success
-    assert runs.statuses() == dict.fromkeys(ids(databases), "MATERIALIZED")
+    assert runs.statuses() == dict.fromkeys(KEYS, "MATERIALIZED")
 
 
 def test_retry_from_failure_reads_only_what_the_failed_run_did_not_commit(
@@ -317,9 +317,9 @@ def test_retry_from_failure_reads_only_what_the_failed_run_did_not_commit(
         paths = {request.path for request in workspace.requests[before:]}
         assert paths == {f"/v1/data_sources/{databases[1].data_source.id}{part}" for part in ("", "/query")}
         assert runs.log(result.run_id).count("committed by an earlier attempt of this run; not read again") == 2
-        assert sorted(map(str, runs.materialized(result.run_id))) == sorted(ids(databases))
-        assert runs.statuses() == dict.fromkeys(ids(databases), "MATERIALIZED")
-        skipped = runs.metadata(result.run_id, databases[0].id)
+        assert sorted(map(str, runs.materialized(result.run_id))) == sorted(KEYS)
+        assert runs.statuses() == dict.fromkeys(KEYS, "MATERIALIZED")
+        skipped = runs.metadata(result.run_id, "a")
         assert skipped.keys() >= METADATA
         assert (skipped["dagster/row_count"], skipped["rows_read"], skipped["api_requests"]) == (1, 0, 0)
     assert query(project, "SELECT count(*) FROM _notion_pipeline.syncs") == [(3,)]
@@ -330,7 +330,7 @@ def test_partition_of_a_database_that_notion_does_not_know_any_more(
 ) -> None:
     runs.assets(LISTING)
     workspace.delete_database(databases[0])
-    result = runs.assets(CONTENT, partition=databases[0].id)
+    result = runs.assets(CONTENT, partition="a")
     assert not result.success
     failure = runs.failure(result.run_id)
     assert databases[0].id in failure
@@ -373,7 +373,7 @@ def test_lost_catalog_is_made_anew_from_a_partition_alone(
 ) -> None:
     runs.job()
     (project.root / "catalog.duckdb").unlink()
-    assert runs.assets(CONTENT, partition=databases[0].id).success
+    assert runs.assets(CONTENT, partition="a").success
     assert query(project, "SELECT name FROM notion.a") == [("row of A",)]
 
 
@@ -383,11 +383,11 @@ def test_catalog_that_cannot_be_written_fails_with_its_message_and_keeps_what_wa
     runs.job(databases=["A"])
     monkeypatch.setenv("NOTION_PIPELINE_CATALOG", str(project.root / "nowhere" / "catalog.duckdb"))
     elsewhere = Runs(find_project(project.root), runs.instance)
-    result = elsewhere.assets(CONTENT, partition=databases[1].id)
+    result = elsewhere.assets(CONTENT, partition="b")
     assert "its folder does not exist" in runs.failure(result.run_id)
     (project.root / "nowhere").mkdir()
     before = len(workspace.requests)
-    assert elsewhere.assets(CONTENT, partition=databases[1].id).success
+    assert elsewhere.assets(CONTENT, partition="b").success
     queries = [request for request in workspace.requests[before:] if request.path.endswith("/query")]
     # What was read is committed; after it comes one incremental look at what was edited since.
     assert len(queries) == 1
@@ -398,8 +398,8 @@ def test_reset_connection_is_asked_again_and_counted(
 ) -> None:
     runs.assets(LISTING)
     workspace.faults.add(Fault("reset", match=f"POST /v1/data_sources/{databases[0].data_source.id}/query"))
-    result = runs.assets(CONTENT, partition=databases[0].id)
-    assert runs.metadata(result.run_id, databases[0].id)["api_retries"] == 1
+    result = runs.assets(CONTENT, partition="a")
+    assert runs.metadata(result.run_id, "a")["api_retries"] == 1
 
 
 def test_token_is_in_no_file_log_or_event_of_a_run(

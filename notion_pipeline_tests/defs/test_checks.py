@@ -57,7 +57,7 @@ def test_all_checks_pass_after_a_sync(runs: Runs, tasks: Database, how: str) -> 
     keys = runs.partitions()
     result = {
         "job": runs.job,
-        "partition": lambda: runs.assets(CONTENT, partition=tasks.id),
+        "partition": lambda: runs.assets(CONTENT, partition="tasks"),
         "range": lambda: runs.range(keys[0], keys[-1]),
     }[how]()
     assert result.success

@@ -47,7 +47,7 @@ def names(definitions: dg.Definitions) -> dict[str, list[str]]:
 
 def test_names_without_a_sources_file(tmp_path: Path) -> None:
     assert names(build_definitions(find_project(tmp_path, environ={}))) == {
-        "assets": ["notion/database", "notion/databases"],
+        "assets": ["notion/database", "notion/databases", "notion/sync"],
         "jobs": ["notion_full_sync", "notion_sync"],
         "schedules": [],
         "sensors": ["notion_changes"],
@@ -61,7 +61,7 @@ def test_names_of_two_sources(tmp_path: Path) -> None:
         {"name": "hr", "schedule": "0 7 * * *"},
     )
     assert names(found) == {
-        "assets": ["hr/database", "hr/databases", "sales/database", "sales/databases"],
+        "assets": [f"{source}/{name}" for source in ("hr", "sales") for name in ("database", "databases", "sync")],
         "jobs": ["hr_full_sync", "hr_sync", "sales_full_sync", "sales_sync"],
         "schedules": ["hr_schedule", "sales_full_sync_schedule", "sales_schedule"],
         "sensors": ["hr_changes", "sales_changes"],
@@ -70,11 +70,14 @@ def test_names_of_two_sources(tmp_path: Path) -> None:
 
 def test_assets_have_group_partitions_kinds_and_one_run_for_many_keys(tmp_path: Path) -> None:
     graph = definitions_of(tmp_path, {"name": "sales"}).get_repository_def().asset_graph
-    listing, content = (graph.get(dg.AssetKey(["sales", name])) for name in ("databases", "database"))
-    assert (listing.group_name, content.group_name) == ("sales", "sales")
+    listing, content, whole = (graph.get(dg.AssetKey(["sales", name])) for name in ("databases", "database", "sync"))
+    assert {listing.group_name, content.group_name, whole.group_name} == {"sales"}
     assert listing.partitions_def is None
     assert content.partitions_def == dg.DynamicPartitionsDefinition(name="sales_databases")
-    assert content.parent_keys == {listing.key}
+    assert whole.partitions_def is None
+    # `sales/databases+` is a whole sync, so nothing with partitions may stand downstream of it.
+    assert content.parent_keys == set()
+    assert whole.parent_keys == {listing.key}
     assert content.backfill_policy == dg.BackfillPolicy.single_run()
     assert listing.kinds == content.kinds == {"notion", "duckdb"}
     assert listing.description
@@ -172,14 +175,13 @@ def untracked(folder: Path) -> list[str]:
 def test_plain_dagster_commands_sync_and_litter_nothing(
     workspace: Workspace, checkout: Path, sandbox: SandboxServer
 ) -> None:
-    databases = [
+    for day, title in enumerate(("A", "B", "C"), start=1):
         workspace.add_database(title, {"Name": "title"}, created_at=f"2026-01-0{day}T00:00:00Z")
-        for day, title in enumerate(("A", "B", "C"), start=1)
-    ]
     materialize(checkout, sandbox, "--select", "notion/databases", DAGSTER_HOME=str(checkout))
-    materialize(checkout, sandbox, "--select", "notion/database", "--partition", databases[2].id)
-    span = f"{databases[0].id}...{databases[1].id}"
-    materialize(checkout, sandbox, "--select", "notion/database", "--partition-range", span, DAGSTER_HOME=str(checkout))
+    materialize(checkout, sandbox, "--select", "notion/database", "--partition", "c")
+    materialize(
+        checkout, sandbox, "--select", "notion/database", "--partition-range", "a...b", DAGSTER_HOME=str(checkout)
+    )
     with duckdb.connect(str(checkout / "catalog.duckdb"), read_only=True) as connection:
         found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'notion'").fetchall()
     assert {row[0] for row in found} == {"databases", "a", "b", "c"}

@@ -45,9 +45,9 @@ def test_each_source_has_partitions_of_its_own() -> None:
 
 
 def test_keys_become_those_of_the_selected_databases(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    assert update_partitions(instance, "notion", ["a", "b", "a"], home=tmp_path) == (["a", "b"], [], [])
-    assert update_partitions(instance, "notion", ["c", "a"], home=tmp_path) == (["c"], ["b"], [])
-    assert update_partitions(instance, "notion", ["c", "a"], home=tmp_path) == ([], [], [])
+    assert update_partitions(instance, "notion", ["a", "b", "a"], {}, home=tmp_path) == (["a", "b"], [], [])
+    assert update_partitions(instance, "notion", ["c", "a"], {}, home=tmp_path) == (["c"], ["b"], [])
+    assert update_partitions(instance, "notion", ["c", "a"], {}, home=tmp_path) == ([], [], [])
     # Keys that stay keep their place: ranges go by the order of insertion.
     assert list(instance.get_dynamic_partitions(NAME)) == ["a", "c"]
 
@@ -64,25 +64,26 @@ def test_keys_become_those_of_the_selected_databases(instance: dg.DagsterInstanc
 def test_key_that_a_run_works_on_stays(
     instance: dg.DagsterInstance, tmp_path: Path, tags: dict[str, str], stays: set[str]
 ) -> None:
-    update_partitions(instance, "notion", ["a", "b", "c", "d"], home=tmp_path)
+    update_partitions(instance, "notion", ["a", "b", "c", "d"], {}, home=tmp_path)
     run_id = working(instance, tags)
-    _, removed, busy = update_partitions(instance, "notion", ["a", "d"], home=tmp_path)
+    _, removed, busy = update_partitions(instance, "notion", ["a", "d"], {}, home=tmp_path)
     assert (set(removed), set(busy)) == ({"b", "c"} - stays, stays)
     assert keys(instance) == {"a", "d"} | stays
     # When the run is over, the next listing takes them.
     run = instance.get_run_by_id(run_id)
     assert run is not None
     instance.report_run_failed(run)
-    update_partitions(instance, "notion", ["a", "d"], home=tmp_path)
+    update_partitions(instance, "notion", ["a", "d"], {}, home=tmp_path)
     assert keys(instance) == {"a", "d"}
 
 
 def test_key_of_a_database_that_is_being_synced_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     held = "00000000-0000-4000-8000-0000000000d1"
-    update_partitions(instance, "notion", ["a", held], home=tmp_path)
-    with database_lock(tmp_path, "notion", held):
-        assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [], [held])
-    assert update_partitions(instance, "notion", ["a"], home=tmp_path) == ([], [held], [])
+    for key, ids in (("tasks", {"tasks": held}), (held, {})):  # keys were ids once
+        update_partitions(instance, "notion", ["a", key], ids, home=tmp_path)
+        with database_lock(tmp_path, "notion", held):
+            assert update_partitions(instance, "notion", ["a"], ids, home=tmp_path) == ([], [], [key])
+        assert update_partitions(instance, "notion", ["a"], ids, home=tmp_path) == ([], [key], [])
 
 
 def test_deselected_database_loses_its_partition_and_keeps_its_table(
@@ -103,8 +104,8 @@ def test_run_over_listing_and_a_key_says_why_when_the_key_is_gone(runs: Runs, wo
     gone, _ = (workspace.add_database(title, {"Name": "title"}) for title in ("Gone", "Left"))
     runs.assets(LISTING)
     workspace.delete_database(gone)
-    result = runs.assets(LISTING, CONTENT, partition=gone.id)
+    result = runs.assets(LISTING, CONTENT, partition="gone")
     assert "object_not_found" in runs.failure(result.run_id)
-    assert gone.id in runs.partitions()
+    assert "gone" in runs.partitions()
     runs.assets(LISTING)
-    assert gone.id not in runs.partitions()
+    assert "gone" not in runs.partitions()

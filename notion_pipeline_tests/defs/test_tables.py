@@ -17,6 +17,8 @@ from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 TASKS = dg.AssetKey(["notion", "tasks"])
+PARTITION = "/assets/notion/database?view=partitions&partition=tasks"
+NO_TABLES = {"notion/database", "notion/databases", "notion/sync"}
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_sync_materializes_each_table_once_with_its_metadata(runs: Runs, tasks: 
     runs.assets(LISTING)
     result = {
         "job": runs.job,
-        "partition": lambda: runs.assets(CONTENT, partition=tasks.id),
+        "partition": lambda: runs.assets(CONTENT, partition="tasks"),
         "range": lambda: runs.range(runs.partitions()[0], runs.partitions()[-1]),
     }[how]()
     assert result.success
@@ -56,24 +58,21 @@ def test_sync_materializes_each_table_once_with_its_metadata(runs: Runs, tasks: 
     assert (found["dagster/row_count"], found["dagster/table_name"]) == (1, "notion.tasks")
     assert [column.name for column in found["dagster/column_schema"].columns][:2] == ["id", "created_time"]
     assert (found["database_title"], found["database_url"]) == ("Tasks", tasks.url)
-    assert found["partition"] == f"/assets/notion/database?view=partitions&partition={tasks.id}"
+    assert found["partition"] == PARTITION
     assert (found["rows_read"], found["rows_inserted"]) == (1, 1)
 
 
-def test_definition_has_lineage_to_its_partition_alone(runs: Runs, tasks: Database, project: Project) -> None:
-    assert keys(project) == {"notion/database", "notion/databases"}
+def test_definition_of_a_table_depends_on_the_listing(runs: Runs, tasks: Database, project: Project) -> None:
+    assert keys(project) == NO_TABLES
     runs.job()
-    assert keys(project) == {"notion/database", "notion/databases", "notion/tasks", "notion/deals"}
+    assert keys(project) == {*NO_TABLES, "notion/tasks", "notion/deals"}
     found = spec(project)
-    (upstream,) = found.deps
-    assert upstream.asset_key == CONTENT
-    assert upstream.partition_mapping == dg.SpecificPartitionsPartitionMapping([tasks.id])
-    assert (found.group_name, found.kinds) == ("notion", {"notion", "duckdb", "table"})
+    assert [dep.asset_key for dep in found.deps] == [LISTING]
+    assert (found.group_name, found.kinds) == ("notion_tables", {"notion", "duckdb", "table"})
     assert found.description == (
         f'The Notion database ["Tasks"]({tasks.url}) as the table `notion.tasks`: a row for each page.\n\n'
         f"What is to be done.\n\n"
-        f"Synced by partition [{tasks.id}](/assets/notion/database?view=partitions&partition={tasks.id}) "
-        "of `notion/database`."
+        f"Materialize it to sync the database. It is partition [tasks]({PARTITION}) of `notion/database`."
     )
     assert found.metadata["dagster/table_name"] == "notion.tasks"
     assert found.metadata["database_url"] == dg.MetadataValue.url(tasks.url)
@@ -101,7 +100,7 @@ def test_file_of_tables_that_is_none_is_made_anew(
     runs.job()
     (file,) = project.home.glob("tables/*.json")
     file.write_bytes(content)
-    assert keys(project) == {"notion/database", "notion/databases"}
+    assert keys(project) == NO_TABLES
     runs.job()
     assert "notion/tasks" in keys(project)
 
@@ -115,11 +114,10 @@ def test_asset_of_another_follows_one_table_by_name(runs: Runs, tasks: Database,
 
     merged = dg.Definitions.merge(build_definitions(project), dg.Definitions(assets=[report]))
     first = dg.evaluate_automation_conditions(defs=merged, instance=runs.instance)
-    deals = next(key for key in runs.partitions() if key != tasks.id)
-    runs.assets(CONTENT, partition=deals)
+    runs.assets(CONTENT, partition="deals")
     second = dg.evaluate_automation_conditions(defs=merged, instance=runs.instance, cursor=first.cursor)
     assert second.get_num_requested(report.key) == 0
-    runs.assets(CONTENT, partition=tasks.id)
+    runs.assets(CONTENT, partition="tasks")
     third = dg.evaluate_automation_conditions(defs=merged, instance=runs.instance, cursor=second.cursor)
     assert third.get_num_requested(report.key) == 1
 
@@ -153,15 +151,14 @@ def test_table_that_is_renamed_goes_on_under_its_new_name(runs: Runs, tasks: Dat
     result = runs.assets(LISTING)
     assert result.success
     todo = dg.AssetKey(["notion", "todo"])
-    assert keys(project) == {"notion/database", "notion/databases", "notion/todo", "notion/deals"}
+    assert keys(project) == {*NO_TABLES, "notion/todo", "notion/deals"}
     found = runs.metadata(result.run_id, None, todo)
     assert (found["dagster/row_count"], found["renamed_from"]) == (1, "notion.tasks")
     events = runs.instance.fetch_observations(TASKS, limit=1).records
     observation = events[0].asset_observation
     assert observation is not None
     assert observation.metadata["renamed_to"].value == todo
-    runs.assets(CONTENT, partition=tasks.id)
-    assert spec(project, todo).deps
+    assert runs.assets(CONTENT, partition="todo").success
 
 
 @pytest.mark.parametrize("how", ["retired", "deselected"])
@@ -175,7 +172,7 @@ def test_table_of_a_database_that_is_gone_stays_without_a_partition(
     else:
         configure(project, 'schedule: "0 6 * * *", deselect: [Tasks]')
     assert runs.job().success
-    assert tasks.id not in runs.partitions()
+    assert "tasks" not in runs.partitions()
     found = spec(project)
     assert [dep.asset_key for dep in found.deps] == [LISTING]
     assert "No longer synced" in str(found.description)
@@ -201,7 +198,7 @@ def test_failed_database_materializes_no_table_and_keeps_others(
     result = runs.job()
     assert not result.success
     assert runs.materialized(result.run_id, TASKS) == []
-    assert keys(project) == {"notion/database", "notion/databases", "notion/deals"}
+    assert keys(project) == {*NO_TABLES, "notion/tasks", "notion/deals"}
 
 
 @pytest.mark.parametrize("name", ["My tasks", "a/b", 'q"uote', "任务", "Ünïcode.x"])

@@ -34,7 +34,7 @@ class Ticks:
             instance=self.instance,
             cursor=self.cursor,
             definitions=self.definitions,
-            resources={"notion": self.notion},
+            resources={"notion_notion": self.notion},
         )
         result = self.sensor(context)
         assert isinstance(result, dg.SensorResult)

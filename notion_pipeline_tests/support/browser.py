@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 from playwright.sync_api import Page, expect, sync_playwright
+from slugify import slugify
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -40,8 +41,8 @@ class Project:
     workspace: Workspace
 
     def partition(self, title: str) -> str:
-        """The key of a database, which is its id."""
-        return next(database.id for database in self.workspace.databases.values() if database.title == title)
+        """The key of a database, which is its table's name."""
+        return slugify(title, separator="_")
 
     def tables(self) -> set[str]:
         """The tables of databases and their list; none where the catalog is not there yet or somebody writes it."""

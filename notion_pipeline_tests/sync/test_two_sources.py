@@ -133,7 +133,7 @@ def test_sensor_of_one_asks_for_databases_of_its_account_alone(
             instance=pipeline.instance,
             cursor=cursors[source],
             definitions=definitions,
-            resources={"notion": NotionResource(root=str(project.root))},
+            resources={f"{source}_notion": NotionResource(root=str(project.root))},
         )
         result = definitions.resolve_sensor_def(f"{source}_changes")(context)
         assert isinstance(result, dg.SensorResult)

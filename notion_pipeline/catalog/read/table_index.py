@@ -26,6 +26,8 @@ class SyncedTable:
         in_sync: Whether its database is selected and can be seen, so that it has a partition.
         gone: Why it is not seen in Notion any more, in words that follow "it is"; empty where it is.
         keys: Of `streams` in sources.yaml, those that mean its database, whatever it is called in Notion now.
+        partition: Key of its database among the partitions of `S/database`.
+        synced: Whether the catalog holds the table already; a listing names it before a sync makes it.
     """
 
     name: str
@@ -38,6 +40,8 @@ class SyncedTable:
     in_sync: bool
     gone: str = ""
     keys: tuple[str, ...] = ()
+    partition: str = ""
+    synced: bool = True
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:

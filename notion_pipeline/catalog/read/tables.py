@@ -15,8 +15,11 @@ from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.errors import CatalogError
 
 
-def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str, database_id: str) -> list[str]:
+def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str, database: str) -> list[str]:
     """Names of the tables of a database's data sources, the first data source's first.
+
+    Args:
+        database: Its partition key, which is the name of its first table, or its id.
 
     Raises:
         CatalogError: The database was not synced yet.
@@ -25,15 +28,16 @@ def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str
         connection.execute(
             "SELECT s.table_name FROM _notion_pipeline.streams s JOIN duckdb_tables() t "
             "ON t.database_name = current_database() AND t.schema_name = s.source AND t.table_name = s.table_name "
-            "WHERE s.source = ? AND s.database_id = ? ORDER BY length(s.table_name), s.table_name",
-            [source, database_id],
+            "WHERE s.source = $1 AND s.database_id IN (SELECT database_id FROM _notion_pipeline.streams "
+            "WHERE source = $1 AND (table_name = $2 OR database_id = $2)) ORDER BY length(s.table_name), s.table_name",
+            [source, database],
         ).fetchall()
         if connection is not None
         else []
     )
     if not rows:
         raise CatalogError(
-            f"Database {database_id} of source {source} has no table in the catalog yet.",
+            f'Database "{database}" of source {source} has no table in the catalog yet.',
             hint=f"Materialize its partition of {source}/database first.",
         )
     return [row[0] for row in rows]

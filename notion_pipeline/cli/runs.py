@@ -8,6 +8,7 @@ not captured.
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -94,7 +95,10 @@ def project_instance(project: Project) -> Iterator[DagsterInstance]:
     overrides = {"compute_logs": NO_COMPUTE_LOGS}
     if home:
         if not Path(home).expanduser().is_absolute() or not Path(home).expanduser().is_dir():
-            raise ConfigError(f'DAGSTER_HOME is "{home}", allowed: the absolute path of a folder that exists.')
+            raise ConfigError(
+                f'DAGSTER_HOME is "{home}", allowed: the absolute path of a folder that exists.',
+                hint=f"Was the project moved? `notion-pipeline init {shlex.quote(str(project.root))}` sets it anew.",
+            )
         reference = InstanceRef.from_dir(str(Path(home).expanduser()), overrides=overrides)
     elif (project.root / "dagster.yaml").is_file():
         reference = InstanceRef.from_dir(".dagster", config_dir=str(project.root), overrides=overrides)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from notion_pipeline.cli.project_template import write_project
+from notion_pipeline.cli.project_template import template, write_project
 from notion_pipeline.cli.terminal import echo
 
 
@@ -19,11 +19,19 @@ from notion_pipeline.cli.terminal import echo
 def init(directory: Path) -> None:
     """Make a project in DIR: workspace.yaml, dagster.yaml, sources.yaml and what goes with them.
 
-    DIR is made if need be. A file that is there already is never written over.
+    DIR is made if need be. In a project that exists, such as a clone or one that was moved, it adds the files that are
+    missing and mends DAGSTER_HOME in .env. A file that is there already is never written over.
     """
-    names = write_project(directory)
-    echo(f"{directory} is a project now: {', '.join(names)}.\n")
-    echo(_next_steps(directory))
+    written = write_project(directory)
+    if written.is_new:
+        echo(f"{directory} is a project now: {', '.join(written.made)}.\n")
+        echo(_next_steps(directory))
+        return
+    echo(f"{directory} is a project already. Added: {', '.join(written.made) or 'nothing, it was complete'}.")
+    if written.kept:
+        echo(f"Kept as they are: {', '.join(written.kept)}.")
+    if "[tool.dg" not in (directory / "pyproject.toml").read_text(encoding="utf-8", errors="replace"):
+        echo(f"For `dg`, add to pyproject.toml:\n\n{template('pyproject.toml')}")
 
 
 def _next_steps(folder: Path) -> str:

@@ -24,10 +24,11 @@ from notion_pipeline.errors import (
     RetryableNotionError,
     UnboundedAnswerError,
 )
+from notion_pipeline.extraction.manifest import StagedFile
 from notion_pipeline.extraction.minute_split import split_minute
 from notion_pipeline.extraction.references import complete_references
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
-from notion_pipeline.extraction.staging import Stage, StagedFile
+from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, End, QueryPage, WindowQuery
 from notion_pipeline.extraction.windows import Leaf, Window, edited_since
 from notion_pipeline.extraction.workers import SpareWorkers, WorkerPool

@@ -3,18 +3,16 @@
 A stage is a folder of immutable Arrow files, one an answer, and a manifest written by rename that names them and
 says where the read goes on. A file that the manifest does not name does not exist; a kill between the two writes
 costs one request. The stage's id is written to the catalog in the commit, so a stage is never committed twice.
-Not written through to the platter: after a power cut the checks below discard what is damaged.
+Files are not flushed to the disk (no fsync): after a power cut their checksums tell which are damaged.
 """
 
 from __future__ import annotations
 
 import re
-import uuid
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,63 +21,25 @@ import orjson
 import pyarrow as pa
 
 from notion_pipeline.errors import StagingError
+from notion_pipeline.extraction.manifest import (
+    MANIFEST,
+    STAGED_FILE,
+    Manifest,
+    StagedFile,
+    StageKey,
+    new_manifest,
+    read_manifest,
+    reason_to_discard,
+)
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.rows.arrow import arrow_array
 
-MANIFEST = "manifest.json"
-#: Of a row in its read: later answers have higher places.
+#: Column with a row's place in its read: later answers have higher places.
 PLACE = "_place"
-FORMAT = 4
-#: A stage older than this is read anew: Notion's rows have moved on too far for its catch-up to stay small.
-MAX_AGE = timedelta(hours=20)
-_FILE = re.compile(r"[0-9]{6,}\.arrow")
-#: What a stage's folder may hold: its files, its manifest, and either on its way to its name.
-_OURS = re.compile(rf"\.?({_FILE.pattern}|{re.escape(MANIFEST)})(\.[0-9a-f]+)?")
-#: Name, rows, bytes and checksum.
-StagedFile = tuple[str, int, int, int]
+#: What a stage's folder may hold: its files, its manifest, and either under its name before the rename.
+_OURS = re.compile(rf"\.?({STAGED_FILE.pattern}|{re.escape(MANIFEST)})(\.[0-9a-f]+)?")
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
-
-
-@dataclass(frozen=True)
-class StageKey:
-    """What a stage was read for; a read for anything else starts anew.
-
-    Attributes:
-        sync_type: FULL_TABLE or INCREMENTAL, as the read is done.
-        edited_since: ISO instant the read starts from, None for everything.
-        start_date: ISO instant of the source's start_date, None where there is none.
-        account: Whose eyes saw the rows.
-        excluded: Marks of the properties left out, sorted; a stage does not even name them.
-        fingerprint: The schema the rows were read under.
-    """
-
-    data_source_id: str
-    sync_type: str
-    edited_since: str | None
-    start_date: str | None
-    account: str
-    excluded: tuple[str, ...]
-    fingerprint: str
-
-
-@dataclass
-class Manifest:
-    """The state of one read. Times are ISO 8601; `bookmark` is the server's clock, `started_at` the local one.
-
-    `properties` are the ids that the staged columns stand for: a later answer may list them in another order.
-    """
-
-    stage_id: str
-    key: dict[str, Any]
-    started_at: str
-    bookmark: str
-    properties: list[str] = field(default_factory=list)
-    files: list[StagedFile] = field(default_factory=list)
-    progress: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, Any] = field(default_factory=dict)
-    complete: bool = False
-    format: int = FORMAT
 
 
 class Stage:
@@ -243,9 +203,9 @@ def open_stage(
     """
     now = now or datetime.now(timezone.utc)
     private_directory(directory)
-    found = _read_manifest(directory)
+    found = read_manifest(directory)
     if isinstance(found, Manifest):
-        reason = _refusal(directory, found, key, now, is_committed)
+        reason = reason_to_discard(directory, found, key, now, is_committed)
         if reason is None:
             return Stage(directory, found, resumed=True)
     else:
@@ -254,61 +214,4 @@ def open_stage(
         log(f"Discarded the staged read of data source {key.data_source_id}: {reason}.")
     clear_stage(directory)
     private_directory(directory)
-    manifest = Manifest(
-        stage_id=str(uuid.uuid4()),
-        key=_plain(key),
-        started_at=now.isoformat(),
-        bookmark=bookmark.isoformat(),
-        properties=list(properties),
-    )
-    return Stage(directory, manifest)
-
-
-def _plain(key: StageKey) -> dict[str, Any]:
-    return {**asdict(key), "excluded": list(key.excluded)}
-
-
-def _read_manifest(directory: Path) -> Manifest | str:
-    """The manifest of a folder, or why there is none; an empty reason where the folder was empty."""
-    try:
-        raw = orjson.loads((directory / MANIFEST).read_bytes())
-        manifest = Manifest(**{**raw, "files": [_staged_file(*entry) for entry in raw["files"]]})
-        times = [datetime.fromisoformat(manifest.bookmark), datetime.fromisoformat(manifest.started_at)]
-    except FileNotFoundError:
-        return ""
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"its manifest is damaged ({type(error).__name__})"
-    parts = (manifest.key, manifest.progress, manifest.counts)
-    if not all(isinstance(part, dict) for part in parts) or any(time.tzinfo is None for time in times):
-        return "its manifest is damaged"
-    return manifest if manifest.format == FORMAT else f"it has format {manifest.format}, this version writes {FORMAT}"
-
-
-def _staged_file(name: str, rows: int, size: int, checksum: int) -> StagedFile:
-    if not _FILE.fullmatch(name):
-        raise ValueError(name)  # none that this module gave
-    return name, int(rows), int(size), int(checksum)
-
-
-def _refusal(
-    directory: Path, manifest: Manifest, key: StageKey, now: datetime, is_committed: Callable[[str], bool]
-) -> str | None:
-    wanted = _plain(key)
-    if manifest.complete and manifest.key.get("sync_type") == "FULL_TABLE":
-        # Whole already, and more than an incremental read would bring: only its commit is wanting.
-        del wanted["sync_type"], wanted["edited_since"]
-    differing = [name for name, value in wanted.items() if manifest.key.get(name) != value]
-    if differing:
-        return f"it was read under another {', '.join(differing)}"
-    if abs(now - datetime.fromisoformat(manifest.started_at)) > MAX_AGE:
-        return f"it is older than {MAX_AGE.total_seconds() / 3600:.0f} hours"
-    if is_committed(manifest.stage_id):
-        return "it is in the catalog already"
-    for name, _, size, checksum in manifest.files:
-        try:
-            data = (directory / name).read_bytes()
-        except OSError as error:
-            return f"{name} cannot be read ({error.strerror})"
-        if len(data) != size or zlib.crc32(data) != checksum:
-            return f"{name} is damaged"
-    return None
+    return Stage(directory, new_manifest(key, bookmark=bookmark, properties=properties, now=now))

@@ -20,9 +20,10 @@ from notion_pipeline.errors import (
     NotionRequestError,
 )
 from notion_pipeline.extraction.extract import Extract
+from notion_pipeline.extraction.manifest import StageKey
 from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadSettings
-from notion_pipeline.extraction.staging import Stage, StageKey, clear_stage, open_stage, stage_directory
+from notion_pipeline.extraction.staging import Stage, clear_stage, open_stage, stage_directory
 from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.listing.exclusions import loose_exclusions
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget

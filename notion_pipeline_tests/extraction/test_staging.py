@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from notion_pipeline.errors import StagingError
-from notion_pipeline.extraction.staging import MANIFEST, Stage, StageKey, open_stage, stage_directory
+from notion_pipeline.extraction.manifest import MANIFEST, StageKey
+from notion_pipeline.extraction.staging import Stage, open_stage, stage_directory
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 BOOKMARK = datetime(2024, 1, 1, 9, 30, tzinfo=timezone.utc)

@@ -13,6 +13,7 @@ from typing import Any
 
 import notion_pipeline.catalog.load.merge
 import notion_pipeline.defs.commits
+import notion_pipeline.extraction.manifest
 import notion_pipeline.extraction.staging
 from notion_pipeline.cli import main
 
@@ -44,7 +45,7 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, a
 
 
 def _is_manifest(path: Any) -> bool:
-    return bool(path.name == notion_pipeline.extraction.staging.MANIFEST)
+    return bool(path.name == notion_pipeline.extraction.manifest.MANIFEST)
 
 
 def arm(point: str, countdown: Countdown) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
+from notion_pipeline.extraction.manifest import StageKey
 from notion_pipeline.extraction.reader import ArchivedSupport, Extraction, ReadCounts, ReadSettings
-from notion_pipeline.extraction.staging import Stage, StageKey, open_stage
+from notion_pipeline.extraction.staging import Stage, open_stage
 from notion_pipeline.extraction.workers import SpareWorkers
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema

@@ -15,13 +15,13 @@ from notion_pipeline.catalog.databases import write_databases
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
 from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import RateLimiter
-from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.progress import LogProgress
+from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
 

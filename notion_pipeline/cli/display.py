@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from notion_pipeline.cli.terminal import title_of
-from notion_pipeline.extraction.progress import LogProgress
+from notion_pipeline.sync.progress import LogProgress
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0

@@ -25,9 +25,9 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.dagster_internals import NO_COMPUTE_LOGS, InstanceRef
 from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_reason
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
+from notion_pipeline.sync.progress import LogProgress, Progress
 
 #: What runs of the command line are told by.
 LAUNCHED_BY = "notion_pipeline/launched_by"

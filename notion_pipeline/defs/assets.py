@@ -45,7 +45,7 @@ from notion_pipeline.listing.resolution import (
     resolve_listing,
 )
 from notion_pipeline.project import Project
-from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
 #: The same for every listing: a new one is no reason to sync the tables again. What is, the sensor finds.

@@ -34,11 +34,11 @@ from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_changes, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
-from notion_pipeline.extraction.progress import Progress
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import Resolution
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
+from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Reading
 
 

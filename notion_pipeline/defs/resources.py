@@ -15,10 +15,10 @@ from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError
-from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
+from notion_pipeline.sync.progress import LogProgress, Progress
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.extraction.reader import ReadCounts
+from notion_pipeline.extraction.read_counts import ReadCounts
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.rows.batch import RowSchema
 

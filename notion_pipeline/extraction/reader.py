@@ -1,19 +1,10 @@
-"""Reads one data source whole into its stage: steps, workers side by side, archived rows, catch-up.
-
-A full read asks for the archived rows, the live ones, and then what was edited since the read began and the archived
-rows again: a row that moves between the two states while it is read shows in one of them, whether or not the move
-changes its stamp. An incremental read asks once for what was edited.
-
-A read that goes on where another process left it brings rows as they were then. So a resumed one, full or not, ends
-with a catch-up that it began itself, since the catch-up before, where that was begun, or since the read first began.
-"""
+"""Reads one data source whole into its stage: the steps one after another, the windows of a step side by side."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from notion_pipeline.errors import (
@@ -26,141 +17,32 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.extraction.manifest import StagedFile
 from notion_pipeline.extraction.minute_split import split_minute
+from notion_pipeline.extraction.read_counts import ArchivedSupport, ReadCounts, ReadNotes
+from notion_pipeline.extraction.read_progress import (
+    ARCHIVED,
+    CATCH_UP,
+    FULL_CATCH_UP,
+    FULL_STEPS,
+    INCREMENTAL_CATCH_UP,
+    INCREMENTAL_STEPS,
+    CatchUp,
+    ReadProgress,
+    ReadSettings,
+)
 from notion_pipeline.extraction.references import complete_references
-from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
+from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, End, QueryPage, WindowQuery
 from notion_pipeline.extraction.windows import Leaf, Window, edited_since
-from notion_pipeline.extraction.workers import SpareWorkers, WorkerPool
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
-from notion_pipeline.outside import shown_line
-from notion_pipeline.rows.batch import RowSchema, to_batch
-from notion_pipeline.rows.properties import Property
+from notion_pipeline.rows.batch import to_batch
 
 CURSOR_RESTARTS = 3
+ROW = "page"
 #: Of a data source, in all: four times as many as Notion lets a database have (notion-api.md section 5).
 MOST_ROWS = 1_000_000
-
-CHILDREN_OF_A_WIKI = ("data_source", "database")
-ROW = "page"
-
-LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"
-#: Of the last two neither needs the other: each row is taken as of some moment after all live rows were read.
-FULL_STEPS = ((ARCHIVED_BEFORE,), (LIVE,), (CATCH_UP, ARCHIVED_AFTER))
-INCREMENTAL_STEPS = ((LIVE,),)
-#: What a resumed read ends with, unless its last step began in this process.
-FULL_CATCH_UP, INCREMENTAL_CATCH_UP = FULL_STEPS[-1], (CATCH_UP,)
-ARCHIVED = (ARCHIVED_BEFORE, ARCHIVED_AFTER)
-
-
-@dataclass
-class ReadCounts:
-    """What a read has cost and met so far; kept in the stage, so it covers all attempts.
-
-    Attributes:
-        other_objects: What the data source lists beside rows and the children of a wiki.
-        values_refused: Values that Notion refused to give whole; their rows have the part that was shown.
-        archived_refused: Why Notion does not give the archived rows, where it did not say that there are none.
-    """
-
-    api_requests: int = 0
-    api_retries: int = 0
-    seconds_rate_limited: float = 0.0
-    child_data_sources: int = 0
-    other_objects: int = 0
-    vanished_rows: int = 0
-    values_disagreeing: int = 0
-    values_refused: int = 0
-    archived_refused: str = ""
-
-
-@dataclass(frozen=True)
-class ReadSettings:
-    """What is read of a data source.
-
-    Attributes:
-        full: Everything since the start date, archived rows too; else live pages edited since.
-        edited_since: Aware UTC minute, inclusive; None is no bound.
-        lookback: How far before its own beginning a full read's catch-up starts, as an incremental read does before
-            its bookmark: the Date header and the stamps need not come from one clock.
-        began: Server's time before the first query of this process; None takes the stage's bookmark for it.
-    """
-
-    data_source_id: str
-    schema: RowSchema
-    full: bool
-    edited_since: datetime | None
-    lookback: timedelta = timedelta(0)
-    began: datetime | None = None
-
-
-@dataclass
-class ArchivedSupport:
-    """Whether Notion takes `is_archived` from this account; one a run, so that it is asked and logged once."""
-
-    supported: bool = True
-
-
-@dataclass
-class _CatchUp:
-    """The last catch-up that was begun.
-
-    Attributes:
-        attempt: Number of the attempt that began it.
-        since: Server's minute from which on edits are read again.
-        began: Server's minute when that attempt began: once the catch-up is whole, no staged row is older than that.
-    """
-
-    attempt: int
-    since: datetime
-    began: datetime
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> _CatchUp:
-        return cls(raw["attempt"], datetime.fromisoformat(raw["since"]), datetime.fromisoformat(raw["began"]))
-
-    def as_json(self) -> dict[str, Any]:
-        return {"attempt": self.attempt, "since": self.since.isoformat(), "began": self.began.isoformat()}
-
-
-@dataclass
-class _Progress:
-    """Where the read stands, and what came beside rows so far: windows overlap, so each may come more than once.
-
-    Attributes:
-        children: Ids of the children of a wiki.
-        others: Ids of objects of any other type.
-        step: Past the last of the plan's steps each is one more catch-up.
-        windows: Of the step that an earlier run was in, by phase; None where the step begins.
-        attempt: How many processes have worked on the read, this one included.
-    """
-
-    step: int = 0
-    windows: dict[str, list[Window]] | None = None
-    wasted: float = 0.0
-    children: set[str] = field(default_factory=set)
-    others: set[str] = field(default_factory=set)
-    attempt: int = 1
-    catch_up: _CatchUp | None = None
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> _Progress:
-        if not raw:
-            return cls()
-        windows = raw["windows"]
-        if windows is not None:
-            windows = {phase: [Window.from_json(window) for window in some] for phase, some in windows.items()}
-        return cls(
-            raw["step"],
-            windows,
-            raw["wasted"],
-            set(raw["children"]),
-            set(raw.get("others", ())),
-            raw.get("attempt", 1) + 1,
-            _CatchUp.from_json(raw["catch_up"]) if raw.get("catch_up") else None,
-        )
 
 
 class Extraction:
@@ -184,20 +66,20 @@ class Extraction:
         self._client = client
         self._plan = plan
         self._stage = stage
-        self._archived = archived
         self._spare = spare
         self._log = log
         self._on_rows = on_rows
-        self._progress = _Progress.from_json(stage.manifest.progress)
+        self._progress = ReadProgress.from_json(stage.manifest.progress)
+        self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None
         self._start_workers: Callable[[], None] = lambda: None
         self._saving = asyncio.Lock()
         self._changes = self._saved = 0
         self._archived_came = False
-        self._told_refused: set[str] = set()
-        self._told_types: set[str] = set()
-        self.counts = ReadCounts(**stage.manifest.counts)
-        self._counts_before = ReadCounts(**stage.manifest.counts)
+
+    @property
+    def counts(self) -> ReadCounts:
+        return self._notes.counts
 
     async def read(self) -> None:
         """Stages every row of the plan.
@@ -210,21 +92,15 @@ class Extraction:
         """
         steps = FULL_STEPS if self._plan.full else INCREMENTAL_STEPS
         more = FULL_CATCH_UP if self._plan.full else INCREMENTAL_CATCH_UP
-        while self._progress.step < len(steps) or self._is_behind():
+        while self._progress.step < len(steps) or self._progress.is_behind:
             await self._read_step(steps[self._progress.step] if self._progress.step < len(steps) else more)
-            self._progress = replace(self._progress, step=self._progress.step + 1, windows=None, wasted=0.0)
+            self._progress.step, self._progress.windows, self._progress.wasted = self._progress.step + 1, None, 0.0
             self._windows = None
             await self._save()
 
     def finish(self) -> None:
         """Marks the stage as whole: it may be committed."""
         self._stage.keep(self._record(complete=True))
-
-    def _is_behind(self) -> bool:
-        """Whether rows of an earlier attempt stand as they were then: no catch-up of this one was whole yet."""
-        last = self._progress.catch_up
-        is_ours = last is not None and last.attempt == self._progress.attempt
-        return self._progress.attempt > 1 and (self._progress.windows is not None or not is_ours)
 
     def _began(self) -> datetime:
         """Server's minute before the first query of this attempt, as far as its answers' clocks agree."""
@@ -237,9 +113,8 @@ class Extraction:
             if CATCH_UP in phases:
                 last = self._progress.catch_up
                 since = last.began if last is not None else self._stage.bookmark
-                self._progress.catch_up = _CatchUp(self._progress.attempt, since, self._began())
-            asks_for_archived = self._archived.supported and not self.counts.archived_refused
-            left = {phase: [Window()] for phase in phases if asks_for_archived or phase not in ARCHIVED}
+                self._progress.catch_up = CatchUp(self._progress.attempt, since, self._began())
+            left = {phase: [Window()] for phase in phases if self._notes.archived_rows_exist or phase not in ARCHIVED}
         windows = self._windows = OpenWindows(left, wasted=self._progress.wasted, horizon=self._stage.bookmark)
 
         def find_work() -> Coroutine[None, None, None] | None:
@@ -269,28 +144,12 @@ class Extraction:
             ):
                 raise
             if error.status == 400 and "is_archived" in error.message:
-                self._note_no_archived_rows(error)
+                self._notes.no_archived_rows(error)
             elif self._archived_came:
                 raise  # they were given a moment ago, so it is not that Notion does not give them
             else:
-                self._note_archived_refused(error)
+                self._notes.archived_rows_refused(error)
             windows.close_phase(window.phase)
-
-    def _note_no_archived_rows(self, error: NotionError) -> None:
-        if self._archived.supported:  # else another database of this run has said so
-            self._log(
-                f"This account's Notion has no archived rows to give ({error.message}); live rows alone are read."
-            )
-        self._archived.supported = False
-
-    def _note_archived_refused(self, error: NotionError) -> None:
-        """Of this data source alone: it tells neither that there are none nor anything of another data source."""
-        if not self.counts.archived_refused:
-            self._log(
-                f"Notion does not give the archived rows ({error.message}); live rows alone are read. Rows that the "
-                "table has as archived stay."
-            )
-        self.counts.archived_refused = error.message
 
     async def _read_window(self, windows: OpenWindows, window: OpenWindow) -> None:
         restarts = 0
@@ -375,36 +234,13 @@ class Extraction:
                 hint=WHO_ANSWERS,
                 source=self._client.source,
             )
-        self._note_others([result for result in answer.results if result["object"] != ROW])
+        self._notes.other_objects([result for result in answer.results if result["object"] != ROW])
         self.counts.vanished_rows += len(pages) - len(kept)
         self.counts.values_disagreeing += completed.disagreements
-        self._note_refused(completed.refused)
+        self._notes.values_refused(completed.refused)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
-
-    def _note_others(self, found: Sequence[dict[str, Any]]) -> None:
-        """Counts what is listed among the rows and is none, and logs the first of each type."""
-        for result in found:
-            kind = str(result["object"])
-            known = self._progress.children if kind in CHILDREN_OF_A_WIKI else self._progress.others
-            known.add(result["id"])
-            if kind not in self._told_types:
-                self._told_types.add(kind)
-                self._log(f'Among the rows are objects of the type "{shown_line(kind)}": they are counted, not loaded.')
-        self.counts.child_data_sources = len(self._progress.children)
-        self.counts.other_objects = len(self._progress.others)
-
-    def _note_refused(self, refused: Sequence[tuple[Property, NotionRequestError]]) -> None:
-        """Counts the values that Notion refused to give whole, and logs the first of each property."""
-        self.counts.values_refused += len(refused)
-        for prop, error in refused:
-            if prop.id not in self._told_refused:
-                self._told_refused.add(prop.id)
-                self._log(
-                    f'Notion does not give all of property "{prop.name}" in some rows ({error.message}); these rows '
-                    "are loaded with the part of it that a query shows, and asked for again when they are read again."
-                )
 
     def _write(self, pages: list[dict[str, Any]]) -> StagedFile:
         return self._stage.write(to_batch(pages, self._plan.schema))
@@ -426,25 +262,11 @@ class Extraction:
         last = self._progress.catch_up
         if last is not None and last.attempt == self._progress.attempt:
             last.began = min(last.began, self._began())
-        return self._stage.record(self._progress_json(), self._current_counts(), complete=complete)
-
-    def _progress_json(self) -> dict[str, Any]:
-        return {
-            "step": self._progress.step,
-            "windows": self._windows.as_json() if self._windows is not None else None,
-            "wasted": round(self._windows.wasted, 2) if self._windows is not None else 0.0,
-            "children": sorted(self._progress.children),
-            "others": sorted(self._progress.others),
-            "attempt": self._progress.attempt,
-            "catch_up": self._progress.catch_up.as_json() if self._progress.catch_up else None,
-        }
-
-    def _current_counts(self) -> dict[str, Any]:
-        before, stats = self._counts_before, self._client.stats
-        self.counts.api_requests = before.api_requests + stats.requests
-        self.counts.api_retries = before.api_retries + stats.retries
-        self.counts.seconds_rate_limited = before.seconds_rate_limited + stats.seconds_rate_limited
-        return asdict(self.counts)
+        left = self._windows.as_json() if self._windows is not None else None
+        wasted = self._windows.wasted if self._windows is not None else 0.0
+        return self._stage.record(
+            self._progress.as_json(left, wasted), self._notes.as_json(self._client.stats), complete=complete
+        )
 
     async def _split(self, windows: OpenWindows, window: OpenWindow) -> None:
         """Puts parts in the place of a minute that is more than a query gives."""

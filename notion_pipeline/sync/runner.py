@@ -24,16 +24,18 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
-from notion_pipeline.extraction.progress import Progress
-from notion_pipeline.extraction.workers import SpareWorkers
+from notion_pipeline.extraction.scheduler import SpareWorkers
 from notion_pipeline.listing.database_answer import data_source_entries
 from notion_pipeline.listing.exclusions import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sync.data_source import DataSourceRead, RunContext, SyncOptions, as_if_committed
+from notion_pipeline.sync.data_source import DataSourceRead
+from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Handed, Reading
+from notion_pipeline.sync.run_context import RunContext, SyncOptions
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0

@@ -15,14 +15,14 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.targets import DatabaseTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.rate_limiter import account_key
 from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline.sync.data_source import SyncOptions
 from notion_pipeline.sync.locks import is_locked
+from notion_pipeline.sync.progress import LogProgress
+from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support.patience import PATIENCE

@@ -17,7 +17,6 @@ from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
-from notion_pipeline.extraction.progress import LogProgress
 from notion_pipeline.listing.cache import load_listing, save_listing
 from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
@@ -25,8 +24,9 @@ from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sync.data_source import SyncOptions
+from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.reading import Reading
+from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
 TOKEN = "ntn_sandbox_token"

@@ -8,7 +8,7 @@ from typing import Any
 
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.manifest import StageKey
-from notion_pipeline.extraction.reader import ReadCounts
+from notion_pipeline.extraction.read_counts import ReadCounts
 from notion_pipeline.extraction.staging import open_stage
 from notion_pipeline.rows.batch import RowSchema, to_batch
 from notion_pipeline.rows.properties import Property, fingerprint, schema_snapshot

@@ -21,7 +21,6 @@ from notion_pipeline.cli.process import working_in
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import RetryableNotionError
-from notion_pipeline.extraction.progress import LogProgress, Progress
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.failures import TransientFailure
 from notion_pipeline.notion.responses import parse_response
@@ -29,6 +28,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sync.progress import LogProgress, Progress
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import Runs

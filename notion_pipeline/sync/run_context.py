@@ -1,0 +1,55 @@
+"""What one run is asked to do, and what the reads of its data sources have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from notion_pipeline.config.sources import Source
+from notion_pipeline.errors import AuthorizationError
+from notion_pipeline.extraction.read_counts import ArchivedSupport
+from notion_pipeline.extraction.scheduler import SpareWorkers
+from notion_pipeline.sync.progress import Progress
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """What one run reads, and under which settings.
+
+    Attributes:
+        forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
+        skip: Data sources that an earlier attempt of this run committed.
+        visible: Ids of all data sources that the last listing saw; a relation elsewhere is looked up.
+        held_back: Why a database must not be read, by its id.
+    """
+
+    source: Source
+    account: str
+    home: Path
+    forced: str | None = None
+    skip: frozenset[str] = frozenset()
+    visible: frozenset[str] = frozenset()
+    held_back: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class RunContext:
+    """What the reads of one run have in common and tell each other.
+
+    Attributes:
+        is_committed: Whether the catalog's history holds a stage id.
+        refused: Why Notion no longer takes the account's credential; no further request is made then.
+        visible: Whether the connection sees a data source, by id, as far as it was found out.
+        unclear: Why that could not be found out, by id.
+    """
+
+    options: SyncOptions
+    progress: Progress
+    log: Callable[[str], None]
+    is_committed: Callable[[str], bool]
+    archived: ArchivedSupport = field(default_factory=ArchivedSupport)
+    spare_workers: SpareWorkers = field(default_factory=SpareWorkers)
+    refused: AuthorizationError | None = None
+    visible: dict[str, bool] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)

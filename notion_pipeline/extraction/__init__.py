@@ -1,5 +1,5 @@
 """One data source, read whole.
 
-In: a client and a plan. Out: an `Extract`, staged on disk, which a later run can go on with. May import `notion` and
-`rows`.
+In: a client, a schema and what to read. Out: an `Extract` whose rows are staged on disk, so that a later run can go on
+with it. May import `notion`, `rows` and the root modules.
 """

@@ -1,4 +1,4 @@
-"""A whole read, ready to land: what the extraction hands to the catalog."""
+"""What the extraction hands to the catalog, and what the catalog gives back: whole reads, and what loading them did."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Extract:
 class DatabaseExtract:
     """All data sources of one database that were read, and why those that were not are missing.
 
-    `release` gives the database's lock back; whoever lands the extract calls it, also where landing fails.
+    `release` gives the database's lock back; whoever loads the extract calls it, also where loading fails.
     """
 
     database_id: str

@@ -1,7 +1,7 @@
-"""Which relations a formula or rollup is computed over, by its expression and by what it refers to in turn.
+"""Which relations a formula or rollup is computed over, directly or through other formulas and rollups.
 
-Notion computes over the first 25 pages of a relation in what a query shows (notion-api.md section 7), so these are the
-values that are wrong where a relation is cut.
+In the answer of a query Notion computes over the first 25 pages of a relation only (notion-api.md section 7). So these
+are the values that are wrong where a relation is cut.
 """
 
 from __future__ import annotations

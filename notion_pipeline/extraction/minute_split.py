@@ -1,8 +1,8 @@
-"""One minute with more rows than a query gives, cut into parts by filters that are disjoint and exhaustive.
+"""Splits a minute that holds more rows than one query gives, by filters that are disjoint and exhaustive.
 
-Bulk imports make such minutes (notion-api.md section 3). Unique ids come first, since a range of them cannot hold more
-rows than numbers; then checkboxes, options, numbers and dates, and last who created a row. A part that is still too
-large comes back here and is cut by what was not used yet, or by a narrower range of the same property.
+Bulk imports make such minutes (notion-api.md section 3). Unique ids are tried first, since a range of ids holds no more
+rows than numbers; then checkboxes, options, numbers, dates, and the user who created a row. A part that is still too
+large is split again, by another property or by a narrower range of the same one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a read costs and meets beside rows: counted for the catalog, and the first of each kind logged."""
+"""Counts what a read costs and what it meets beside rows, and logs the first of each kind."""
 
 from __future__ import annotations
 

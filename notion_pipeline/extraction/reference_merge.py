@@ -1,7 +1,7 @@
-"""What a page showed and what its property items give -> the fuller of the two; nothing that was shown is lost.
+"""Merges the value that a page showed with its property items into the fuller of the two; nothing shown is lost.
 
-Items hold no groups, users in them may be partial, and a list may come shorter than the page's own (notion-api.md
-section 7). Each function gives the merged value, and whether items lacked anything that the page showed.
+Items hold no groups, users in them may be partial, and there may be fewer items than the page showed (notion-api.md
+section 7). Each function returns the merged value, and whether the items lacked anything that the page showed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Values that an answer shows in part, filled in through the property item endpoint: once a value and read.
+"""Completes values that an answer shows in part, through the property item endpoint: once a value and read.
 
-notion-api.md section 7: a relation says so by `has_more`, people and mentions only by their number, a rollup by its
-length or by the relation it runs over, a formula by nothing but the relations in its expression. What is `unsupported`
-is final, and asking again does not help.
+How a cut shows (notion-api.md section 7): a relation has `has_more`; people and mentions show it only by their number,
+a rollup by its length or by the relation it runs over, a formula only by the relations in its expression. A value that
+is `unsupported` is final: asking again does not help.
 
 Where Notion refuses one value for good, the page keeps the part that it showed. The raw value then says
-`"has_more": true`, from which the catalog counts the rows, and the next read of the page asks again.
+`"has_more": true`: the catalog counts the rows by it, and the next read of the page asks again.
 """
 
 from __future__ import annotations

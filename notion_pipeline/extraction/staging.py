@@ -169,7 +169,7 @@ def stage_directory(home: Path, source: str, database_id: str, data_source_id: s
 
 
 def clear_stage(directory: Path) -> None:
-    """Removes the files of a stage, and its folder; whatever else stands there stays, and the folder with it."""
+    """Removes the files of a stage, and its folder; any other file stays, and the folder with it."""
     try:
         ours = [path for path in directory.iterdir() if _OURS.fullmatch(path.name)]
     except OSError:

@@ -1,4 +1,4 @@
-"""The pages of one query over a window, and how the query ended: Notion's cap and broken cursors are no end."""
+"""The pages of one query over a window, and how it ended. A cap or a broken cursor is not the end of the rows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which part of a data source one query asks for.
+"""The span of `created_time` that one query asks for.
 
-`created_time` never changes, so a window over it never moves under a read; `last_edited_time` does. Rows come sorted by
-it, and after each answer the window remembers the minute to go on from (notion-api.md section 3).
+`created_time` never changes, so a row never moves from one window to another; `last_edited_time` would move it. Rows
+come sorted by it, and after each answer the window keeps the minute to go on from (notion-api.md section 3).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The body of an answer, unpacked and read up to a bound: whoever answers must not fill our memory.
+"""Reads the body of an answer up to a bound, so that no server can fill our memory.
 
-Notion's own are far below the bounds: a page of a query is 100 rows of at most 2.5 MB of values (notion-api.md section
-5), one of search 100 schemas of at most 1.5 MB, and most answers are under one megabyte. httpx would unpack all that a
-piece of gzip holds, and gzip within gzip; so that is done here, and what is packed otherwise is not taken.
+Notion's answers are far below the bounds: a page of a query is 100 rows with at most 2.5 MB of values each
+(notion-api.md section 5), a page of search 100 schemas of at most 1.5 MB, and most answers are under one megabyte.
+httpx would unpack everything that a piece of gzip holds, and gzip inside gzip. So gzip is unpacked here, piece by
+piece, and any other encoding is refused.
 """
 
 from __future__ import annotations

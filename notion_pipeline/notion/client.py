@@ -1,8 +1,8 @@
 """Async client of Notion's API, one method per endpoint: rate limiting, retries, error mapping. Knows no tables.
 
-Every request here only reads, the POST ones too (search, query), so each may be repeated. A failure that may pass
-is tried again, at most 8 attempts in all; the rate limiter waits out a pause that Notion orders, which is no attempt.
-Connections are shared by a client and its `with_stats()` twins.
+Every request only reads, also the POST ones (search, query), so each may be repeated. A failure that may pass is tried
+again, in at most 8 attempts. The rate limiter waits out a pause that Notion orders; that is not an attempt.
+A client and its `with_stats()` copies share their connections.
 """
 
 from __future__ import annotations

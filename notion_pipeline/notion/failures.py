@@ -1,6 +1,7 @@
-"""An answer that is no answer: an error of Notion's, or what somebody between here and Notion gave.
+"""Turns a response that is not what was asked for into one of our errors, or into a reason to ask again.
 
-Each becomes one of our errors, or a reason to ask again. Text of strangers is quoted on one line, without tokens.
+It is an error of Notion's, or the answer of a proxy between here and Notion. Their text is quoted on one line, without
+tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several requests at a time, none of which outlives the first that fails."""
+"""Runs several requests side by side; when one fails, the others are cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many results a query or a search asks for, by how the last ones went."""
+"""How many results a query or a search asks for, decided by how the last ones went."""
 
 from __future__ import annotations
 

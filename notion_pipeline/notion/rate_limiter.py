@@ -1,8 +1,8 @@
 """How fast one account is asked: requests side by side, their spacing, and the pauses that Notion orders.
 
-A pause holds for every request of the account, whichever process sends it: processes tell each other through a small
-file per account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing; the file
-holds local epoch seconds and how long the pause was, which it never exceeds however the clock is set. One rate_limiter
+A pause holds for every request of the account, in every process: processes tell each other through a small file per
+account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing. The file holds local
+epoch seconds and the length of the pause; no pause is longer than that, however the clock is set. One rate limiter
 serves one account in one process, on one event loop at a time.
 """
 
@@ -54,7 +54,7 @@ class PauseFile:
         self._seen: tuple[int, int, int] | None = None
 
     def news(self) -> tuple[float, str] | None:
-        """Seconds left and reason of a pause written since the last look; None where nothing new is there."""
+        """Seconds left and reason of a pause written since this was last called; None where there is none."""
         try:
             found = self._path.stat()
         except OSError:
@@ -70,8 +70,8 @@ class PauseFile:
         Raises:
             OSError, StagingError: The file cannot be written.
         """
-        standing = self._read()
-        if standing is not None and standing[0] >= seconds:
+        current = self._read()
+        if current is not None and current[0] >= seconds:
             return
         private_directory(self._path.parent)
         pause = {"until": self._now() + seconds, "seconds": seconds, "reason": reason}
@@ -136,7 +136,7 @@ class RateLimiter:
             yield
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Holds every request of the account for `seconds` from now; a longer pause that stands is kept."""
+        """Holds every request of the account for `seconds` from now; a longer pause is kept."""
         seconds = min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
         self._adopt(seconds, reason)
         self._share(seconds, reason)

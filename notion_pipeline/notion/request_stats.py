@@ -1,4 +1,4 @@
-"""What the requests of one reader cost: counted by the client and the rate limiter."""
+"""What the requests of one client cost: counted by the client and the rate limiter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Parses a response: an answer of Notion's, an error of ours, or a reason to ask again (see `failures`).
+"""Parses a response: an answer of Notion's, one of our errors, or a reason to ask again (see `failures`).
 
-A status counts as Notion's only with a Notion error body: proxies in between answer with HTML, with other JSON, or
-with half of a body, under any status (notion-api.md section 10). Knows nothing of connections or waiting.
+A status counts as Notion's only with a Notion error body: proxies in between answer with HTML, with other JSON, or with
+half a body, under any status (notion-api.md section 10). Knows nothing of connections or waiting.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def parse_storable(content: bytes) -> tuple[Any, int]:
-    """The same with storable texts, and how many had to be made so: what everything but a look at its kind takes."""
+    """The same with storable texts, and how many texts had to be changed for it."""
     try:
         return orjson.loads(content), 0
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Notion's clock, and how long an answer asks to wait."""
+"""Reads from a response what time it is at Notion, and how long it asks to wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to Notion's servers: base URL, credential, connections. What is said over them is `client`'s."""
+"""The HTTP connection to Notion: base URL, credential, proxies, timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One sync of a database at a time, by lock files that the operating system frees when their holder dies."""
+"""Lock files that keep two syncs of one database apart; the operating system frees them when their holder dies."""
 
 from __future__ import annotations
 

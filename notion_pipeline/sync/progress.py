@@ -1,4 +1,4 @@
-"""Who is told how far a sync has come: the log, or the bars of the command line."""
+"""Reports how far a sync has come: to the log, or to the progress bars of the command line."""
 
 from __future__ import annotations
 

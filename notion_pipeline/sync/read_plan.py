@@ -47,7 +47,7 @@ def decide(
     Args:
         state: None where the stream was never synced.
         excluded: Sorted names or ids of the properties left out.
-        database_id: That the data source stands in now; None where it did not move.
+        database_id: Database that the data source belongs to now; None where it did not move.
         present: Server's time; None where Notion did not tell it.
         now: Local time, for the age of the last full read.
     """

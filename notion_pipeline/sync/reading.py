@@ -1,4 +1,4 @@
-"""A read of many databases that goes on in a thread of its own, as the thread that commits them sees it."""
+"""Runs the reads of many databases in a thread of their own, and hands them in groups to the thread that commits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Reads many databases at once and hands each over as soon as it is whole.
 
-Databases fail one by one, and one that another run syncs is put off while there are others. The catalog is only looked
-into here, read-only and for a moment, after the database's lock is taken: a bookmark read before could be moved by
-somebody else meanwhile.
+Databases fail one by one. A database that another run is syncing is put off while there are others. The catalog is only
+read here, for a moment, after the database's lock is taken: otherwise another run could still move the bookmark.
 """
 
 from __future__ import annotations
@@ -68,8 +67,8 @@ class Sync:
         self._log = log
         self._held_elsewhere: dict[str, _Wait] = {}
         self._wanted: set[str] = set()
-        self._next_look: asyncio.Future[dict[str, StreamState]] | None = None
-        self._looking = asyncio.Lock()
+        self._next_states: asyncio.Future[dict[str, StreamState]] | None = None
+        self._opening = asyncio.Lock()
         self._asking_who = asyncio.Lock()
         self._context = RunContext(
             options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
@@ -119,7 +118,7 @@ class Sync:
                 everything.result()
 
     async def _read_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseExtract | None:
-        """One database under its lock, which stays taken until the extract is landed; None while another run has it."""
+        """One database under its lock, which stays taken until the extract is loaded; None while another run has it."""
         extract = DatabaseExtract(target.id, target.title, target.url, stream_name(target.id))
         if target.id not in self._held_elsewhere:
             self._progress.started(target.id, target.title)
@@ -159,7 +158,7 @@ class Sync:
 
     async def _read_locked(self, client: NotionClient, target: DatabaseTarget, extract: DatabaseExtract) -> None:
         if not target.data_sources:
-            target = await self._look_up(client, target)
+            target = await self._get_database(client, target)
             extract.title, extract.url = target.title, target.url
         await self._require_exclusions(client, target)
         states = await self._states(target)
@@ -178,7 +177,7 @@ class Sync:
         """Makes sure that every excluded name fits, or once fitted, a property of the database.
 
         Raises:
-            ConfigError: One does not: what it is meant for would land.
+            ConfigError: One does not: what it is meant for would be loaded.
         """
         names = unresolved_exclusions(self._options.source, target.id, target.title)
         if not names:
@@ -187,7 +186,7 @@ class Sync:
         if lost := unmatched_exclusions(names, schemas):
             raise ConfigError(
                 f"exclude_properties names {' and '.join(lost)}, and the database has no such property; it is not "
-                "read, since what is meant would land.",
+                "read, since what is meant would be loaded.",
                 hint="Write the name as it is in Notion, or the property's id, or take it out of sources.yaml.",
             )
 
@@ -207,7 +206,7 @@ class Sync:
         self._held_elsewhere.pop(target.id, None)
         return lock.release
 
-    async def _look_up(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
+    async def _get_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""
         with error_context(source=self._options.source.name, database=target.label if target.title else target.id):
             raw = (await client.database(target.id)).body
@@ -222,18 +221,18 @@ class Sync:
     async def _states(self, target: DatabaseTarget) -> dict[str, StreamState]:
         """What the catalog knows of the target now, its lock being held.
 
-        One look serves all databases that wait for it: hundreds of them would stand in each other's way, and in that
-        of the commits.
+        One opening of the catalog serves all databases that wait for it: hundreds of openings would hold up each
+        other and the commits.
         """
         self._wanted.update(data_source.id for data_source in target.data_sources)
-        if self._next_look is None:
-            self._next_look = asyncio.ensure_future(self._look())
-        return await asyncio.shield(self._next_look)
+        if self._next_states is None:
+            self._next_states = asyncio.ensure_future(self._read_wanted())
+        return await asyncio.shield(self._next_states)
 
-    async def _look(self) -> dict[str, StreamState]:
-        async with self._looking:
-            # Who comes from here on has taken a lock since, and needs a later look.
-            wanted, self._wanted, self._next_look = self._wanted, set(), None
+    async def _read_wanted(self) -> dict[str, StreamState]:
+        async with self._opening:
+            # A database that asks from here on took its lock later, so it needs a later answer.
+            wanted, self._wanted, self._next_states = self._wanted, set(), None
             return await asyncio.to_thread(self._read_states, wanted)
 
     def _read_states(self, wanted: set[str]) -> dict[str, StreamState]:
@@ -262,6 +261,6 @@ class Sync:
         first = await read.run(states.get(data_source.id))
         if not first.stage.resumed_complete:
             return [first]
-        self._log(f"{target.label}: a read that was finished before and not committed is landed now.")
+        self._log(f"{target.label}: a read that was finished before and not committed is loaded now.")
         second = await read.run(as_if_committed(first, states.get(data_source.id)), follow_up=True)
         return [first, second]

@@ -1,4 +1,4 @@
-"""Syncs that died go on where they were; what was read and not committed is landed, once."""
+"""Syncs that died go on where they were; what was read and not committed is loaded, once."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_reads_that_nobody_waits_for_any_more_stop_and_keep_what_they_have(
     for source in sources:
         assert not is_locked(pipeline.project.home, "notion", source.database.id)
     run = synced(pipeline)
-    assert "goes on with" in run.log or "landed now" in run.log
+    assert "goes on with" in run.log or "loaded now" in run.log
     assert [line for source in sources for line in differences(pipeline, workspace, source)] == []
 
 
@@ -153,14 +153,14 @@ def test_read_that_was_not_committed_is_landed_by_the_next_run_and_followed_up(
     workspace.edit_page(tasks.pages[0], {"Effort": 1000})
     later(workspace, hours=1)
     run = synced(pipeline)
-    assert "finished before and not committed is landed now" in run.log
+    assert "finished before and not committed is loaded now" in run.log
     assert len(run.queries) == 1
     assert differences(pipeline, workspace, tasks) == []
     assert list((pipeline.project.home / "staging").rglob("*.arrow")) == []
     history = pipeline.query("SELECT stage_id, rows_read FROM _notion_pipeline.syncs ORDER BY finished_at DESC LIMIT 2")
     assert len({stage_id for stage_id, _ in history}) == 2
     later(workspace, hours=1)
-    assert "landed now" not in synced(pipeline).log
+    assert "loaded now" not in synced(pipeline).log
 
 
 def test_stage_that_is_committed_already_is_not_committed_again(

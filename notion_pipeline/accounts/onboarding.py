@@ -23,10 +23,13 @@ from notion_pipeline.config.sources import OAuthAccount, Source, Sources
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError
 from notion_pipeline.messages import quoted
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.pagination import Listing, pages
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 
 COUNT_SECONDS = 20.0
+#: At 100 a page more than anybody has.
+MOST_PAGES = 5_000
 _SEARCH = {"filter": {"property": "object", "value": "data_source"}, "page_size": 100}
 
 
@@ -36,7 +39,7 @@ class VisibleDatabases:
 
     Attributes:
         databases: None where that could not be found out.
-        all_counted: False where time ran out, so that there are more.
+        all_counted: False where the count ended early, so that there are more.
     """
 
     databases: int | None
@@ -185,25 +188,20 @@ def count_databases(account: StoredAccount, project: Project) -> VisibleDatabase
 
     try:
         asyncio.run(count())
-    except asyncio.TimeoutError:
+    except (asyncio.TimeoutError, NotionPipelineError):  # the account is kept all the same; a sync says what is wrong
         return VisibleDatabases(len(seen), all_counted=False) if seen else VisibleDatabases(None)
-    except NotionPipelineError:
-        return VisibleDatabases(None)  # the account is kept all the same; a sync says what is wrong
     return VisibleDatabases(len(seen))
 
 
 async def _search(client: NotionClient, seen: set[str]) -> None:
-    cursor: str | None = None
-    while True:
-        answer = (await client.search({**_SEARCH, "start_cursor": cursor} if cursor else _SEARCH)).body
-        for found in answer["results"]:
+    listing = Listing("the databases that search finds", most_pages=MOST_PAGES, source="")
+    async for body in pages(
+        lambda cursor: client.search({**_SEARCH, "start_cursor": cursor} if cursor else _SEARCH), listing
+    ):
+        for found in body["results"]:
             parent = found.get("parent") if isinstance(found, dict) else None
             if isinstance(parent, dict) and not found.get("in_trash"):
                 seen.add(str(parent.get("database_id")))
-        following = answer.get("next_cursor")
-        if not answer.get("has_more") or not isinstance(following, str) or following == cursor:
-            return
-        cursor = following
 
 
 async def _me(credential: Credential, project: Project) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from notion_pipeline.extraction.reference_merge import merged_list, merged_rollu
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.failures import BLOCKED
 from notion_pipeline.notion.gather import all_or_first_error
-from notion_pipeline.notion.pagination import Listing
+from notion_pipeline.notion.pagination import Listing, pages
 from notion_pipeline.notion.responses import no_object, objects_of
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
@@ -236,31 +236,28 @@ async def _read_items(
     client: NotionClient, page_id: str, prop: Property
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Every item of a property, and the last answer's own `property_item`."""
+    subject = f'property "{prop.name}" of page {page_id}'
     for _ in range(_CURSOR_RESTARTS + 1):
+        listing = Listing(subject, most_pages=MOST_ITEM_PAGES, source=client.source)
         items: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        listing = Listing(f'property "{prop.name}" of page {page_id}', most_pages=MOST_ITEM_PAGES, source=client.source)
-        cursor: str | None = None
-        while True:
-            try:
-                body = (await client.property_item(page_id, prop.id, start_cursor=cursor)).body
-            except InvalidCursorError:
-                break
-            if body.get("object") != "list":
-                return [body], body
-            found = objects_of(body, f'property "{prop.name}" of page {page_id}')
-            if prop.type not in COMPUTED:  # their items are of other types
-                _require_values(found, prop, page_id)
-            items.extend(found)
-            listing.page_of(len(found), has_more=bool(body.get("has_more")))
-            if not body.get("has_more"):
-                return items, body.get("property_item") or {}
-            cursor = body.get("next_cursor")
-            if not cursor or cursor in seen:
-                break
-            seen.add(cursor)
+        last: dict[str, Any] = {}
+        try:
+            async for body in pages(
+                lambda cursor: client.property_item(page_id, prop.id, start_cursor=cursor), listing, have_ids=False
+            ):
+                if body.get("object") != "list":
+                    items, last = [body], body
+                    continue
+                found = objects_of(body, subject)
+                if prop.type not in COMPUTED:  # their items are of other types
+                    _require_values(found, prop, page_id)
+                items.extend(found)
+                last = body.get("property_item") or {}
+        except InvalidCursorError:
+            continue
+        return items, last
     raise RetryableNotionError(
-        f'Notion did not give all of property "{prop.name}" of page {page_id}: its page cursors lead nowhere.',
+        f"Notion did not give all of {subject}: its page cursors lead nowhere.",
         hint="Sync again later.",
     )
 

@@ -9,11 +9,10 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from notion_pipeline.errors import InvalidCursorError
 from notion_pipeline.extraction.windows import OLDEST_FIRST, Leaf, Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
-from notion_pipeline.notion.pagination import Listing
+from notion_pipeline.notion.pagination import Cursors, Listing
 from notion_pipeline.notion.responses import objects_of
 
 #: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
@@ -65,8 +64,9 @@ class WindowQuery:
         if archived:
             self._body["is_archived"] = True
         self._pending: asyncio.Future[dict[str, Any]] | None = None
-        self._cursors: set[str] = set()
-        self._next: str | None = None
+        self._cursors = Cursors()
+        self._next: Any = None
+        self._has_begun = False
         self._rows = 0
         self._capped = False
         self._listing = Listing(f"data source {data_source_id}", most_pages=MOST_PAGES, source=client.source)
@@ -79,12 +79,8 @@ class WindowQuery:
         """
         if self._pending is None:
             body = self._body
-            if self._next is not None:
-                if not self._next or self._next in self._cursors:
-                    what = "repeats" if self._next else "is missing"
-                    raise InvalidCursorError(f"The next page's cursor {what}.", status=200)
-                self._cursors.add(self._next)
-                body = {**body, "start_cursor": self._next}
+            if self._has_begun:
+                body = {**body, "start_cursor": self._cursors.following(self._next)}
             self._pending = asyncio.ensure_future(self._query(body))
         return self._pending
 
@@ -102,8 +98,7 @@ class WindowQuery:
         self._rows += len(results)
         status = raw.get("request_status")
         self._capped |= isinstance(status, dict) and status.get("type") == "incomplete"
-        cursor = raw.get("next_cursor")
-        self._next = cursor if isinstance(cursor, str) else ""
+        self._next, self._has_begun = raw.get("next_cursor"), True
         has_more = bool(raw.get("has_more"))
         self._listing.page((str(result.get("id")) for result in results), has_more=has_more)
         if has_more and self._rows >= NOTION_RESULT_CAP:

@@ -1,10 +1,15 @@
-"""Listings that would never end: pages that bring nothing, one after another, or more of them than there can be."""
+"""The loop over the pages of a listing, and the two ways in which it must not go on for ever.
+
+A listing that would never end gives pages that bring nothing new, one after another, or more pages than there can be.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+from typing import Any
 
-from notion_pipeline.errors import UnboundedAnswerError
+from notion_pipeline.errors import InvalidCursorError, UnboundedAnswerError
+from notion_pipeline.notion.responses import Answer
 
 #: Pages in a row that bring nothing new. Notion may send short pages, and empty ones; so many at 100 a page are more
 #: than all that one query gives (10,000, notion-api.md section 3).
@@ -61,3 +66,51 @@ class Listing:
             hint=WHO_ANSWERS,
             source=self._source,
         )
+
+
+class Cursors:
+    """Takes the next page's cursor out of each answer of one listing."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def following(self, cursor: Any) -> str:
+        """The cursor of the next page, noted as used.
+
+        Raises:
+            InvalidCursorError: It is missing, or was used already: the listing would go round in a circle.
+        """
+        if not isinstance(cursor, str) or not cursor or cursor in self._used:
+            what = "repeats" if isinstance(cursor, str) and cursor else "is missing"
+            raise InvalidCursorError(f"The next page's cursor {what}.", status=200)
+        self._used.add(cursor)
+        return cursor
+
+
+async def pages(
+    ask: Callable[[str | None], Awaitable[Answer]], listing: Listing, *, have_ids: bool = True
+) -> AsyncIterator[dict[str, Any]]:
+    """The body of each page, until one says that no more follows.
+
+    Args:
+        ask: Sends for the page at a cursor; None is the first.
+        listing: Ends what would go on for ever.
+        have_ids: Whether results are told apart by their ids; else an equal one counts as new.
+
+    Raises:
+        InvalidCursorError: A cursor is missing, repeats or was refused; what came before it stays good.
+        UnboundedAnswerError: The listing does not end.
+    """
+    cursors, cursor = Cursors(), None
+    while True:
+        body = (await ask(cursor)).body
+        results = body.get("results") or []
+        has_more = bool(body.get("has_more"))
+        yield body
+        if have_ids:
+            listing.page((str(found.get("id")) for found in results if isinstance(found, dict)), has_more=has_more)
+        else:
+            listing.page_of(len(results), has_more=has_more)
+        if not has_more:
+            return
+        cursor = cursors.following(body.get("next_cursor"))

@@ -2,7 +2,8 @@
 
 A full read asks for the archived rows, the live ones, and then what was edited since the read began and the archived
 rows again: a row that moves between the two states while it is read shows in one of them, whether or not the move
-changes its stamp. An incremental read asks once for what was edited.
+changes its stamp. Where the live rows come in one answer, nothing is asked for again but the archived rows (see
+`one_answer`). An incremental read asks once for what was edited.
 
 A read that goes on where another process stopped has rows as they were then. So a resumed read, full or not, ends with
 a catch-up of its own. It starts where the catch-up before it began, or where the read first began.
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from notion_pipeline.extraction.windows import Window
+from notion_pipeline.extraction.windows import Leaf, Window, edited_since
 from notion_pipeline.rows.batch import RowSchema
 
 LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"
@@ -125,3 +126,15 @@ class ReadProgress:
         """Whether some rows are still as an earlier attempt read them: no catch-up of this attempt was whole yet."""
         is_ours = self.catch_up is not None and self.catch_up.attempt == self.attempt
         return self.attempt > 1 and (self.windows is not None or not is_ours)
+
+    def filter_of(self, phase: str, plan: ReadSettings, bookmark: datetime) -> list[Leaf]:
+        """What the queries of a phase filter by, beside their window.
+
+        Args:
+            bookmark: Server's minute in which the read first began, also where it was resumed since.
+        """
+        bound = plan.edited_since
+        if phase == CATCH_UP:
+            since = (self.catch_up.since if self.catch_up is not None else bookmark) - plan.lookback
+            bound = max(bound, since) if bound else since
+        return [edited_since(bound)] if bound else []

@@ -17,9 +17,11 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.extraction.manifest import StagedFile
 from notion_pipeline.extraction.minute_split import split_minute
+from notion_pipeline.extraction.one_answer import OneAnswer
 from notion_pipeline.extraction.read_counts import ArchivedSupport, ReadCounts, ReadNotes
 from notion_pipeline.extraction.read_progress import (
     ARCHIVED,
+    ARCHIVED_AFTER,
     CATCH_UP,
     FULL_CATCH_UP,
     FULL_STEPS,
@@ -33,7 +35,7 @@ from notion_pipeline.extraction.references import complete_references
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, End, QueryPage, WindowQuery
-from notion_pipeline.extraction.windows import Leaf, Window, edited_since
+from notion_pipeline.extraction.windows import Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id
@@ -70,6 +72,7 @@ class Extraction:
         self._log = log
         self._on_rows = on_rows
         self._progress = ReadProgress.from_json(stage.manifest.progress)
+        self._one_answer = OneAnswer(plan.schema, possible=plan.full and self._progress.attempt == 1)
         self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None
         self._start_workers: Callable[[], None] = lambda: None
@@ -80,6 +83,11 @@ class Extraction:
     @property
     def counts(self) -> ReadCounts:
         return self._notes.counts
+
+    @property
+    def shows_schema(self) -> bool:
+        """Whether the rows themselves prove that the properties stayed as they were when the read began."""
+        return self._one_answer.shows_schema and not self.counts.values_refused
 
     async def read(self) -> None:
         """Stages every row of the plan.
@@ -93,7 +101,10 @@ class Extraction:
         steps = FULL_STEPS if self._plan.full else INCREMENTAL_STEPS
         more = FULL_CATCH_UP if self._plan.full else INCREMENTAL_CATCH_UP
         while self._progress.step < len(steps) or self._progress.is_behind:
-            await self._read_step(steps[self._progress.step] if self._progress.step < len(steps) else more)
+            phases = steps[self._progress.step] if self._progress.step < len(steps) else more
+            if CATCH_UP in phases and self._one_answer.is_one_moment:
+                phases = (ARCHIVED_AFTER,)
+            await self._read_step(phases)
             self._progress.step, self._progress.windows, self._progress.wasted = self._progress.step + 1, None, 0.0
             self._windows = None
             await self._save()
@@ -183,7 +194,7 @@ class Extraction:
             self._client,
             self._plan.data_source_id,
             window.window,
-            self._base_filter(window.phase),
+            self._progress.filter_of(window.phase, self._plan, self._stage.bookmark),
             archived=window.phase in ARCHIVED,
         )
         try:
@@ -203,15 +214,6 @@ class Extraction:
                 self._start_workers()
         finally:
             await query.close()
-
-    def _base_filter(self, phase: str) -> list[Leaf]:
-        bound = self._plan.edited_since
-        if phase == CATCH_UP:
-            # The first goes back to the minute in which the read first began, also where it was resumed since.
-            last = self._progress.catch_up
-            since = (last.since if last is not None else self._stage.bookmark) - self._plan.lookback
-            bound = max(bound, since) if bound else since
-        return [edited_since(bound)] if bound else []
 
     async def _keep(self, windows: OpenWindows, window: OpenWindow, answer: QueryPage) -> None:
         """Completes, converts and stages one answer, and moves the window's start to its last row's minute."""
@@ -238,6 +240,7 @@ class Extraction:
         self.counts.vanished_rows += len(pages) - len(kept)
         self.counts.values_disagreeing += completed.disagreements
         self._notes.values_refused(completed.refused)
+        self._one_answer.note(window.phase, pages, is_end=answer.end is End.WHOLE, is_completed=completed.requests_made)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))
@@ -281,7 +284,7 @@ class Extraction:
             self._plan.data_source_id,
             self._plan.schema.properties,
             minute,
-            self._base_filter(phase),
+            self._progress.filter_of(phase, self._plan, self._stage.bookmark),
             archived=phase in ARCHIVED,
         )
         if not parts:

@@ -40,11 +40,13 @@ class Completed(NamedTuple):
     """Pages without those that vanished meanwhile: they are in the trash or not shared any more.
 
     Attributes:
+        requests_made: Whether anything had to be asked for.
         disagreements: Values of which the items lacked something that the page showed.
         refused: Property and reason of each value that Notion refuses to give whole.
     """
 
     pages: list[dict[str, Any]]
+    requests_made: bool
     disagreements: int
     refused: list[tuple[Property, NotionRequestError]]
 
@@ -63,6 +65,7 @@ async def complete_references(
     gone = {place for place, disagreements in zip(cut, done, strict=True) if disagreements is None}
     return Completed(
         [page for place, page in enumerate(pages) if place not in gone],
+        bool(cut),
         sum(number or 0 for number in done),
         [refusal for place, page in cut.items() if place not in gone for refusal in page.refused],
     )

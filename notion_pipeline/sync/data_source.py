@@ -82,7 +82,7 @@ class DataSourceRead:
             if not is_last_try and (later := await self._schemas.get_if_visible()) and rereading_changes(schema, later):
                 return later
             raise error from None
-        if decision.full or stage.rows > rows_before:
+        if (decision.full and not extraction.shows_schema) or (not decision.full and stage.rows > rows_before):
             later = await self._schemas.get()
             if rereading_changes(schema, later) and not is_last_try:
                 return later

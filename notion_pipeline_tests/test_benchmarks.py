@@ -27,6 +27,7 @@ def full_read(rows: int) -> int:
     return ceil(rows / 100) + 4
 
 
+@pytest.mark.slow
 def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
     counts = findings_of("requests").counts
     for concurrent in (1, 32):
@@ -35,6 +36,7 @@ def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
     assert counts["quiet listing"] < counts["first listing"]
 
 
+@pytest.mark.slow
 def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
     assert findings_of("commits").counts == {
         "first commit of 500 rows": 500,
@@ -43,10 +45,12 @@ def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
     }
 
 
+@pytest.mark.slow
 def test_growth_reads_each_row_once() -> None:
     assert findings_of("growth").counts == {"100 rows": 100, "300 rows": 300, "900 rows": 900}
 
 
+@pytest.mark.slow
 def test_import_is_measured() -> None:
     shown = StringIO()
     found = findings_of("imports")
@@ -54,6 +58,7 @@ def test_import_is_measured() -> None:
     assert "notion_pipeline.definitions" in shown.getvalue()
 
 
+@pytest.mark.slow
 def test_dlt_loads_the_same_rows() -> None:
     pytest.importorskip("dlt")
     assert findings_of("dlt").counts == {"rows by dlt": 200, "rows by notion-pipeline": 200}

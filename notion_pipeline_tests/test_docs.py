@@ -128,6 +128,7 @@ def run(script: str, folder: Path, environ: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_run(name: str, synced: Path, environ: dict[str, str], tmp_path: Path) -> None:
     page = ROOT / name
@@ -164,6 +165,7 @@ def test_what_is_not_run_is_there(pattern: str) -> None:
     assert any(re.fullmatch(pattern, line) for page in PAGES for line in shell_lines(page.read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_python_runs(name: str, synced: Path, environ: dict[str, str]) -> None:
     for code in blocks(ROOT / name, "python"):
@@ -178,6 +180,7 @@ def test_python_runs(name: str, synced: Path, environ: dict[str, str]) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_queries_answer(name: str, synced: Path) -> None:
     with duckdb.connect(str(synced / "catalog.duckdb"), read_only=True) as catalog:
@@ -194,6 +197,7 @@ def test_sources_files_are_valid(name: str) -> None:
             parse_sources(content)
 
 
+@pytest.mark.slow
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("material")
     done = subprocess.run(

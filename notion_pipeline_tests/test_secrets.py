@@ -23,6 +23,9 @@ from notion_pipeline_tests.support.connecting_process import Folder
 from notion_pipeline_tests.support.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parent.parent
 INTERNAL_TOKEN = "internal-Yq7Distinctive"
 CLIENT_SECRET = "client-Yq7Distinctive"

@@ -20,7 +20,10 @@ from notion_pipeline_tests.support.connecting_process import Folder
 #: A folder to look at the pages in; nothing is kept without it.
 SCREENSHOTS = os.environ.get("CONNECT_SCREENSHOTS")
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"),
+]
 
 
 @pytest.fixture(scope="module")

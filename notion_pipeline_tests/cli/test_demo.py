@@ -23,6 +23,9 @@ from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow
+
+
 README = Path(__file__).parents[2] / "README.md"
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli", "demo"]
 #: A real project's, which the demo must not touch.

@@ -8,12 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from notion_pipeline.sandbox.edits.bulk import add_rows
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.support.truth import differences
+
+pytestmark = pytest.mark.slow
+
 
 START = "2026-03-01T00:00:00Z"
 

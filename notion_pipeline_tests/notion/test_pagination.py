@@ -200,6 +200,7 @@ def bomb(mebibytes: int) -> bytes:
     return b"".join(packing.compress(piece) for piece in zeros(mebibytes)) + packing.flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 @several_readers
 def test_a_body_of_700_mebibytes_is_not_read_to_its_end(
@@ -262,6 +263,7 @@ def test_bodies_arrive_as_they_were_packed() -> None:
     assert isinstance(error, RetryableNotionError)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reader")
 @several_readers
 def test_an_answer_with_tokens_is_bounded(workspace: Workspace, sandbox: Any) -> None:

@@ -179,6 +179,7 @@ def fuzz_values(engine: Engine, data: st.DataObject) -> None:
     assert landed.values_not_converted >= lost_cells(engine, given_rows)
 
 
+@pytest.mark.slow
 def test_any_json_in_the_place_of_a_value_is_kept() -> None:
     with served() as (engine, source):
         fuzz_values(engine)
@@ -198,6 +199,7 @@ def fuzz_fields(engine: Engine, data: st.DataObject) -> None:
         assert all(kept[page_id] == unsigned(page[column]) for page_id, page in given_rows.items())
 
 
+@pytest.mark.slow
 def test_any_json_in_the_place_of_a_page_field_is_kept() -> None:
     with served() as (engine, source):
         fuzz_fields(engine)

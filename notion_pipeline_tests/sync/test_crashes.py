@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from notion_pipeline_tests.support.crash_child import POINTS
 from notion_pipeline_tests.support.crashes import Crashes
+
+pytestmark = pytest.mark.slow
 
 
 def test_killed_syncs_end_in_tables_equal_to_notion(tmp_path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from notion_pipeline_tests.support.model import play
+
+pytestmark = pytest.mark.slow
 
 
 def test_syncs_keep_their_promises_through_random_edits() -> None:

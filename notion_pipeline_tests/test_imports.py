@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,17 +83,11 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imports(module: str, *, at_import: bool = False) -> set[str]:
-    """Full names of what a module imports.
-
-    Args:
-        at_import: Only what is imported as the module is loaded, not in functions nor for type checkers.
-    """
-    tree = parsed(file_of(module))
-    nodes = loaded(tree.body) if at_import else ast.walk(tree)
+def imports(module: str) -> set[str]:
+    """Full names of what a module imports, also in functions and for type checkers."""
     package = module if file_of(module).name == "__init__.py" else module.rpartition(".")[0]
     found: set[str] = set()
-    for node in nodes:
+    for node in ast.walk(parsed(file_of(module))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -106,20 +99,10 @@ def imports(module: str, *, at_import: bool = False) -> set[str]:
     return found
 
 
-def loaded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
-            yield from loaded([*node.body, *node.orelse])
-        elif isinstance(node, ast.Try):
-            yield from loaded(node.body)
-
-
-def ours(module: str, *, at_import: bool = False) -> set[str]:
+def ours(module: str) -> set[str]:
     """The modules of ours among them."""
     known = set(modules())
-    names = {name.removeprefix("notion_pipeline.") for name in imports(module, at_import=at_import)}
+    names = {name.removeprefix("notion_pipeline.") for name in imports(module)}
     return (names & known) - {module}
 
 
@@ -217,7 +200,7 @@ def test_sandbox_and_pipeline_know_nothing_of_each_other() -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    graph = {module: ours(module, at_import=True) for module in modules()}
+    graph = {module: ours(module) for module in modules()}
     finished: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
-from notion_pipeline.sandbox.answers.plain import plain_json
+from notion_pipeline.sandbox.answers.plain import Values, plain_json
 from notion_pipeline.sandbox.model.clock import as_instant
-from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.objects import Page, Property
 from notion_pipeline.sandbox.model.richtext import plain_text
+from notion_pipeline.sandbox.model.store import Store
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, date_object
-
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.answers.render import Renderer
-    from notion_pipeline.sandbox.model.objects import Page
 
 Value = tuple[str, Any]  # a property type and what stands under it
 
@@ -24,12 +21,22 @@ REFERENCES = 25
 _DEPTH = 6
 
 
-def formula(renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
+class Inputs(Values, Protocol):
+    """What formulas and rollups are computed from; a `Renderer` gives it."""
+
+    ws: Store
+    truncate: bool
+
+    def related(self, prop: Property, page: Page) -> list[str]:
+        """Ids that a relation shows."""
+
+
+def formula(renderer: Inputs, prop: Property, page: Page) -> dict[str, Any]:
     """The result as its type says; None is an empty result of the declared type.
 
     Pages and rows show it over the first 25 pages of each relation, property items over all (section 7).
     """
-    inputs = cast("Page", _FirstReferences(renderer, page)) if _is_cut(renderer, page) else page
+    inputs = cast(Page, _FirstReferences(renderer, page)) if _is_cut(renderer, page) else page
     result = prop.compute(inputs) if prop.compute else None
     if result is UNSUPPORTED:
         return {"type": "unsupported", "unsupported": {}}
@@ -45,7 +52,7 @@ def formula(renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
     return {"type": "string", "string": text}
 
 
-def _is_cut(renderer: Renderer, page: Page) -> bool:
+def _is_cut(renderer: Inputs, page: Page) -> bool:
     if not renderer.truncate or page.data_source is None:
         return False
     relations = (prop for prop in page.data_source.properties.values() if prop.type == "relation")
@@ -55,7 +62,7 @@ def _is_cut(renderer: Renderer, page: Page) -> bool:
 class _FirstReferences:
     """A page as a formula in it sees it while a relation of it is cut."""
 
-    def __init__(self, renderer: Renderer, page: Page) -> None:
+    def __init__(self, renderer: Inputs, page: Page) -> None:
         self._renderer, self._page = renderer, page
 
     def __getattr__(self, name: str) -> Any:
@@ -72,7 +79,7 @@ class _FirstReferences:
         return plain_json("rollup", _over_the_first(self._renderer, prop, self._page))
 
 
-def _over_the_first(renderer: Renderer, prop: Property, page: Page) -> dict[str, Any]:
+def _over_the_first(renderer: Inputs, prop: Property, page: Page) -> dict[str, Any]:
     through = page.data_source.property_by_id(prop.relation_id) if page.data_source else None
     if through is None:
         return {"type": "unsupported", "unsupported": {}, "function": prop.function}
@@ -80,7 +87,7 @@ def _over_the_first(renderer: Renderer, prop: Property, page: Page) -> dict[str,
     return aggregate(prop.function, rolled_values(renderer, prop, through, related))
 
 
-def rollup(renderer: Renderer, prop: Property, page: Page, depth: int = 0) -> dict[str, Any]:
+def rollup(renderer: Inputs, prop: Property, page: Page, depth: int = 0) -> dict[str, Any]:
     """A rollup as a page shows it; over more than 25 references as the switch says."""
     through = page.data_source.property_by_id(prop.relation_id) if page.data_source else None
     if through is None or depth > _DEPTH:
@@ -95,7 +102,7 @@ def rollup(renderer: Renderer, prop: Property, page: Page, depth: int = 0) -> di
 
 
 def rolled_values(
-    renderer: Renderer, prop: Property, through: Property, related: list[str], depth: int = 0
+    renderer: Inputs, prop: Property, through: Property, related: list[str], depth: int = 0
 ) -> list[Value]:
     """What the related pages have in the property looked at; relations to pages that are gone give nothing."""
     seen = through.target.property_by_id(prop.rolled_id) if through.target else None
@@ -105,7 +112,7 @@ def rolled_values(
     return [_rolled(renderer, seen, page, depth) for page in pages if page is not None]
 
 
-def _rolled(renderer: Renderer, seen: Property, page: Page, depth: int) -> Value:
+def _rolled(renderer: Inputs, seen: Property, page: Page, depth: int) -> Value:
     if seen.type != "rollup":
         return seen.type, renderer.value(seen, page)
     inner = rollup(renderer, seen, page, depth + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from notion_pipeline.sandbox.answers.conditions import Test, compile_condition, date_condition
 from notion_pipeline.sandbox.answers.dates import ALWAYS, Span
@@ -13,9 +13,7 @@ from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
-
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.store import Store
 
 Row: TypeAlias = "Page | DataSource"
 Predicate = Callable[[Row], bool]

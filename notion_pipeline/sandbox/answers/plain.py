@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.objects import Page, Property
 from notion_pipeline.sandbox.model.richtext import plain_text
 
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.answers.render import Renderer
-    from notion_pipeline.sandbox.model.objects import Page
+
+class Values(Protocol):
+    """Values as Notion's JSON; a `Renderer` gives them."""
+
+    def value(self, prop: Property, page: Page) -> Any:
+        """What stands under the type key."""
 
 
-def plain_value(renderer: Renderer, page: Page, prop: Property) -> Any:
+def plain_value(renderer: Values, page: Page, prop: Property) -> Any:
     """The value of a page's property as that connection sees it."""
     stored = page.values.get(prop.id)
     if prop.type in _AS_STORED and (stored is None or isinstance(stored, (str, int, float))):

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -16,9 +16,7 @@ from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
 from notion_pipeline.sandbox.model.query_sessions import Session
-
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.store import Store
 
 BODY_KEYS = ("filter", "sorts", "start_cursor", "page_size", "result_type", "is_archived", "in_trash", "archived")
 MAX_PAGE_SIZE = 100

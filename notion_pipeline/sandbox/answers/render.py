@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.model.clock import container_stamp, milli_stamp, page_stamp
 from notion_pipeline.sandbox.model.ids import page_url
-from notion_pipeline.sandbox.model.objects import Property
+from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text, title_of
 from notion_pipeline.sandbox.model.schema import schema_entry
+from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.tokens import Token
 from notion_pipeline.sandbox.model.values import Raw, empty
-
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
-    from notion_pipeline.sandbox.model.store import Store
-    from notion_pipeline.sandbox.model.tokens import Token
 
 LATEST = "2026-03-11"
 VERSIONS = ("2025-09-03", LATEST)

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 from notion_pipeline_tests.support.bench import Bench
 
 DATE = (

@@ -10,8 +10,9 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati", "Asia/Kolkata", "Pacific/Pago_Pago")

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from notion_pipeline.catalog.load.limits import limits_told
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline.sandbox.model.values import UNSUPPORTED
 from notion_pipeline_tests.support.bench import Bench
 
 LAYERED = "computed over other formulas or rollups, maybe over 25 of their references only"

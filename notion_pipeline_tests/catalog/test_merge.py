@@ -16,8 +16,9 @@ from notion_pipeline.catalog.databases import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.extract import Extract, LoadResult
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 

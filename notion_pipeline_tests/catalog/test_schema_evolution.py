@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from notion_pipeline.extraction.extract import LoadResult
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
 
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])

@@ -9,10 +9,11 @@ import pytest
 
 from notion_pipeline.catalog.views.flat_views import apply_changes, keep_views, view_changes
 from notion_pipeline.rows.naming import NamedDatabase, table_names
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.users import User
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
 
 SCHEMA = "notion_views"

@@ -25,7 +25,8 @@ from notion_pipeline.cli import COMMANDS, main
 from notion_pipeline.cli.display import Bars, Display, Lines, LogFilter, Tally, display_on, summary
 from notion_pipeline.cli.project_template import template
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE

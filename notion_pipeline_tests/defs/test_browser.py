@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as NotThereError
 
-from notion_pipeline.sandbox.edits.workspace import Fault
+from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline_tests.support.browser import (
     CHROMIUM,
     SCREENSHOTS,

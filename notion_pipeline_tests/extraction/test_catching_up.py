@@ -11,7 +11,8 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.errors import NotionRequestError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.extraction.test_resuming import read_without_commit
 from notion_pipeline_tests.support.reader import Reader

@@ -9,9 +9,11 @@ import pytest
 
 from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import Property
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.users import User
+from notion_pipeline.sandbox.model.values import UNSUPPORTED
 from notion_pipeline_tests.extraction.test_references import items_asked_for, linked, mention, read_later, text, value
 from notion_pipeline_tests.support.reader import Read, Reader
 

@@ -10,7 +10,8 @@ import pytest
 
 from notion_pipeline.errors import IncompleteExtractError
 from notion_pipeline.extraction import minute_split as splitting
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.reader import Reader
 

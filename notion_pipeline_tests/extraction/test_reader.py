@@ -10,7 +10,8 @@ import pytest
 
 from notion_pipeline.errors import NotionError, NotionRequestError, RetryableNotionError
 from notion_pipeline.extraction import window_query
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.reader import Reader
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from notion_pipeline.errors import AuthorizationError, NotionError, RetryableNotionError
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.reader import Read, Reader
 

@@ -8,7 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, Run, later, synced, tasks_in
 

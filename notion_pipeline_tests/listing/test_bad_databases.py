@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import LISTING, Runs

@@ -14,7 +14,8 @@ from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 
 SCHEMA = {"Name": "title"}

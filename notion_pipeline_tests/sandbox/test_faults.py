@@ -10,8 +10,8 @@ import httpx
 import pytest
 from notion_client import Client
 
-from notion_pipeline.sandbox.control.faults import RateWindows
-from notion_pipeline.sandbox.edits.workspace import Fault, RateLimit, Workspace
+from notion_pipeline.sandbox.control.faults import Fault, RateLimit, RateWindows
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer, serve
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.public_sdk import HEADERS

@@ -8,9 +8,10 @@ import httpx
 import pytest
 from notion_client import APIResponseError, Client
 
-from notion_pipeline.sandbox.edits.workspace import Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.richtext import mention_page, mention_user, text
+from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.public_sdk import HEADERS
 

@@ -11,7 +11,8 @@ import pytest
 from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api, is_full_data_source, is_full_page
 
-from notion_pipeline.sandbox.edits.workspace import UNSUPPORTED, Raw, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.public_sdk import LATEST, TOKEN
 

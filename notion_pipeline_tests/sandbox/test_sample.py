@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.edits.workspace import Switches, Workspace
+from notion_pipeline.sandbox.control.switches import Switches
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.sample import STORY_ENDS, row_id, sample_workspace
 

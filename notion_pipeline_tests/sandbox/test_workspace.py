@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import notion_pipeline.sandbox
+from notion_pipeline.sandbox.control.switches import Switches
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.edits.workspace import Switches, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.clock import Clock
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 

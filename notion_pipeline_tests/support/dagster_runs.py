@@ -12,7 +12,8 @@ from dagster import DagsterEventType, DagsterInstance
 
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 
 LISTING = dg.AssetKey(["notion", "databases"])

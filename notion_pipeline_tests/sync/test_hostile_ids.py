@@ -19,7 +19,8 @@ from notion_pipeline.errors import InvalidIdError
 from notion_pipeline.extraction.staging import clear_stage, stage_directory
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import notion_id, property_id
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.support.dagster_runs import CONTENT, Runs

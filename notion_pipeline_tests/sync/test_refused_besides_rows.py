@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from notion_pipeline.project import Project
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.listing.test_bad_databases import configure
 from notion_pipeline_tests.support.commands import Commands

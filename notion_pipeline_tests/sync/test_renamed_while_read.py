@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.config.test_names_kept import SECRET, configure, everything
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, later, synced
 

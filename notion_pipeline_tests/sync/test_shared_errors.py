@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError, error_context, located
 from notion_pipeline.project import Project, find_project
-from notion_pipeline.sandbox.edits.workspace import Fault
+from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 from notion_pipeline_tests.support.patience import PATIENCE

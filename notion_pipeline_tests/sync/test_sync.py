@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from notion_pipeline.listing.databases import ASKED_IN_TURN
+from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline.sync.locks import database_lock

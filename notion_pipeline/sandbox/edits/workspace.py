@@ -12,7 +12,7 @@ from typing import Any
 
 from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.control.faults import Fault, Faults, RateLimit, RateWindows
+from notion_pipeline.sandbox.control.faults import Faults, RateLimit, RateWindows
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.control.switches import Switches
 from notion_pipeline.sandbox.edits import rows as row_edits
@@ -22,9 +22,6 @@ from notion_pipeline.sandbox.model.clock import START, as_instant
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.store import Store
-from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
-
-__all__ = ["UNSUPPORTED", "Fault", "RateLimit", "Raw", "Request", "Switches", "Workspace"]
 
 
 @dataclass(frozen=True)

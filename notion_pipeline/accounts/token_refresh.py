@@ -28,8 +28,6 @@ from notion_pipeline.redaction import redact_error
 LOCK_POLL_SECONDS = 0.05
 # Longer than a refresh may take: connecting, Notion's 60 s (we wait 70), an answer that comes in drops, the save.
 LOCK_SECONDS = 300.0
-# A token that is refused this soon after it was asked for did not expire: another one would fare no better.
-SHORTEST_LIFE_SECONDS = 1.0
 # Pauses before Notion is asked once more whether it takes a token that it refused, in seconds.
 CONFIRMATION_PAUSES = (0.0, 0.5, 1.0)
 # Tokens tried for one request: those that another process left may have expired on the way.
@@ -43,6 +41,8 @@ class OAuthAuth(httpx.Auth):
         account: As the store has it now.
         client: Makes the connection that refreshes; only asked for when a token was refused.
         source: For messages.
+        shortest_life_seconds: A token that is refused sooner after it was asked for did not expire: another one would
+            fare no better.
     """
 
     def __init__(
@@ -53,13 +53,15 @@ class OAuthAuth(httpx.Auth):
         *,
         source: str,
         log: Callable[[str], None],
+        shortest_life_seconds: float = 1.0,
     ) -> None:
         self._account = account
         self._store = store
         self._client = client
         self._source = source
         self._log = log
-        self._own_at = -SHORTEST_LIFE_SECONDS
+        self._shortest_life_seconds = shortest_life_seconds
+        self._own_at = -shortest_life_seconds
         self._renewal: asyncio.Task[None] | None = None
         self._unsaved: StoredAccount | None = None
 
@@ -140,7 +142,7 @@ class OAuthAuth(httpx.Auth):
                 return stored, False
             if self._unsaved is not None:  # of an attempt before, which could not be saved
                 return self._save(self._unsaved), False
-            too_soon = time.monotonic() - self._own_at < SHORTEST_LIFE_SECONDS
+            too_soon = time.monotonic() - self._own_at < self._shortest_life_seconds
             if stored.refresh_token is None or too_soon:
                 raise _NoNewerTokenError
             with ExitStack() as stack:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -49,12 +49,16 @@ def side_in(root: Path, sandbox: SandboxServer, home: Path | None = None, key: s
     return OAuthSide(find_project(root, environ | ({"NOTION_PIPELINE_HOME": str(home)} if home else {})), sandbox)
 
 
-def ask(side: OAuthSide, *, times: int = 1) -> list[Any]:
+def opened(side: OAuthSide) -> NotionClient:
+    credential = credential_of(load_sources(side.project).source("notion"), side.project)
+    return open_client(credential, side.project, source="notion", log=side.lines.append)
+
+
+def ask(side: OAuthSide, *, times: int = 1, client_of: Callable[[OAuthSide], NotionClient] = opened) -> list[Any]:
     """The answers to the same question, asked one after another by one client; errors stand among them."""
 
     async def run() -> list[Any]:
-        credential = credential_of(load_sources(side.project).source("notion"), side.project)
-        async with open_client(credential, side.project, source="notion", log=side.lines.append) as client:
+        async with client_of(side) as client:
             return [await _outcome(client) for _ in range(times)]
 
     return asyncio.run(run())
@@ -188,7 +192,6 @@ def test_a_pair_that_could_not_be_saved_is_saved_before_the_next_refresh(
         save(store, given)
 
     monkeypatch.setattr(FileTokenStore, "save", failing)
-    monkeypatch.setattr("notion_pipeline.accounts.token_store.SAVE_PAUSES", (0.0, 0.0, 0.0))
     side.expire()
     error, after = ask(side, times=2)
     assert isinstance(error, StagingError)
@@ -336,40 +339,32 @@ def test_notion_may_take_its_own_sixty_seconds() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(
-    side: OAuthSide, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    monkeypatch.setattr(oauth_auth, "SHORTEST_LIFE_SECONDS", 3600.0)
-    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
+def test_one_mistaken_refusal_of_a_fresh_token_is_no_disconnection(side: OAuthSide, times: int) -> None:
     side.connect()
     side.expire()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me", at=2, times=times))
-    assert ask(side) == ["user"]
+    assert ask(side, client_of=OAuthSide.hasty_client) == ["user"]
     assert side.grant.refreshes == 1
 
 
-def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(
-    side: OAuthSide, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
+def test_a_mistaken_refusal_without_a_refresh_token_is_no_disconnection(side: OAuthSide) -> None:
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     side.ws.faults.add(Fault("unauthorized", match="/v1/users/me"))
-    assert ask(side) == ["user"]
+    assert ask(side, client_of=OAuthSide.hasty_client) == ["user"]
     side.ws.oauth.disconnect()
     (error,) = ask(side)
     assert isinstance(error, AuthorizationError)
     assert "disconnected" in str(error)
 
 
-def test_nothing_is_said_of_the_account_where_nobody_knows(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.001)
+def test_nothing_is_said_of_the_account_where_nobody_knows(side: OAuthSide) -> None:
     side.ws.oauth.settings.gives_refresh_tokens = False
     side.connect()
     for _ in range(8):
         side.ws.faults.add(Fault("unauthorized", match="/v1/users/me"))
         side.ws.faults.add(Fault("html_502", match="/v1/users/me"))
-    (error,) = ask(side)
+    (error,) = ask(side, client_of=OAuthSide.hasty_client)
     assert type(error) is RetryableNotionError
     assert "users/me" in str(error)
     assert "disconnected" not in str(error)

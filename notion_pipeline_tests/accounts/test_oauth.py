@@ -46,11 +46,15 @@ def opened(side: OAuthSide) -> NotionClient:
     return open_client(credential, side.project, source="notion", log=side.lines.append)
 
 
-def ask(side: OAuthSide, *questions: Callable[[NotionClient], Awaitable[Any]]) -> list[Any]:
+def ask(
+    side: OAuthSide,
+    *questions: Callable[[NotionClient], Awaitable[Any]],
+    client_of: Callable[[OAuthSide], NotionClient] = opened,
+) -> list[Any]:
     """The answers to questions asked at the same time; errors stand among them."""
 
     async def run() -> list[Any]:
-        async with opened(side) as client:
+        async with client_of(side) as client:
             return await asyncio.gather(*(question(client) for question in questions), return_exceptions=True)
 
     return asyncio.run(run())
@@ -223,25 +227,21 @@ def test_waiting_for_the_lock_holds_nobody_else_up(side: OAuthSide) -> None:
     asyncio.run(run())
 
 
-def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(
-    side: OAuthSide, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
+def test_a_refresh_that_may_come_through_later_is_repeated_by_the_client(side: OAuthSide) -> None:
     side.connect()
     side.expire()
     side.ws.faults.add(Fault(kind="html_502", match="/v1/oauth/token", times=2))
     side.ws.faults.add(Fault(kind="rate_limit", match="/v1/oauth/token", at=3, retry_after=1))
-    (answer,) = ask(side, me)
+    (answer,) = ask(side, me, client_of=OAuthSide.hasty_client)
     assert answer.body["object"] == "user"
     assert any("Attempt 3" in line for line in side.lines)
     assert any("asked this account to wait" in line for line in side.lines)
 
 
-def test_a_401_of_a_proxy_refreshes_nothing(side: OAuthSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notion_pipeline.notion.retries.FIRST_BACK_OFF_SECONDS", 0.01)
+def test_a_401_of_a_proxy_refreshes_nothing(side: OAuthSide) -> None:
     side.connect()
     side.ws.faults.add(Fault(kind="status", match="/v1/users/me", status=401, html=True))
-    (answer,) = ask(side, me)
+    (answer,) = ask(side, me, client_of=OAuthSide.hasty_client)
     assert answer.body["object"] == "user"
     assert side.grant.refreshes == 0
 
@@ -284,15 +284,10 @@ def test_an_account_without_refresh_token_says_the_same(side: OAuthSide) -> None
     assert "notion-pipeline connect --source notion" in str(error)
 
 
-def test_a_fresh_token_that_is_refused_at_once_is_not_replaced_for_ever(
-    side: OAuthSide, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "notion_pipeline.accounts.token_refresh.SHORTEST_LIFE_SECONDS", 3600.0
-    )  # as long as a busy machine takes
+def test_a_fresh_token_that_is_refused_at_once_is_not_replaced_for_ever(side: OAuthSide) -> None:
     side.connect()
     side.ws.faults.add(Fault(kind="unauthorized", match="/v1/users/me", times=50))
-    (error,) = ask(side, me)
+    (error,) = ask(side, me, client_of=OAuthSide.hasty_client)
     assert isinstance(error, AuthorizationError)
     assert side.grant.refreshes == 1
 

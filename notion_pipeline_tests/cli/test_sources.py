@@ -10,6 +10,8 @@ from datetime import datetime
 
 import pytest
 
+from notion_pipeline.cli.commands.sources import overviews
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
@@ -100,10 +102,9 @@ def test_catalog_that_cannot_be_read_is_told_and_the_rest_too(commands: Commands
     assert json.loads(commands.ok("sources", "--json"))[0]["rows"] is None
 
 
-def test_page_comes_when_notion_does_not_answer(
-    commands: Commands, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.cli.commands.sources.ANSWER_SECONDS", 0.2)
+def test_page_comes_when_notion_does_not_answer(commands: Commands, workspace: Workspace) -> None:
     workspace.latency = PATIENCE
-    assert "Notion did not answer within 0 seconds" in commands.ok("sources")
+    overview, _ = overviews(commands.project, load_sources(commands.project), answer_seconds=0.2)
+    assert "Notion did not answer within 0 seconds" in overview.account_problem
+    assert overview.upcoming
     assert os.environ["NOTION_TOKEN"]

@@ -80,10 +80,8 @@ def test_several_sources_are_told_apart(commands: Commands) -> None:
     assert '"hr"' in commands.fails("streams", "--source", "hrr")
 
 
-def test_catalog_that_is_held_is_waited_for_a_moment_only(
-    commands: Commands, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_catalog_that_is_held_is_waited_for_a_moment_only(commands: Commands, project: Project) -> None:
     commands.ok("sync", "databases")
-    monkeypatch.setattr("notion_pipeline.cli.catalog.READ_SECONDS", 0.2)
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("streams")

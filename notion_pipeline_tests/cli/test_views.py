@@ -96,8 +96,8 @@ def test_one_source_of_several(commands: Commands) -> None:
     assert "nearest" in commands.fails("views", "--source", "hrr")
 
 
-def test_catalog_that_is_held_is_told(commands: Commands, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_catalog_that_is_held_is_told(commands: Commands, project: Project) -> None:
     commands.ok("sync")
-    monkeypatch.setattr("notion_pipeline.cli.catalog.WRITE_SECONDS", 0.2)
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("views")

@@ -264,14 +264,13 @@ def test_cursor_that_is_none_begins_anew(content: str) -> None:
 
 
 def test_edit_that_search_shows_late_below_a_busy_page_is_found(
-    watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    watched: Ticks, tasks: Database, notes: Database, workspace: Workspace
 ) -> None:
     """What search shows late stands at its own stamp's place, which may be below pages that are known."""
-    monkeypatch.setattr("notion_pipeline.listing.changes.SEARCH_PAGE_SIZE", 5)
     late = notes.data_source.pages[0]
     stamp = workspace.clock.now()
     workspace.clock.advance(timedelta(minutes=1))
-    for number in range(12):
+    for number in range(240):
         tasks.data_source.add_page({"Name": f"new {number}"})
     assert watched.due() == [tasks.id]
     workspace.clock.advance(timedelta(minutes=1))

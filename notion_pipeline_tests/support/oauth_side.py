@@ -9,7 +9,10 @@ import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_refresh import OAuthAuth
 from notion_pipeline.accounts.token_store import TokenStore, open_store
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Grant
 from notion_pipeline.sandbox.edits.workspace import Workspace
@@ -56,6 +59,25 @@ class OAuthSide:
     @property
     def grant(self) -> Grant:
         return self.ws.oauth.grants[-1]
+
+    def hasty_client(self) -> NotionClient:
+        """A client of the connected account that repeats at once, and takes any refused token for a young one."""
+
+        async def no_sleep(_: float) -> None:
+            return None
+
+        log = self.lines.append
+        (account,) = self.store.accounts()
+        return NotionClient(
+            auth=OAuthAuth(
+                account, self.store, lambda: self.client, source="notion", log=log, shortest_life_seconds=3600.0
+            ),
+            rate_limiter=RateLimiter(concurrent_requests=8, requests_per_minute=None, pauses=None, log=log),
+            base_url=self.project.api_url,
+            source="notion",
+            log=log,
+            sleep=no_sleep,
+        )
 
     def code(self, **choice: object) -> str:
         location = allow(self.client.authorize_url("state-of-a-test"), **choice)  # type: ignore[arg-type]

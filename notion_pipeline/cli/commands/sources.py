@@ -28,8 +28,6 @@ from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
 
-#: How long Notion is asked whose token it is; the page comes without the answer too.
-ANSWER_SECONDS = 5.0
 _FILE_WIDTH = 10_000
 _STYLES = {"success": "green", "failure": "red", "canceled": "yellow"}
 
@@ -94,9 +92,13 @@ def sources(*, as_json: bool) -> None:
         _print(console, overview)
 
 
-def overviews(project: Project, sources: Sources) -> list[Overview]:
-    """Every source of sources.yaml, in its order."""
-    workspaces = asyncio.run(_workspaces(project, sources))
+def overviews(project: Project, sources: Sources, *, answer_seconds: float = 5.0) -> list[Overview]:
+    """Every source of sources.yaml, in its order.
+
+    Args:
+        answer_seconds: How long Notion may take to say whose token it is; without an answer the reason is shown.
+    """
+    workspaces = asyncio.run(_workspaces(project, sources, answer_seconds))
     streams, gone, bound, problem = _streams(project, sources)
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         close_dead_runs(instance, project.home)
@@ -119,12 +121,12 @@ def overviews(project: Project, sources: Sources) -> list[Overview]:
         ]
 
 
-async def _workspaces(project: Project, sources: Sources) -> list[tuple[str, str]]:
+async def _workspaces(project: Project, sources: Sources, answer_seconds: float) -> list[tuple[str, str]]:
     """The workspace of each source, and where it cannot be found out, why."""
 
     async def ask(source: Source) -> tuple[str, str]:
         try:
-            return (await identity(source, project, seconds=ANSWER_SECONDS)).workspace, ""
+            return (await identity(source, project, seconds=answer_seconds)).workspace, ""
         except NotionPipelineError as error:
             return "", error.message
 

@@ -10,6 +10,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.bench import PAGE_COLUMNS, Bench
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bench(workspace: Workspace, sandbox: SandboxServer, tmp_path: Path) -> Bench:

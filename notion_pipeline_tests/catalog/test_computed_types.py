@@ -14,6 +14,9 @@ from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 from notion_pipeline_tests.support.bench import Bench
 
+pytestmark = pytest.mark.slow
+
+
 DATE = (
     'STRUCT("start" TIMESTAMP WITH TIME ZONE, "end" TIMESTAMP WITH TIME ZONE, is_datetime BOOLEAN, time_zone VARCHAR)'
 )

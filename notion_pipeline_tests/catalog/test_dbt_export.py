@@ -20,6 +20,9 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 
+pytestmark = pytest.mark.slow
+
+
 #: What dbt would render, were it not told otherwise.
 ODD = "{{ env_var('HOME') }} {% if x %} {# y #} {{{ 50% \"q\": 'a' #1"
 

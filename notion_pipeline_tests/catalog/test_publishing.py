@@ -14,6 +14,9 @@ from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.errors import CatalogError
 from notion_pipeline_tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
+
 #: Each commit changes both tables, so that a copy that mixes two states is found out.
 PUBLISHER = """
 import sys

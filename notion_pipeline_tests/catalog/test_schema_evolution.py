@@ -15,6 +15,9 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
 
+pytestmark = pytest.mark.slow
+
+
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])
 
 

@@ -15,6 +15,9 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.bench import Bench
 
+pytestmark = pytest.mark.slow
+
+
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])
 #: A change of the schema that adds a column, and those that have the table made anew.
 CHANGES = pytest.mark.parametrize("change", ["added", "renamed", "retyped", "removed", "marked"])

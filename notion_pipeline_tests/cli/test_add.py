@@ -13,6 +13,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.terminal import CTRL_A, CTRL_C, DOWN, ENTER, SPACE, Terminal
 
+pytestmark = pytest.mark.slow
+
+
 TEMPLATE = Path(__file__).parents[2] / "sources.yaml"
 
 

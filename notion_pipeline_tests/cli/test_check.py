@@ -11,6 +11,8 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def commands(project: Project, workspace: Workspace) -> Commands:

@@ -123,6 +123,7 @@ class TestSync:
         expected = [".dagster", ".notion_pipeline", *catalog, "workspace.yaml"]
         assert sorted(path.name for path in project.root.iterdir()) == expected
 
+    @pytest.mark.slow
     def test_works_from_a_folder_below_and_comes_back(
         self, run: Run, two_databases: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -133,6 +134,7 @@ class TestSync:
         assert Path.cwd() == below
         assert list(below.iterdir()) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stream", ["Tasks", "T*", "id", "stream name"])
     def test_one_stream_by_title_glob_id_and_stream_name(
         self, run: Run, two_databases: Workspace, project: Project, stream: str
@@ -157,6 +159,7 @@ class TestSync:
         assert re.search(rf"\(PID {holder.pid}\); waiting for it \(\d s so far\)", told), told
         assert command.returncode == 0
 
+    @pytest.mark.slow
     def test_stream_databases_lists_and_reads_nothing(
         self, run: Run, two_databases: Workspace, project: Project
     ) -> None:
@@ -166,6 +169,7 @@ class TestSync:
         assert not [request for request in two_databases.requests if request.path.endswith("/query")]
         assert rows(project, "SELECT count(*) FROM notion.databases") == [(2,)]
 
+    @pytest.mark.slow
     def test_full_removes_what_is_gone(self, run: Run, two_databases: Workspace, project: Project) -> None:
         assert run("sync").exit_code == 0
         tasks = next(database for database in two_databases.databases.values() if database.title == "Tasks")
@@ -176,6 +180,7 @@ class TestSync:
         assert re.search(r"^Tasks +notion\.tasks +2 +0 +0 +1$", result.stdout, re.MULTILINE)
         assert names(project, "tasks") == ["three", "two"]
 
+    @pytest.mark.slow
     def test_runs_stand_in_the_instance_with_their_partitions(
         self, run: Run, two_databases: Workspace, project: Project
     ) -> None:
@@ -185,6 +190,7 @@ class TestSync:
             assert (only.job_name, only.status) == ("notion_sync", DagsterRunStatus.SUCCESS)
             assert set(instance.get_dynamic_partitions("notion_databases")) == set(two_databases.databases)
 
+    @pytest.mark.slow
     def test_several_sources_each_take_the_streams_they_have(
         self, run: Run, two_databases: Workspace, project: Project
     ) -> None:
@@ -205,6 +211,7 @@ class TestSync:
         assert rows(project, "SELECT count(*) FROM sales.tasks") == [(3,)]
         assert_one_message(run("sync", "--source", "slaes"))
 
+    @pytest.mark.slow
     def test_verbose_shows_dagsters_log(self, run: Run, two_databases: Workspace) -> None:
         result = run("sync", "--verbose")
         assert result.exit_code == 0
@@ -247,6 +254,7 @@ class TestFailures:
         assert result.stderr.startswith("Error: sources.yaml: sources[0] (notion): start_dat")
         assert "start_date" in result.stderr
 
+    @pytest.mark.slow
     def test_one_database_fails_and_the_others_land(self, run: Run, two_databases: Workspace, project: Project) -> None:
         tasks = next(database for database in two_databases.databases.values() if database.title == "Tasks")
         two_databases.faults.add(
@@ -267,6 +275,7 @@ class TestFailures:
         assert re.search(r"^Notes +notion\.notes +1", result.stdout, re.MULTILINE)
         assert names(project, "notes") == ["a note"]
 
+    @pytest.mark.slow
     def test_catalog_that_cannot_be_written(
         self, run: Run, two_databases: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -275,6 +284,7 @@ class TestFailures:
         assert_one_message(result)
         assert "its folder does not exist" in result.stderr
 
+    @pytest.mark.slow
     def test_relative_dagster_home(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DAGSTER_HOME", "here")
         result = run("sync")
@@ -290,6 +300,7 @@ class TestFailures:
         assert "Traceback" not in errors
         assert statuses(project) == [DagsterRunStatus.FAILURE]
 
+    @pytest.mark.slow
     def test_run_whose_process_was_killed_is_closed_by_the_next(
         self, two_databases: Workspace, project: Project, run: Run
     ) -> None:

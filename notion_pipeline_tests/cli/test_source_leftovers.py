@@ -20,6 +20,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.support.commands import Commands
 
+pytestmark = pytest.mark.slow
+
+
 ENTRY = "{{name: {}, account: {{type: token}}}}"
 
 

@@ -18,6 +18,9 @@ from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import refuse
 from notion_pipeline_tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
+
 SOURCES = """
 sources:
   - name: notion

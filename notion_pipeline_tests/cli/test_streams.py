@@ -9,6 +9,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.holder import held_by_another_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def commands(project: Project, workspace: Workspace) -> Commands:
@@ -80,7 +82,6 @@ def test_several_sources_are_told_apart(commands: Commands) -> None:
     assert '"hr"' in commands.fails("streams", "--source", "hrr")
 
 
-@pytest.mark.slow
 def test_catalog_that_is_held_is_waited_for_a_moment_only(commands: Commands, project: Project) -> None:
     commands.ok("sync", "databases")
     with held_by_another_process(project.root / "catalog.duckdb") as holder:

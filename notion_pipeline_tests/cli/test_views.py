@@ -10,6 +10,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.holder import held_by_another_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def commands(project: Project, workspace: Workspace) -> Commands:
@@ -96,7 +98,6 @@ def test_one_source_of_several(commands: Commands) -> None:
     assert "nearest" in commands.fails("views", "--source", "hrr")
 
 
-@pytest.mark.slow
 def test_catalog_that_is_held_is_told(commands: Commands, project: Project) -> None:
     commands.ok("sync")
     with held_by_another_process(project.root / "catalog.duckdb") as holder:

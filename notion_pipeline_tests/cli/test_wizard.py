@@ -83,6 +83,7 @@ def test_search_ignores_case_and_accents_and_says_when_nothing_fits() -> None:
     assert checklist.lines(5) == [("class:refused", '   nothing fits "xyz"')]
 
 
+@pytest.mark.slow
 def test_ctrl_a_ticks_the_thirteen_that_the_search_shows(
     commands: Commands, project: Project, workspace: Workspace
 ) -> None:
@@ -107,6 +108,7 @@ def test_ctrl_a_ticks_the_thirteen_that_the_search_shows(
     assert selected(commands, workspace) == [f"Équipe {number:02}" for number in range(TEAMS)]
 
 
+@pytest.mark.slow
 def test_tab_turns_round_what_is_shown_and_nothing_else(
     commands: Commands, project: Project, workspace: Workspace
 ) -> None:
@@ -129,6 +131,7 @@ def test_tab_turns_round_what_is_shown_and_nothing_else(
 # Going back
 
 
+@pytest.mark.slow
 def test_escape_asks_the_question_before_again_with_its_answer(commands: Commands, project: Project) -> None:
     with Terminal(project.root, "add") as terminal:
         terminal.sees("Esc goes back")
@@ -178,6 +181,7 @@ def test_escape_asks_the_question_before_again_with_its_answer(commands: Command
 # Narrow terminals
 
 
+@pytest.mark.slow
 def test_refusals_are_wrapped_at_sixty_columns(commands: Commands, project: Project) -> None:
     with Terminal(project.root, "add", columns=60) as terminal:
         terminal.sees("Name of the source")
@@ -254,6 +258,7 @@ QUESTIONS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_change_with_every_answer_accepted_changes_nothing(
     commands: Commands, project: Project, workspace: Workspace, number: int, monkeypatch: pytest.MonkeyPatch
@@ -271,6 +276,7 @@ def test_change_with_every_answer_accepted_changes_nothing(
     assert commands.sources_file.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_change_without_a_word_changes_nothing(commands: Commands, number: int) -> None:
     text = ODD[number].replace("TASKS_ID", "1f0c" * 8).replace("NOTES_ID", "2f0c" * 8)
@@ -313,6 +319,7 @@ def test_changed_selection_selects_what_is_wanted(select: list[str], deselect: l
     assert {"Gone", "databases"} & set(select) <= set(new_select)
 
 
+@pytest.mark.slow
 def test_renamed_database_stays_ticked(commands: Commands, project: Project, workspace: Workspace) -> None:
     text = (
         "sources:\n  - name: notion\n    account: {type: token, token: {env: NOTION_TOKEN}}\n"
@@ -342,6 +349,7 @@ def test_renamed_database_stays_ticked(commands: Commands, project: Project, wor
     assert commands.sources_file.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.slow
 def test_glob_stays_when_one_of_it_is_left_out(commands: Commands, project: Project, workspace: Workspace) -> None:
     commands.configure(
         'sources:\n  - name: notion\n    account: {type: token}\n    select: ["Équipe *", "Gone"]  # ours\n'

@@ -8,6 +8,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.config.test_names_kept import SECRET, columns, configure, everything, people_in
 from notion_pipeline_tests.support.whole_way import Pipeline, later, synced
 
+pytestmark = pytest.mark.slow
+
+
 #: Keys of `streams` besides the one of People.
 ARCHIVE_SETTINGS = {"none": (), "of its own": ('  "Archive": {exclude_properties: [Grade]}',)}
 

@@ -67,6 +67,7 @@ def test_one_partition(runs: Runs, databases: list[Database], project: Project) 
     ]
 
 
+@pytest.mark.slow
 def test_range_of_partitions_in_one_run(runs: Runs, databases: list[Database]) -> None:
     runs.assets(LISTING)
     result = runs.range("a", "b")
@@ -83,6 +84,7 @@ def test_sync_lists_then_materializes_every_database_once(runs: Runs, databases:
     assert runs.statuses() == dict.fromkeys(KEYS, "MATERIALIZED")
 
 
+@pytest.mark.slow
 def test_sync_takes_databases_that_were_shared_a_moment_ago(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:
@@ -93,11 +95,13 @@ def test_sync_takes_databases_that_were_shared_a_moment_ago(
     assert runs.partitions() == [*KEYS, "d"]
 
 
+@pytest.mark.slow
 def test_sync_takes_the_databases_named_in_its_config(runs: Runs, databases: list[Database]) -> None:
     result = runs.job(databases=["A", f"database_{databases[2].id}"])
     assert sorted(map(str, runs.materialized(result.run_id))) == ["a", "c"]
 
 
+@pytest.mark.slow
 def test_sync_refuses_a_name_that_fits_no_database(runs: Runs, databases: list[Database]) -> None:
     result = runs.job(databases=["Z"])
     assert not result.success
@@ -107,6 +111,7 @@ def test_sync_refuses_a_name_that_fits_no_database(runs: Runs, databases: list[D
     )
 
 
+@pytest.mark.slow
 def test_sync_names_the_database_that_was_probably_meant(runs: Runs, workspace: Workspace) -> None:
     workspace.add_database("Meeting notes", {"Name": "title"})
     assert runs.failure(runs.job(databases=["Meting notes"]).run_id).startswith(
@@ -114,6 +119,7 @@ def test_sync_names_the_database_that_was_probably_meant(runs: Runs, workspace: 
     )
 
 
+@pytest.mark.slow
 def test_sync_says_why_a_database_that_is_there_cannot_be_named(
     runs: Runs, databases: list[Database], project: Project, workspace: Workspace
 ) -> None:
@@ -129,6 +135,7 @@ def test_sync_says_why_a_database_that_is_there_cannot_be_named(
     )
 
 
+@pytest.mark.slow
 def test_deselected_databases_have_neither_partition_nor_table(
     runs: Runs, databases: list[Database], project: Project
 ) -> None:
@@ -146,6 +153,7 @@ def history(project: Project) -> list[tuple[object, ...]]:
     return query(project, "SELECT sync_type, rows_removed FROM _notion_pipeline.syncs ORDER BY finished_at")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["job", "tag", "config", "partition"])
 def test_full_sync_is_forced_by_job_tag_and_config(
     runs: Runs, workspace: Workspace, project: Project, how: str
@@ -166,6 +174,7 @@ def test_full_sync_is_forced_by_job_tag_and_config(
     assert runs.metadata(result.run_id, "tasks")["sync_type"] == "FULL_TABLE"
 
 
+@pytest.mark.slow
 def test_incremental_sync_is_forced_upon_a_full_stream(runs: Runs, databases: list[Database], project: Project) -> None:
     (project.root / "sources.yaml").write_text(
         "sources: [{name: notion, account: {type: token}, sync_type: FULL_TABLE}]"
@@ -175,6 +184,7 @@ def test_incremental_sync_is_forced_upon_a_full_stream(runs: Runs, databases: li
     assert history(project) == [("FULL_TABLE", 0), ("INCREMENTAL", 0)]
 
 
+@pytest.mark.slow
 def test_sync_type_that_is_none_is_refused(runs: Runs, databases: list[Database]) -> None:
     result = runs.job(tags={"notion_pipeline/sync_type": "SOMETIMES"})
     assert not result.success
@@ -186,6 +196,7 @@ def test_sync_type_that_is_none_is_refused(runs: Runs, databases: list[Database]
 # What is told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["job", "partition", "range"])
 def test_each_partition_carries_the_metadata_of_the_contract(runs: Runs, databases: list[Database], how: str) -> None:
     runs.assets(LISTING)
@@ -213,6 +224,7 @@ def test_each_partition_carries_the_metadata_of_the_contract(runs: Runs, databas
     assert 0 <= found["seconds"] < 600
 
 
+@pytest.mark.slow
 def test_several_data_sources_are_summed_and_shown_each(runs: Runs, databases: list[Database]) -> None:
     databases[0].add_data_source("More", {"What": "title"}).add_page({"What": "x"})
     result = runs.job(databases=["A"])
@@ -222,6 +234,7 @@ def test_several_data_sources_are_summed_and_shown_each(runs: Runs, databases: l
     assert "| what | VARCHAR | What (title) |" in found["table notion.a__more"]
 
 
+@pytest.mark.slow
 def test_listing_carries_count_and_a_table_of_streams(runs: Runs, databases: list[Database]) -> None:
     result = runs.assets(LISTING)
     found = runs.metadata(result.run_id, None, LISTING)
@@ -236,6 +249,7 @@ def test_listing_carries_count_and_a_table_of_streams(runs: Runs, databases: lis
 # What fails
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["job", "range"])
 def test_databases_fail_one_by_one(
     runs: Runs, databases: list[Database], workspace: Workspace, project: Project, how: str
@@ -259,6 +273,7 @@ def test_databases_fail_one_by_one(
     assert {row[0] for row in found} == {databases[0].id, databases[2].id}
 
 
+@pytest.mark.slow
 def test_copy_that_cannot_be_published_hides_no_failed_database(
     runs: Runs, databases: list[Database], workspace: Workspace, project: Project
 ) -> None:
@@ -274,6 +289,7 @@ def test_copy_that_cannot_be_published_hides_no_failed_database(
     assert len(runs.materialized(result.run_id)) == 3
 
 
+@pytest.mark.slow
 def test_copy_is_published_after_a_run(runs: Runs, databases: list[Database], project: Project) -> None:
     text = "{publish: copy.duckdb, sources: [{name: notion, account: {type: token}}]}"
     (project.root / "sources.yaml").write_text(text)
@@ -282,6 +298,7 @@ def test_copy_is_published_after_a_run(runs: Runs, databases: list[Database], pr
         assert connection.execute("SELECT name FROM notion.a").fetchall() == [("row of A",)]
 
 
+@pytest.mark.slow
 def test_failure_of_one_partition_is_its_message_alone(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:
@@ -326,6 +343,7 @@ def test_retry_from_failure_reads_only_what_the_failed_run_did_not_commit(
     assert query(project, "SELECT count(*) FROM _notion_pipeline.syncs") == [(3,)]
 
 
+@pytest.mark.slow
 def test_partition_of_a_database_that_notion_does_not_know_any_more(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:
@@ -338,6 +356,7 @@ def test_partition_of_a_database_that_notion_does_not_know_any_more(
     assert "object_not_found" in failure
 
 
+@pytest.mark.slow
 def test_partition_that_never_was_a_database(runs: Runs, databases: list[Database]) -> None:
     stranger = "0a1b2c3d-0000-4000-8000-000000000001"
     runs.instance.add_dynamic_partitions("notion_databases", [stranger])
@@ -357,18 +376,21 @@ def test_wrong_token(runs: Runs, databases: list[Database], monkeypatch: pytest.
     assert runs.partitions() == []
 
 
+@pytest.mark.slow
 def test_token_that_is_not_set_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTION_TOKEN")
     result = runs.job()
     assert "NOTION_TOKEN" in runs.failure(result.run_id)
 
 
+@pytest.mark.slow
 def test_empty_workspace_says_how_to_share(runs: Runs) -> None:
     result = runs.job()
     assert not result.success
     assert runs.failure(result.run_id).startswith("The connection sees no database. In Notion open a page")
 
 
+@pytest.mark.slow
 def test_lost_catalog_is_made_anew_from_a_partition_alone(
     runs: Runs, databases: list[Database], project: Project
 ) -> None:
@@ -378,6 +400,7 @@ def test_lost_catalog_is_made_anew_from_a_partition_alone(
     assert query(project, "SELECT name FROM notion.a") == [("row of A",)]
 
 
+@pytest.mark.slow
 def test_catalog_that_cannot_be_written_fails_with_its_message_and_keeps_what_was_read(
     runs: Runs, databases: list[Database], project: Project, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
 ) -> None:
@@ -394,6 +417,7 @@ def test_catalog_that_cannot_be_written_fails_with_its_message_and_keeps_what_wa
     assert len(queries) == 1
 
 
+@pytest.mark.slow
 def test_reset_connection_is_asked_again_and_counted(
     runs: Runs, databases: list[Database], workspace: Workspace
 ) -> None:

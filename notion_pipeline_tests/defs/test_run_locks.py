@@ -15,6 +15,9 @@ from dagster import DagsterRun, DagsterRunStatus
 
 from notion_pipeline.defs.run_locks import close_dead_runs, shows_life, unfinished_run
 
+pytestmark = pytest.mark.slow
+
+
 HOLD = """
 import os, signal, sys
 from pathlib import Path

@@ -89,6 +89,7 @@ INCREMENTAL = {"ops": {"notion__database": {"config": {"sync_type": "INCREMENTAL
 RANGE = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "job", "run", "drops"),
     [

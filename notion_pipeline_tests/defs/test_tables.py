@@ -16,6 +16,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
+pytestmark = pytest.mark.slow
+
+
 TASKS = dg.AssetKey(["notion", "tasks"])
 PARTITION = "/assets/notion/database?view=partitions&partition=tasks"
 NO_TABLES = {"notion/database", "notion/databases", "notion/sync"}

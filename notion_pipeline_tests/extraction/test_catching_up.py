@@ -19,6 +19,8 @@ from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 
+pytestmark = pytest.mark.slow
+
 
 def stopped(workspace: Workspace, pipeline: Pipeline, at: int) -> None:
     """A sync whose n-th query is refused; what it had read stays."""

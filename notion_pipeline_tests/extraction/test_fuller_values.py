@@ -17,6 +17,9 @@ from notion_pipeline.sandbox.model.values import UNSUPPORTED
 from notion_pipeline_tests.extraction.test_references import items_asked_for, linked, mention, read_later, text, value
 from notion_pipeline_tests.support.reader import Read, Reader
 
+pytestmark = pytest.mark.slow
+
+
 QUERY = r"POST .*/query"
 ITEMS = r"GET .*/properties/"
 GROUP = {"object": "group", "id": "0f1e2d3c-0000-4000-8000-000000000001", "name": "Crew"}

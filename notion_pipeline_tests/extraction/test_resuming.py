@@ -30,6 +30,8 @@ from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("at", [2, 7])
 def test_died_sync_goes_on_where_it_was(workspace: Workspace, pipeline: Pipeline, at: int) -> None:

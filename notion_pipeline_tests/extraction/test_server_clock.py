@@ -13,6 +13,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, Run, later, synced, tasks_in
 
+pytestmark = pytest.mark.slow
+
+
 DAY = 24 * 3600.0
 SEARCH, LOOK = "POST /v1/search", "GET /v1/data_sources"
 DISBELIEVED = "is later than Notion's clock"

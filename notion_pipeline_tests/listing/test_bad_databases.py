@@ -16,6 +16,9 @@ from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import LISTING, Runs
 from notion_pipeline_tests.support.whole_way import Pipeline, Run, synced, tasks_in
 
+pytestmark = pytest.mark.slow
+
+
 SEARCH = r"POST /v1/search"
 FOR_GOOD = 10_000
 REFUSALS: dict[str, dict[str, Any]] = {

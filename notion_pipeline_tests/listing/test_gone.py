@@ -18,6 +18,9 @@ from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import LISTING, Runs
 
+pytestmark = pytest.mark.slow
+
+
 WAYS = {
     "not shared": (lambda workspace, database: workspace.unshare(database), "not shared with the connection any more"),
     "in trash": (lambda workspace, database: workspace.trash_database(database), "in Notion's trash"),

@@ -63,6 +63,7 @@ def _asked(ticks: Ticks, workspace: Workspace, minutes: int, pipeline: Pipeline 
     return found
 
 
+@pytest.mark.slow
 def test_edit_whose_run_failed_is_asked_for_again(
     watched: Ticks, tasks: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -79,6 +80,7 @@ def test_edit_whose_run_failed_is_asked_for_again(
     assert ChangesCursor.load(watched.cursor).pending == {}
 
 
+@pytest.mark.slow
 def test_failing_database_is_asked_for_less_and_less_often_and_never_given_up(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -101,6 +103,7 @@ def test_failing_database_is_asked_for_less_and_less_often_and_never_given_up(
     assert watched.due() == [notes.id]
 
 
+@pytest.mark.slow
 def test_database_whose_first_run_failed_gets_its_table_without_an_edit(
     tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -116,6 +119,7 @@ def test_database_whose_first_run_failed_gets_its_table_without_an_edit(
     assert _asked(ticks, workspace, 3) == []
 
 
+@pytest.mark.slow
 def test_first_run_that_never_listed_is_asked_for_again(
     tasks: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -129,6 +133,7 @@ def test_first_run_that_never_listed_is_asked_for_again(
     assert _asked(ticks, workspace, 3, pipeline) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [("[Tasks]", "[]"), ('["*"]', "[Notes]")])
 def test_selection_that_is_widened_is_synced_without_an_edit(
     tasks: Database,
@@ -151,6 +156,7 @@ def test_selection_that_is_widened_is_synced_without_an_edit(
     assert pipeline.count("notes") == 1
 
 
+@pytest.mark.slow
 def test_database_selected_again_is_synced_for_what_was_edited_meanwhile(
     watched: Ticks, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -166,6 +172,7 @@ def test_database_selected_again_is_synced_for_what_was_edited_meanwhile(
     assert _asked(watched, workspace, 3) == []
 
 
+@pytest.mark.slow
 def test_database_named_by_id_that_search_misses_is_asked_for_once(
     watched: Ticks, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -177,6 +184,7 @@ def test_database_named_by_id_that_search_misses_is_asked_for_once(
     assert _asked(watched, workspace, 3) == []
 
 
+@pytest.mark.slow
 def test_table_that_was_dropped_and_catalog_that_is_gone_are_made_anew(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline, project: Project
 ) -> None:
@@ -187,6 +195,7 @@ def test_table_that_was_dropped_and_catalog_that_is_gone_are_made_anew(
     assert _asked(watched, workspace, 3, pipeline) == []
 
 
+@pytest.mark.slow
 def test_edits_within_one_minute_are_all_read(
     watched: Ticks, tasks: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -200,6 +209,7 @@ def test_edits_within_one_minute_are_all_read(
     assert pipeline.query("SELECT name FROM notion.tasks") == [("second, in the same minute",)]
 
 
+@pytest.mark.slow
 def test_setting_that_changes_what_is_read_is_followed(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -210,6 +220,7 @@ def test_setting_that_changes_what_is_read_is_followed(
     assert _asked(watched, workspace, 3, pipeline) == []
 
 
+@pytest.mark.slow
 def test_cursor_stays_small_whatever_is_edited(watched: Ticks, tasks: Database, workspace: Workspace) -> None:
     for number in range(400):
         workspace.edit_page(tasks.data_source.add_page({"Name": f"page {number}"}), {"Name": "edited"})
@@ -225,6 +236,7 @@ def test_cursor_stays_small_whatever_is_edited(watched: Ticks, tasks: Database, 
     assert len(str(watched.cursor)) < 16_000
 
 
+@pytest.mark.slow
 def test_cursor_comes_back_as_it_went(watched: Ticks, workspace: Workspace) -> None:
     for number in range(5):
         _database(workspace, f"Database {number}")
@@ -235,6 +247,7 @@ def test_cursor_comes_back_as_it_went(watched: Ticks, workspace: Workspace) -> N
     assert len(cursor.offered) == 5
 
 
+@pytest.mark.slow
 def test_cursor_of_the_version_before_is_understood(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace
 ) -> None:
@@ -263,6 +276,7 @@ def test_cursor_that_is_none_begins_anew(content: str) -> None:
     assert ChangesCursor.load(content) == ChangesCursor()
 
 
+@pytest.mark.slow
 def test_edit_that_search_shows_late_below_a_busy_page_is_found(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace
 ) -> None:
@@ -280,6 +294,7 @@ def test_edit_that_search_shows_late_below_a_busy_page_is_found(
     assert any(notes.id in found for found in asked)
 
 
+@pytest.mark.slow
 def test_listing_and_bookmarks_are_private_files(watched: Ticks, project: Project) -> None:
     files: list[Path] = [project.home / kind / "notion.json" for kind in ("listings", "committed")]
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600", "0o600"]
@@ -287,6 +302,7 @@ def test_listing_and_bookmarks_are_private_files(watched: Ticks, project: Projec
     assert len(content["bookmarks"]) == 2
 
 
+@pytest.mark.slow
 def test_what_a_full_sync_is_about_to_read_is_not_asked_for_beside_it(
     watched: Ticks, tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:

@@ -17,6 +17,8 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.bench import Bench
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bench(workspace: Workspace, sandbox: SandboxServer, tmp_path: Path) -> Bench:

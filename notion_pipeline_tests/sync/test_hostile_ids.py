@@ -84,6 +84,7 @@ def give_data_source_the_id(workspace: Workspace, source: DataSource, hostile: A
     workspace.faults.add(Fault("alter", match="POST /v1/search", times=999, callable=in_search))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", ["/absolute", *HOSTILE])
 def test_data_source_with_such_an_id_is_refused_alone(
     workspace: Workspace, pipeline: Pipeline, victim: Path, hostile: Any
@@ -101,6 +102,7 @@ def test_data_source_with_such_an_id_is_refused_alone(
     assert not any("victim" in request.path or ".." in request.path for request in run.requests)
 
 
+@pytest.mark.slow
 def test_database_whose_ids_turn_bad_keeps_its_table_and_goes_on_when_they_are_good_again(
     workspace: Workspace, pipeline: Pipeline, victim: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_database_whose_ids_turn_bad_keeps_its_table_and_goes_on_when_they_are_g
     assert differences(pipeline, workspace, other) == []
 
 
+@pytest.mark.slow
 def test_row_with_such_an_id_fails_the_read_of_its_database(workspace: Workspace, pipeline: Pipeline) -> None:
     good, bad = tasks_in(workspace, 3, "Good"), tasks_in(workspace, 3, "Bad")
 
@@ -134,6 +137,7 @@ def test_row_with_such_an_id_fails_the_read_of_its_database(workspace: Workspace
     assert pipeline.query("SELECT table_name FROM duckdb_tables() WHERE table_name = 'bad'") == []
 
 
+@pytest.mark.slow
 def test_target_of_a_relation_is_text_and_stays(workspace: Workspace, pipeline: Pipeline) -> None:
     people = workspace.add_database("People", {"Name": "title"}).data_source
     links = {"type": "relation", "target": people}
@@ -157,6 +161,7 @@ def test_target_of_a_relation_is_text_and_stays(workspace: Workspace, pipeline: 
     assert not any(".." in request.path for request in run.requests)
 
 
+@pytest.mark.slow
 def test_key_that_somebody_added_by_hand_is_refused_alone(
     workspace: Workspace, pipeline: Pipeline, victim: Path
 ) -> None:
@@ -173,6 +178,7 @@ def test_key_that_somebody_added_by_hand_is_refused_alone(
     )
 
 
+@pytest.mark.slow
 def test_catalog_of_a_version_that_took_any_id_leads_nowhere(
     workspace: Workspace, pipeline: Pipeline, runs: Runs, victim: Path
 ) -> None:
@@ -259,6 +265,7 @@ def test_clearing_a_stage_removes_what_it_made_and_nothing_else(tmp_path: Path) 
     assert not stage.exists()
 
 
+@pytest.mark.slow
 def test_manifest_names_no_file_outside_its_stage(workspace: Workspace, pipeline: Pipeline, tmp_path: Path) -> None:
     source = tasks_in(workspace, 130)
     workspace.faults.add(Fault("status", match=QUERY, at=3, status=400, code="invalid_request", message="Not now."))

@@ -9,6 +9,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.config.test_names_kept import SECRET, configure, everything
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, later, synced
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("at", [2, 4, 5])
 def test_property_that_takes_an_excluded_name_during_the_read(

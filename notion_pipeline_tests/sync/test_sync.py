@@ -46,6 +46,7 @@ def test_sync_fills_a_table(workspace: Workspace, pipeline: Pipeline) -> None:
     assert table(pipeline) == [("Row 0", 0.0), ("Row 1", 1.0), ("Row 2", 2.0)]
 
 
+@pytest.mark.slow
 def test_empty_database_gives_an_empty_table(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks_in(workspace, 0)
     synced(pipeline)
@@ -53,6 +54,7 @@ def test_empty_database_gives_an_empty_table(workspace: Workspace, pipeline: Pip
     synced(pipeline)
 
 
+@pytest.mark.slow
 def test_archived_rows_are_in_the_table_and_say_so(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     workspace.archive(tasks.pages[1])
@@ -96,6 +98,7 @@ def test_quiet_second_sync_costs_a_request_and_changes_nothing(workspace: Worksp
     assert sync["api_requests"] == 1
 
 
+@pytest.mark.slow
 def test_rows_of_the_lookback_are_compared_by_content(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     workspace.edit_page(tasks.pages[0], {"Effort": 10})
@@ -147,6 +150,7 @@ def test_second_edit_within_a_minute_is_not_lost(workspace: Workspace, pipeline:
     assert table(pipeline)[0] == ("Row 0", 11.0)
 
 
+@pytest.mark.slow
 def test_edit_in_the_bookmarks_own_minute_is_read(workspace: Workspace, pipeline: Pipeline) -> None:
     """Made after the read and within the minute that the read began in; also where nothing is looked back for."""
     workspace.switches.fine_instants = True
@@ -161,6 +165,7 @@ def test_edit_in_the_bookmarks_own_minute_is_read(workspace: Workspace, pipeline
     assert table(pipeline)[0] == ("Row 0", 10.0)
 
 
+@pytest.mark.slow
 def test_row_edited_while_others_are_read_is_there_after_the_next_sync(
     workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -187,6 +192,7 @@ def test_row_edited_while_others_are_read_is_there_after_the_next_sync(
 # Clocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skew", [-7, 4])
 def test_bookmark_is_the_servers_minute_and_ages_are_ours(workspace: Workspace, pipeline: Pipeline, skew: int) -> None:
     workspace.clock.skew = timedelta(minutes=skew)
@@ -204,6 +210,7 @@ def test_bookmark_is_the_servers_minute_and_ages_are_ours(workspace: Workspace, 
     assert pipeline.value("SELECT min(_synced_at) FROM notion.tasks") >= began
 
 
+@pytest.mark.slow
 def test_edits_are_found_with_a_server_whose_header_is_minutes_ahead(workspace: Workspace, pipeline: Pipeline) -> None:
     workspace.clock.skew = timedelta(minutes=4)
     tasks = tasks_in(workspace)
@@ -245,6 +252,7 @@ def test_pages_last_edited_before_the_start_date_are_not_extracted(
     assert names(pipeline) == ["Of 2024", "Of 2025"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["start_date: 2022-01-01", "description: no start date"])
 def test_start_date_moved_back_or_away_is_read_in_full(workspace: Workspace, pipeline: Pipeline, then: str) -> None:
     configured(pipeline, "start_date: 2025-01-01")
@@ -257,6 +265,7 @@ def test_start_date_moved_back_or_away_is_read_in_full(workspace: Workspace, pip
     assert names(pipeline) == ["Of 2023", "Of 2024", "Of 2025", "Old archived"]
 
 
+@pytest.mark.slow
 def test_start_date_moved_later_drops_rows_in_a_full_sync_alone(workspace: Workspace, pipeline: Pipeline) -> None:
     aged(workspace)
     synced(pipeline)
@@ -300,6 +309,7 @@ CHANGES: dict[str, Callable[[DataSource], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_changed_schema_makes_the_next_sync_a_full_read(
     workspace: Workspace, pipeline: Pipeline, change: Callable[[DataSource], object]
@@ -316,6 +326,7 @@ def test_changed_schema_makes_the_next_sync_a_full_read(
     assert differences(pipeline, workspace, tasks) == []
 
 
+@pytest.mark.slow
 def test_added_option_reads_nothing_in_full(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     synced(pipeline)
@@ -336,6 +347,7 @@ def test_schema_that_changes_during_the_read_starts_it_over(workspace: Workspace
     assert len(synced(pipeline).queries) == 1
 
 
+@pytest.mark.slow
 def test_schema_that_changes_twice_during_the_read_makes_the_next_one_full(
     workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -352,6 +364,7 @@ def test_schema_that_changes_twice_during_the_read_makes_the_next_one_full(
     assert differences(pipeline, workspace, tasks) == []
 
 
+@pytest.mark.slow
 def test_property_that_splits_a_minute_and_is_renamed_meanwhile_starts_the_read_over(
     workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -392,6 +405,7 @@ def test_excluded_property_is_nowhere(workspace: Workspace, pipeline: Pipeline) 
     assert differences(pipeline, workspace, source, excluded=["Salary"]) == []
 
 
+@pytest.mark.slow
 def test_property_excluded_later_disappears_without_a_word(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     synced(pipeline)
@@ -437,6 +451,7 @@ def test_failed_read_leaves_table_and_bookmark_as_they_were(workspace: Workspace
     assert (pipeline.query("SELECT * FROM notion.tasks"), pipeline.query(state)) == before
 
 
+@pytest.mark.slow
 def test_refused_token_ends_the_requests_of_all_databases(workspace: Workspace, pipeline: Pipeline) -> None:
     configured(pipeline, "limits: {concurrent_requests: 8}")
     for number in range(30):
@@ -448,6 +463,7 @@ def test_refused_token_ends_the_requests_of_all_databases(workspace: Workspace, 
     assert "30 of 30 databases" in run.log
 
 
+@pytest.mark.slow
 def test_everything_unshared_at_once_changes_nothing(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     other = tasks_in(workspace, 2, "Other")
@@ -481,6 +497,7 @@ def test_database_that_returns_is_read_in_full(workspace: Workspace, pipeline: P
     assert differences(pipeline, workspace, tasks) == []
 
 
+@pytest.mark.slow
 def test_newly_shared_database_is_synced_by_the_run_that_finds_it(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks_in(workspace)
     synced(pipeline)
@@ -489,6 +506,7 @@ def test_newly_shared_database_is_synced_by_the_run_that_finds_it(workspace: Wor
     assert differences(pipeline, workspace, new) == []
 
 
+@pytest.mark.slow
 def test_database_that_search_never_finds_is_read_when_named(workspace: Workspace, pipeline: Pipeline) -> None:
     tasks = tasks_in(workspace)
     hidden = tasks_in(workspace, 2, "Hidden")
@@ -498,6 +516,7 @@ def test_database_that_search_never_finds_is_read_when_named(workspace: Workspac
     assert differences(pipeline, workspace, tasks) + differences(pipeline, workspace, hidden) == []
 
 
+@pytest.mark.slow
 def test_sync_waits_for_another_of_the_same_database(workspace: Workspace, pipeline: Pipeline) -> None:
     configured(pipeline, "limits: {concurrent_requests: 1}")  # who waits stands in nobody's way
     tasks = tasks_in(workspace)
@@ -518,6 +537,7 @@ def test_single_partition_is_synced_without_a_listing(workspace: Workspace, pipe
     assert differences(pipeline, workspace, tasks) == []
 
 
+@pytest.mark.slow
 def test_refused_is_archived_is_said_once_a_run(workspace: Workspace, pipeline: Pipeline) -> None:
     workspace.switches.is_archived_served = False
     sources = [tasks_in(workspace, 2, f"Database {number}") for number in range(6)]
@@ -526,6 +546,7 @@ def test_refused_is_archived_is_said_once_a_run(workspace: Workspace, pipeline: 
     assert [line for source in sources for line in differences(pipeline, workspace, source)] == []
 
 
+@pytest.mark.slow
 def test_lasting_trouble_of_one_minute_is_waited_out(workspace: Workspace, pipeline: Pipeline) -> None:
     """Broken answers of every kind, one after another, in the middle of a read."""
     tasks = tasks_in(workspace, 250)
@@ -546,6 +567,7 @@ class TestSample:
     def workspace(self) -> Workspace:
         return sample_workspace(token=TOKEN)
 
+    @pytest.mark.slow
     def test_every_cell_is_what_notion_holds(self, workspace: Workspace, pipeline: Pipeline) -> None:
         synced(pipeline)
         assert everything_differs(pipeline, workspace) == []
@@ -556,6 +578,7 @@ def everything_differs(pipeline: Pipeline, workspace: Workspace) -> list[str]:
     return [line for d in shared for source in d.data_sources for line in differences(pipeline, workspace, source)]
 
 
+@pytest.mark.slow
 def test_database_of_many_types_lands_cell_by_cell_through_edits(workspace: Workspace, pipeline: Pipeline) -> None:
     """Windows, a killed read, edits during one and after it: at the end the table is what Notion holds."""
     workspace.result_cap = 400

@@ -16,6 +16,9 @@ from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.dagster_runs import refuse
 from notion_pipeline_tests.support.whole_way import Pipeline, later
 
+pytestmark = pytest.mark.slow
+
+
 SOURCES = """
 sources:
   - name: sales

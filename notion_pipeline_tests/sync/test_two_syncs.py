@@ -24,6 +24,9 @@ from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parents[2]
 WAITING = "is being synced by another run; waiting for it"
 

@@ -12,7 +12,7 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.connection import reason
+from notion_pipeline.catalog.duckdb_errors import reason
 from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote
 from notion_pipeline.catalog.users_own import (
     drop_indexes,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.connection import reason
+from notion_pipeline.catalog.duckdb_errors import reason
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.errors import CatalogError
 

@@ -1,0 +1,72 @@
+"""What an error of DuckDB or of the system means for the catalog: who holds the file, what is missing, what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+
+from notion_pipeline.catalog.file_lock import LockHeldError
+
+_MEMORY_WORDS = ("failed to pin block", "could not allocate block")
+_DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")
+_ACCESS_WORDS = ("Permission denied", "Read-only file system", "Operation not permitted")
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether somebody else has the file open, by our lock or by DuckDB's alone."""
+    if isinstance(error, duckdb.IOException):
+        return "Could not set lock on file" in str(error)
+    return isinstance(error, LockHeldError) or _is_open_here(error)
+
+
+def is_brief(error: BaseException | None) -> bool:
+    """Whether the file is free again in a moment, as a rule."""
+    return error.is_brief if isinstance(error, LockHeldError) else _is_open_here(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory limit was too small. An error at COMMIT has another class, so its text is compared too."""
+    return isinstance(error, duckdb.OutOfMemoryException) or any(words in str(error) for words in _MEMORY_WORDS)
+
+
+def _is_open_here(error: BaseException | None) -> bool:
+    """Whether this process has the file open without our lock, or one of our readers is just closing it."""
+    if isinstance(error, duckdb.ConnectionException):
+        return "different configuration" in str(error)
+    # The moment between two connections to one file; DuckDB's versions raise different classes for it.
+    return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
+
+
+def holder(error: BaseException | None) -> str:
+    """Who has the file open, for a message."""
+    if isinstance(error, LockHeldError):
+        return error.holder
+    if (found := _HOLDER.search(str(error))) is not None:
+        return f"{Path(found['program']).name} (PID {found['pid']})"
+    return "this process" if _is_open_here(error) else "another process"
+
+
+def reason(error: BaseException) -> str:
+    """What DuckDB or the system says, in full and in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    lines = [line.strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line.strip("^")) or type(error).__name__
+
+
+def hint(error: BaseException) -> str:
+    """What to do about an error, by what its text says and nothing else."""
+    said = reason(error)
+    held = "It holds what it held before."
+    if any(words in said for words in _DISK_WORDS):
+        return f"{held} Free some disk space, then sync again."
+    if any(words in said for words in _ACCESS_WORDS):
+        return f"{held} Give this user the right to write the file and its folder, then sync again."
+    if isinstance(error, (duckdb.IOException, OSError)):
+        return f"{held} Check its path (NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again."
+    if isinstance(error, duckdb.DependencyException):
+        return f"{held} Drop what depends on it, then sync again."
+    return f"{held} Mend what DuckDB names, then sync again."

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import write_databases
+from notion_pipeline.catalog.listing.databases import write_databases
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.config.sources import parse_sources

@@ -1,12 +1,19 @@
-"""Names and texts as SQL takes them. Values are bound; what cannot be bound passes through here."""
+"""Names and texts as SQL takes them, and what DuckDB knows of tables and columns.
+
+Values are bound; whatever cannot be bound is quoted here.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import duckdb
 
 from notion_pipeline.rows.naming import first_free, numbered
+
+#: Pattern of a name in SQL, in double quotes or without.
+NAME = r'(?:"(?:[^"]|"")*"|[^\s".,()]+)'
 
 
 def quote(*names: str) -> str:
@@ -30,9 +37,9 @@ def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
 
 
 def is_table(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> bool:
-    """Whether there is a table of this name; looks at no other where there is, as to list them must."""
+    """Whether there is a table of this name. Cheaper than a list of all tables, unless the name is unknown."""
     try:
-        # Of all ways to ask for a name, the one that does not end a transaction where it is unknown.
+        # Other ways to ask for an unknown name end the transaction.
         if connection.table(quote(*table)).type == "TABLE_RELATION":
             return True
     except duckdb.CatalogException:
@@ -50,7 +57,7 @@ def tables_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> dict[str, str]:
-    """The type of each column of a table, in order; looks at no other table, as `columns_of` must."""
+    """The type of each column of a table, in order. Cheaper than `columns_of`, which goes through all tables."""
     # Not pragma_table_info: on DuckDB 1.5 it takes no name that holds a quote.
     rows = connection.execute(f"DESCRIBE {quote(*table)}").fetchall()
     return {row[0]: row[1] for row in rows}
@@ -59,7 +66,7 @@ def column_types(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) 
 def columns_by_table(
     connection: duckdb.DuckDBPyConnection, schema: str
 ) -> dict[str, tuple[tuple[str, str, str | None], ...]]:
-    """Name, type and comment of each column, in order, of every table and view of a schema; one look for them all."""
+    """Name, type and comment of each column, in order, of every table and view of a schema, in one query."""
     rows = connection.execute(
         "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = ? ORDER BY table_name, column_index",
@@ -84,5 +91,21 @@ def columns_of(
 
 
 def free_name(wish: str, taken: Collection[str]) -> str:
-    """The wish, numbered where it is taken; for tables that last for a statement or two."""
+    """The name, with a number where it is taken; for tables that last for a statement or two."""
     return first_free(numbered(wish), taken)
+
+
+def needs_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a table's name must stand in double quotes in SQL."""
+    if re.fullmatch(r"[^\W\d]\w*", name) is None:
+        return True
+    try:
+        connection.get_table_names(f"SELECT * FROM {name}")
+    except duckdb.ParserException:
+        return True
+    return False
+
+
+def unquoted(name: str) -> str:
+    """A name as SQL writes it, without its double quotes."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

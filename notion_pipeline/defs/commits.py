@@ -9,12 +9,12 @@ from typing import Any, Optional
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, write_databases
+from notion_pipeline.catalog.listing.databases import ListedStream, write_databases
+from notion_pipeline.catalog.listing.resolved import keep_names
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.tables import publish
-from notion_pipeline.catalog.resolved import keep_names
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from notion_pipeline.catalog.databases import ListedStream
+from notion_pipeline.catalog.listing.databases import ListedStream
 from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.state import StreamState

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.listing.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.listing.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.catalog.load.commit import commit_database
-from notion_pipeline.catalog.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.listing.cache import load_listing, save_listing

@@ -14,6 +14,9 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.additions.declarations import declarations, own_columns
+from notion_pipeline.catalog.additions.obstacles import naming_what_is_in_the_way
+from notion_pipeline.catalog.listing.resolved import keep_names
 from notion_pipeline.catalog.load.comments import comments_of, keep_comments
 from notion_pipeline.catalog.load.computed_types import computed_column_sql, decide_computed_types, forget_kept_values
 from notion_pipeline.catalog.load.limits import limits_of
@@ -26,11 +29,9 @@ from notion_pipeline.catalog.load.schema_evolution import (
 )
 from notion_pipeline.catalog.load.staged_rows import incoming_rows, load_staged
 from notion_pipeline.catalog.load.unread_rows import forget_excluded
-from notion_pipeline.catalog.resolved import keep_names
+from notion_pipeline.catalog.load.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.state import StreamState
-from notion_pipeline.catalog.users import forget_users, merge_users, note_users_of
-from notion_pipeline.catalog.users_own import declarations, naming_what_is_in_the_way, own_columns
 from notion_pipeline.config.sources import KnownNames
 from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.extraction.staging import PLACE

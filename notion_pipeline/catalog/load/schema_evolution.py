@@ -12,17 +12,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from notion_pipeline.catalog.additions.declarations import constraints, declarations, own_columns
+from notion_pipeline.catalog.additions.indexes import drop_indexes, indexes, make_indexes
 from notion_pipeline.catalog.comments import comment_on, comments_on
 from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
 from notion_pipeline.catalog.state import Column
-from notion_pipeline.catalog.users_own import (
-    constraints,
-    declarations,
-    drop_indexes,
-    indexes,
-    make_indexes,
-    own_columns,
-)
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.naming import column_names

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.table_index import SyncedTable
-from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.catalog.sql import names_in, quote, text
 from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
 from notion_pipeline.rows.naming import first_table

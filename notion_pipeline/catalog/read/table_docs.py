@@ -8,7 +8,7 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table
-from notion_pipeline.catalog.users import CONTENT
+from notion_pipeline.catalog.state import USERS_CONTENT
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> lis
         state.table_name: state for state in bookkeeping.stream_states(connection, source).values() if state.has_table
     }
     here = _documented(connection, source)
-    users = bookkeeping.content_table(connection, source, CONTENT)
+    users = bookkeeping.content_table(connection, source, USERS_CONTENT)
     listed = [here[name] for name in ("databases", users or "") if name in here]
     return listed + [
         replace(here[name], database_id=state.database_id, data_source_id=state.data_source_id)

@@ -19,8 +19,7 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
-from notion_pipeline.catalog.state import StreamState
-from notion_pipeline.catalog.users import users_table
+from notion_pipeline.catalog.state import StreamState, users_table
 from notion_pipeline.catalog.views.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT

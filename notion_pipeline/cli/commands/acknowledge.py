@@ -9,10 +9,10 @@ import click
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.quality import MetChange, met_changes
 from notion_pipeline.catalog.read.table_index import SyncedTable
-from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in

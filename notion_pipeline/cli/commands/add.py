@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from notion_pipeline.catalog.databases import accessible_databases
+from notion_pipeline.catalog.listing.databases import accessible_databases
+from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.overview import held_names
-from notion_pipeline.catalog.resolved import known_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import account_text, identity, look
 from notion_pipeline.cli.catalog import open_catalog

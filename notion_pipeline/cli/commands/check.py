@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from notion_pipeline.catalog.connection import check_file_name
-from notion_pipeline.catalog.databases import wish_notes
+from notion_pipeline.catalog.listing.databases import wish_notes
+from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.load.limits import limits_told
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog_streams
-from notion_pipeline.catalog.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.access_report import (

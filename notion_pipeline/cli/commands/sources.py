@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams
-from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli.access_report import account_text, identity
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in

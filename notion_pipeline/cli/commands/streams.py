@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
-from notion_pipeline.catalog.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.stream_search import Searchable, nearest_titles, search

@@ -12,13 +12,12 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
-from notion_pipeline.catalog.state import Column
+from notion_pipeline.catalog.sql import column_types, names_in, quote
+from notion_pipeline.catalog.state import USERS_CONTENT, Column, users_table
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import USERS
 
-CONTENT = "users"
 #: Name, type and comment.
 _COLUMNS = (
     ("id", "VARCHAR", "Id of the user; unique"),
@@ -29,12 +28,6 @@ _COLUMNS = (
     ("last_seen_at", "TIMESTAMPTZ", "When a sync last brought anything new of the user"),
 )
 _TOLD = ("object", "type", "name", "email")
-
-
-def users_table(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str] | None:
-    """Where the users of a source stand; None where none were seen yet."""
-    name = bookkeeping.content_table(connection, source, CONTENT)
-    return (source, name) if name is not None and is_table(connection, (source, name)) else None
 
 
 def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: datetime) -> None:
@@ -125,7 +118,7 @@ def _make(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str]
     """Makes the table beside whatever has its name: who holds one keeps it."""
     taken = {name.lower() for name in names_in(connection, source)}
     taken |= {state.table_name.lower() for state in bookkeeping.stream_states(connection, source).values()}
-    name = CONTENT
+    name = USERS_CONTENT
     while name in taken:
         name += "_"
     table = (source, name)
@@ -137,5 +130,5 @@ def _make(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str]
         "Every user that the rows of the tables show, under the name that Notion showed last",
         {column: comment for column, _, comment in _COLUMNS},
     )
-    bookkeeping.note_content_table(connection, source, CONTENT, name)
+    bookkeeping.note_content_table(connection, source, USERS_CONTENT, name)
     return table

@@ -11,17 +11,12 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.additions.declarations import referring_tables
+from notion_pipeline.catalog.additions.indexes import drop_indexes, indexes, make_indexes
+from notion_pipeline.catalog.additions.views import views_over
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.duckdb_errors import reason
-from notion_pipeline.catalog.sql import free_name, is_table, names_in, quote
-from notion_pipeline.catalog.users_own import (
-    drop_indexes,
-    indexes,
-    make_indexes,
-    needs_quotes,
-    referring_tables,
-    views_over,
-)
+from notion_pipeline.catalog.sql import free_name, is_table, names_in, needs_quotes, quote
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogError

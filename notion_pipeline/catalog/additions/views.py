@@ -1,0 +1,92 @@
+"""Views and macros over our tables that this pipeline did not make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from notion_pipeline.catalog.sql import NAME, unquoted
+
+_VIEW = re.compile(
+    rf"CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?VIEW (?:{NAME}\.){{0,2}}{NAME}\s*"
+    rf"(?:\({NAME}(?:, *{NAME})*\)\s*)?AS\s+(?P<query>.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+#: In the comment of each view that `notion-pipeline views` made.
+_MADE_BY_US = "; made by notion-pipeline views, definition "
+
+
+@dataclass(frozen=True)
+class _Query:
+    """A view or macro of the user's.
+
+    Attributes:
+        asked: Schema, empty where none is written, and name of each table and view that it reads, in lower case.
+    """
+
+    schema: str
+    name: str
+    is_macro: bool
+    sql: str
+    asked: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}{'()' if self.is_macro else ''}"
+
+    def uses(self, tables: Collection[tuple[str, str]], macros: Collection[str]) -> bool:
+        """Whether it reads any of these tables and views, or calls any of these macros; names in lower case."""
+        calls = any(re.search(rf'(?<!\w){re.escape(name)}"?\s*\(', self.sql.lower()) for name in macros)
+        return calls or _any_of(self.asked, tables)
+
+
+def views_over(connection: duckdb.DuckDBPyConnection, schema: str, tables: Collection[str]) -> list[str]:
+    """The user's views and macros that read any of these tables, directly or through others, as `schema.name`."""
+    left = [*_views(connection), *_macros(connection)]
+    wanted, macros = {(schema.lower(), name.lower()) for name in tables}, set[str]()
+    found: set[str] = set()
+    while more := [query for query in left if query.uses(wanted, macros)]:
+        left = [query for query in left if query not in more]
+        found |= {str(query) for query in more}
+        macros |= {query.name.lower() for query in more if query.is_macro}
+        wanted |= {(query.schema.lower(), query.name.lower()) for query in more if not query.is_macro}
+    return sorted(found)
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
+    rows = connection.execute(
+        "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = current_database() "
+        "AND NOT internal AND NOT contains(coalesce(comment, ''), ?)",
+        [_MADE_BY_US],
+    ).fetchall()
+    for schema, name, sql in rows:
+        query = _VIEW.fullmatch((sql or "").strip().rstrip(";"))
+        text_of = query["query"] if query is not None else ""
+        yield _Query(schema, name, False, text_of, _asked_for(connection, text_of))
+
+
+def _macros(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
+    rows = connection.execute(
+        "SELECT schema_name, function_name, function_type = 'table_macro', macro_definition FROM duckdb_functions() "
+        "WHERE database_name = current_database() AND NOT internal AND function_type IN ('macro', 'table_macro')"
+    ).fetchall()
+    for schema, name, is_table, definition in rows:
+        sql = definition if is_table else f"SELECT {definition}"
+        yield _Query(schema, name, True, sql, _asked_for(connection, sql))
+
+
+def _any_of(names: Iterable[tuple[str, str]], wanted: Collection[tuple[str, str]]) -> bool:
+    """Whether one of the names is wanted. An empty schema fits every schema."""
+    return any((schema, name) in wanted if schema else name in {bare for _, bare in wanted} for schema, name in names)
+
+
+def _asked_for(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[tuple[str, str], ...]:
+    """What a query reads, as `_Query.asked`."""
+    try:
+        names = connection.get_table_names(query, qualified=True)
+    except duckdb.Error:
+        return ()
+    parts = [["", *(unquoted(part).lower() for part in re.findall(NAME, name))] for name in names]
+    return tuple((part[-2], part[-1]) for part in parts)

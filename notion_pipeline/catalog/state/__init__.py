@@ -1,0 +1,63 @@
+"""What the catalog knows of itself: the schema `_notion_pipeline`.
+
+In: an open connection. Out: what is known of each data source, and how it is recorded. May import `catalog`.
+"""
+
+from notion_pipeline.catalog.state.acknowledgements import acknowledge, acknowledgements
+from notion_pipeline.catalog.state.commits import (
+    committed_in_run,
+    is_committed,
+    note_refusals,
+    record_read,
+    record_sync,
+    require_full_read,
+)
+from notion_pipeline.catalog.state.fetches import last_fetches, note_fetch
+from notion_pipeline.catalog.state.names import (
+    USERS_CONTENT,
+    add_stream,
+    content_table,
+    move_stream,
+    note_content_table,
+    rename_stream,
+    table_names,
+    users_table,
+)
+from notion_pipeline.catalog.state.streams import (
+    Column,
+    StreamState,
+    committed_bookmarks,
+    noted_comments,
+    noted_limits,
+    stream_states,
+)
+from notion_pipeline.catalog.state.tables import create_tables, has_bookkeeping
+
+__all__ = [
+    "USERS_CONTENT",
+    "Column",
+    "StreamState",
+    "acknowledge",
+    "acknowledgements",
+    "add_stream",
+    "committed_bookmarks",
+    "committed_in_run",
+    "content_table",
+    "create_tables",
+    "has_bookkeeping",
+    "is_committed",
+    "last_fetches",
+    "move_stream",
+    "note_content_table",
+    "note_fetch",
+    "note_refusals",
+    "noted_comments",
+    "noted_limits",
+    "record_read",
+    "record_sync",
+    "rename_stream",
+    "require_full_read",
+    "stream_states",
+    "table_names",
+    "users_table",
+]

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.listing.databases import known_databases
+from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source

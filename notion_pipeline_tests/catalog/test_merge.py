@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.listing.databases import name_unlisted
+from notion_pipeline.catalog.listing.table_names import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.extract import Extract, LoadResult

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.listing.databases import ListedStream, known_databases, write_databases
+from notion_pipeline.catalog.listing.databases import ListedStream, write_databases
+from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.listing.resolved import keep_names, known_names, resolution_of_catalog
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.config.sources import Source, parse_sources

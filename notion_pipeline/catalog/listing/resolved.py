@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from notion_pipeline.catalog.listing.databases import known_databases
+from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.sql import is_table
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing.listed import KnownDatabase

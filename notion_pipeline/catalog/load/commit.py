@@ -6,7 +6,7 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
-from notion_pipeline.catalog.listing.databases import name_unlisted
+from notion_pipeline.catalog.listing.table_names import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.catalog.memory import give_back_memory
 from notion_pipeline.catalog.state import StreamState

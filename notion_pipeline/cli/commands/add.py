@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from notion_pipeline.catalog.listing.databases import accessible_databases
+from notion_pipeline.catalog.listing.known_databases import accessible_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError

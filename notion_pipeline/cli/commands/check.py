@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 from notion_pipeline.catalog.connection import check_file_name
-from notion_pipeline.catalog.listing.databases import wish_notes
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
+from notion_pipeline.catalog.listing.table_names import wish_notes
 from notion_pipeline.catalog.load.limits import limits_told
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog_streams

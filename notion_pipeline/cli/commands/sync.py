@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.catalog.listing.databases import known_databases
+from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.read.tables import row_counts
 from notion_pipeline.cli import CommandError, InterruptedCommandError

@@ -6,7 +6,8 @@ Values are bound; whatever cannot be bound is quoted here.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import duckdb
 
@@ -88,6 +89,11 @@ def columns_of(
         list(table),
     ).fetchall()
     return tuple((row[0], row[1], row[2]) for row in rows)
+
+
+def count_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] = ()) -> int:
+    """The one number that a query gives."""
+    return int(connection.execute(query, list(parameters)).fetchall()[0][0])
 
 
 def free_name(wish: str, taken: Collection[str]) -> str:

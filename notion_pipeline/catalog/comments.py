@@ -1,4 +1,4 @@
-"""Reads and writes the comments that tables and columns carry in DuckDB."""
+"""Reads and writes the comments on tables and columns in DuckDB."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import duckdb
 
 from notion_pipeline.catalog.sql import columns_of, quote, text
 
+#: In the comment of each view that this pipeline made, before the digest of its definition.
+VIEW_MARK = "; made by notion-pipeline views, definition "
+
 
 def comment_on(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], on_table: str | None, on_columns: Mapping[str, str]
 ) -> None:
-    """Writes the comments of a table, unless None, and of its columns."""
+    """Writes comments on a table, unless None, and on columns."""
     statements = [f"COMMENT ON TABLE {quote(*table)} IS {text(on_table)}"] if on_table is not None else []
     statements += [f"COMMENT ON COLUMN {quote(*table, name)} IS {text(on_columns[name])}" for name in on_columns]
     if statements:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from notion_pipeline.catalog.comments import VIEW_MARK
 from notion_pipeline.catalog.sql import NAME, unquoted
 
 _VIEW = re.compile(
@@ -15,8 +16,6 @@ _VIEW = re.compile(
     rf"(?:\({NAME}(?:, *{NAME})*\)\s*)?AS\s+(?P<query>.*)",
     re.DOTALL | re.IGNORECASE,
 )
-#: In the comment of each view that `notion-pipeline views` made.
-_MADE_BY_US = "; made by notion-pipeline views, definition "
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
     rows = connection.execute(
         "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE database_name = current_database() "
         "AND NOT internal AND NOT contains(coalesce(comment, ''), ?)",
-        [_MADE_BY_US],
+        [VIEW_MARK],
     ).fetchall()
     for schema, name, sql in rows:
         query = _VIEW.fullmatch((sql or "").strip().rstrip(";"))

@@ -1,7 +1,7 @@
 """One source of sources.yaml: an account, what is read through it, how, and when.
 
-The descriptions here are what editors show (sources.schema.json). A source that knows what its names were found to mean
-(`knowing`) goes by ids; one that does not goes by titles.
+Editors show the descriptions here (sources.schema.json). A source compares databases by title, until it is told the ids
+that its names were found to mean (`knowing`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
@@ -24,45 +23,20 @@ from notion_pipeline.config.fields import (
     Owners,
     Span,
     StartDate,
-    TableName,
     Tags,
     Text,
     WholeNumber,
     nothing_as,
 )
+from notion_pipeline.config.stream_settings import StreamSettings, SyncType, stream_problem
 from notion_pipeline.config.yaml_file import config_error
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.messages import quoted
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.rows.properties import PropertyId, name_mark
 
 
-class SyncType(str, Enum):
-    """How a stream is synced."""
-
-    INCREMENTAL = "INCREMENTAL"
-    FULL_TABLE = "FULL_TABLE"
-
-    def __str__(self) -> str:
-        return self.value
-
-
 def _watch_switch(value: object) -> object:
     return None if value is False else {} if value is True else value
-
-
-class StreamSettings(FrozenModel):
-    """What differs for one stream."""
-
-    table: TableName | None = Field(default=None, description="Table name; by default made of the database's title.")
-    sync_type: SyncType | None = Field(default=None, description="How this stream is synced, unlike its source.")
-    exclude_properties: Annotated[tuple[Entry, ...], nothing_as(())] = Field(
-        default=(), description="Properties, by name or id, that are not stored anywhere."
-    )
-    owners: Owners = Field(
-        default=(), description="Owners of this stream's tables in Dagster, instead of the source's."
-    )
-    tags: Tags = Field(default={}, description="Tags of this stream's tables in Dagster, beside the source's.")
 
 
 class Watch(FrozenModel):
@@ -82,14 +56,14 @@ class Limits(FrozenModel):
 
 @dataclass(frozen=True)
 class KnownNames:
-    """What the names in one source's part of sources.yaml were found to mean. An id outlives renames in Notion.
+    """The ids that the names in one source were found to mean. An id stays the same when its name changes in Notion.
 
     Attributes:
         databases: Database ids by key of sources.yaml (`select`, `deselect` or `streams`) and entry.
-        properties: Property ids by database id and mark of the name (`properties.name_mark`), and the same by the id
-            of the data source that has the properties, which may move to another database.
-        moved: Property ids by the database that they are in now, which another database's settings exclude: that of
-            their data source before it was moved.
+        properties: Property ids by database id and mark of the name (`properties.name_mark`); and by data source id
+            and mark, since a data source may move to another database.
+        moved: By database id: ids of properties that moved here with their data source, and that the settings of its
+            former database exclude.
     """
 
     databases: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
@@ -157,13 +131,13 @@ class Source(FrozenModel):
 
     @model_validator(mode="after")
     def _streams_are_apart(self) -> Source:
-        problem = _stream_problem(self.streams)
+        problem = stream_problem(self.streams)
         if problem:
             raise ValueError(problem)
         return self
 
     def knowing(self, names: KnownNames) -> Source:
-        """The same source, its names meaning what they were found to mean; others fit by title."""
+        """The same source, which compares the known names by id; other names are compared by title."""
         source = self.model_copy()
         source._names = names
         return source
@@ -176,26 +150,26 @@ class Source(FrozenModel):
         return fits(entry, database_id, title)
 
     def selects(self, database_id: str, title: str) -> bool:
-        """Whether this database is read: it fits an entry of `select` and none of `deselect`."""
+        """Whether this database is read: an entry of `select` fits it and no entry of `deselect` does."""
         return any(self._fits("select", entry, database_id, title) for entry in self.select) and not self.deselects(
             database_id, title
         )
 
     def deselects(self, database_id: str, title: str) -> bool:
-        """Whether an entry of `deselect` takes this database out."""
+        """Whether an entry of `deselect` fits this database."""
         return any(self._fits("deselect", entry, database_id, title) for entry in self.deselect)
 
     def names(self, key: str, entry: str, database_id: str, title: str) -> bool:
-        """Whether an entry of a key of sources.yaml means this database, other than as a glob."""
+        """Whether an entry of a key of sources.yaml means this database. A glob names no single database."""
         if (key, entry) in self._names.databases:
             return self._fits(key, entry, database_id, title)
         return selection.names_database(entry, database_id, title)
 
     def settings_for(self, database_id: str, title: str) -> StreamSettings:
-        """The settings of one stream, with the source's sync type, owners and tags where it has none of its own.
+        """The settings of one stream, with the source's sync type, owners and tags as defaults.
 
-        `exclude_properties` holds the names as they are written, and the ids of the properties that they were ever
-        found to mean; also those of a data source that was moved here from a database whose settings exclude them.
+        `exclude_properties` has the names as written and the ids of all properties that they were ever found to mean,
+        also in a data source that moved here from a database whose settings exclude them.
         """
         settings = [own for key, own in self.streams.items() if self._fits("streams", key, database_id, title)]
         own = settings[0] if settings else StreamSettings()
@@ -210,11 +184,11 @@ class Source(FrozenModel):
         return own.model_copy(update=update)
 
     def property_ids(self, database_id: str, name: str) -> frozenset[str]:
-        """The properties of a database that a name in `exclude_properties` was ever found to mean."""
+        """Ids of the properties of a database that a name in `exclude_properties` was ever found to mean."""
         return self._names.properties.get((database_id, name_mark(name)), frozenset())
 
     def excluded_before(self, database_id: str, data_sources: Iterable[str]) -> frozenset[str]:
-        """The properties of these data sources that the settings of another database exclude, as of their former one.
+        """Ids of properties of these data sources that the settings of their former database exclude.
 
         Args:
             database_id: The database that the data sources are in now.
@@ -229,14 +203,14 @@ class Source(FrozenModel):
         return frozenset(found)
 
     def ids_called(self, entry: str) -> frozenset[str]:
-        """The databases that sources.yaml calls by this text, whatever they are called in Notion."""
+        """Ids of the databases that this text was found to mean in sources.yaml, whatever their titles are now."""
         called = (ids for (_, name), ids in self._names.databases.items() if selection.same_name(name, entry))
         return frozenset().union(*called)
 
     def databases_called(
         self, entry: str, databases: Iterable[selection.DatabaseName], *, globs: bool = True
     ) -> list[selection.DatabaseName]:
-        """The databases that a text means: what it fits today, else what sources.yaml has called by it so far."""
+        """The databases that a text fits today; if none, those that it was found to mean in sources.yaml."""
         listed = list(databases)
         found = selection.find_databases(entry, listed, globs=globs)
         return found or [database for database in listed if database.id in self.ids_called(entry)]
@@ -244,8 +218,8 @@ class Source(FrozenModel):
     def loose_exclusions(self, database_id: str, title: str) -> list[tuple[str, StreamSettings]]:
         """Keys of `streams` that exclude properties and may be meant for this database, though they do not fit it.
 
-        Those are keys that fit no database at all, and those of another database whose name this one bears. Of a
-        database that has settings of its own there are none.
+        These are keys that fit no database at all, and keys of another database that name this one's title. There are
+        none if the database has settings of its own.
         """
         if any(self._fits("streams", key, database_id, title) for key in self.streams):
             return []
@@ -258,31 +232,31 @@ class Source(FrozenModel):
         ]
 
     def sync_type_for(self, database_id: str, title: str) -> SyncType:
-        """How one stream is synced, unless a run asks for another way."""
+        """How one stream is synced, unless a run asks otherwise."""
         return self.settings_for(database_id, title).sync_type or self.sync_type
 
     def table_for(self, database_id: str, title: str) -> str | None:
-        """The table name that the user gave the stream, None where it is made of prefix and title."""
+        """The table name that the user gave the stream; None where it is made of prefix and title."""
         return self.settings_for(database_id, title).table
 
     def named_ids(self) -> list[str]:
-        """Ids of databases and data sources in `select` and `streams`; they are asked for where search misses them."""
+        """Ids of databases and data sources in `select` and `streams`, which are fetched if search misses them."""
         ids = (selection.named_id(entry) for entry in (*self.select, *self.streams))
         return list(dict.fromkeys(database_id for database_id in ids if database_id))
 
     def ambiguous_streams(
         self, databases: Iterable[tuple[str, str]], *, file: str = "sources.yaml"
     ) -> dict[str, ConfigError]:
-        """Why a database must not be read, where a key of `streams` fits several or several keys fit one.
+        """Errors for databases that share a key of `streams`, or that several keys fit: they must not be read.
 
         Titles are not unique in Notion; ids are. The other databases of the source are read.
 
         Args:
             databases: Id and title of each database of the listing.
-            file: The sources file as the user knows it (`Project.sources_label`).
+            file: Name of the sources file for messages (`Project.sources_label`).
 
         Returns:
-            The error by the id of each database that it is about.
+            The error by database id.
         """
         return {
             database_id: config_error(file, [f"sources ({self.name}): {problem}"])
@@ -291,23 +265,3 @@ class Source(FrozenModel):
             )
             for database_id in ids
         }
-
-
-def _stream_problem(streams: Mapping[str, StreamSettings]) -> str | None:
-    """What is wrong with the keys and tables of `streams` whatever the listing says."""
-    if selection.DATABASES_STREAM in streams:
-        return 'streams: the stream "databases" takes no settings; name a database of that title by its id'
-    holders: dict[str, str] = {}
-    for key, settings in streams.items():
-        # DuckDB compares names without regard to case.
-        for kind, value in (("table", settings.table and settings.table.lower()), ("id", _only_id(key))):
-            first = holders.setdefault(f"{kind} {value}", key) if value else key
-            if first != key:
-                what = "have one table" if kind == "table" else "name one database"
-                shown = settings.table if kind == "table" else value
-                return f"streams: {quoted(first)} and {quoted(key)} {what}, {quoted(shown)}"
-    return None
-
-
-def _only_id(key: str) -> str | None:
-    return selection.named_id(key) if selection.is_id(key) else None

@@ -1,8 +1,8 @@
 """sources.yaml as frozen values: which Notion accounts are read, what of them, how, and when.
 
-The descriptions here are what editors show: `python -m notion_pipeline.config.sources` prints the JSON schema made of
-them, kept as sources.schema.json. `source` has the keys of one source, `fields` their types, `values` and `cron` read
-single values, `yaml_file` reads the file, and `selection` compares entries with databases. Nothing here imports
+Editors show the descriptions: `python -m notion_pipeline.config.sources` prints the JSON schema made of them, which is
+kept as sources.schema.json. `source` and `stream_settings` have the keys, `fields` their types; `values` and `cron`
+check single values, `yaml_file` reads the file, and `selection` compares entries with databases. Nothing here imports
 Dagster, so that commands start quickly.
 """
 
@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from notion_pipeline.config.account import Account, EnvReference, OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.fields import FilePath, FrozenModel, nothing_as
-from notion_pipeline.config.source import KnownNames, Limits, Source, StreamSettings, SyncType, Watch
+from notion_pipeline.config.source import KnownNames, Limits, Source, Watch
+from notion_pipeline.config.stream_settings import StreamSettings, SyncType
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.messages import nearest, quoted

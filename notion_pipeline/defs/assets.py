@@ -35,7 +35,7 @@ from notion_pipeline.defs.run_targets import (
     known_titles,
     run_targets,
 )
-from notion_pipeline.defs.tables import sync_key, table_specs
+from notion_pipeline.defs.tables import LISTING_VERSION, sync_key, table_specs
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
@@ -48,8 +48,6 @@ from notion_pipeline.project import Project
 from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
-#: The same for every listing: a new one is no reason to sync the tables again. What is, the sensor finds.
-LISTING_VERSION = dg.DataVersion("listing")
 #: Outputs of the op: those of `S/sync` and of `S/database`. Each table has one of its own.
 WHOLE, PARTITIONED = "sync", "database"
 
@@ -82,7 +80,7 @@ def listing_asset(source: Source, project: Project, given: Optional[LoadedProjec
         with as_failure():
             loaded = notion.load(given)
             found = _list(context, loaded, name, catalog)
-        yield dg.Output(found, data_version=LISTING_VERSION)
+        yield dg.Output(found, data_version=dg.DataVersion(LISTING_VERSION))
         # The catalog holds the listing now: partitions follow it, never the other way round.
         databases = found.databases()
         selected = [database_id for database_id, title in databases if found.source.selects(database_id, title)]

@@ -3,11 +3,17 @@
 All of it was tried on the Dagster line that pyproject.toml allows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    INPUT_DATA_VERSION_TAG_PREFIX,
+    INPUT_EVENT_POINTER_TAG_PREFIX,
+    NULL_EVENT_POINTER,
+)
 from dagster._core.definitions.metadata import normalize_metadata
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -32,6 +38,7 @@ __all__ = [
     "UnresolvedAssetJobDefinition",  # names the type that define_asset_job returns
     "normalize_metadata",  # turns plain values into the metadata of a check evaluation
     "plan_materializations",
+    "provenance_tags",
     "reload_definitions",
     "report_check_evaluation",
     "schedule_execution_time_iterator",  # computes the ticks of a cron as Dagster's daemon does
@@ -72,6 +79,22 @@ def plan_materializations(
             step_key=step.step.key,
         )
         step.instance.report_dagster_event(event, run_id=step.run_id)
+
+
+def provenance_tags(inputs: Mapping[dg.AssetKey, str]) -> dict[str, str]:
+    """Tags of a materialization that say which data versions of its inputs it is from.
+
+    Dagster writes them itself for what it logs. Without them it goes by time, and every new listing would show all
+    tables as "unsynced".
+
+    Args:
+        inputs: Data version by asset.
+    """
+    tags = {CODE_VERSION_TAG: "1"}
+    for key, version in inputs.items():
+        tags[f"{INPUT_DATA_VERSION_TAG_PREFIX}/{key.to_user_string()}"] = version
+        tags[f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{key.to_user_string()}"] = NULL_EVENT_POINTER
+    return tags
 
 
 def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheckEvaluation) -> None:

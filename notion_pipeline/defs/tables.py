@@ -6,6 +6,7 @@ that brings others has the definitions loaded anew. The event of a commit makes 
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Union
@@ -21,7 +22,7 @@ from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, s
 from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
-from notion_pipeline.defs.dagster_internals import reload_definitions
+from notion_pipeline.defs.dagster_internals import provenance_tags, reload_definitions
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
     current_metadata,
@@ -39,6 +40,8 @@ from notion_pipeline.outside import markdown_link, markdown_text, shown_line, we
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 
+#: The same for every listing: a new one is no reason to sync the tables again. What is one, the sensor finds.
+LISTING_VERSION = "listing"
 TABLE_KINDS = {"notion", "duckdb", "table"}
 
 
@@ -143,9 +146,14 @@ def note_tables(
     except (NotionPipelineError, OSError) as error:
         context.log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before
-    if before != now:
+    if _defined(before) != _defined(now):
         reload_definitions(context.step_context.dagster_run, context.log.info)
     return before, now
+
+
+def _defined(tables: Sequence[SyncedTable]) -> list[SyncedTable]:
+    """What definitions are made of: a table has one as soon as a listing names it."""
+    return [replace(table, synced=True) for table in tables if table.in_sync or table.synced]
 
 
 def table_changes(
@@ -182,7 +190,11 @@ def _renamed(
     context: dg.OutputContext, catalog: Catalog, source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
 ) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
     names = {table.data_source_id: table.name for table in before}
-    renamed = [(old, table) for table in now if (old := names.get(table.data_source_id, table.name)) != table.name]
+    renamed = [
+        (old, table)
+        for table in now
+        if table.synced and (old := names.get(table.data_source_id, table.name)) != table.name
+    ]
     if not renamed:
         return []
     with catalog.reading() as connection:
@@ -201,7 +213,8 @@ def _renamed(
 
 def materialization(source: str, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
     """The event by which a table shows as materialized."""
-    return dg.AssetMaterialization(table_key(source, table), metadata=metadata)
+    tags = provenance_tags({dg.AssetKey([source, "databases"]): LISTING_VERSION})
+    return dg.AssetMaterialization(table_key(source, table), metadata=metadata, tags=tags)
 
 
 def is_reported(context: dg.OutputContext, table: dg.AssetKey, committed_at: Union[datetime, None]) -> bool:  # noqa: UP007

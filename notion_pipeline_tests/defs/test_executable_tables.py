@@ -1,0 +1,194 @@
+"""Tables as assets that can be materialized: what a run of one reads, and where its success and failure show."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from notion_pipeline.defs.build import build_definitions
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
+
+TASKS, DEALS, WHOLE = (dg.AssetKey(["notion", name]) for name in ("tasks", "deals", "sync"))
+
+
+@pytest.fixture
+def tasks(workspace: Workspace) -> Database:
+    """Listed together with two others."""
+    found = workspace.add_database("Tasks", {"Name": "title"}, created_at="2026-01-01T00:00:00Z")
+    for database in (found, *(workspace.add_database(title, {"Name": "title"}) for title in ("Deals", "Notes"))):
+        database.data_source.add_page({"Name": "one"})
+    return found
+
+
+def queried(workspace: Workspace, since: int) -> set[str]:
+    """Titles of the databases that were queried."""
+    sources = {source.id: source.database.title for source in workspace.data_sources.values()}
+    paths = [request.path for request in workspace.requests[since:] if request.path.endswith("/query")]
+    return {sources[path.split("/")[3]] for path in paths}
+
+
+def shows_failed(runs: Runs, asset: dg.AssetKey, run_id: str) -> bool:
+    """Whether the newest run that was to materialize the asset is this one, and did not."""
+    (record,) = runs.instance.get_asset_records([asset])
+    return record.asset_entry.last_run_id == run_id and not runs.materialized(run_id, asset)
+
+
+def test_tables_appear_with_the_listing_and_one_can_be_synced_alone(
+    runs: Runs, tasks: Database, workspace: Workspace
+) -> None:
+    runs.assets(LISTING)
+    before = len(workspace.requests)
+    result = runs.assets(TASKS)
+    assert result.success
+    assert queried(workspace, before) == {"Tasks"}
+    assert runs.materialized(result.run_id, TASKS) == [None]
+    assert runs.materialized(result.run_id) == ["tasks"]
+    assert runs.statuses() == {"tasks": "MATERIALIZED"}
+    assert runs.materialized(result.run_id, DEALS) == runs.materialized(result.run_id, WHOLE) == []
+    partition, table = runs.metadata(result.run_id, "tasks"), runs.metadata(result.run_id, None, TASKS)
+    assert (partition["dagster/row_count"], partition["rows_read"]) == (table["dagster/row_count"], table["rows_read"])
+
+
+def test_several_tables_are_one_run(runs: Runs, tasks: Database, workspace: Workspace) -> None:
+    runs.assets(LISTING)
+    before = len(workspace.requests)
+    result = runs.assets(TASKS, DEALS)
+    assert result.success
+    assert queried(workspace, before) == {"Tasks", "Deals"}
+    assert runs.materialized(result.run_id, TASKS) == runs.materialized(result.run_id, DEALS) == [None]
+
+
+def test_table_and_its_partition_in_one_run_are_synced_once(runs: Runs, tasks: Database, workspace: Workspace) -> None:
+    runs.assets(LISTING)
+    result = runs.assets(TASKS, CONTENT, partition="tasks")
+    assert result.success
+    assert runs.materialized(result.run_id, TASKS) == [None]
+    assert runs.materialized(result.run_id) == ["tasks"]
+    assert len([entry for entry in runs.log(result.run_id).splitlines() if '"Tasks" -> notion.tasks' in entry]) == 1
+
+
+def test_everything_below_the_listing_is_a_whole_sync(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.assets(LISTING)
+    graph = build_definitions(project).resolve_asset_graph()
+    below = dg.AssetSelection.from_string("notion/databases+").resolve(graph)
+    assert CONTENT not in below
+    result = runs.assets(*below)
+    assert result.success
+    assert set(runs.materialized(result.run_id)) == {"tasks", "deals", "notes"}
+    assert runs.metadata(result.run_id, None, WHOLE)["databases"] == 3
+
+
+def test_whole_sync_needs_no_partition_and_works_on_the_first_day(runs: Runs, tasks: Database) -> None:
+    result = runs.assets(LISTING, WHOLE)
+    assert result.success
+    assert set(runs.materialized(result.run_id)) == {"tasks", "deals", "notes"}
+    found = runs.metadata(result.run_id, None, WHOLE)
+    assert (found["databases"], found["dagster/row_count"], found["rows_inserted"]) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("how", ["job", "table", "partition"])
+def test_failed_database_shows_on_its_partition_and_on_its_table(
+    runs: Runs, tasks: Database, workspace: Workspace, how: str
+) -> None:
+    runs.assets(LISTING)
+    refuse(workspace, tasks)
+    result = {
+        "job": runs.job,
+        "table": lambda: runs.assets(TASKS, DEALS),
+        "partition": lambda: runs.assets(CONTENT, partition="tasks"),
+    }[how]()
+    assert not result.success
+    assert runs.statuses()["tasks"] == "FAILED"
+    assert shows_failed(runs, TASKS, result.run_id)
+    if how != "partition":
+        assert runs.materialized(result.run_id, DEALS) == [None]
+        assert runs.statuses()["deals"] == "MATERIALIZED"
+
+
+@pytest.mark.parametrize("variable", ["NOTION_TOKEN"])
+def test_run_that_reads_nothing_shows_as_failed_on_each(
+    runs: Runs, tasks: Database, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    runs.job()
+    monkeypatch.delenv(variable)
+    result = runs.assets(TASKS)
+    assert not result.success
+    assert runs.statuses()["tasks"] == "FAILED"
+    assert shows_failed(runs, TASKS, result.run_id)
+
+
+def test_new_listing_leaves_no_table_unsynced(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.job()
+    runs.assets(LISTING)
+    graph = build_definitions(project).resolve_asset_graph()
+    resolver = CachingStaleStatusResolver(runs.instance, graph, LoadingContextForTest(runs.instance))
+    assert {key: resolver.get_status(key) for key in (TASKS, DEALS, WHOLE)} == dict.fromkeys(
+        (TASKS, DEALS, WHOLE), StaleStatus.FRESH
+    )
+
+
+def test_automation_condition_asks_for_one_table(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.assets(LISTING)
+    missing = dg.AutomationCondition.missing().newly_true()
+    defs = build_definitions(project).map_resolved_asset_specs(
+        func=lambda spec: spec.replace_attributes(automation_condition=missing) if spec.key == TASKS else spec
+    )
+    found = dg.evaluate_automation_conditions(defs=defs, instance=runs.instance)
+    assert found.get_num_requested(TASKS) == 1
+    assert found.get_num_requested(DEALS) == 0
+
+
+# Partition keys
+
+
+@pytest.mark.parametrize("typed", ["Tasks", "TASKS", "Task"])
+def test_partition_added_by_hand_is_answered_with_what_was_meant(runs: Runs, tasks: Database, typed: str) -> None:
+    runs.assets(LISTING)
+    runs.instance.add_dynamic_partitions("notion_databases", [typed])
+    result = runs.assets(CONTENT, partition=typed)
+    assert runs.failure(result.run_id) == (
+        f'Source "notion": No database has the partition "{typed}". The database "Tasks" has the partition "tasks".'
+    )
+    assert runs.statuses()[typed] == "FAILED"
+    runs.assets(LISTING)
+    assert typed not in runs.partitions()
+
+
+def test_keys_of_an_earlier_version_work_until_the_first_listing(runs: Runs, tasks: Database) -> None:
+    runs.assets(LISTING)
+    for key in runs.partitions():
+        runs.instance.delete_dynamic_partition("notion_databases", key)
+    runs.instance.add_dynamic_partitions("notion_databases", [tasks.id])
+    result = runs.assets(CONTENT, partition=tasks.id)
+    assert result.success
+    assert runs.materialized(result.run_id) == [tasks.id]
+    listing = runs.assets(LISTING)
+    assert set(runs.partitions()) == {"tasks", "deals", "notes"}
+    assert "1 that were called by the id of their database went" in runs.log(listing.run_id)
+
+
+def test_partition_follows_the_name_of_its_table(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.job()
+    (project.root / "sources.yaml").write_text(
+        "sources: [{name: notion, account: {type: token}, streams: {Tasks: {table: todo}}}]", encoding="utf-8"
+    )
+    assert runs.job().success
+    assert runs.statuses() == dict.fromkeys(("todo", "deals", "notes"), "MATERIALIZED")
+    assert set(runs.partitions()) == {"todo", "deals", "notes"}
+
+
+def test_table_called_like_the_asset_of_a_whole_sync(runs: Runs, workspace: Workspace, project: Project) -> None:
+    (project.root / "sources.yaml").write_text(
+        "sources: [{name: notion, account: {type: token}, streams: {Sync: {table: sync}}}]", encoding="utf-8"
+    )
+    workspace.add_database("Sync", {"Name": "title"})
+    runs.job()
+    keys = {spec.key.to_user_string() for spec in build_definitions(project).resolve_all_asset_specs()}
+    (table,) = keys - {"notion/database", "notion/databases", "notion/sync"}
+    assert table.startswith("notion/sync_")
+    assert runs.job().success

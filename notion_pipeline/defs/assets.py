@@ -35,7 +35,7 @@ from notion_pipeline.defs.run_targets import (
     known_titles,
     run_targets,
 )
-from notion_pipeline.defs.tables import LISTING_VERSION, sync_key, table_specs
+from notion_pipeline.defs.tables import LISTING_VERSION, output_name, sync_key, table_specs
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
@@ -122,7 +122,7 @@ def sync_assets(
     """
     name, keys = source.name, ResourceKeys(source.name)
     in_sync = [table for table in tables if table.in_sync]
-    database_ids = {_output(table): table.database_id for table in in_sync}
+    database_ids = {output_name(table): table.database_id for table in in_sync}
     specs = {
         WHOLE: _whole_spec(source, tables, project),
         PARTITIONED: _partitioned_spec(source, tables, project),
@@ -197,10 +197,6 @@ def sync_assets(
     return sync.with_attributes(
         asset_key_replacements={dg.AssetKey(output): spec.key for output, spec in specs.items()}
     )
-
-
-def _output(table: SyncedTable) -> str:
-    return f"table_{table.data_source_id.replace('-', '')}"
 
 
 def _whole_spec(source: Source, tables: Sequence[SyncedTable], project: Project) -> dg.AssetSpec:

@@ -137,8 +137,10 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
         if results.loaded:
             _keep_views(context, catalog, reads.source)
         unpublished = _publish(catalog, reads.publish_to) if results.loaded else None
+        step_fails = bool(results.failed) or reads.incomplete is not None or unpublished is not None
+        tables = {table: metadata for found in results.loaded.values() for table, metadata in found.tables.items()}
+        report_checks(context, reads.source.name, catalog, tables, step_fails=step_fails)
         if results.failed or reads.incomplete is not None:
-            report_checks(context, reads.source.name, catalog)
             _raise_failure(reads, results, unpublished)
         if unpublished is not None:
             raise unpublished

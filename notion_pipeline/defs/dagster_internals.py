@@ -99,9 +99,10 @@ def provenance_tags(inputs: Mapping[dg.AssetKey, str]) -> dict[str, str]:
 
 def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheckEvaluation) -> None:
     """Reports the result of a check from within a step that is not the check's own."""
-    step = context.step_context
-    event = DagsterEvent.from_step(DagsterEventType.ASSET_CHECK_EVALUATION, step, evaluation, evaluation.check_name)
-    step.instance.report_dagster_event(event, run_id=context.run_id)
+    # Making the event of a step also stores it.
+    DagsterEvent.from_step(
+        DagsterEventType.ASSET_CHECK_EVALUATION, context.step_context, evaluation, evaluation.check_name
+    )
 
 
 def reload_definitions(run: DagsterRun, log: Callable[[str], None]) -> None:

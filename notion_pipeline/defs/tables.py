@@ -49,6 +49,11 @@ def table_key(source: str, table: str) -> dg.AssetKey:
     return dg.AssetKey([source, table])
 
 
+def output_name(table: SyncedTable) -> str:
+    """Name of the op's output for a table, which may be called anything itself."""
+    return f"table_{table.data_source_id.replace('-', '')}"
+
+
 def sync_key(source: str, tables: Sequence[SyncedTable]) -> dg.AssetKey:
     """Key of the asset that stands for a whole sync; with a `_` where a table has held its name since long."""
     return dg.AssetKey([source, "sync_" if any(table.name == "sync" for table in tables) else "sync"])

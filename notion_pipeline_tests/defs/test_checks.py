@@ -8,9 +8,10 @@ from datetime import timedelta
 import dagster as dg
 import duckdb
 import pytest
+from dagster import DagsterEventType
 
 from notion_pipeline.defs.build import build_definitions
-from notion_pipeline.defs.checks import IDS, ROWS, SCHEMA, VALUES
+from notion_pipeline.defs.findings import IDS, ROWS, SCHEMA, VALUES
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
@@ -32,13 +33,23 @@ def tasks(workspace: Workspace) -> Database:
     return found
 
 
-def evaluations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+TASKS, DEALS = (dg.AssetKey(["notion", name]) for name in ("tasks", "deals"))
 
 
-def failed(result: dg.ExecuteInProcessResult) -> dict[str, str]:
-    """What the checks that did not pass say, by name."""
-    return {name: str(found.description) for name, found in evaluations(result).items() if not found.passed}
+def evaluations(runs: Runs, run_id: str, asset: dg.AssetKey = TASKS) -> dict[str, dg.AssetCheckEvaluation]:
+    """What a run says of the checks of one table, by name."""
+    records = runs.instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    found = [event.asset_check_evaluation_data for event in events if event is not None]
+    names = [evaluation.check_name for evaluation in found if evaluation.asset_key == asset]
+    assert len(names) == len(set(names)), "each is said once"
+    return {evaluation.check_name: evaluation for evaluation in found if evaluation.asset_key == asset}
+
+
+def failed(runs: Runs, result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What the checks of `notion.tasks` that did not pass say, by name."""
+    found = evaluations(runs, result.run_id)
+    return {name: str(evaluation.description) for name, evaluation in found.items() if not evaluation.passed}
 
 
 def write(project: Project, sql: str) -> None:
@@ -49,40 +60,58 @@ def write(project: Project, sql: str) -> None:
 def check_alone(runs: Runs) -> dg.ExecuteInProcessResult:
     """Runs the checks without a sync, as the UI's button does."""
     job = build_definitions(runs.project).resolve_implicit_global_asset_job_def()
-    keys = {dg.AssetCheckKey(CONTENT, name) for name in ALL}
+    keys = {dg.AssetCheckKey(TASKS, name) for name in ALL}
     subset = job.get_subset(asset_selection=set(), asset_check_selection=keys)
     return subset.execute_in_process(instance=runs.instance, raise_on_error=False)
 
 
-@pytest.mark.parametrize("how", ["job", "partition", "range"])
+@pytest.mark.parametrize("how", ["job", "table", "partition", "range"])
 def test_all_checks_pass_after_a_sync(runs: Runs, tasks: Database, how: str) -> None:
     runs.assets(LISTING)
     keys = runs.partitions()
     result = {
         "job": runs.job,
+        "table": lambda: runs.assets(TASKS, checks=True),
         "partition": lambda: runs.assets(CONTENT, partition="tasks"),
         "range": lambda: runs.range(keys[0], keys[-1]),
     }[how]()
     assert result.success
-    assert evaluations(result).keys() == ALL
-    assert failed(result) == {}
-    assert {found.asset_key for found in evaluations(result).values()} == {CONTENT}
+    assert evaluations(runs, result.run_id).keys() == ALL
+    assert failed(runs, result) == {}
+    others = evaluations(runs, result.run_id, DEALS).keys()
+    assert others == (set() if how in ("table", "partition") else ALL)
 
 
-def test_checks_tell_of_the_whole_source_after_one_partition(runs: Runs, tasks: Database, project: Project) -> None:
+def test_only_what_is_news_is_reported(runs: Runs, tasks: Database, project: Project, workspace: Workspace) -> None:
+    """A table that did not change and passes again is none; one that fails is, each time."""
+    workspace.clock.advance(timedelta(hours=1))
     runs.job()
+    assert evaluations(runs, runs.job().run_id) == {}
     write(project, "DELETE FROM notion.tasks WHERE name = 'task 1'")
-    deals = next(key for key in runs.partitions() if key != tasks.id)
-    found = failed(runs.assets(CONTENT, partition=deals))
-    assert found.keys() == {ROWS}
-    assert found[ROWS].startswith('"Tasks" (tasks): 2 rows, Notion returned 3: 1 are missing.')
+    for _ in range(2):
+        found = failed(runs, runs.job())
+        assert found.keys() == {ROWS}
+        assert found[ROWS].startswith('"Tasks" (tasks): 2 rows, Notion returned 3: 1 are missing.')
+    write(project, "INSERT INTO notion.tasks (id, name) VALUES ('mine', 'task 1')")
+    mended = evaluations(runs, runs.job().run_id)
+    assert {name for name, evaluation in mended.items() if evaluation.passed} == {ROWS}
+
+
+def test_message_of_a_check_stays_short(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.job()
+    write(project, "INSERT INTO notion.tasks SELECT t.* FROM notion.tasks t, range(20)")
+    write(project, "UPDATE notion.tasks SET id = id || repeat('x', 300)")
+    evaluation = evaluations(runs, check_alone(runs).run_id)[IDS]
+    assert not evaluation.passed
+    assert len(str(evaluation.description).encode()) < 1000
+    assert evaluation.metadata["partition"].value == "/assets/notion/database?view=partitions&partition=tasks"
 
 
 def test_rows_that_somebody_added_are_found_until_a_full_sync(runs: Runs, tasks: Database, project: Project) -> None:
     runs.job()
     write(project, "INSERT INTO notion.tasks (id, name) VALUES ('x', 'mine'), ('y', 'mine too')")
-    assert "5 rows, Notion returned 3: 2 are too many" in failed(runs.job())[ROWS]
-    assert failed(runs.job("notion_full_sync")) == {}
+    assert "5 rows, Notion returned 3: 2 are too many" in failed(runs, runs.job())[ROWS]
+    assert failed(runs, runs.job("notion_full_sync")) == {}
 
 
 def test_repeated_and_missing_ids_are_named(runs: Runs, tasks: Database, project: Project) -> None:
@@ -91,16 +120,14 @@ def test_repeated_and_missing_ids_are_named(runs: Runs, tasks: Database, project
     write(project, "INSERT INTO notion.tasks (name) VALUES ('nameless')")
     result = check_alone(runs)
     assert result.success
-    evaluation = evaluations(result)[IDS]
+    evaluation = evaluations(runs, result.run_id)[IDS]
     assert not evaluation.passed
     said = '"Tasks" (tasks): 1 rows repeat the id of another and 1 rows have no id; a full sync mends it. Rows: '
     assert str(evaluation.description).startswith(said)
     with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
         ((page,),) = connection.execute("SELECT DISTINCT id FROM notion.tasks WHERE name = 'task 0'").fetchall()
-    problems = str(evaluation.metadata["problems"].value)
-    assert page in problems
     assert page in str(evaluation.description)
-    assert tasks.id in problems
+    assert evaluation.metadata["database_id"].value == tasks.id
 
 
 def test_row_count_follows_incremental_syncs(runs: Runs, tasks: Database, workspace: Workspace) -> None:
@@ -108,12 +135,12 @@ def test_row_count_follows_incremental_syncs(runs: Runs, tasks: Database, worksp
     workspace.clock.advance(timedelta(minutes=10))
     tasks.data_source.add_page({"Name": "new"})
     result = runs.job()
-    assert runs.metadata(result.run_id, tasks.id)["rows_inserted"] == 1
-    assert failed(result) == {}
+    assert runs.metadata(result.run_id, "tasks")["rows_inserted"] == 1
+    assert failed(runs, result) == {}
     workspace.clock.advance(timedelta(minutes=10))
     workspace.trash(tasks.data_source.pages[0])
-    assert failed(runs.job()) == {}
-    assert failed(runs.job("notion_full_sync")) == {}
+    assert failed(runs, runs.job()) == {}
+    assert failed(runs, runs.job("notion_full_sync")) == {}
 
 
 def test_rows_marked_as_deleted_are_not_counted(
@@ -124,24 +151,24 @@ def test_rows_marked_as_deleted_are_not_counted(
     runs.job()
     page = tasks.data_source.pages[0]
     workspace.trash(page)
-    assert failed(runs.job("notion_full_sync")) == {}
+    assert failed(runs, runs.job("notion_full_sync")) == {}
     workspace.clock.advance(timedelta(minutes=10))
     workspace.restore(page)
-    assert failed(runs.job()) == {}
+    assert failed(runs, runs.job()) == {}
 
 
 def test_rows_before_a_start_date_are_no_mistake(runs: Runs, tasks: Database, project: Project) -> None:
     runs.job()
     text = "sources: [{name: notion, account: {type: token}, start_date: 2026-08-01}]"
     (project.root / "sources.yaml").write_text(text)
-    assert failed(runs.job()) == {}
+    assert failed(runs, runs.job()) == {}
 
 
 def test_property_that_is_renamed_is_a_warning_with_its_date_that_stays(runs: Runs, tasks: Database) -> None:
     runs.job()
     tasks.data_source.rename_property("Due", "Deadline")
     for _ in range(2):
-        evaluation = evaluations(runs.job())[SCHEMA]
+        evaluation = evaluations(runs, runs.job().run_id)[SCHEMA]
         assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
         said = r'"Tasks" \(tasks\): property "Due" was renamed to "Deadline" \(synced \d{4}-\d\d-\d\d \d\d:\d\d UTC\)\.'
         assert re.fullmatch(said, str(evaluation.description))
@@ -150,7 +177,7 @@ def test_property_that_is_renamed_is_a_warning_with_its_date_that_stays(runs: Ru
 def test_property_that_is_added_is_no_harm(runs: Runs, tasks: Database) -> None:
     runs.job()
     tasks.data_source.add_property("Notes", "rich_text")
-    assert failed(runs.job()) == {}
+    assert failed(runs, runs.job()) == {}
 
 
 def test_values_that_do_not_fit_are_a_warning_that_names_the_row_until_they_are_mended(
@@ -159,32 +186,41 @@ def test_values_that_do_not_fit_are_a_warning_that_names_the_row_until_they_are_
     runs.job()
     workspace.clock.advance(timedelta(minutes=10))
     page = tasks.data_source.add_page({"Name": "year zero", "Due": {"start": "0000-01-01"}})
-    first = evaluations(runs.job())[VALUES]
+    first = evaluations(runs, runs.job().run_id)[VALUES]
     assert (first.passed, first.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert str(first.description).startswith('"Tasks" (tasks): 1 values of the rows last read do not fit')
-    assert f"{page.id}: due is NULL, Due is" in str(first.metadata["problems"].value)
+    assert f"{page.id}: due is NULL, Due is" in str(first.description)
     workspace.clock.advance(timedelta(minutes=20))
-    still = evaluations(runs.job())[VALUES]
+    still = evaluations(runs, runs.job().run_id)[VALUES]
     assert not still.passed
-    assert page.id in str(still.metadata["problems"].value)
+    assert page.id in str(still.description)
     workspace.edit_page(page, {"Due": {"start": "2026-01-01"}})
-    assert failed(runs.job()) == {}
+    assert failed(runs, runs.job()) == {}
 
 
-def test_checks_run_where_a_database_failed(runs: Runs, tasks: Database, workspace: Workspace) -> None:
+@pytest.mark.parametrize("how", ["job", "table"])
+def test_tables_are_checked_where_another_database_failed(
+    runs: Runs, tasks: Database, workspace: Workspace, how: str
+) -> None:
     runs.assets(LISTING)
-    refuse(workspace, tasks)
-    result = runs.job()
+    refuse(workspace, next(found for found in workspace.databases.values() if found.title == "Deals"))
+    result = runs.job() if how == "job" else runs.assets(TASKS, DEALS, checks=True)
     assert not result.success
-    records = runs.instance.event_log_storage.get_latest_asset_check_execution_by_key(
-        [dg.AssetCheckKey(CONTENT, name) for name in ALL]
-    )
-    assert {record.run_id for record in records.values()} == {result.run_id}
-    assert {record.status.value for record in records.values()} == {"SUCCEEDED"}
-    assert len(records) == len(ALL)
+    found = evaluations(runs, result.run_id)
+    assert {name for name, evaluation in found.items() if evaluation.passed} == ALL
+    assert evaluations(runs, result.run_id, DEALS) == {}
 
 
-def test_checks_without_a_catalog_pass_over_nothing(runs: Runs, tasks: Database) -> None:
+def test_table_that_no_sync_has_filled_yet_passes(runs: Runs, tasks: Database) -> None:
+    runs.assets(LISTING)
     result = check_alone(runs)
     assert result.success
-    assert evaluations(result)[IDS].metadata["tables_checked"].value == 0
+    assert evaluations(runs, result.run_id)[IDS].description == "No sync has filled this table yet."
+
+
+@pytest.mark.parametrize("name", ["My tasks", "a/b", "任务"])
+def test_any_table_name_can_be_checked(runs: Runs, tasks: Database, project: Project, name: str) -> None:
+    text = f"sources: [{{name: notion, account: {{type: token}}, streams: {{Tasks: {{table: '{name}'}}}}}}]"
+    (project.root / "sources.yaml").write_text(text, encoding="utf-8")
+    result = runs.job()
+    assert evaluations(runs, result.run_id, dg.AssetKey(["notion", name])).keys() == ALL

@@ -1,4 +1,4 @@
-"""Definitions as guests in a project of somebody else: they are what was asked for, and change nothing of the host's."""
+"""Definitions as guests in a project of somebody else: they change nothing of the host's."""
 
 from __future__ import annotations
 

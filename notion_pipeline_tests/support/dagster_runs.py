@@ -29,11 +29,23 @@ class Runs:
     instance: DagsterInstance
 
     def assets(
-        self, *keys: dg.AssetKey, partition: str | None = None, tags: Mapping[str, str] | None = None, **config: Any
+        self,
+        *keys: dg.AssetKey,
+        partition: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        checks: bool = False,
+        **config: Any,
     ) -> dg.ExecuteInProcessResult:
-        """Materializes assets, as the UI and `dagster asset materialize` do; `config` is that of `notion/database`."""
+        """Materializes assets, as the UI and `dagster asset materialize` do.
+
+        Args:
+            checks: Checks of the assets are part of the run, as in the UI.
+            config: That of `notion/database`.
+        """
         job = build_definitions(self.project).resolve_implicit_global_asset_job_def()
-        return self._run(job.get_subset(asset_selection=set(keys)), partition, tags, config)
+        wanted = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
+        subset = job.get_subset(asset_selection=set(keys), asset_check_selection=wanted if checks else None)
+        return self._run(subset, partition, tags, config)
 
     def job(
         self, name: str = "notion_sync", *, tags: Mapping[str, str] | None = None, **config: Any

@@ -1,8 +1,7 @@
 """What the checks of a source look at: its tables as they stand, against the history of their syncs.
 
-Each look is one read-only transaction over all tables of the source, so that a check tells of the source whichever
-partitions a run was about. Values are only looked for where somebody says that some were not converted: to read the
-raw properties of every row with each sync would take longer than the sync.
+All tables of one run are read in one read-only transaction. Values are only looked for where the caller says that some
+were not converted: to read the raw properties of every row with each sync would take longer than the sync.
 """
 
 from __future__ import annotations
@@ -97,15 +96,19 @@ class TableQuality:
 
 
 def table_qualities(
-    connection: duckdb.DuckDBPyConnection | None, source: str, *, values_of: Collection[str] | None
+    connection: duckdb.DuckDBPyConnection | None,
+    source: str,
+    *,
+    tables: Collection[str],
+    values_of: Collection[str] | None,
 ) -> list[TableQuality]:
-    """Every synced table of a source.
+    """Some tables of a source, as far as syncs have filled them.
 
     Args:
         values_of: Tables whose values are looked at row by row; None looks at all.
     """
-    tables = synced_tables(connection, source)
-    if connection is None or not tables:
+    synced = [table for table in synced_tables(connection, source) if table.name in tables]
+    if connection is None or not synced:
         return []
     connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
     states = bookkeeping.stream_states(connection, source)
@@ -119,7 +122,7 @@ def table_qualities(
             schema_changes.get(table.data_source_id, ()),
             look_at_values=values_of is None or table.name in values_of,
         )
-        for table in tables
+        for table in synced
     ]
 
 

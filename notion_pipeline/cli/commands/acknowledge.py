@@ -20,7 +20,8 @@ from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.selection import DatabaseName
 from notion_pipeline.config.sources import Source, load_sources
-from notion_pipeline.defs.checks import describe_change, report_schema_check, unexpected
+from notion_pipeline.defs.checks import report_schema_check
+from notion_pipeline.defs.findings import describe_change, unexpected
 from notion_pipeline.listing.resolution import table_words
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
@@ -59,7 +60,7 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
             bookkeeping.acknowledge(connection, name, [table.data_source_id for table in of_source], now)
     for name, of_source in wanted.items():
         _tell(name, of_source, changes[name])
-    _report(project, catalog, [name for name, of_source in wanted.items() if of_source])
+    _report(project, catalog, wanted)
 
 
 def _chosen(source: Source, tables: Sequence[SyncedTable], streams: Sequence[str]) -> list[SyncedTable]:
@@ -93,8 +94,8 @@ def _tell(source: str, tables: Sequence[SyncedTable], changes: Mapping[str, Sequ
             echo(f"{source}.{table.name}: {describe_change(met)}: acknowledged.")
 
 
-def _report(project: Project, catalog: Catalog, names: Sequence[str]) -> None:
+def _report(project: Project, catalog: Catalog, tables: Mapping[str, Sequence[SyncedTable]]) -> None:
     """Has Dagster show the check as it is now, without waiting for the next sync."""
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
-        for name in names:
-            report_schema_check(instance, name, catalog)
+        for source, of_source in tables.items():
+            report_schema_check(instance, source, catalog, [table.name for table in of_source])

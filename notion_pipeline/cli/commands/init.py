@@ -10,8 +10,12 @@ from pathlib import Path
 
 import click
 
+from notion_pipeline.cli.dagster_home import FOLDER
+from notion_pipeline.cli.process import working_in
 from notion_pipeline.cli.project_template import template, write_project
+from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.project import find_project
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,6 +27,7 @@ def init(directory: Path) -> None:
     missing and mends DAGSTER_HOME in .env. A file that is there already is never written over.
     """
     written = write_project(directory)
+    _make_storage(directory.resolve())
     if written.is_new:
         echo(f"{directory} is a project now: {', '.join(written.made)}.\n")
         echo(_next_steps(directory))
@@ -32,6 +37,18 @@ def init(directory: Path) -> None:
         echo(f"Kept as they are: {', '.join(written.kept)}.")
     if "[tool.dg" not in (directory / "pyproject.toml").read_text(encoding="utf-8", errors="replace"):
         echo(f"For `dg`, add to pyproject.toml:\n\n{template('pyproject.toml')}")
+
+
+def _make_storage(root: Path) -> None:
+    """Makes Dagster's SQLite files, unless the user keeps them elsewhere.
+
+    In production three processes start at once. If each of them found no files and made them, it could leave some that
+    nobody can open any more ("Version table 'alembic_version' has more than one head present").
+    """
+    project = find_project(root, {})
+    if project.environ.get("DAGSTER_HOME") == str(root / FOLDER):
+        with working_in(root), project_instance(project):
+            pass
 
 
 def _next_steps(folder: Path) -> str:

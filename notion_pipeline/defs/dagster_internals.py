@@ -4,6 +4,7 @@ All of it was tried on the Dagster line that pyproject.toml allows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Optional
 
 import dagster as dg
@@ -50,6 +51,8 @@ __all__ = [
 NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 #: Settings of an instance that does not capture standard output.
 NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+#: Where `workspace.production.yaml` finds the code server, below the project's folder, in which runs work.
+PRODUCTION_SOCKET = Path(".dagster/code_server.sock")
 #: A code location that takes longer goes on loading; the run does not wait for it.
 RELOAD_SECONDS = 30
 
@@ -109,13 +112,16 @@ def reload_definitions(run: DagsterRun, log: Callable[[str], None]) -> None:
     """Has the code location load its definitions again, when a run brought tables that they do not know yet.
 
     It does what the button *Reload* does: the code server starts a fresh process beside the old one, which goes on
-    until its runs have ended. The server that started the run is asked, once. Where it cannot do so (a run of the
-    command line, a server without reloading), new tables get their lineage and columns with the next reload.
+    until its runs have ended. The server that started the run is asked, once; for a run that none started, such as
+    those of the command line, the one that serves the project in production. Where none can do so, new tables get
+    their lineage and columns with the next reload.
     """
     origin = run.remote_job_origin
     location = origin.repository_origin.code_location_origin if origin is not None else None
     if not isinstance(location, GrpcServerCodeLocationOrigin):
-        return
+        if not PRODUCTION_SOCKET.exists():
+            return
+        location = GrpcServerCodeLocationOrigin(host="localhost", socket=str(PRODUCTION_SOCKET))
     try:
         location.create_client().reload_code(timeout=RELOAD_SECONDS)
     except Exception:  # whatever is wrong with the code server, the sync has succeeded

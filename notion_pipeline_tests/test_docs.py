@@ -40,14 +40,16 @@ NOT_RUN = {
     r"notion-pipeline demo": "test_demo runs it",
     r"notion-pipeline sandbox .*": "it serves until Ctrl-C; test_cli and .ci/wheel run it",
     r"dagster dev": "it serves until Ctrl-C; test_demo and test_browser run it",
-    r"dagster-webserver .*": "it serves until Ctrl-C; test_browser runs it",
-    r"dagster-daemon run": "it runs until Ctrl-C; test_daemon runs it",
+    r"dagster code-server start .*": "it serves until Ctrl-C; test_production runs it",
+    r"dagster-webserver .*": "it serves until Ctrl-C; test_production runs it",
+    r"dagster-daemon run .*": "it runs until Ctrl-C; test_production runs it",
+    r"sudo .*": "it changes the machine; test_production runs what the services run",
     r"pip install --upgrade notion-pipeline": "it would replace what is tested; .ci/wheel installs the wheel",
     r"duckdb -readonly -ui .*": "it opens a browser and fetches DuckDB's extension for it",
     r"\.venv/bin/.*|bash \.ci/run": "the checkout's own checks; .ci/run makes them",
 }
 #: Programs of other packages: their lines run where these are, which .ci/wheel sees to.
-FOREIGN = ("duckdb", "dbt")
+FOREIGN = ("duckdb", "dbt", "dg")
 #: What a person types, or a browser does.
 TYPED = {
     "notion-pipeline connect --token": "printf '%s\\n' \"$NOTION_TOKEN\" | notion-pipeline connect --token",

@@ -21,7 +21,7 @@ from notion_pipeline_tests.support.production import Services, Webserver
 pytest.importorskip("dagster_dg_cli")
 
 ROOT = Path(__file__).parents[2]
-DG = [sys.executable, "-m", "dagster_dg_cli"]
+DG = [str(Path(sys.executable).with_name("dg"))]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def dg(company: Path, environ: dict[str, str], *arguments: str) -> str:
 
 
 def assets(company: Path, environ: dict[str, str]) -> set[str]:
-    return {asset["key"] for asset in json.loads(dg(company, environ, "list", "defs", "--json"))["assets"]}
+    return {asset["asset_key"] for asset in json.loads(dg(company, environ, "list", "defs", "--json"))["assets"]}
 
 
 def test_commands_of_dg_work_in_a_new_project(company: Path, environ: dict[str, str]) -> None:

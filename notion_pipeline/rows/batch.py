@@ -16,13 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.column_types import BOOLEAN, JSON, TEXT, TIMESTAMP, ColumnType
 from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_column
-from notion_pipeline.rows.properties import COMPUTED, TIMESTAMP, Exclusion, Property
+from notion_pipeline.rows.properties import COMPUTED, Exclusion, Property
+from notion_pipeline.rows.property_types import column_type, value_column
 from notion_pipeline.rows.storable import TEXTS_REPLACED
 from notion_pipeline.rows.users_seen import USERS_TYPE, UsersSeen
 from notion_pipeline.rows.values import (
     ODD,
-    TIMESTAMP_TYPE,
     Converter,
     boolean,
     contents,
@@ -32,26 +33,8 @@ from notion_pipeline.rows.values import (
     text,
     timestamp,
     uuid,
-    value_column,
-    value_type,
 )
 
-#: The page's own columns, with their DuckDB types, in the order of the table.
-PAGE_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("id", "VARCHAR"),
-    ("created_time", TIMESTAMP),
-    ("last_edited_time", TIMESTAMP),
-    ("created_by", "VARCHAR"),
-    ("last_edited_by", "VARCHAR"),
-    ("url", "VARCHAR"),
-    ("public_url", "VARCHAR"),
-    ("in_trash", "BOOLEAN"),
-    ("is_archived", "BOOLEAN"),
-    ("parent", "JSON"),
-    ("icon", "JSON"),
-    ("cover", "JSON"),
-    ("properties", "JSON"),
-)
 #: What the catalog adds: when a row's content last changed here, and where gone rows are marked, since when.
 SYNCED_AT = "_synced_at"
 DELETED_AT = "_deleted_at"
@@ -80,16 +63,13 @@ class RowSchema:
     arrow: pa.Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        own = [(name, _PAGE_TYPES[kind]) for name, kind in PAGE_COLUMNS]
+        own = [(name, column.arrow) for name, column, _ in _PAGE]
         theirs = [
-            (staged_name(position), COMPUTED_TYPE if prop.type in COMPUTED else value_type(prop))
+            (staged_name(position), COMPUTED_TYPE if prop.type in COMPUTED else column_type(prop).arrow)
             for position, prop in enumerate(self.properties)
         ]
         counts = [(NOT_COMPUTED, pa.int32()), (NOT_CONVERTED, pa.int32())]
         object.__setattr__(self, "arrow", pa.schema([*own, *theirs, *counts, (USERS, USERS_TYPE)]))
-
-
-_PAGE_TYPES = {"VARCHAR": pa.string(), "JSON": pa.string(), "BOOLEAN": pa.bool_(), TIMESTAMP: TIMESTAMP_TYPE}
 
 
 def staged_name(position: int) -> str:
@@ -102,8 +82,8 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
     counts = _Counts(len(pages))
     hides_title = bool(schema.exclude) and not any(prop.type == "title" for prop in schema.properties)
     arrays = [
-        counts.checked(converted(_page_values(pages, name, hides_title), convert, _PAGE_TYPES[kind]))
-        for (name, kind), convert in zip(PAGE_COLUMNS[:-1], _PAGE_CONVERTERS, strict=True)
+        counts.checked(converted(_page_values(pages, name, hides_title), convert, column.arrow))
+        for name, column, convert in _PAGE[:-1]
     ]
     for row, page in enumerate(pages):
         counts.not_converted[row] += page.get(TEXTS_REPLACED, 0)
@@ -178,17 +158,21 @@ def _page_id(value: Any) -> Any:
     return uuid(value) if type(value) is str else ODD
 
 
-_PAGE_CONVERTERS: tuple[Converter, ...] = (
-    _page_id,
-    timestamp,
-    timestamp,
-    object_id,
-    object_id,
-    text,
-    text,
-    boolean,
-    boolean,
-    json_value,
-    json_value,
-    json_value,
+#: The page's own columns in the order of the table; the properties come last.
+_PAGE: tuple[tuple[str, ColumnType, Converter], ...] = (
+    ("id", TEXT, _page_id),
+    ("created_time", TIMESTAMP, timestamp),
+    ("last_edited_time", TIMESTAMP, timestamp),
+    ("created_by", TEXT, object_id),
+    ("last_edited_by", TEXT, object_id),
+    ("url", TEXT, text),
+    ("public_url", TEXT, text),
+    ("in_trash", BOOLEAN, boolean),
+    ("is_archived", BOOLEAN, boolean),
+    ("parent", JSON, json_value),
+    ("icon", JSON, json_value),
+    ("cover", JSON, json_value),
+    ("properties", JSON, json_value),
 )
+#: Name and DuckDB type of each.
+PAGE_COLUMNS = tuple((name, column.duckdb) for name, column, _ in _PAGE)

@@ -6,16 +6,16 @@ kind, its typed value and its text; the text is what a VARCHAR column takes, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from notion_pipeline.rows.arrow import arrow_array
+from notion_pipeline.rows.column_types import BOOLEAN, DATE, JSON, NUMBER, TEXT, ColumnType
 from notion_pipeline.rows.json_text import dump_json
-from notion_pipeline.rows.properties import Property
+from notion_pipeline.rows.properties import COMPUTED, Property
 from notion_pipeline.rows.values import (
-    DATE_TYPE,
     ODD,
     Converter,
     boolean,
@@ -35,7 +35,7 @@ COMPUTED_TYPE = pa.struct(
         ("kind", pa.string()),
         ("number", pa.float64()),
         ("boolean", pa.bool_()),
-        ("date", DATE_TYPE),
+        ("date", DATE.arrow),
         ("text", pa.string()),
     ]
 )
@@ -71,7 +71,7 @@ def computed_values(prop: Property, values: Sequence[Any]) -> pa.Array:
 
 def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
     """The structs of a formula or rollup, given what stands under its type's key in each value."""
-    results = _RESULTS[prop.type]
+    kinds = _KINDS_OF[prop.type]
     never_an_array = prop.config.get("function") in _ITEMS_ONLY_OVER_25
     rows: list[Result | None] = []
     not_computed: list[int] = []
@@ -83,7 +83,7 @@ def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
         if type(kind) is str and (kind in _NOT_COMPUTED or (kind == "array" and never_an_array)):
             not_computed.append(row)
         elif value is not None and inner is not None:
-            result = results[kind](inner) if type(kind) is str and kind in results else ODD
+            result = RESULT_KINDS[kind].convert(inner) if type(kind) is str and kind in kinds else ODD
             if result is ODD:
                 not_converted.append(row)
                 result = None
@@ -117,10 +117,34 @@ def _array(value: Any) -> Any:
     return Result("array", None, None, None, dump_json(plain_values(value)).decode())
 
 
-_RESULTS: dict[str, dict[str, Converter]] = {
-    "formula": {"string": _string, "number": _number, "boolean": _boolean, "date": _date},
-    "rollup": {"number": _number, "date": _date, "array": _array},
+class ResultKind(NamedTuple):
+    """What the results of one kind become.
+
+    Attributes:
+        column: The type of a column that has results of this kind only.
+    """
+
+    column: ColumnType
+    convert: Converter
+
+
+RESULT_KINDS = {
+    "string": ResultKind(TEXT, _string),
+    "number": ResultKind(NUMBER, _number),
+    "boolean": ResultKind(BOOLEAN, _boolean),
+    "date": ResultKind(DATE, _date),
+    "array": ResultKind(JSON, _array),
 }
+_KINDS_OF = {
+    "formula": frozenset({"string", "number", "boolean", "date"}),
+    "rollup": frozenset({"number", "date", "array"}),
+}
+
+
+def computed_type(prop: Property, kinds: Collection[str]) -> str:
+    """The DuckDB type of a formula or rollup by the kinds of results in its table; VARCHAR for none or several."""
+    only = RESULT_KINDS[next(iter(kinds))] if len(kinds) == 1 and _KINDS_OF[prop.type].issuperset(kinds) else None
+    return (only.column if only else TEXT).duckdb
 
 
 def plain_values(items: list[Any]) -> list[Any]:
@@ -159,7 +183,7 @@ def _flattened(items: list[Any]) -> Iterable[tuple[str, Any]]:
             yield "", item
         elif kind == "array" and type(item[kind]) is list:
             stack.extend(reversed(item[kind]))
-        elif kind in _RESULTS and type(item[kind]) is dict:
+        elif kind in COMPUTED and type(item[kind]) is dict:
             stack.append(item[kind])
         else:
             yield kind, item[kind]

@@ -1,7 +1,7 @@
-"""The properties of a data source: their identity, what makes them a new schema, and their DuckDB types.
+"""The properties of a data source: their identity, how they are excluded, and the snapshot that shows their changes.
 
-A property is its decoded id; its name is a label that people change. Types that nobody knew when this was written pass:
-their values are kept as JSON. Values are converted in `property_values`, changes are named in `schema_changes`.
+A property is its decoded id; its name is a label that people change. `property_types` has the types of their columns,
+`schema_changes` the differences between two snapshots.
 """
 
 from __future__ import annotations
@@ -20,38 +20,8 @@ COMPUTED = frozenset({"formula", "rollup"})
 # Not computed, but the other side of a two-way relation changes it without an edit here, and a verification expires.
 _CHANGE_WITHOUT_EDIT = COMPUTED | {"relation", "verification"}
 _WITH_OPTIONS = frozenset({"select", "multi_select", "status"})
-
-# Spelled as duckdb_columns() of DuckDB 1.5 and 2.0 prints them.
-TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
-DATE_STRUCT = f'STRUCT("start" {TIMESTAMP}, "end" {TIMESTAMP}, is_datetime BOOLEAN, time_zone VARCHAR)'
-PEOPLE_LIST = 'STRUCT(id VARCHAR, "name" VARCHAR, email VARCHAR)[]'
-FILES_LIST = 'STRUCT("name" VARCHAR, "type" VARCHAR, url VARCHAR)[]'
-
-_DUCKDB_TYPES = {
-    "title": "VARCHAR",
-    "rich_text": "VARCHAR",
-    "url": "VARCHAR",
-    "email": "VARCHAR",
-    "phone_number": "VARCHAR",
-    "select": "VARCHAR",
-    "status": "VARCHAR",
-    "number": "DOUBLE",
-    "checkbox": "BOOLEAN",
-    "multi_select": "VARCHAR[]",
-    "date": DATE_STRUCT,
-    "people": PEOPLE_LIST,
-    "files": FILES_LIST,
-    "relation": "VARCHAR[]",
-    "created_time": TIMESTAMP,
-    "last_edited_time": TIMESTAMP,
-    "created_by": "VARCHAR",
-    "last_edited_by": "VARCHAR",
-    "unique_id": "VARCHAR",
-}
-_RESULT_TYPES = {
-    "formula": {"string": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN", "date": DATE_STRUCT},
-    "rollup": {"number": "DOUBLE", "date": DATE_STRUCT, "array": "JSON"},
-}
+#: Types whose content is one user.
+USER_TYPES = ("created_by", "last_edited_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +172,6 @@ def _is_value_of(value: Any, prop: Property) -> bool:
 def has_computed(properties: Iterable[Property]) -> bool:
     """Whether values here change without an edit of their page (notion-api.md section 2)."""
     return any(prop.type in _CHANGE_WITHOUT_EDIT for prop in properties)
-
-
-def duckdb_type(prop: Property) -> str:
-    """The DuckDB type of a property that is not computed; JSON for kinds that have no type of their own."""
-    return _DUCKDB_TYPES.get(prop.type, "JSON")
-
-
-def computed_type(prop: Property, kinds: Collection[str]) -> str:
-    """The DuckDB type of a formula or rollup by the kinds of results that its table holds; none or several: VARCHAR."""
-    if len(kinds) != 1:
-        return "VARCHAR"
-    (kind,) = kinds
-    return _RESULT_TYPES[prop.type].get(kind, "VARCHAR")
 
 
 def schema_snapshot(properties: Iterable[Property]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from notion_pipeline.rows.properties import USER_TYPES
 from notion_pipeline.rows.values import ODD, object_id
 
 USERS_TYPE = pa.list_(pa.struct([(name, pa.string()) for name in ("id", "object", "type", "name", "email")]))
-_ONE = ("created_by", "last_edited_by")
 
 
 class UsersSeen:
@@ -66,8 +66,8 @@ def _rolled_up(value: Any) -> Iterator[Any]:
         kind = item.get("type") if type(item) is dict else None
         if kind == "people":
             yield from _themselves(item.get("people"))
-        elif kind in _ONE:
+        elif kind in USER_TYPES:
             yield item.get(kind)
 
 
-_USERS_IN = {"people": _themselves, **dict.fromkeys(_ONE, _one), "verification": _verifier, "rollup": _rolled_up}
+_USERS_IN = {"people": _themselves, **dict.fromkeys(USER_TYPES, _one), "verification": _verifier, "rollup": _rolled_up}

@@ -1,8 +1,8 @@
-"""Property values of many pages -> one Arrow column: a converter a property type.
+"""Finds the values of a property in pages, and converts them for its column.
 
-A converter takes what stands under the type's key and gives a value that fits the column, or ODD. Nothing that Notion
-may put there raises: what does not fit is NULL and counted, and stays intact in the page's `properties`.
-Formulas and rollups have converters of their own, in `computed_values`.
+A converter takes the content under the type's key and gives a value that fits the column, or ODD. No content raises: a
+value that does not fit is NULL and counted, and stays intact in the page's `properties`. `property_types` says which
+converter a property has; formulas and rollups have their own, in `computed_values`.
 """
 
 from __future__ import annotations
@@ -28,32 +28,8 @@ class Odd:
 ODD = Odd()
 Converter = Callable[[Any], Any]
 
-TIMESTAMP_TYPE = pa.timestamp("us", "UTC")
-DATE_TYPE = pa.struct(
-    [("start", TIMESTAMP_TYPE), ("end", TIMESTAMP_TYPE), ("is_datetime", pa.bool_()), ("time_zone", pa.string())]
-)
-PEOPLE_TYPE = pa.list_(pa.struct([("id", pa.string()), ("name", pa.string()), ("email", pa.string())]))
-FILES_TYPE = pa.list_(pa.struct([("name", pa.string()), ("type", pa.string()), ("url", pa.string())]))
-NAMES_TYPE = pa.list_(pa.string())
-
 _DASHED_LENGTH = 36
 _HEX_LENGTH = 32
-
-
-def value_type(prop: Property) -> pa.DataType:
-    """The Arrow type of a property that is not computed; JSON travels as text."""
-    return _TYPED[prop.type][0] if prop.type in _TYPED else pa.string()
-
-
-def value_column(prop: Property, found: Sequence[Any]) -> tuple[pa.Array, list[int]]:
-    """The column of a property that is not computed, and the rows whose value does not fit it.
-
-    Args:
-        prop: The property.
-        found: What `contents` gives.
-    """
-    kind, convert = _TYPED.get(prop.type, (pa.string(), json_value))
-    return converted(found, convert, kind)
 
 
 def contents(prop: Property, pages_properties: Sequence[Any]) -> list[Any]:
@@ -265,26 +241,3 @@ def each(value: Any, convert: Converter) -> Any:
         return ODD
     items = [convert(item) for item in value]
     return ODD if ODD in items else items
-
-
-_TYPED: dict[str, tuple[pa.DataType, Converter]] = {
-    "title": (pa.string(), plain_text),
-    "rich_text": (pa.string(), plain_text),
-    "url": (pa.string(), text),
-    "email": (pa.string(), text),
-    "phone_number": (pa.string(), text),
-    "select": (pa.string(), option_name),
-    "status": (pa.string(), option_name),
-    "number": (pa.float64(), number),
-    "checkbox": (pa.bool_(), boolean),
-    "multi_select": (NAMES_TYPE, option_names),
-    "date": (DATE_TYPE, date),
-    "people": (PEOPLE_TYPE, people),
-    "files": (FILES_TYPE, files),
-    "relation": (NAMES_TYPE, object_ids),
-    "created_time": (TIMESTAMP_TYPE, timestamp),
-    "last_edited_time": (TIMESTAMP_TYPE, timestamp),
-    "created_by": (pa.string(), object_id),
-    "last_edited_by": (pa.string(), object_id),
-    "unique_id": (pa.string(), unique_id),
-}

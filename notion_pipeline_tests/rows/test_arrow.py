@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from notion_pipeline.catalog.memory import few_collections, give_back_memory
 from notion_pipeline.rows.arrow import arrow_array
-from notion_pipeline.rows.values import DATE_TYPE, NAMES_TYPE, PEOPLE_TYPE
+from notion_pipeline.rows.column_types import DATE, PEOPLE
+from notion_pipeline.rows.column_types import TEXTS as LISTS
 from notion_pipeline_tests.support.patience import PATIENCE
 
 TEXTS = st.text(max_size=12)
@@ -26,9 +27,9 @@ VALUES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "count": (pa.int32(), st.integers(-(2**31), 2**31 - 1)),
     "place": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
     "instant": (pa.timestamp("us", "UTC"), INSTANTS),
-    "names": (NAMES_TYPE, st.lists(TEXTS | st.none(), max_size=4)),
-    "people": (PEOPLE_TYPE, st.lists(st.tuples(TEXTS, TEXTS | st.none(), TEXTS | st.none()), max_size=3)),
-    "date": (DATE_TYPE, st.tuples(INSTANTS, INSTANTS | st.none(), st.booleans(), TEXTS | st.none())),
+    "names": (LISTS.arrow, st.lists(TEXTS | st.none(), max_size=4)),
+    "people": (PEOPLE.arrow, st.lists(st.tuples(TEXTS, TEXTS | st.none(), TEXTS | st.none()), max_size=3)),
+    "date": (DATE.arrow, st.tuples(INSTANTS, INSTANTS | st.none(), st.booleans(), TEXTS | st.none())),
 }
 
 

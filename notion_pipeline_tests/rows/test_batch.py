@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notion_pipeline.rows.batch import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, USERS, RowSchema, to_batch
-from notion_pipeline.rows.computed_values import computed_values
+from notion_pipeline.rows.computed_values import computed_type, computed_values
 from notion_pipeline.rows.json_text import dump_json, load_json
-from notion_pipeline.rows.properties import Property, computed_type, duckdb_type, property_value
+from notion_pipeline.rows.properties import Property, property_value
+from notion_pipeline.rows.property_types import column_type
 
 UTC = timezone.utc
 PAGE_ID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -480,7 +481,7 @@ def test_batch_lands_in_duckdb_as_the_types_of_the_contract() -> None:
     }
     batch = to_batch([page(**values), PAGE], RowSchema(properties))
     connection = duckdb.connect()
-    columns = [*PAGE_COLUMNS, *((f"p{place}", duckdb_type(prop)) for place, prop in enumerate(properties))]
+    columns = [*PAGE_COLUMNS, *((f"p{place}", column_type(prop).duckdb) for place, prop in enumerate(properties))]
     connection.execute("CREATE TABLE t (" + ", ".join(f'"{name}" {kind}' for name, kind in columns) + ")")
     connection.from_arrow(batch).create_view("staged")
     connection.execute("INSERT INTO t BY NAME SELECT * EXCLUDE (_not_computed, _not_converted, _users) FROM staged")

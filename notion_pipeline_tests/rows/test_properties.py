@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notion_pipeline.rows.column_types import DATE
+from notion_pipeline.rows.computed_values import computed_type
 from notion_pipeline.rows.properties import (
-    DATE_STRUCT,
     Property,
-    computed_type,
     decode_id,
-    duckdb_type,
     encode_id,
     fingerprint,
     has_computed,
@@ -22,6 +21,7 @@ from notion_pipeline.rows.properties import (
     property_value,
     schema_snapshot,
 )
+from notion_pipeline.rows.property_types import column_type
 from notion_pipeline.rows.schema_changes import schema_changes
 
 TYPES = [
@@ -112,15 +112,15 @@ def test_path_id_is_encoded_as_notion_does() -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_types_are_spelled_as_duckdb_spells_them(kind: str) -> None:
     connection = duckdb.connect()
-    connection.execute(f"CREATE TABLE t (c {duckdb_type(prop(kind))})")
+    connection.execute(f"CREATE TABLE t (c {column_type(prop(kind)).duckdb})")
     assert connection.execute("SELECT data_type FROM duckdb_columns() WHERE table_name = 't'").fetchall() == [
-        (duckdb_type(prop(kind)),)
+        (column_type(prop(kind)).duckdb,)
     ]
 
 
 @pytest.mark.parametrize("kind", ["verification", "place", "button", "something_new"])
 def test_kinds_without_a_type_of_their_own_are_json(kind: str) -> None:
-    assert duckdb_type(prop(kind)) == "JSON"
+    assert column_type(prop(kind)).duckdb == "JSON"
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_kinds_without_a_type_of_their_own_are_json(kind: str) -> None:
         ("formula", {"number"}, "DOUBLE"),
         ("formula", {"boolean"}, "BOOLEAN"),
         ("formula", {"string"}, "VARCHAR"),
-        ("formula", {"date"}, DATE_STRUCT),
+        ("formula", {"date"}, DATE.duckdb),
         ("formula", set(), "VARCHAR"),
         ("formula", {"number", "date"}, "VARCHAR"),
         ("rollup", {"number"}, "DOUBLE"),
-        ("rollup", {"date"}, DATE_STRUCT),
+        ("rollup", {"date"}, DATE.duckdb),
         ("rollup", {"array"}, "JSON"),
         ("rollup", set(), "VARCHAR"),
         ("rollup", {"array", "number"}, "VARCHAR"),

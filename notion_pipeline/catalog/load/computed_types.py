@@ -16,12 +16,13 @@ from notion_pipeline.catalog.load.unread_rows import unread_rows
 from notion_pipeline.catalog.state import Column
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.rows.arrow import arrow_array
-from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_values
-from notion_pipeline.rows.properties import COMPUTED, DATE_STRUCT, Property, computed_type, property_value
+from notion_pipeline.rows.column_types import DATE
+from notion_pipeline.rows.computed_values import COMPUTED_TYPE, RESULT_KINDS, computed_type, computed_values
+from notion_pipeline.rows.properties import COMPUTED, Property, property_value
 
 #: The one kind of result that a column of each type takes; VARCHAR takes all, as text.
-_KIND_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: "date", "JSON": "array"}
-_FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE_STRUCT: '"date"', "JSON": "text::JSON"}
+_KIND_OF_TYPE = {kind.column.duckdb: name for name, kind in RESULT_KINDS.items() if name != "string"}
+_FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE.duckdb: '"date"', "JSON": "text::JSON"}
 
 
 @dataclass

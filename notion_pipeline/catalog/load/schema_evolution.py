@@ -19,8 +19,10 @@ from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
 from notion_pipeline.catalog.state import Column
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
+from notion_pipeline.rows.column_types import TIMESTAMP
 from notion_pipeline.rows.naming import column_names
-from notion_pipeline.rows.properties import COMPUTED, Property, duckdb_type
+from notion_pipeline.rows.properties import COMPUTED, Property
+from notion_pipeline.rows.property_types import column_type
 
 #: Most of a row's bytes, and much the same in every row: a quarter of the file that DuckDB's own choice gives, in
 #: less time.
@@ -96,7 +98,7 @@ def _live(
     computed: Mapping[str, str],
     was: Column | None,
 ) -> PlannedColumn:
-    kind = computed[prop.id] if prop.type in COMPUTED else duckdb_type(prop)
+    kind = computed[prop.id] if prop.type in COMPUTED else column_type(prop).duckdb
     return PlannedColumn(prop.id, prop.name, prop.type, names[prop.id], kind, was, prop, positions[prop.id])
 
 
@@ -205,9 +207,9 @@ def _declared(layout: Sequence[tuple[str, str]]) -> str:
 
 
 def _layout(planned: Sequence[PlannedColumn], *, mark: bool) -> list[tuple[str, str]]:
-    page = [*PAGE_COLUMNS, (SYNCED_AT, "TIMESTAMP WITH TIME ZONE")]
+    page = [*PAGE_COLUMNS, (SYNCED_AT, TIMESTAMP.duckdb)]
     if mark:
-        page.append((DELETED_AT, "TIMESTAMP WITH TIME ZONE"))
+        page.append((DELETED_AT, TIMESTAMP.duckdb))
     return [*page, *((plan.column, plan.duckdb_type) for plan in planned)]
 
 

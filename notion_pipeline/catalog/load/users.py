@@ -17,6 +17,7 @@ from notion_pipeline.catalog.state import USERS_CONTENT, Column, users_table
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import USERS
+from notion_pipeline.rows.properties import USER_TYPES
 
 #: Name, type and comment.
 _COLUMNS = (
@@ -86,7 +87,7 @@ def _ids_in(table: tuple[str, str], column: Column) -> Iterator[str]:
     value = f"t.{quote(column.column)}"
     if column.property_type == "people":
         ids = f"unnest(list_transform({value}, lambda person: person.id))"
-    elif column.property_type in ("created_by", "last_edited_by"):
+    elif column.property_type in USER_TYPES:
         ids = value
     elif column.property_type == "verification":
         ids = f"{value} -> 'verified_by' ->> 'id'"

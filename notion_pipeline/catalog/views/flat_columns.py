@@ -12,6 +12,7 @@ from typing import Any
 
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.catalog.state import Column
+from notion_pipeline.rows.properties import USER_TYPES
 
 SEPARATOR = ", "
 #: Parts of a date struct, and of a place, with the types they have in a view.
@@ -21,7 +22,6 @@ _DAYS = (("_date", "start"), ("_end_date", "end"))
 #: Names of the time zones that DuckDB knows; looked up once a query.
 _ZONES = "(SELECT list(name) FROM pg_timezone_names())"
 _PLACE_PARTS = (("name", "VARCHAR"), ("address", "VARCHAR"), ("lat", "DOUBLE"), ("lon", "DOUBLE"))
-_USER = ("created_by", "last_edited_by")
 #: Of a list while it is gone through; no column is called so, since DuckDB would take that one.
 _ITEM = '"one of them"'
 
@@ -78,7 +78,7 @@ class Neighbours:
 
     def shows_people(self, data_source_id: str, property_id: str) -> bool:
         """Whether a rollup's values are people."""
-        return self._end(data_source_id, property_id).get("type") in ("people", *_USER)
+        return self._end(data_source_id, property_id).get("type") in ("people", *USER_TYPES)
 
     def _end(self, data_source_id: str, property_id: str) -> Mapping[str, Any]:
         """The property itself, or that of the related data source which a rollup shows."""
@@ -104,7 +104,7 @@ def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours
         return [Part("", value, titles) if titles else Part("", joined(value))]
     if kind == "JSON":
         return list(_of_json(value, data_source_id, column, neighbours))
-    if column.property_type in _USER:
+    if column.property_type in USER_TYPES:
         names = [f"nullif({_raw(column, column.property_type)} ->> 'name', '')", value]
         if neighbours.users:
             users = quote(*neighbours.users)
@@ -180,7 +180,7 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
     if neighbours.shows_people(data_source_id, column.property_id):
         # The column holds ids; the names are in what Notion answered, for people one level deeper.
         found = _raw(column, "rollup/array")
-        names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *_USER)]
+        names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *USER_TYPES)]
         everybody = f"flatten([{', '.join(names)}])"
         return Part("", f"coalesce({joined(everybody)}, {joined(items)})", people=items, people_are_ids=True)
     return Part("", joined(f"[{_ITEM} for {_ITEM} in {items} if {_ITEM} <> '']"))

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.redaction import redacted
+from notion_pipeline.rows.timestamps import read_iso
 
 MAX_DESCRIPTION = 140
 MAX_TABLE_NAME = 200
@@ -28,7 +29,6 @@ _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _TAGS_OF_DAGSTER = "dagster/"
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SPAN = re.compile(r"(\d{1,6}) ?([dhm])", re.ASCII)
 _SPAN_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _START_DATE_ALLOWED = "a date such as 2024-01-31, or a time with its offset such as 2024-01-31T08:30:00+01:00"
@@ -56,14 +56,14 @@ def _moment(value: object) -> datetime | None:
         return datetime.combine(value, time(), timezone.utc)
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    found = read_iso(value.strip())
+    if found is None:
+        return None
+    if not found.has_time:
+        return found.local.replace(tzinfo=timezone.utc)
     try:
-        if _DATE.fullmatch(text):
-            return _moment(date.fromisoformat(text))
-        # Python 3.10 reads neither a final Z nor an offset without minutes.
-        text = re.sub(r"[Zz]$", "+00:00", text)
-        return datetime.fromisoformat(text) if _DATE.match(text) else None
-    except ValueError:
+        return found.local.replace(tzinfo=None if found.offset is None else timezone(found.offset))
+    except ValueError:  # an offset of a day or more
         return None
 
 

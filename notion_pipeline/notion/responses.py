@@ -7,11 +7,10 @@ half a body, under any status (notion-api.md section 10). Knows nothing of conne
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx
 import orjson
@@ -21,6 +20,7 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.notion.failures import LONGEST_NAME, not_notions, one_line, refuse
 from notion_pipeline.notion.retry_after import read_time
+from notion_pipeline.rows.json_text import load_json
 from notion_pipeline.rows.storable import storable
 
 
@@ -99,10 +99,9 @@ def quoted_result(found: object) -> str:
 def parse_json(content: bytes) -> Any:
     """The JSON value of a body, None where it is no JSON (`null` is no answer either); texts as they are spelt."""
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        # orjson also refuses what is JSON: half of a surrogate pair, and numbers beyond a double.
-        return _parse_patiently(content)
+        return load_json(content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def parse_storable(content: bytes) -> tuple[Any, int]:
@@ -110,40 +109,10 @@ def parse_storable(content: bytes) -> tuple[Any, int]:
     try:
         return orjson.loads(content), 0
     except orjson.JSONDecodeError:
-        return storable(_parse_patiently(content))
+        return storable(parse_json(content))
 
 
 def _is_notions(body: Any, is_list: bool) -> bool:
     if not isinstance(body, dict) or not isinstance(body.get("object"), str):
         return False
     return not is_list or isinstance(body.get("results"), list)
-
-
-def _parse_patiently(content: bytes) -> Any:
-    try:
-        return json.loads(
-            # Damaged bytes are asked for again; halves of surrogate pairs would come again.
-            content.decode(errors="surrogatepass"),
-            parse_float=_parse_number,
-            parse_int=_parse_int,
-            parse_constant=_refuse_constant,
-        )
-    except (ValueError, RecursionError):
-        return None
-
-
-def _parse_number(text: str) -> Any:
-    number = float(text)
-    return number if math.isfinite(number) else orjson.Fragment(text.encode())
-
-
-def _parse_int(text: str) -> Any:
-    # As orjson: whole numbers of 64 bits are int, longer ones float.
-    if len(text) > 20:
-        return _parse_number(text)
-    number = int(text)
-    return number if -(2**63) <= number < 2**64 else float(number)
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")

@@ -1,8 +1,8 @@
-"""JSON as the catalog keeps it: sorted keys, no signed URLs, and nothing that DuckDB refuses.
+"""Reads JSON, and writes it for the catalog: sorted keys, no signed URLs, and nothing that DuckDB refuses.
 
-Unchanged rows must stay equal, so keys are sorted, and what Notion signs anew for every answer is left out: the query
-of a hosted file's URL and its `expiry_time` (notion-api.md section 6). orjson does the work; the slow writer takes over
-where it gives up: halves of surrogate pairs, integers beyond 64 bits, nesting beyond 254 levels.
+Unchanged rows must stay equal. So keys are sorted, and the parts that Notion signs for every answer are left out: the
+query of a hosted file's URL and its `expiry_time` (notion-api.md section 6). orjson does the work, and Python where
+orjson gives up: halves of surrogate pairs, integers beyond 64 bits, nesting beyond 254 levels.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -31,7 +31,7 @@ def unsigned_url(url: str) -> str:
 
 
 def dump_json(value: Any) -> bytes:
-    """The value as UTF-8 JSON, keys sorted, signed queries and expiry times left out; takes `orjson.Fragment`."""
+    """The value as UTF-8 JSON, keys sorted, signed queries and expiry times left out. It may hold `orjson.Fragment`."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         if _SIGNED_MARKS[0] in text or _SIGNED_MARKS[1] in text:
@@ -42,11 +42,22 @@ def dump_json(value: Any) -> bytes:
 
 
 def load_json(text: bytes | str) -> Any:
-    """The value of JSON that `dump_json` wrote; a number that no float holds is an `orjson.Fragment`."""
+    """The value of a JSON text. Halves of surrogate pairs stay; a number that no float holds is an `orjson.Fragment`.
+
+    Raises:
+        ValueError: The text is not JSON.
+        RecursionError: It nests deeper than Python can go.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text, parse_float=_float_or_fragment, parse_int=_int_or_fragment)
+        # orjson also refuses JSON: halves of surrogate pairs, and numbers beyond a double.
+        return json.loads(
+            text if isinstance(text, str) else text.decode(errors="surrogatepass"),
+            parse_float=_float_or_fragment,
+            parse_int=_int_or_fragment,
+            parse_constant=_refuse_constant,
+        )
 
 
 def _float_or_fragment(digits: str) -> float | orjson.Fragment:
@@ -55,14 +66,18 @@ def _float_or_fragment(digits: str) -> float | orjson.Fragment:
 
 
 def _int_or_fragment(digits: str) -> int | float | orjson.Fragment:
-    # As orjson: beyond 64 bits a float. The length first, since Python refuses to read integers of 4,300 digits.
+    # As orjson: a float beyond 64 bits. The length is tested first, since Python reads no integer of 4,300 digits.
     if len(digits) <= _DIGITS_OF_64_BITS and -(2**63) <= (number := int(digits)) < 2**64:
         return number
     return _float_or_fragment(digits)
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
 def _unsigned(value: Any) -> Any:
-    """The value itself where nothing in it is signed, else a copy without what is."""
+    """The value itself if nothing in it is signed, else a copy without the signed parts."""
     is_dict = type(value) is dict
     changed: dict[Any, Any] = {}
     for key, item in value.items() if is_dict else enumerate(value):
@@ -88,13 +103,13 @@ def _unsigned_file(value: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Token(bytes):
-    """JSON that is written already, among values still to write."""
+    """JSON that is already written, among values still to write."""
 
     __slots__ = ()
 
 
 def _written(value: Any) -> bytes:
-    """What orjson cannot write, without recursion: a stack of values to write and of tokens between them."""
+    """Writes what orjson cannot, without recursion: by a stack of values and the tokens between them."""
     out: list[bytes] = []
     stack: list[Any] = [value]
     while stack:

@@ -27,6 +27,15 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def json_pointer(name: str, path: str) -> str:
+    """A literal with the JSON pointer to what lies in a property: its name may hold any character.
+
+    Args:
+        path: What follows the name, such as `rollup/array`.
+    """
+    return text(f"/{name.replace('~', '~0').replace('/', '~1')}/{path}")
+
+
 def names_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     """Names of the tables and views of a schema."""
     rows = connection.execute(

@@ -14,7 +14,7 @@ import orjson
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
-from notion_pipeline.catalog.sql import is_table, quote, text
+from notion_pipeline.catalog.sql import is_table, json_pointer, quote
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse_properties
@@ -106,8 +106,7 @@ def _is_in_part(plan: PlannedColumn) -> str:
 
 def _raw(plan: PlannedColumn, *path: str) -> str:
     """SQL of something in the raw value of a property, as text."""
-    name = plan.property_name.replace("~", "~0").replace("/", "~1")
-    return f"json_extract_string(properties, {text('/'.join(['', name, *path]))})"
+    return f"json_extract_string(properties, {json_pointer(plan.property_name, '/'.join(path))})"
 
 
 def _in_layers(connection: duckdb.DuckDBPyConnection, extract: Extract) -> set[str]:

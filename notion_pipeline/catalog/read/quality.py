@@ -18,7 +18,7 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.table_index import SyncedTable
-from notion_pipeline.catalog.sql import column_types, quote, text
+from notion_pipeline.catalog.sql import column_types, json_pointer, quote
 from notion_pipeline.catalog.state import Column, StreamState
 from notion_pipeline.rows.batch import DELETED_AT
 
@@ -232,6 +232,6 @@ def _lost_values(
 
 def _raw(column: Column) -> str:
     """SQL of the text of a property's raw content; NULL where it has none."""
-    head = "/" + column.property_name.replace("~", "~0").replace("/", "~1")
-    parts = [f"json_extract_string(properties, {text(f'{head}/{place}')})" for place in _CONTENTS[column.property_type]]
+    pointers = [json_pointer(column.property_name, place) for place in _CONTENTS[column.property_type]]
+    parts = [f"json_extract_string(properties, {pointer})" for pointer in pointers]
     return f"coalesce({', '.join(parts)}, NULL)"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.catalog.sql import json_pointer, quote, text
 from notion_pipeline.catalog.state import Column
 from notion_pipeline.rows.properties import USER_TYPES
 
@@ -188,5 +188,4 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
 
 def _raw(column: Column, path: str) -> str:
     """A part of the raw value as Notion gave it, by JSON pointer: a property's name may hold anything."""
-    name = column.property_name.replace("~", "~0").replace("/", "~1")
-    return f"json_extract(t.properties, {text(f'/{name}/{path}')})"
+    return f"json_extract(t.properties, {json_pointer(column.property_name, path)})"

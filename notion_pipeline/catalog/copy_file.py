@@ -1,4 +1,4 @@
-"""Puts a copy of a file in place at once, whoever else does the same, and clears up after those that died at it."""
+"""Puts a copy of a file in place at once, and removes the temporary files of processes that died while copying."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _COPIED_AT_ONCE = 1024 * 1024
 
 
 def put_copy(original: Path, path: Path) -> None:
-    """Copies `original` to `path` by rename: readers see the file that stood there, or the whole new one.
+    """Copies `original` to `path` by rename: readers see the former file or the whole new one.
 
-    Comes back when the copy would outlive a loss of power.
+    When it returns, the copy would survive a loss of power.
 
     Raises:
-        OSError: It cannot be written; what stood there stands there still.
+        OSError: The copy cannot be written; the former file is still there.
     """
     _clear_up(path)
     with _temporary_beside(path) as (temporary, file):
@@ -34,14 +34,14 @@ def put_copy(original: Path, path: Path) -> None:
 
 @contextmanager
 def _temporary_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in the same folder, locked for as long as its writer lives; gone afterwards, if not renamed."""
+    """A new file in the same folder, locked while its writer lives, and removed at the end unless it was renamed."""
     while True:
         temporary = path.with_name(f"{_prefix(path)}-{secrets.token_hex(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb") as file:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not os.fstat(descriptor).st_nlink:
-                continue  # cleared up by somebody who came between the two lines above
+                continue  # another process removed it between the two lines above
             try:
                 yield temporary, file
             finally:
@@ -50,7 +50,7 @@ def _temporary_beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def _clear_up(path: Path) -> None:
-    """Removes the files that nobody writes any more: their lock has ended with their writer."""
+    """Removes temporary files whose writer is dead: its lock ended with it."""
     prefix = _prefix(path)
     for entry in list(os.scandir(path.parent)):
         if not entry.name.startswith(prefix) or not entry.is_file(follow_symlinks=False):
@@ -58,7 +58,7 @@ def _clear_up(path: Path) -> None:
         try:
             descriptor = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            continue  # gone meanwhile, or another user's
+            continue  # removed meanwhile, or another user's
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             Path(entry.path).unlink(missing_ok=True)

@@ -1,13 +1,12 @@
 """Our own lock beside a catalog file: exclusive to write, shared to read.
 
-DuckDB locks its file too, by POSIX record locks. The system drops those as soon as any thread of the process closes the
-file, even while another thread writes it, and then a second process may write at the same time. A lock by flock(2)
-belongs to one opening of the lock file instead: it holds between threads as between processes, and the system frees it
-when its process dies.
+DuckDB locks its file too, with POSIX record locks. The system drops those as soon as any thread of the process closes
+the file, even while another thread writes it, and then a second process may write at the same time. A lock by flock(2)
+belongs to one opening of the lock file: it works between threads as well as processes, and the system frees it when its
+process dies.
 
-The standard library's `fcntl.flock` is used because the lock libraries lack one of the two: `filelock.FileLock` cannot
-be shared, `filelock.ReadWriteLock` stands on SQLite, which needs a writable folder for a reader as well and has record
-locks again.
+We use `fcntl.flock` because lock libraries do not fit: `filelock.FileLock` cannot be shared, and
+`filelock.ReadWriteLock` is built on SQLite, which needs a writable folder for readers too and has record locks again.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ import sys
 from pathlib import Path
 
 _SIGNATURE = re.compile(r"(?P<pid>\d{1,10}) (?P<program>\S.{0,79})")
-#: More signatures than readers that come in together.
+#: Room for the signatures of more readers than ever read together.
 _MOST_BYTES = 65_536
-#: Descriptors that this process holds a lock by, or waits in line by.
+#: File descriptors by which this process holds a lock or waits in line.
 _DESCRIPTORS: set[int] = set()
 
 
@@ -30,8 +29,8 @@ class LockHeldError(Exception):
 
     Attributes:
         holder: Who holds it, as `program (PID n)`.
-        is_brief: Whether it is over in a moment, as a rule: another thread of this process, or somebody just entering.
-        is_next: Whether whoever asked is the next to get it.
+        is_brief: Whether the lock is usually free again in a moment: held by this process, or not yet signed.
+        is_next: Whether we are the next to get it.
     """
 
     def __init__(self, holder: str, *, is_brief: bool, is_next: bool) -> None:
@@ -44,12 +43,12 @@ class LockHeldError(Exception):
 class CatalogLock:
     """The lock of one opening of a catalog file.
 
-    Whoever waits for it stands in line by a second lock, `queue`, so that a stream of readers does not keep a writer
-    out for ever, nor writers a reader.
+    Waiting processes stand in line by a second lock, `queue`, so that a stream of readers does not keep a writer out
+    for ever, nor writers a reader.
 
     Args:
         catalog: The file itself, not a link to it.
-        exclusive: To write; else shared with others that read.
+        exclusive: True to write; False to share it with other readers.
     """
 
     def __init__(self, catalog: Path, *, exclusive: bool) -> None:
@@ -61,9 +60,9 @@ class CatalogLock:
         self._signature: tuple[int, int] | None = None
 
     def take(self) -> None:
-        """Takes the lock now; where it is held, keeps its place in line for the next attempt.
+        """Takes the lock now. If others hold it, keeps its place in line for the next attempt.
 
-        A reader that may neither make nor open the lock file goes without: DuckDB's own lock is what it has.
+        A reader that may neither make nor open the lock file goes without it and relies on DuckDB's own lock.
 
         Raises:
             LockHeldError: Others hold it.
@@ -83,7 +82,7 @@ class CatalogLock:
         self._leave_line()
 
     def release(self) -> None:
-        """Frees the lock and the place in line; nothing where there is none."""
+        """Frees the lock and the place in line, if there are any."""
         if self._lock is not None:
             self._unsign(self._lock)
             _free(self._lock)
@@ -97,7 +96,7 @@ class CatalogLock:
             except BlockingIOError:
                 raise
             except OSError:
-                return  # a folder that is not ours to write to; the lock file itself may stand there
+                return  # a folder that we may not write to; it may hold the lock file itself
 
     def _leave_line(self) -> None:
         if self._queue is not None:
@@ -115,7 +114,7 @@ class CatalogLock:
         return descriptor
 
     def _sign(self, lock: int) -> None:
-        """Writes who holds the lock behind the others that do; the place in line keeps other signers away."""
+        """Adds our signature to those of the other holders; the place in line keeps others from signing now."""
         line = f"{os.getpid()} {_program()}\n".encode()
         try:
             others = b"" if self._exclusive else os.pread(lock, _MOST_BYTES, 0)
@@ -125,7 +124,7 @@ class CatalogLock:
             os.pwrite(lock, line, len(others))
             self._signature = (len(others), len(line))
         except OSError:
-            self._signature = None  # not ours to write to, or no room: the lock holds all the same
+            self._signature = None  # not writable, or no disk space: the lock holds all the same
 
     def _unsign(self, lock: int) -> None:
         if self._signature is None or lock not in _DESCRIPTORS:
@@ -144,7 +143,7 @@ class CatalogLock:
             found = ""
         signed = [match for line in found.splitlines() if (match := _SIGNATURE.fullmatch(line.strip()))]
         holders = {int(match["pid"]): match["program"] for match in signed}
-        # A killed reader leaves its signature. One that is held by a process of another container is not seen.
+        # A killed reader leaves its signature. Processes of other containers look dead: named only if nobody is alive.
         holders = {pid: name for pid, name in holders.items() if _is_alive(pid)} or holders
         names = [f"{_printable(name)} (PID {pid})" for pid, name in holders.items()]
         is_next = self._queue is not None
@@ -154,7 +153,7 @@ class CatalogLock:
 
 
 def _opened(path: Path) -> int:
-    """A descriptor of the lock file, made if need be; for reading alone where no more is allowed, which locks too."""
+    """A descriptor of the lock file, made if missing. If we may not write it, one to read, which can lock too."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
@@ -165,9 +164,9 @@ def _opened(path: Path) -> int:
 
 
 def _free(descriptor: int) -> None:
-    """Frees a lock in so many words: where the process was forked meanwhile, closing alone would not."""
+    """Frees a lock explicitly: if the process was forked meanwhile, closing alone would not free it."""
     if descriptor not in _DESCRIPTORS:
-        return  # of the process that this one was forked from
+        return  # it belongs to the process that this one was forked from
     try:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
@@ -176,7 +175,7 @@ def _free(descriptor: int) -> None:
 
 
 def _forget_after_fork() -> None:
-    """A child holds none of its parent's locks, and must not keep them up when the parent dies."""
+    """Closes the parent's locks in a forked child, which would keep them after the parent's death."""
     for descriptor in _DESCRIPTORS:
         os.close(descriptor)
     _DESCRIPTORS.clear()

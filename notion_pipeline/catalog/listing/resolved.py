@@ -1,4 +1,4 @@
-"""The ids that the names in sources.yaml were found to mean, kept through renames in Notion."""
+"""Keeps the ids that the names in sources.yaml were found to mean, so that a rename in Notion changes nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import Resolution, known_database_name, resolve
 
-#: `kind` is a key of sources.yaml with the entry as `name`; or `property`, with the database's id as `scope` and a
-#: digest of the name, since the catalog does not spell what is excluded.
+#: `kind` is a key of sources.yaml and `name` its entry; or `kind` is `property`, `scope` the database's id and `name` a
+#: digest, since the catalog does not spell the names of excluded properties.
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
 CREATE TABLE IF NOT EXISTS _notion_pipeline.resolved (
@@ -24,7 +24,7 @@ _PROPERTY = "property"
 
 
 def known_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> KnownNames:
-    """What was found so far; nothing before the first listing, nor in a catalog that an earlier version wrote."""
+    """The ids found so far; none before the first listing, or in a catalog of an earlier version."""
     if connection is None or not is_table(connection, ("_notion_pipeline", "resolved")):
         return KnownNames()
     databases: dict[tuple[str, str], set[str]] = {}
@@ -40,14 +40,14 @@ def known_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> Kn
 def resolution_of_catalog(
     connection: duckdb.DuckDBPyConnection | None, source: Source
 ) -> tuple[Resolution, dict[str, KnownDatabase]]:
-    """What the names of a source mean by the last listing, and the databases that it left."""
+    """What the names of a source mean by the last listing, and the databases that it wrote."""
     known = known_databases(connection, source.name)
     visible = [known_database_name(source, database) for database in known.values() if database.accessible]
     return resolve(source, visible, known_names(connection, source.name)), known
 
 
 def keep_names(connection: duckdb.DuckDBPyConnection, source: str, names: KnownNames) -> None:
-    """Adds what was found; nothing is forgotten, since what is excluded must stay so."""
+    """Adds ids. None is ever removed, since an excluded property must stay excluded."""
     connection.execute(_TABLE)
     rows = {(kind, "", name, found) for (kind, name), ids in names.databases.items() for found in ids}
     rows |= {(_PROPERTY, scope, mark, found) for (scope, mark), ids in names.properties.items() for found in ids}

@@ -1,7 +1,7 @@
 """Comments on tables and columns: where a table comes from, and which property a column holds.
 
-A comment that this pipeline did not write is the user's and stays. Ours are known by their digests, which the catalog
-keeps with the stream.
+A comment that this pipeline did not write is the user's and stays. We know our own by their digests, which the catalog
+keeps for each data source.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PAGE_COMMENTS = {
 
 
 def comments_of(extract: Extract, planned: Sequence[PlannedColumn], limits: Limits) -> tuple[str, dict[str, str]]:
-    """What a table says of itself, and what its columns say by name."""
+    """The comment on a table, and the comment on each column by its name."""
     own = {plan.column: shown(_column_comment(plan, extract, limits)) for plan in planned}
     return _table_comment(extract), {**_PAGE_COMMENTS, **own}
 
@@ -54,14 +54,14 @@ def keep_comments(
     noted: str | None,
     is_made_anew: bool,
 ) -> str:
-    """Writes the comments where they are ours, or there are none yet; what is to be noted of them for the next sync.
+    """Writes comments where there are none or ours; returns what to record about them for the next sync.
 
     Args:
-        noted: What the sync before noted; None where it noted nothing.
-        is_made_anew: Whether the table, or a column, was made since.
+        noted: What the last sync recorded; None if nothing.
+        is_made_anew: Whether the table or a column was made since.
     """
     digest, before, ours = hashlib.sha256(dump_json([on_table, on_columns])).hexdigest(), *_read(noted)
-    # To read comments DuckDB goes through all its tables, so they are read only where some are to be written.
+    # DuckDB goes through all its tables to read comments, so they are read only if some must be written.
     if is_made_anew or digest != before:
         current_table, current = comments_on(connection, table)
         wanted = {name: comment for name, comment in on_columns.items() if _is_ours(current.get(name), ours)}
@@ -70,7 +70,7 @@ def keep_comments(
 
 
 def _read(noted: str | None) -> tuple[str, Collection[str] | None]:
-    """The digest of all comments, and the marks of each; None of an earlier version, which kept no marks."""
+    """The digest of all comments, and the mark of each; no marks in the record of an earlier version."""
     if not noted or not noted.startswith("["):
         return noted or "", None
     digest, *marks = orjson.loads(noted)

@@ -1,4 +1,4 @@
-"""Commits what was read of one database: its data sources together, in one transaction."""
+"""Commits the extracts of one database together, in one transaction."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 
-#: Tried in turn; rows of megabytes each need more than the first, and None is what DuckDB takes by default.
+#: Tried in turn: rows of megabytes each need more than the first. None is DuckDB's own default.
 _MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)
-#: The answers of fewer leave too little behind for the milliseconds that giving it back takes.
+#: Fewer rows leave too little memory to be worth the milliseconds of giving it back.
 _ROWS_WORTH_A_TRIM = 2_000
 
 
 def commit_database(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
 ) -> list[tuple[Extract, LoadResult]]:
-    """What each extract did to its table; all of them are committed, or none.
+    """Commits all extracts of a database or none; the load result of each.
 
     Raises:
         CatalogBusyError: Another process held the catalog for longer than we wait.
-        CatalogError: The catalog cannot be written; it holds what it held.
+        CatalogError: The catalog cannot be written; its content did not change.
     """
     if sum(extract.stage.rows for extract in database.extracts) >= _ROWS_WORTH_A_TRIM:
         give_back_memory()
@@ -53,7 +53,7 @@ def _commit(
 def _state(
     connection: duckdb.DuckDBPyConnection, source: Source, database: DatabaseExtract, extract: Extract
 ) -> StreamState:
-    """What the catalog knows of the data source now, its table named if no listing did so."""
+    """The present state of the data source; names its table if no listing has."""
     states = bookkeeping.stream_states(connection, source.name, [extract.data_source_id])
     known = states.get(extract.data_source_id)
     if known is None or known.database_id != database.database_id:

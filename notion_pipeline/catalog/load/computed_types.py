@@ -1,7 +1,7 @@
-"""Decides the DuckDB types of formulas and rollups at commit, by the results their table holds.
+"""Decides the DuckDB types of formulas and rollups at commit, by the results in their table.
 
-What was read tells its kinds in the staged rows; rows that stay without being read tell theirs in `properties`, which
-is looked into only where a new result does not fit the column that stands.
+Staged rows say the kinds of their results. Rows that this sync did not read have theirs in `properties`, which is
+searched only if a new result does not fit the existing column.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from notion_pipeline.rows.column_types import DATE
 from notion_pipeline.rows.computed_values import COMPUTED_TYPE, RESULT_KINDS, computed_type, computed_values
 from notion_pipeline.rows.properties import COMPUTED, Property, property_value
 
-#: The one kind of result that a column of each type takes; VARCHAR takes all, as text.
+#: The one kind of result that fits a column of each type; VARCHAR takes all, as text.
 _KIND_OF_TYPE = {kind.column.duckdb: name for name, kind in RESULT_KINDS.items() if name != "string"}
 _FIELD_OF_TYPE = {"DOUBLE": "number", "BOOLEAN": "boolean", DATE.duckdb: '"date"', "JSON": "text::JSON"}
 
 
 @dataclass
 class ComputedTypes:
-    """Types by property id, and where a column changes its type, SQL over `kept_values` that refills it."""
+    """Types of computed columns by property id, and for changed types SQL over `kept_values` that fills them."""
 
     types: dict[str, str] = field(default_factory=dict)
     recomputed: dict[str, str] = field(default_factory=dict)
 
 
 def computed_column_sql(struct: str, duckdb_type: str) -> str:
-    """SQL that takes from a staged struct what a column of this type holds."""
+    """SQL that takes the value for a column of this type from a staged struct."""
     return f"{struct}.{_FIELD_OF_TYPE.get(duckdb_type, 'text')}"
 
 
@@ -44,7 +44,7 @@ def decide_computed_types(
     existing: Sequence[Column],
     table: tuple[str, str] | None,
 ) -> ComputedTypes:
-    """The types of all computed columns after this extract; makes `kept_values` where rows that stay must be asked."""
+    """The types of all computed columns after this extract; makes `kept_values` if unread rows must be searched."""
     decision = ComputedTypes()
     computed = {index: prop for index, prop in enumerate(extract.schema.properties) if prop.type in COMPUTED}
     if not computed:
@@ -74,7 +74,7 @@ def decide_computed_types(
 
 
 def forget_kept_values(connection: duckdb.DuckDBPyConnection, decision: ComputedTypes) -> None:
-    """Drops what `decide_computed_types` left for the evolution."""
+    """Drops `kept_values`, which `decide_computed_types` made for the schema evolution."""
     if decision.types:
         connection.execute("DROP TABLE IF EXISTS kept_values")
 
@@ -99,7 +99,7 @@ def _keep_values(
     table: tuple[str, str],
     doubtful: Mapping[int, Property],
 ) -> dict[int, set[str]]:
-    """Fills `kept_values` (id, c<position>...) for the rows that stay unread; the kinds of their results."""
+    """Fills `kept_values` (id, c<position>...) from the unread rows that stay; the kinds of their results."""
     schema = pa.schema([("id", pa.string()), *((f"c{index}", COMPUTED_TYPE) for index in doubtful)])
     connection.register("empty_values", schema.empty_table())
     connection.execute("CREATE OR REPLACE TEMP TABLE kept_values AS SELECT * FROM empty_values")
@@ -118,7 +118,7 @@ def _keep_values(
 
 
 def _stays(extract: Extract) -> str:
-    """Which rows outlive this sync although it did not read them."""
+    """SQL condition of the rows that stay although this sync did not read them."""
     if not extract.full or extract.deleted_rows == "mark":
         return "true"
     if extract.start_date is not None and extract.sync_type != "FULL_TABLE":

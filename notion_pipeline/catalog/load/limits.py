@@ -1,6 +1,6 @@
-"""Values of a data source that Notion does not compute, computes over a part of the related pages, or gives in part.
+"""Values that Notion does not compute, computes over part of the related pages only, or gives only in part.
 
-Neither can be had by asking again; so it is counted and named, in the comments of the columns and by `check`.
+Another read would not help, so the comments of the columns and `check` tell how many there are.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one table.
+    """The limits of one table.
 
     Attributes:
-        not_computed: Rows of which Notion gave no result, by property id, where there are any.
-        in_layers: Ids of properties that are computed over formulas and rollups of other pages, of which Notion may
-            have looked at 25 references each.
-        in_part: Rows of which Notion refused to give the whole value, by property id, where there are any.
+        not_computed: How many rows have no result from Notion, by property id.
+        in_layers: Ids of properties that are computed over formulas and rollups of other pages; Notion may have used
+            only 25 references of each.
+        in_part: How many rows have a value that Notion refused to give in full, by property id.
     """
 
     not_computed: dict[str, int] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Limits:
         return cls(found["not_computed"], tuple(found["in_layers"]), found.get("in_part", {}))
 
     def told(self, property_id: str) -> list[str]:
-        """What is to be known of a column, in words."""
+        """The limits of one column, in words."""
         lines = []
         if rows := self.not_computed.get(property_id, 0):
             lines.append(f"not computed by Notion in {rows:,} row{'' if rows == 1 else 's'}")
@@ -65,7 +65,7 @@ def limits_of(
     *,
     values_not_computed: int,
 ) -> Limits:
-    """The limits after this extract is merged. A sync that met nothing new leaves them as they are."""
+    """The limits after this extract is merged. A sync without news leaves them as they are."""
     before = Limits.from_json(bookkeeping.noted_limits(connection, extract.source).get(extract.data_source_id))
     present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
     if before is None or extract.full or extract.schema_changes:
@@ -88,7 +88,7 @@ def limits_of(
 def _rows_where(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], conditions: Mapping[str, str]
 ) -> dict[str, int]:
-    """How many rows meet each condition, without those that no row meets."""
+    """How many rows meet each condition; conditions that no row meets are left out."""
     if not conditions:
         return {}
     counts = ", ".join(f"count(*) FILTER ({condition})" for condition in conditions.values())
@@ -105,7 +105,7 @@ def _is_in_part(plan: PlannedColumn) -> str:
 
 
 def _raw(plan: PlannedColumn, *path: str) -> str:
-    """SQL of something in the raw value of a property, as text."""
+    """SQL of a part of a property's raw value, as text."""
     return f"json_extract_string(properties, {json_pointer(plan.property_name, '/'.join(path))})"
 
 
@@ -135,7 +135,7 @@ def _is_over_relations(properties: Sequence[Property], property_id: str) -> bool
 
 
 def _schema(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str) -> tuple[Property, ...]:
-    """The properties of another data source, as the last listing saw it; none where it did not."""
+    """The properties of another data source at the last listing; none if it was not listed."""
     if not is_table(connection, (source, "databases")):
         return ()
     rows = connection.execute(
@@ -148,7 +148,7 @@ def _schema(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: 
 
 
 def limits_told(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
-    """What the syncs of a source noted, a line a column, by table."""
+    """The limits that the syncs of a source recorded, one line a column, by table."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
     noted = bookkeeping.noted_limits(connection, source)

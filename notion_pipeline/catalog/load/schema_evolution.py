@@ -1,8 +1,8 @@
-"""Which columns a table has after a sync, and how it gets there.
+"""Decides which columns a table has after a sync, and gives it those columns.
 
-The property id is the identity: a column follows its property through renames. Additions, renames, swaps, new types
-and drops all happen in one projection of the old table into the new one, so that several in one go are no special case;
-additions alone are made in place. What the user put on the table goes along.
+The property id is the identity: a column follows its property through renames. Additions, renames, swaps, new types and
+drops are one projection of the old table into a new one, so several at once are no special case; additions alone are
+made in place. What the user added to the table is kept.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from notion_pipeline.rows.naming import column_names
 from notion_pipeline.rows.properties import COMPUTED, Property
 from notion_pipeline.rows.property_types import column_type
 
-#: Most of a row's bytes, and much the same in every row: a quarter of the file that DuckDB's own choice gives, in
-#: less time.
+#: Most of a row's bytes, and much the same in every row: a quarter of the size that DuckDB's own choice gives, in less
+#: time.
 _COMPRESSED = {"properties": " USING COMPRESSION zstd"}
 
 
 @dataclass(frozen=True)
 class PlannedColumn:
-    """A column as the sync leaves it.
+    """A column as it is after the sync.
 
     Attributes:
-        was: The column that holds its values now; None for a newcomer.
-        prop: None where the property is gone and its last values are kept.
-        position: Of the property in the staged rows (`p0`, `p1`, ...); None where it is gone.
+        was: The column that has its values now; None for a new column.
+        prop: None if the property is gone and its last values are kept.
+        position: Position of the property in the staged rows (`p0`, `p1`, ...); None if it is gone.
     """
 
     property_id: str
@@ -58,13 +58,13 @@ def plan_columns(
     excluded_ids: Iterable[str] = (),
     taken: Collection[str] = (),
 ) -> list[PlannedColumn]:
-    """The property columns in table order: those that stand keep their place, newcomers are appended.
+    """The property columns in table order: existing columns keep their place, new ones are appended.
 
     Args:
         computed: DuckDB type of each formula and rollup, by property id.
         keep_removed: Whether columns of removed properties stay with their last values.
-        excluded_ids: Properties that are to be nowhere; their columns go in any case.
-        taken: Columns of the table that are the user's.
+        excluded_ids: Ids of excluded properties; their columns are dropped in any case.
+        taken: The user's columns.
     """
     positions = {prop.id: index for index, prop in enumerate(properties)}
     gone = set(excluded_ids)
@@ -108,7 +108,7 @@ def create_table(
     """Makes the table of a data source that has none.
 
     Raises:
-        CatalogError: Somebody else's table or view stands there.
+        CatalogError: There is a table or view of this name that is not ours.
     """
     if table[1].lower() in {name.lower() for name in names_in(connection, table[0])}:
         raise CatalogError(
@@ -133,15 +133,15 @@ def evolve_table(
     mark: bool,
     recomputed: Mapping[str, str],
 ) -> bool:
-    """Gives the table its new columns; False where it has them already. What is not ours on it stays.
+    """Gives the table its new columns; False if it has them already. The user's additions stay.
 
     Args:
         existing: Our columns as the last sync left them.
         recomputed: SQL over the temporary table `kept_values` (alias k) for computed columns that change their type,
-            by property id. Other columns that change theirs are filled by the rows that were read.
+            by property id. Other columns that change theirs are filled with the rows of this sync.
 
     Raises:
-        CatalogError: Something of the user's cannot be kept.
+        CatalogError: An addition of the user's cannot be kept.
     """
     kinds = column_types(connection, table)
     own = own_columns(list(kinds), columns_of_ours(existing))
@@ -152,7 +152,7 @@ def evolve_table(
     is_renamed = any(plan.was is not None and plan.was.column != plan.column for plan in planned)
     is_retyped = any(kinds.get(plan.column, plan.duckdb_type) != plan.duckdb_type for plan in planned)
     if not (is_gone or is_renamed or is_retyped):
-        # Of all changes the one that DuckDB makes under indexes and foreign keys too.
+        # The only change that DuckDB makes under indexes and foreign keys too.
         for column, kind in missing:
             connection.execute(f"ALTER TABLE {quote(*table)} ADD COLUMN {quote(column)} {kind}")
         return bool(missing)
@@ -169,7 +169,7 @@ def _make_anew(
     own: Sequence[str],
     recomputed: Mapping[str, str],
 ) -> None:
-    """Makes the table again beside itself, with our columns and then the user's, and puts it in its place."""
+    """Makes a new table with our columns and then the user's, fills it from the old one, and replaces that."""
     schema, name = table
     kinds = column_types(connection, table)
     wanted = _layout(planned, mark=mark)
@@ -202,7 +202,7 @@ def _make_anew(
 
 
 def _declared(layout: Sequence[tuple[str, str]]) -> str:
-    """The columns as CREATE TABLE takes them."""
+    """SQL of the columns for CREATE TABLE."""
     return ", ".join(f"{quote(name)} {kind}{_COMPRESSED.get(name, '')}" for name, kind in layout)
 
 

@@ -1,8 +1,8 @@
-"""What was staged, as the catalog takes it: narrow first, so that memory holds ids and row_actions and never the rows.
+"""Brings staged rows to the catalog in two steps, so that memory holds their ids and never all rows.
 
-`staged` is a temporary table with a line a page: its place in the read, and what must be known before the rows are
-written. The rows themselves are streamed from the stage, once to be compared and once to be written, and only where
-there is something to compare or to write.
+`staged` is a temporary table with one line a page: its place in the read, and what must be known before rows are
+written. The rows themselves are streamed from the stage, once to compare and once to write them, and only if there is
+something to compare or write.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from notion_pipeline.rows.properties import COMPUTED
 
 
 def load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None:
-    """Makes `staged`, one line a page: the later version, and of equal stamps the later answer.
+    """Makes `staged`, one line a page: its latest version, or of versions with equal stamps the later answer.
 
     Columns: id, _place, _not_computed, _not_converted, and `kind_<position>` for each formula and rollup.
     """
@@ -49,15 +49,15 @@ def load_staged(connection: duckdb.DuckDBPyConnection, extract: Extract) -> None
 
 @contextmanager
 def incoming_rows(connection: duckdb.DuckDBPyConnection, extract: Extract, which: str) -> Iterator[str]:
-    """The name of a relation of staged rows, good for one scan.
+    """The name of a relation of staged rows that can be scanned once.
 
-    The rows are picked here and not by a join: it would hold them all, since nothing tells DuckDB how many come.
+    The rows are picked here and not by a join, which would hold them all: DuckDB does not know how many will come.
 
     Args:
-        which: SQL that gives the places of the rows wanted.
+        which: SQL of the places of the rows wanted.
     """
     places = {row[0] for row in connection.execute(which).fetchall()}
     connection.register("incoming", extract.stage.reader(extract.schema.arrow, places=places))
     yield "incoming"
-    # Not after an error: the transaction is over then, and this would hide its reason.
+    # Not after an error: the transaction is over then, and a second error would hide the first.
     connection.unregister("incoming")

@@ -1,4 +1,4 @@
-"""Rows that a sync did not read and that stay: what it changes in them it takes from their raw `properties`."""
+"""Rows that stay although a sync did not read them, and the changes that it makes to them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ROWS_AT_A_TIME = 5_000
 def unread_rows(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], condition: str = "true"
 ) -> Iterator[list[tuple[str, Any]]]:
-    """Id and raw properties of the rows of a table that are not staged, some thousands at a time.
+    """Id and raw properties of the rows that are not staged, some thousands at a time.
 
     Args:
-        condition: SQL; which of them are wanted.
+        condition: SQL condition of the rows wanted.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE unread AS SELECT id, row_number() OVER () AS place FROM {quote(*table)} "
@@ -37,7 +37,7 @@ def unread_rows(
 
 
 def forget_excluded(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], exclusion: Exclusion) -> None:
-    """Takes properties that are excluded from now on out of the rows that were read before."""
+    """Removes newly excluded properties from rows that were read before."""
     for rows in unread_rows(connection, table):
         for page_id, properties in rows:
             kept = exclusion.out_of(properties)

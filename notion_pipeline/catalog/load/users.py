@@ -1,6 +1,7 @@
-"""The table `S.users`: every user that a value of the source's rows showed, as Notion called them last.
+"""The table `S.users`: every user that a row of the source showed, with the name that Notion gave last.
 
-Each commit merges what its rows show, and never takes anything away: a partial user leaves a name that is known.
+Each commit merges the users of its rows. A partial user does not remove a known name. Users leave the table only when
+the property that showed them is excluded.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _TOLD = ("object", "type", "name", "email")
 
 
 def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: datetime) -> None:
-    """Brings the table up to date with the users that staged rows show; writes nothing where nothing is new."""
+    """Merges the users of the staged rows into the table; writes nothing if nothing is new."""
     if not extract.stage.rows:
         return
     connection.register("incoming", extract.stage.reader(extract.schema.arrow, [USERS]))
-    # The later answer wins, but for what it does not tell.
+    # The later answer wins, except where it lacks a value.
     told = ", ".join(f"arg_max(u.{name}, {PLACE}) AS {name}" for name in _TOLD)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE users_seen AS SELECT u.id, {told} "
@@ -49,7 +50,7 @@ def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: da
 
 
 def note_users_of(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], columns: Sequence[Column]) -> None:
-    """Makes `users_excluded`: ids of the users in columns that are about to go since their properties are excluded."""
+    """Makes `users_excluded`: ids of the users in columns that are about to be dropped as excluded."""
     selects = [select for column in columns for select in _ids_in(table, column)]
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE users_excluded AS {' UNION '.join(selects) or 'SELECT NULL AS id WHERE false'}"
@@ -57,14 +58,14 @@ def note_users_of(connection: duckdb.DuckDBPyConnection, table: tuple[str, str],
 
 
 def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
-    """Takes out the users of `users_excluded` whom no column shows any more."""
+    """Removes the users of `users_excluded` whom no column shows any more."""
     users = users_table(connection, source)
     if users is not None and connection.execute("SELECT 1 FROM users_excluded LIMIT 1").fetchall():
         shown = [
             select
             for state in bookkeeping.stream_states(connection, source).values()
             if state.has_table
-            for select in _ids_in_standing(connection, (source, state.table_name), state.columns)
+            for select in _ids_in_existing(connection, (source, state.table_name), state.columns)
         ]
         elsewhere = f"AND id NOT IN ({' UNION '.join(shown)})" if shown else ""
         connection.execute(
@@ -73,7 +74,7 @@ def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     connection.execute("DROP TABLE users_excluded")
 
 
-def _ids_in_standing(
+def _ids_in_existing(
     connection: duckdb.DuckDBPyConnection, table: tuple[str, str], columns: Sequence[Column]
 ) -> Iterator[str]:
     current = column_types(connection, table)
@@ -83,7 +84,7 @@ def _ids_in_standing(
 
 
 def _ids_in(table: tuple[str, str], column: Column) -> Iterator[str]:
-    """SQL of the ids of users that a column shows, without NULL."""
+    """SQL of the ids of the users in a column, without NULL."""
     value = f"t.{quote(column.column)}"
     if column.property_type == "people":
         ids = f"unnest(list_transform({value}, lambda person: person.id))"
@@ -116,7 +117,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], now: d
 
 
 def _make(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str]:
-    """Makes the table beside whatever has its name: who holds one keeps it."""
+    """Makes the table, under another name if a table has this one."""
     taken = {name.lower() for name in names_in(connection, source)}
     taken |= {state.table_name.lower() for state in bookkeeping.stream_states(connection, source).values()}
     name = USERS_CONTENT

@@ -1,4 +1,4 @@
-"""The tables of a database as they stand, for a run that finds its work done by an earlier attempt."""
+"""The present tables of a database, for a run whose work an earlier attempt has done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from notion_pipeline.extraction.extract import LoadResult
 def current_tables(
     connection: duckdb.DuckDBPyConnection | None, source: str, database_id: str
 ) -> list[tuple[StreamState, LoadResult]]:
-    """What each table of the database holds, told as a sync that did nothing to it; the shortest name first."""
+    """Each table of the database with a load result of a sync that changed nothing; the shortest name first."""
     if connection is None:
         return []
     states = sorted(bookkeeping.stream_states(connection, source).values(), key=lambda state: len(state.table_name))

@@ -17,7 +17,7 @@ _HEADER = (
     "# Written by `notion-pipeline dbt` from the catalog; written again with -o and --force after a change in Notion.\n"
     "# For dbt 1.10 and later.\n"
 )
-#: Of the tables that are none of a data source, when a sync last wrote a row.
+#: When a sync last wrote a row, in tables that belong to no data source.
 SEEN_AT = "last_seen_at"
 _OPENINGS = ("{{", "{%", "{#")
 
@@ -27,7 +27,7 @@ class DbtSource:
     """A schema of the catalog.
 
     Attributes:
-        synced_every: The longest time between two syncs that are planned; None where none is.
+        synced_every: The longest time between two scheduled syncs; None without a schedule.
     """
 
     name: str
@@ -52,8 +52,8 @@ def _source(source: DbtSource, database: str) -> dict[str, Any]:
         **_described(source.description),
         **({"database": database} if database else {}),
         "schema": source.name,
-        # When a row's content last changed here. A table that nobody edits grows old and is right all the same, so
-        # that only the list of databases, which each sync writes, is asked how fresh it is.
+        # When a row's content last changed here. A table that nobody edits grows old and is still right, so only the
+        # list of databases, which each sync writes, is tested for freshness.
         "config": {"loaded_at_field": SYNCED_AT},
         "tables": [_table(table, source.synced_every) for table in source.tables],
     }
@@ -80,7 +80,7 @@ def _config(table: DocumentedTable, synced_every: timedelta | None) -> dict[str,
 
 
 def _freshness(synced_every: timedelta) -> dict[str, Any]:
-    """Late by an hour is worth a warning; a sync that was left out altogether is an error."""
+    """A warning for an hour's delay, an error for a sync that never came."""
     hours = max(1, -(-synced_every // timedelta(hours=1)))
     return {
         "warn_after": {"count": hours + 1, "period": "hour"},
@@ -94,7 +94,7 @@ def _column(name: str, kind: str, comment: str) -> dict[str, Any]:
 
 
 def _described(text: str) -> dict[str, str]:
-    """A description; what dbt would take for a template in it, since it renders descriptions, is written as text."""
+    """A description. dbt renders descriptions, so signs of a template in it are written as text."""
     parts = []
     rest = shown(text)
     while rest:

@@ -1,4 +1,4 @@
-"""Databases that a connection does not see any more, and the tables that stay of them."""
+"""Databases that a connection does not see any more, and their tables, which stay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class GoneDatabase:
 
     Attributes:
         reason: In words that follow "it is".
-        last_seen_at: None where no listing ever saw it.
-        tables: What syncs made of it, `schema.table`; they stay as they are.
+        last_seen_at: None if no listing ever saw it.
+        tables: Its tables as `schema.table`; they stay as they are.
     """
 
     id: str

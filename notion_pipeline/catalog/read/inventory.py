@@ -13,7 +13,7 @@ from notion_pipeline.catalog.sql import names_in, quote, text
 from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
 from notion_pipeline.rows.naming import first_table
 
-#: SQL of why a database of `S.databases` that is not accessible is not.
+#: SQL of the reason why a database of `S.databases` is not accessible.
 GONE_REASON = f"CASE WHEN in_trash THEN {text(IN_TRASH)} ELSE {text(NOT_SHARED)} END"
 _NO_MEMBER = "no longer among the data sources of its database, or in Notion's trash"
 _SYNCED = """
@@ -27,7 +27,7 @@ ORDER BY s.table_name
 
 
 def synced_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> list[SyncedTable]:
-    """Every table that a sync has filled, by name; those of databases that are no longer seen or selected too."""
+    """Every table that a sync has filled, by name, also of databases that are no longer seen or selected."""
     return [table for table in known_tables(connection, source) if table.synced]
 
 
@@ -76,10 +76,10 @@ def known_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> l
 
 @dataclass(frozen=True)
 class _Database:
-    """A database of `S.databases`; one that no listing knows, by its defaults.
+    """A database of `S.databases`; the defaults are for one that no listing knows.
 
     Attributes:
-        members: Its data sources; None where no listing knows it.
+        members: Its data sources; None if no listing knows it.
     """
 
     title: str = ""

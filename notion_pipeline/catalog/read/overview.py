@@ -1,4 +1,4 @@
-"""What the catalog holds, for the commands that show it: streams with their tables, rows and last syncs."""
+"""The streams in the catalog with their tables, rows and last syncs, for the commands that show them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import names_in, quote, text
 
-#: Tables that one statement counts: plans of very many parts take long.
+#: Tables counted by one statement: DuckDB is slow to plan very large ones.
 _COUNTED_AT_ONCE = 200
 
 
@@ -34,7 +34,7 @@ class StreamTable:
 
 @dataclass(frozen=True)
 class CatalogStream:
-    """A database as the last listing and the syncs since left it."""
+    """A database as of the last listing and the syncs since."""
 
     database_id: str
     title: str
@@ -45,13 +45,13 @@ class CatalogStream:
 
     @property
     def rows(self) -> int | None:
-        """Of all its tables; None before the first sync."""
+        """The rows of all its tables; None before the first sync."""
         counts = [table.rows for table in self.tables if table.rows is not None]
         return sum(counts) if counts else None
 
     @property
     def last_sync_at(self) -> datetime | None:
-        """When the whole database was last brought up to date: the earliest of its data sources."""
+        """When the whole database was last synced: the earliest time of its data sources."""
         moments = [table.last_sync_at for table in self.tables]
         return min((moment for moment in moments if moment), default=None) if all(moments) else None
 
@@ -76,7 +76,7 @@ def catalog_streams(connection: duckdb.DuckDBPyConnection | None, source: str) -
 
 
 def archived_rows_refused(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
-    """A line for each table whose archived rows Notion did not give at its last full read."""
+    """A line for each table whose archived rows Notion refused at the last full read."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
     return [
@@ -100,7 +100,7 @@ def list_table(connection: duckdb.DuckDBPyConnection | None, source: str) -> Str
 def _table(
     entry: dict[str, str], synced: tuple[str, datetime | None, datetime | None] | None, rows: dict[str, int]
 ) -> StreamTable:
-    # The listing's own table names may be of before a rename in sources.yaml; the bookkeeping's never are.
+    # The listing's table names may be older than a rename in sources.yaml; the bookkeeping's are always right.
     table, last, full = synced or (entry["table_name"], None, None)
     return StreamTable(entry["id"], entry["name"] or "", table, rows.get(table) if last else None, last, full)
 
@@ -119,7 +119,7 @@ def _synced(
 
 
 def held_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> tuple[dict[str, str], set[str]]:
-    """Table by data source id, of those that have one; and the tables of the source's schema that are not ours."""
+    """Table name by data source id, and the tables and views of the source's schema that are not ours."""
     if connection is None:
         return {}, set()
     synced = _synced(connection, source)
@@ -129,7 +129,7 @@ def held_names(connection: duckdb.DuckDBPyConnection | None, source: str) -> tup
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, source: str, tables: Sequence[str]) -> dict[str, int]:
-    """Rows by table, of those that stand; DuckDB counts by its metadata, not by reading them."""
+    """Rows by table, for tables that exist. DuckDB counts by its metadata, without reading the rows."""
     current = names_in(connection, source)
     wanted = iter([table for table in dict.fromkeys(tables) if table in current])
     found: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""What the checks of a source look at: its tables as they stand, against the history of their syncs.
+"""The figures for a source's checks: its present tables, compared with the history of their syncs.
 
-All tables of one run are read in one read-only transaction. Values are only looked for where the caller says that some
-were not converted: to read the raw properties of every row with each sync would take longer than the sync.
+One read-only transaction covers all tables of a run. Values are searched only in tables where some were not converted:
+to read the raw properties of every row after each sync would take longer than the sync.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from notion_pipeline.catalog.sql import column_types, json_pointer, quote
 from notion_pipeline.catalog.state import Column, StreamState
 from notion_pipeline.rows.batch import DELETED_AT
 
-#: So many rows are named; who wants more asks the table.
+#: How many rows are named; the table has the rest.
 ROWS_NAMED = 10
-#: How long a change of the schema is told of, unless somebody acknowledges it before.
+#: How long a change of a schema is reported, unless somebody acknowledges it before.
 SCHEMA_CHANGES_TOLD = timedelta(days=7)
-#: Where a raw value has its one content, for types of which a content can fail to fit the column.
+#: Places of the content in a raw value, for the types whose content may not fit the column.
 _CONTENTS = {
     "number": ("number",),
     "date": ("date",),
@@ -40,11 +40,12 @@ _CONTENTS = {
 
 @dataclass(frozen=True)
 class Expected:
-    """How many live rows Notion returned for a table: those of its last full read, and the new ones since.
+    """How many rows a table should have: those of its last full read, and the new ones since.
 
     Attributes:
-        most: More than `least` where rows may be there that no read since brought: before a start date, or marked as
-            deleted and come back; None where there may be any number of them, as where Notion refused archived rows.
+        most: More than `least` if the table may have rows that no read since brought, because they were marked as
+            deleted and came back. None if there may be any number of them: rows before a start date, or archived rows
+            that Notion refused.
     """
 
     least: int
@@ -66,7 +67,7 @@ class LostValue:
 
 @dataclass(frozen=True)
 class MetChange:
-    """A change of a schema, as `SchemaChange.as_json` gives it, and when the sync that met it was committed."""
+    """A change of a schema, as `SchemaChange.as_json` gives it, and when the sync that found it was committed."""
 
     at: datetime
     change: dict[str, Any]
@@ -74,15 +75,15 @@ class MetChange:
 
 @dataclass(frozen=True)
 class TableQuality:
-    """One table as it stands.
+    """The figures of one table.
 
     Attributes:
-        rows: Live ones; rows marked as deleted are not counted.
-        repeated_ids: Of ids that stand in several rows, the first few.
-        repeated: How many rows there are too many by them.
+        rows: Rows that are not marked as deleted.
+        repeated_ids: The first few ids that several rows have.
+        repeated: How many rows there are too many because of them.
         expected: None before the first full read.
-        schema_changes: That syncs met in the last days and nobody has acknowledged, the oldest first.
-        lost: Values of rows that were looked at, the first few.
+        schema_changes: Changes that syncs found in the last days and nobody has acknowledged, the oldest first.
+        lost: The first few lost values; none if values were not searched.
     """
 
     table: SyncedTable
@@ -105,7 +106,7 @@ def table_qualities(
     """Some tables of a source, as far as syncs have filled them.
 
     Args:
-        values_of: Tables whose values are looked at row by row; None looks at all.
+        values_of: Tables whose values are searched row by row; None for all.
     """
     synced = [table for table in synced_tables(connection, source) if table.name in tables]
     if connection is None or not synced:
@@ -162,7 +163,7 @@ def _quality(
 
 
 def _expected(since_full: tuple[int, int, int] | None, state: StreamState, *, marked: bool) -> Expected | None:
-    """Incremental syncs remove nothing, so what the last full read brought is there still, and what was new since."""
+    """Incremental syncs remove nothing, so all rows of the last full read and all new ones since must be there."""
     if since_full is None:
         return None
     read, inserted, updated = since_full
@@ -173,7 +174,7 @@ def _expected(since_full: tuple[int, int, int] | None, state: StreamState, *, ma
 
 
 def _since_full_read(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[int, int, int]]:
-    """Rows that the last full read of each data source brought, and rows inserted and updated since."""
+    """By data source id: rows of its last full read, and rows inserted and updated since."""
     rows = connection.execute(
         """
         SELECT s.data_source_id, any_value(f.rows_read), coalesce(sum(i.rows_inserted), 0)::BIGINT,
@@ -194,7 +195,7 @@ def _since_full_read(connection: duckdb.DuckDBPyConnection, source: str) -> dict
 def met_changes(
     connection: duckdb.DuckDBPyConnection, source: str, now: datetime | None = None
 ) -> dict[str, tuple[MetChange, ...]]:
-    """What syncs met lately and nobody has acknowledged, by data source id; a change that several met, once.
+    """Changes that syncs found lately and nobody has acknowledged, each once, by data source id.
 
     Args:
         now: Local time, aware.
@@ -231,7 +232,7 @@ def _lost_values(
 
 
 def _raw(column: Column) -> str:
-    """SQL of the text of a property's raw content; NULL where it has none."""
+    """SQL of the text of a property's raw content; NULL if it has none."""
     pointers = [json_pointer(column.property_name, place) for place in _CONTENTS[column.property_type]]
     parts = [f"json_extract_string(properties, {pointer})" for pointer in pointers]
     return f"coalesce({', '.join(parts)}, NULL)"

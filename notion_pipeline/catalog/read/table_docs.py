@@ -1,4 +1,4 @@
-"""What the catalog says of its own tables: comments and columns, for those who describe them elsewhere."""
+"""Tables with their comments and columns, for descriptions outside the catalog."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DocumentedTable:
 
     Attributes:
         columns: Name, DuckDB type and comment of each, in order.
-        database_id: In Notion; empty for the list of databases, for users, and for views.
+        database_id: Empty for the list of databases, for users, and for views.
     """
 
     name: str
@@ -28,7 +28,7 @@ class DocumentedTable:
 
 
 def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> list[DocumentedTable]:
-    """The list of databases, the users, then every table of a source that a sync has filled, by name."""
+    """The list of databases, the users, then by name every table of a source that a sync has filled."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
     current = {

@@ -1,7 +1,7 @@
-"""The tables that syncs have made, kept as a small file beside the listings: Dagster's definitions are made of it.
+"""Keeps the tables of each source in a small file, from which Dagster's definitions are made.
 
-Definitions are loaded without network and without the catalog, and yet each table is to be an asset with a name. So who
-has just changed the catalog writes down what stands in it. The file is a copy: lost, it is made anew by the next sync.
+Definitions are loaded without network and without the catalog, and yet each table is an asset with a name. So whoever
+has changed the catalog writes this file. It is a copy: the next sync makes it again if it is lost.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from notion_pipeline.private_files import private_directory, write_private
 
 @dataclass(frozen=True)
 class SyncedTable:
-    """A table of the catalog, and the data source and database it holds.
+    """A table of the catalog, with its data source and database.
 
     Attributes:
         name: Without the schema, which is the source.
-        description: Of the database, as people wrote it in Notion.
-        data_source: Name of the data source; databases of one data source mostly give it their own title.
-        in_sync: Whether its database is selected and can be seen, so that it has a partition.
-        gone: Why it is not seen in Notion any more, in words that follow "it is"; empty where it is.
-        keys: Of `streams` in sources.yaml, those that mean its database, whatever it is called in Notion now.
+        description: The database's description in Notion.
+        data_source: Name of the data source; usually the database's title if it is the only one.
+        in_sync: Whether its database is selected and accessible, so that it has a partition.
+        gone: Why Notion does not show it any more, in words that follow "it is"; empty if it does.
+        keys: The keys of `streams` in sources.yaml that mean its database, whatever its title is now.
         partition: Key of its database among the partitions of `S/database`.
-        synced: Whether the catalog holds the table already; a listing names it before a sync makes it.
+        synced: Whether the catalog already has the table; a listing names it before a sync makes it.
     """
 
     name: str
@@ -45,7 +45,7 @@ class SyncedTable:
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
-    """Puts the tables of a source in place of those kept before.
+    """Replaces the kept tables of a source.
 
     Raises:
         StagingError: The folder cannot be used.
@@ -57,7 +57,7 @@ def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
 
 
 def load_tables(home: Path, source: str) -> list[SyncedTable]:
-    """What was kept last; none where nothing was, or another version of the file stands there."""
+    """The kept tables of a source; none if there is no file, or one of another version."""
     try:
         entries = orjson.loads(_path(home, source).read_bytes())
         return [SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ()))}) for entry in entries]

@@ -1,4 +1,4 @@
-"""Tables for others: as Arrow for downstream assets, as a copy of the file for tools that hold it open."""
+"""Tables for other programs: as Arrow for downstream assets, as a copy of the file for tools that keep it open."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tables_of_database(connection: duckdb.DuckDBPyConnection | None, source: str
 def read_tables(connection: duckdb.DuckDBPyConnection | None, source: str, names: Sequence[str]) -> pa.Table:
     """One table as it is, or several united by column name, each row with its table's name in `_table`.
 
-    A column that has several types in them comes as text, lists and structs as JSON.
+    A column whose type differs between tables comes as text, lists and structs as JSON.
 
     Raises:
         CatalogError: There is no such table.
@@ -60,7 +60,7 @@ def read_tables(connection: duckdb.DuckDBPyConnection | None, source: str, names
 
 
 def _alike(connection: duckdb.DuckDBPyConnection, source: str, names: Sequence[str]) -> list[str]:
-    """A SELECT a table, such that columns of one name have one type: text, where their tables differ."""
+    """One SELECT a table, in which columns of one name have one type: text if the tables differ."""
     found = connection.execute(
         "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
         "AND schema_name = ? AND list_contains(?, table_name) ORDER BY table_name, column_index",
@@ -85,7 +85,7 @@ def _as_text(column: str, kind: str) -> str:
 
 
 def publish(catalog: Catalog, path: Path) -> None:
-    """Puts a copy of the catalog at `path` by rename; who holds the copy before open keeps reading it.
+    """Puts a copy of the catalog at `path` by rename; programs that have the former copy open keep reading that.
 
     Raises:
         CatalogError: The copy cannot be written.
@@ -93,8 +93,8 @@ def publish(catalog: Catalog, path: Path) -> None:
     try:
         if catalog.file.with_name(f"{catalog.file.name}.wal").exists():
             with catalog.writing():
-                pass  # a writer that was killed has left commits beside the file: opening it to write takes them in
-        # Who reads keeps writers out: the file stays as it is, and no older copy is put over a newer one.
+                pass  # a killed writer left commits beside the file: opening it to write brings them in
+        # A reader keeps writers out: the file does not change, and no older copy replaces a newer one.
         with catalog.reading() as connection:
             if connection is not None:
                 put_copy(catalog.file, path)
@@ -106,7 +106,7 @@ def publish(catalog: Catalog, path: Path) -> None:
 
 
 def row_counts(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, int]:
-    """About how many rows the tables of each database hold, as DuckDB knows without counting, by database id."""
+    """By database id: about how many rows its tables have, by DuckDB's own estimate."""
     if connection is None or not bookkeeping.has_bookkeeping(connection):
         return {}
     rows = connection.execute(

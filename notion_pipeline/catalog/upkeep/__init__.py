@@ -1,5 +1,5 @@
-"""What is done to a source as a whole: renamed, removed.
+"""Renames or removes a whole source in the catalog.
 
-In: an open connection and a source's name. Out: what was found, moved and kept. May import `catalog`, its `views` and
-`rows`.
+In: an open connection and a source's name. Out: what was found, moved and kept. May import `catalog`, its `state` and
+`views`, and `rows`.
 """

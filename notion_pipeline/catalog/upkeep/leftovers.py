@@ -1,7 +1,7 @@
-"""What a source has in the catalog, for when sources.yaml has it no more: taken away, or given to another name.
+"""Removes or renames what a source has in the catalog after it left sources.yaml.
 
-Only what this pipeline made: a table of somebody else in the schema stays, and one of ours that somebody gave columns
-of his own stays with them.
+Only what this pipeline made: a user's table in the schema stays, and so does one of our tables to which a user added
+columns.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class SourceInCatalog:
     """What the catalog holds of a source.
 
     Attributes:
-        tables: Ours, without the schema.
-        shared: Those of ours that somebody gave columns of his own, without the schema; not among `tables`.
-        views: The flat views of them, `schema.view`.
-        kept: What stands in the schema and is not ours, without the schema.
-        readers: Views of somebody else that read the tables, `schema.view`.
-        history: Whether there is anything of it in the bookkeeping.
+        tables: Our tables without added columns; names without the schema.
+        shared: Our tables to which a user added columns; names without the schema.
+        views: Our flat views, `schema.view`.
+        kept: Tables and views in the schema that are not ours; names without the schema.
+        readers: A user's views that read the tables, `schema.view`.
+        history: Whether the bookkeeping has anything about it.
     """
 
     source: str
@@ -90,7 +90,7 @@ def source_in(connection: duckdb.DuckDBPyConnection | None, source: str) -> Sour
 
 
 def remove_source(connection: duckdb.DuckDBPyConnection, source: str) -> SourceInCatalog:
-    """Removes what is ours of a source, in the caller's transaction; what it was."""
+    """Removes what we made of a source, in the caller's transaction; returns what it was."""
     found = source_in(connection, source)
     drop_views(connection, source)
     for table in found.tables:
@@ -102,10 +102,10 @@ def remove_source(connection: duckdb.DuckDBPyConnection, source: str) -> SourceI
 
 
 def check_rename(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> None:
-    """Makes sure that the tables of a source can be given to another name.
+    """Makes sure that the tables of a source can move to another name.
 
     Raises:
-        CatalogError: It has tables already, or somebody made an index or a constraint on one of ours.
+        CatalogError: That name has tables already, or a user made an index or constraint on one of our tables.
     """
     found = source_in(connection, old)
     tables = [*found.tables, *found.shared]
@@ -119,9 +119,9 @@ def check_rename(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> N
 
 
 def rename_source(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> SourceInCatalog:
-    """Moves what is ours of a source to another name, in the caller's transaction; what it was.
+    """Moves what we made of a source to another name, in the caller's transaction; returns what it was.
 
-    DuckDB can rename no schema and move no table, so that the tables are copied with their comments.
+    DuckDB can neither rename a schema nor move a table, so the tables are copied with their comments.
 
     Raises:
         CatalogError: As `check_rename`.
@@ -157,7 +157,7 @@ def _move(connection: duckdb.DuckDBPyConnection, table: str, old: str, new: str)
 
 
 def _raise_for_additions(connection: duckdb.DuckDBPyConnection, source: str, tables: list[str]) -> None:
-    """What somebody built on our tables would be lost with the copy, so nothing is copied."""
+    """Refuses the rename if a copy of our tables would lose a user's additions."""
     where = "database_name = current_database() AND schema_name = ? AND list_contains(?, table_name)"
     rows = connection.execute(
         f"SELECT 'index ' || index_name, table_name FROM duckdb_indexes() WHERE {where} "
@@ -185,7 +185,7 @@ def _readers(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
 
 
 def _bookkeeping_tables(connection: duckdb.DuckDBPyConnection) -> Iterable[str]:
-    """Every table of the bookkeeping that says something of sources."""
+    """Every table of the bookkeeping that has a column `source`."""
     rows = connection.execute(
         "SELECT t.table_name FROM duckdb_tables() t JOIN duckdb_columns() c ON c.table_oid = t.table_oid "
         "AND c.database_name = t.database_name WHERE t.database_name = current_database() "

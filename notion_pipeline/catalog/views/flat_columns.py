@@ -1,7 +1,7 @@
-"""What a table's columns look like in its flat view: one plain value each, as people and BI tools read them.
+"""The columns of a flat view: one plain value each, as people and BI tools read them.
 
-Dates are unfolded, lists joined as text, people given by name and relations by the titles of their pages. Everything is
-told from the column's DuckDB type and its property's type in Notion; what is plain already passes as it is.
+Dates are taken apart, lists joined as text, people shown by name and relations by the titles of their pages. The
+column's DuckDB type and its property's type decide how; plain values pass unchanged.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from notion_pipeline.catalog.state import Column
 from notion_pipeline.rows.properties import USER_TYPES
 
 SEPARATOR = ", "
-#: Parts of a date struct, and of a place, with the types they have in a view.
+#: Parts of a date struct.
 _DATE_PARTS = ("start", "end", "is_datetime", "time_zone")
-#: Days beside them, by what follows the column's name, with the part whose day they are.
+#: Columns of days: the suffix of the name, and the part of the date.
 _DAYS = (("_date", "start"), ("_end_date", "end"))
-#: Names of the time zones that DuckDB knows; looked up once a query.
+#: Names of the time zones that DuckDB knows, read once a query.
 _ZONES = "(SELECT list(name) FROM pg_timezone_names())"
+#: Parts of a place, with their types in a view.
 _PLACE_PARTS = (("name", "VARCHAR"), ("address", "VARCHAR"), ("lat", "DOUBLE"), ("lon", "DOUBLE"))
-#: Of a list while it is gone through; no column is called so, since DuckDB would take that one.
+#: Name of an item in a list expression. No column may have it, since DuckDB would take the column.
 _ITEM = '"one of them"'
 
 
 @dataclass(frozen=True)
 class Titles:
-    """Where the titles of related pages stand: a table of this catalog and its title column."""
+    """Where to find the titles of related pages: a table of this catalog and its title column."""
 
     table: tuple[str, str]
     column: str
@@ -39,11 +40,11 @@ class Part:
     """A column of a view before it is named.
 
     Attributes:
-        suffix: What follows the name of the table's column; empty where the one stands for the other.
+        suffix: What follows the name of the table's column; empty if this column alone replaces it.
         expression: SQL over the table, alias t.
-        titles: Where set, `expression` is a list of page ids, to be given by their titles.
-        people: Where set, a list of people to be given by the names they have today, and `expression` what is shown
-            where these are not known: structs of id, name and email, or ids.
+        titles: If set, `expression` is a list of page ids, which are shown by their titles.
+        people: If set, a list of people (structs of id, name and email, or ids), who are shown by their present names;
+            `expression` is shown if those are not known.
     """
 
     suffix: str
@@ -54,12 +55,12 @@ class Part:
 
 
 class Neighbours:
-    """What relations and rollups of one source lead to.
+    """The data sources to which relations and rollups of one source lead.
 
     Args:
-        snapshots: Schema of each data source, as `properties.schema_snapshot` gives it, by data source id.
-        titles: Where the titles of each synced data source stand, by data source id.
-        users: The table of users; None where there is none.
+        snapshots: By data source id: its schema, as `properties.schema_snapshot` gives it.
+        titles: By data source id: where to find the titles of its pages.
+        users: The table of users; None if there is none.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Neighbours:
         self.users = users
 
     def titles(self, data_source_id: str, property_id: str) -> Titles | None:
-        """Where the titles stand that a relation points to, or a rollup of a relation; None where they are not here."""
+        """Where to find the titles for a relation, or a rollup of a relation; None if they are not in the catalog."""
         return self._titles.get(str(self._end(data_source_id, property_id).get("target")))
 
     def shows_people(self, data_source_id: str, property_id: str) -> bool:
@@ -81,7 +82,7 @@ class Neighbours:
         return self._end(data_source_id, property_id).get("type") in ("people", *USER_TYPES)
 
     def _end(self, data_source_id: str, property_id: str) -> Mapping[str, Any]:
-        """The property itself, or that of the related data source which a rollup shows."""
+        """The property itself, or the property of the related data source that a rollup shows."""
         own = self._snapshots.get(data_source_id, {})
         found: Mapping[str, Any] = own.get(property_id, {})
         if found.get("type") != "rollup":
@@ -94,7 +95,7 @@ class Neighbours:
 
 
 def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours) -> Sequence[Part]:
-    """The columns that stand for one column of a table in its view; none for a button, which holds nothing."""
+    """The columns of the view for one column of its table; none for a button, which has no value."""
     value = f"t.{quote(column.column)}"
     if kind.startswith("STRUCT("):
         people_or_files = kind.endswith("[]")
@@ -114,7 +115,7 @@ def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours
 
 
 def joined(values: str) -> str:
-    """SQL that joins a list as text; NULL for a list without anything to show."""
+    """SQL that joins a list as text; NULL if nothing in it can be shown."""
     return f"nullif(array_to_string({values}, {text(SEPARATOR)}), '')"
 
 
@@ -126,12 +127,12 @@ def _of_date(value: str) -> Iterator[Part]:
 
 
 def _day(moment: str, zone: str) -> str:
-    """SQL of the day of an instant, the same in every session time zone: in the zone given, else in UTC."""
+    """SQL of the day of an instant in the zone given, else in UTC, whatever the session's time zone."""
     return f"CAST({_local(moment, zone)} AS DATE)"
 
 
 def _local(moment: str, zone: str) -> str:
-    # DuckDB raises for a zone that it does not know, also within TRY.
+    # DuckDB raises an error for an unknown zone, even within TRY.
     return f"({moment} AT TIME ZONE CASE WHEN list_contains({_ZONES}, {zone}) THEN {zone} ELSE 'UTC' END)"
 
 
@@ -166,7 +167,7 @@ def _of_json(value: str, data_source_id: str, column: Column, neighbours: Neighb
 
 
 def _instant(written: str, zone: str) -> str:
-    """SQL of the instant of an ISO text; one without an offset is no time of the session's zone."""
+    """SQL of the instant of an ISO text. A text without offset is local to the zone given, not to the session's."""
     local = _local(f"TRY_CAST({written} AS TIMESTAMP)", zone)
     has_offset = f"regexp_matches({written}, '(Z|z|[+-][0-9]{{2}}:?[0-9]{{2}})$') AND {written} LIKE '%:%'"
     return f"CASE WHEN {has_offset} THEN TRY_CAST({written} AS TIMESTAMPTZ) ELSE {local} END"
@@ -178,7 +179,7 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
     if titles:
         return Part("", items, titles)
     if neighbours.shows_people(data_source_id, column.property_id):
-        # The column holds ids; the names are in what Notion answered, for people one level deeper.
+        # The column holds ids; the raw value holds the names, those of people one level deeper.
         found = _raw(column, "rollup/array")
         names = [f"json_extract_string({found}, '$[*].{path}.name')" for path in ("people[*]", *USER_TYPES)]
         everybody = f"flatten([{', '.join(names)}])"
@@ -187,5 +188,5 @@ def _of_rollup(value: str, data_source_id: str, column: Column, neighbours: Neig
 
 
 def _raw(column: Column, path: str) -> str:
-    """A part of the raw value as Notion gave it, by JSON pointer: a property's name may hold anything."""
+    """SQL of a part of the property's raw value."""
     return f"json_extract(t.properties, {json_pointer(column.property_name, path)})"

@@ -67,10 +67,10 @@ Account = Annotated[
 
 
 def resolve_token(account: TokenAccount, project: Project, source_name: str) -> str:
-    """The token of an account, from the environment or `.env`, without the blanks round it.
+    """The token of an account, from the environment or `.env`, without blanks around it.
 
     Raises:
-        ConfigError: The variable is unset or empty, or holds what cannot be a token; that is not repeated.
+        ConfigError: The variable is unset or empty, or its value cannot be a token. The value is not in the message.
     """
     variable = account.token.env
     token = project.environ.get(variable, "").strip()

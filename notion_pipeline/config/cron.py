@@ -1,8 +1,7 @@
 """Checks the crons of schedules: whether each is well formed, and whether its day ever comes.
 
-Dagster has a cron parser only as a private copy of croniter. To import that imports Dagster, which would slow every
-command down, and its errors name neither the field nor what is allowed. What passes here passes there; a test compares
-the two.
+Dagster's cron parser is a private copy of croniter. Importing it imports Dagster, which would slow every command down,
+and its errors name neither the field nor what is allowed. A cron that passes here passes there; a test compares both.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ def parse_crons(value: object) -> tuple[str, ...]:
 
 
 def check_cron(cron: str) -> str:
-    """The cron, known to be one that Dagster runs, and on a day that exists.
+    """The cron, if Dagster can run it and its day exists.
 
     Raises:
-        ValueError: It is not; the message says which field is wrong, and what is allowed.
+        ValueError: It is not valid; the message says which field is wrong, and what is allowed.
     """
     fields = cron.lower().split()
     if len(fields) == 1 and fields[0] in _CRON_ALIASES:
@@ -109,7 +108,7 @@ def _part_values(text: str, field: _CronField) -> set[int]:
         high = _number(match["high"], field) if match["high"] else low
     if low <= high and (low != high or not match["high"]):
         return set(range(low, high + 1, step))
-    # Dagster's cron goes on past the end (22-2), and takes 5-5 for the whole round.
+    # Dagster's cron goes on past the end (22-2), and takes 5-5 as every value.
     return {*range(low, field.highest + 1), *range(field.lowest, high + 1)}
 
 

@@ -1,4 +1,4 @@
-"""The types of the keys in sources.yaml: how each value is checked, and what the JSON schema says of it."""
+"""The types of the keys in sources.yaml: how each value is checked, and how the JSON schema describes it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from notion_pipeline.config.cron import parse_crons
 
 
 class FrozenModel(BaseModel):
-    """Strict about our own file: a key that nobody knows is an error."""
+    """Base of our models: an unknown key is an error."""
 
-    # A ValidationError must not carry its input: a token may be in the wrong place.
+    # A ValidationError must not show its input: it may be a token in the wrong place.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def nothing_as(empty: object) -> BeforeValidator:
-    """A key that is there without a value means the same as no key."""
+    """Makes a key without a value mean the same as no key."""
     return BeforeValidator(lambda value: empty if value is None else value)
 
 

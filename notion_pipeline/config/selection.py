@@ -1,10 +1,10 @@
-"""Which database a text means, wherever one is named: in sources.yaml, on the command line, in the Launchpad.
+"""Finds the database that a text means: in sources.yaml, on the command line, in the Launchpad.
 
-One may be named by its id, as `database_<id>`, by an address copied from Notion, as `Title-<id>` or `<id>?v=<view>`, by
-the id of one of its data sources, by its title, by its table, or by a glob on titles. What is most exact counts alone:
-the title `Plan [2024]` is not read as a glob where a database bears it. Neither case nor accents count, but where they
-tell two databases apart. Titles are compared after Unicode composition and without the blanks round them, since neither
-shows on a screen.
+A database is named by its id, as `database_<id>`, by an address copied from Notion, as `Title-<id>` or `<id>?v=<view>`,
+by the id of one of its data sources, by its title, by its table, or by a glob on titles. Only the most exact match
+counts: the title `Plan [2024]` is not read as a glob if a database has that title. Case and accents count only where
+they tell two databases apart. Titles are compared after Unicode composition and without blanks around them, since
+neither shows on a screen.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from notion_pipeline.notion_ids import ID_FORM, dashed, normalise_id
 from notion_pipeline.spelling import label, spelled
 
 DATABASES_STREAM = "databases"
-"""The stream that lists the databases. As an entry it is valid and names no database."""
+"""The stream that lists the databases. It is a valid entry, and names no database."""
 
 _STREAM_PREFIX = re.compile(r"^database_", re.IGNORECASE)
-#: The last part of an address, or what is left of one: the id alone, or behind the title.
+#: The last part of an address: an id, alone or behind the title.
 _ID_AT_END = re.compile(rf"(?:.*[-_\s])??{ID_FORM}", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(r"\w+://|([\w-]+\.)*notion\.(so|site|com)/", re.IGNORECASE)
 _GLOB = re.compile(r"[*?\[]")
@@ -33,12 +33,12 @@ _TYPO_RATIO = 0.8
 
 @dataclass(frozen=True)
 class DatabaseName:
-    """All that a database may be called by.
+    """Everything by which a database can be named.
 
     Attributes:
-        data_source_ids: Of its data sources; dashed, in lower case.
-        names: Of its tables, in every way in which they are written.
-        aliases: What fits where nothing else does, such as its title at the last listing.
+        data_source_ids: Ids of its data sources; dashed, in lower case.
+        names: Names of its tables, in every spelling.
+        aliases: Names that count if nothing else fits, such as its title at the last listing.
     """
 
     id: str
@@ -49,15 +49,14 @@ class DatabaseName:
 
 
 def stream_name(database_id: str) -> str:
-    """The name under which users know the stream of a database."""
+    """The name of a database's stream."""
     return f"database_{normalise_id(database_id) or database_id}"
 
 
 def named_id(entry: str) -> str | None:
-    """The id in an entry: alone, as a stream name, in an address, or behind a title; None where there is none.
+    """The id in an entry: alone, as a stream name, in an address, or behind a title; None if there is none.
 
-    It may be that of a database or of a data source. An address also names the view in which a database was open,
-    as `v=<id>`; that is left aside.
+    It is the id of a database or of a data source. The view in an address, `v=<id>`, is ignored.
     """
     if (found := _only_id(entry)) is not None:
         return found
@@ -67,22 +66,22 @@ def named_id(entry: str) -> str | None:
 
 
 def is_id(entry: str) -> bool:
-    """Whether an entry can be nothing but an id or an address; `Title-<id>` may be a title as well."""
+    """Whether an entry can only be an id or an address; `Title-<id>` may be a title as well."""
     if _only_id(entry) is not None or normalise_id(entry.split("?", maxsplit=1)[0]) is not None:
         return True
     return _ADDRESS.match(entry.strip()) is not None and named_id(entry) is not None
 
 
 def is_glob(entry: str) -> bool:
-    """Whether an entry has a glob's signs, so that it may be meant for many titles or for none."""
+    """Whether an entry has the signs of a glob, so that it may fit many titles or none."""
     return _GLOB.search(entry) is not None and named_id(entry) is None
 
 
 def find_databases(entry: str, databases: Iterable[DatabaseName], *, globs: bool = True) -> list[DatabaseName]:
-    """The databases that an entry means: those that fit in the most exact way in which any does.
+    """The databases that an entry means: all that fit in the most exact way that fits any.
 
     Args:
-        globs: Whether it may be a glob on titles.
+        globs: Whether the entry may be a glob on titles.
     """
     listed = list(databases)
     if entry == DATABASES_STREAM:
@@ -104,17 +103,17 @@ def find_databases(entry: str, databases: Iterable[DatabaseName], *, globs: bool
 
 
 def names_database(key: str, database_id: str, title: str) -> bool:
-    """Whether a key of `streams` fits this database, whatever others there are."""
+    """Whether a key of `streams` fits this database, without regard to other databases."""
     return bool(find_databases(key, [_named(database_id, title)], globs=False))
 
 
 def matches_database(entry: str, database_id: str, title: str) -> bool:
-    """Whether an entry of `select` or `deselect` fits this database, whatever others there are."""
+    """Whether an entry of `select` or `deselect` fits this database, without regard to other databases."""
     return bool(find_databases(entry, [_named(database_id, title)]))
 
 
 def bears(entry: str, database: DatabaseName) -> bool:
-    """Whether a database is called by an entry today. Its table, which keeps its name, counts as it is written."""
+    """Whether an entry names a database by its present id, title or table. The table must be spelled exactly."""
     named = named_id(entry)
     return (
         named in (database.id, *database.data_source_ids)
@@ -124,7 +123,7 @@ def bears(entry: str, database: DatabaseName) -> bool:
 
 
 def same_name(first: str, second: str) -> bool:
-    """Whether two texts are one name."""
+    """Whether two texts are the same name."""
     return spelled(first) == spelled(second)
 
 
@@ -133,13 +132,13 @@ def ambiguous(
     databases: Iterable[tuple[str, str]],
     fits: Callable[[str, str, str], bool] = names_database,
 ) -> list[tuple[tuple[str, ...], str]]:
-    """What is not one to one between keys of `streams` and the databases of a listing (id and title each).
+    """Keys of `streams` that fit several databases of a listing (id and title each), and databases with several keys.
 
     Args:
-        fits: Whether a key means the database of an id and a title.
+        fits: Whether a key means the database with an id and a title.
 
     Returns:
-        Each problem in words, behind the ids of the databases that it is about.
+        For each problem the ids of its databases, and a message.
     """
     databases_of: dict[str, list[str]] = {}
     keys_of: dict[str, list[str]] = {}
@@ -165,7 +164,7 @@ def ambiguous(
 
 
 def is_a_typo_of(entry: str, title: str) -> bool:
-    """Whether an entry is nearly a title: much the same letters, and the same numbers."""
+    """Whether an entry is nearly a title: almost the same letters, and the same numbers."""
     first, second = spelled(entry), spelled(title)
     return (
         _NUMBER.findall(first) == _NUMBER.findall(second)

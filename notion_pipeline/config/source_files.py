@@ -1,4 +1,4 @@
-"""The files that syncs keep for a source under NOTION_PIPELINE_HOME: reads in progress, locks, and copies of lists."""
+"""The files that syncs keep for a source under NOTION_PIPELINE_HOME: reads in progress, locks, copies of lists."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from notion_pipeline.config.values import SOURCE_NAME
 
-#: Folders with one folder a source, and folders with files called like it.
+#: Folders with one folder for each source, and folders with files of its name.
 _FOLDERS = ("staging", "locks")
 _FILES = ("listings", "tables", "committed")
 _ENDINGS = (".json", ".lock")
-#: What is of use under another name; the rest is made anew by the next sync.
+#: The one folder that is of use under another name; the next sync makes the others again.
 _LASTING = "staging"
 
 
 def sources_with_files(home: Path) -> set[str]:
-    """Names of the sources that any file is kept for."""
+    """Names of the sources that have any files."""
     found = {entry.name for kind in _FOLDERS for entry in _entries(home / kind) if entry.is_dir()}
     found |= {entry.stem for kind in _FILES for entry in _entries(home / kind) if entry.suffix in _ENDINGS}
     return {name for name in found if re.fullmatch(SOURCE_NAME, name)}
@@ -27,7 +27,7 @@ def files_of(home: Path, source: str) -> list[Path]:
     """The files and folders that are kept for a source.
 
     Raises:
-        ValueError: The name is none that a source can have, so that it could lead out of the folder.
+        ValueError: No source can have this name: it might lead out of the folder.
     """
     if not re.fullmatch(SOURCE_NAME, source):
         raise ValueError(source)
@@ -37,12 +37,12 @@ def files_of(home: Path, source: str) -> list[Path]:
 
 
 def lock_files(home: Path, source: str) -> list[Path]:
-    """The locks of its databases, held or not."""
+    """The lock files of its databases, held or not."""
     return [path for path in _entries(home / "locks" / source) if path.suffix == ".lock"]
 
 
 def remove_files(home: Path, source: str) -> None:
-    """Takes away what is kept for a source."""
+    """Removes all files of a source."""
     for path in files_of(home, source):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -51,7 +51,7 @@ def remove_files(home: Path, source: str) -> None:
 
 
 def rename_files(home: Path, old: str, new: str) -> None:
-    """Keeps the reads in progress of a source under its new name, where that has none; the rest goes."""
+    """Moves the reads in progress of a source to its new name, if that has none, and removes the other files."""
     staged, target = home / _LASTING / old, home / _LASTING / new
     if staged in files_of(home, old) and target not in files_of(home, new):
         staged.rename(target)

@@ -75,7 +75,7 @@ class Sources(FrozenModel):
         return project.catalog_override or project.path(self.catalog)
 
     def publish_path(self, project: Project) -> Path | None:
-        """Where a copy of the catalog is put after each run, None where none is wished for."""
+        """Where to put a copy of the catalog after each run; None for no copy."""
         return project.path(self.publish) if self.publish else None
 
     def source(self, name: str) -> Source:
@@ -94,7 +94,7 @@ class Sources(FrozenModel):
 
 
 def definition_names(source_name: str) -> dict[str, str]:
-    """What a source adds to the Dagster names that all sources share: name to kind."""
+    """The names that a source has in Dagster beside those of other sources, with the kind of each."""
     return {
         f"{source_name}_sync": "job",
         f"{source_name}_full_sync": "job",
@@ -106,7 +106,7 @@ def definition_names(source_name: str) -> dict[str, str]:
 
 
 def _source_problems(sources: tuple[Source, ...]) -> list[str]:
-    """No sources, sources of one name, and sources of which two definitions in Dagster would have one name."""
+    """No sources, two sources of one name, or two sources with definitions of one name in Dagster."""
     if not sources:
         return ["sources: must not be empty"]
     labels = [source_label(index, source.name) for index, source in enumerate(sources)]
@@ -125,10 +125,10 @@ def _source_problems(sources: tuple[Source, ...]) -> list[str]:
 
 
 def load_sources(project: Project) -> Sources:
-    """What the project's sources file asks for; without one, a single source `notion` that reads NOTION_TOKEN.
+    """The project's sources file; without one, a single source `notion` that reads NOTION_TOKEN.
 
     Raises:
-        ConfigError: The file cannot be read, or asks for what cannot be. One message names all problems.
+        ConfigError: The file cannot be read or is not valid. One message names all problems.
     """
     content = read_mapping(project.sources_file, project.sources_label)
     if content is None and project.sources_file_is_required:
@@ -137,10 +137,10 @@ def load_sources(project: Project) -> Sources:
 
 
 def sources_of(content: object, project: Project) -> Sources:
-    """The sources in what the project's sources file holds; tokens in the variables that they name are kept secret.
+    """The sources in the content of the project's sources file. Their tokens are kept out of messages from now on.
 
     Raises:
-        ConfigError: It asks for what cannot be. One message names all problems.
+        ConfigError: The content is not valid. One message names all problems.
     """
     label = project.sources_label
     sources = parse_sources(content, label)
@@ -153,10 +153,10 @@ def sources_of(content: object, project: Project) -> Sources:
 
 
 def parse_sources(content: object, label: str = "sources.yaml") -> Sources:
-    """The sources in what a sources file holds.
+    """The sources in the content of a sources file.
 
     Raises:
-        ConfigError: It asks for what cannot be.
+        ConfigError: The content is not valid.
     """
     try:
         return Sources.model_validate(content)
@@ -166,7 +166,7 @@ def parse_sources(content: object, label: str = "sources.yaml") -> Sources:
 
 
 def _keys_at(path: KeyPath) -> list[str]:
-    """The valid keys of the mapping at a key path of pydantic's, for the nearest one to a typo."""
+    """The valid keys of the mapping at a key path of pydantic's, to suggest one for a typo."""
     below_source: dict[int | str, type[BaseModel]] = {"streams": StreamSettings, "watch": Watch, "limits": Limits}
     if len(path) < 2:
         return list(Sources.model_fields)

@@ -1,7 +1,7 @@
-"""What single values of sources.yaml mean: dates, spans, time zones, names and paths.
+"""Checks single values of sources.yaml: dates, spans, time zones, names and paths.
 
-Each function gives the value as the pipeline uses it, or raises ValueError with what was found and what is allowed;
-yaml_file.py puts the file and the key path in front.
+Each function returns the value as the pipeline uses it, or raises ValueError with what was found and what is allowed;
+yaml_file.py adds the file and the key path.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RESERVED_TABLES = frozenset({"database", "databases"})
 # Schemas that every DuckDB file has, and the two catalogs whose names would hide a schema of the same name.
 DUCKDB_SCHEMAS = frozenset({"main", "information_schema", "pg_catalog", "system", "temp"})
 
-# What Dagster takes for owners and tags of assets; a test compares the two.
+# What Dagster allows as owners and tags of assets; a test compares both.
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TEAM = "team:"
 _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
@@ -35,7 +35,7 @@ _START_DATE_ALLOWED = "a date such as 2024-01-31, or a time with its offset such
 
 
 def parse_start_date(value: object) -> datetime | None:
-    """The minute that a start date means, in UTC; a bare date is its midnight in UTC."""
+    """The minute of a start date in UTC; a date alone means midnight in UTC."""
     if value is None:
         return None
     moment = _moment(value)
@@ -110,14 +110,14 @@ def check_description(text: str) -> str:
 
 
 def check_owner(text: str) -> str:
-    """Who answers for an asset, as Dagster takes it: an e-mail address, or a team."""
+    """The owner of an asset, as Dagster allows it: an e-mail address, or a team."""
     if _EMAIL.fullmatch(text) or (text.startswith(_TEAM) and len(text) > len(_TEAM) and text.isprintable()):
         return text
     raise ValueError(f"found {quoted(text)}, allowed: an e-mail address such as ana@example.com, or team: and a name")
 
 
 def check_tag_key(key: str) -> str:
-    """The key of a tag, as Dagster takes it."""
+    """The key of a tag, as Dagster allows it."""
     if key.startswith(_TAGS_OF_DAGSTER):
         raise ValueError(
             f'found {quoted(key)}, must not begin with "{_TAGS_OF_DAGSTER}", which Dagster keeps for itself'
@@ -130,14 +130,14 @@ def check_tag_key(key: str) -> str:
 
 
 def check_tag_value(value: str) -> str:
-    """The value of a tag, as Dagster takes it; empty for a tag that is a label alone."""
+    """The value of a tag, as Dagster allows it; empty for a tag that is only a label."""
     if not _TAG_VALUE.fullmatch(value):
         raise ValueError(f"found {quoted(value)}, allowed: at most 63 letters, digits, _ - or .")
     return value
 
 
 def check_table(name: str) -> str:
-    """A table name as the user wants it; it is quoted in SQL, so nearly everything goes."""
+    """A table name that the user chose. SQL quotes it, so nearly everything is allowed."""
     if not 0 < len(name) <= MAX_TABLE_NAME or not name.isprintable():
         raise ValueError(f"found {quoted(name)}, allowed: 1 to {MAX_TABLE_NAME} printable characters")
     if name.lower() in RESERVED_TABLES:
@@ -153,7 +153,7 @@ def check_prefix(text: str) -> str:
 
 
 def check_path(text: str) -> str:
-    """A path of a file, which an address such as `md:` or `postgres:` is not."""
+    """The path of a file, and not an address such as `md:` or `postgres:`."""
     if not text or not text.isprintable():
         raise ValueError(f"found {quoted(text)}, allowed: a path, relative ones from the project root on")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
@@ -162,7 +162,7 @@ def check_path(text: str) -> str:
 
 
 def check_variable(name: str) -> str:
-    """The name of an environment variable; what is refused is not repeated, for it may be the token itself."""
+    """The name of an environment variable. A refused value is not in the message: it may be the token itself."""
     if not _VARIABLE_NAME.fullmatch(name) or redacted(name) != name:
         raise ValueError("must be the name of an environment variable, such as NOTION_TOKEN")
     return name

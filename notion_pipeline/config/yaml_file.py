@@ -1,7 +1,7 @@
-"""Reads sources.yaml as YAML, and words what is wrong with it; what its keys mean is config.py's.
+"""Reads sources.yaml as YAML, and writes the messages about problems in it; `sources` says what its keys mean.
 
-Every message is one line that names the file and the key path, what was found and what is allowed, so that it can be
-the last line of whatever Dagster prints around it. A secret in the wrong place is never repeated.
+Every message is one line that names the file, the key path, what was found and what is allowed, so that it can be the
+last line of Dagster's own output. A secret in the wrong place is never in a message.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _KINDS = {
 
 
 def read_mapping(path: Path, label: str) -> dict[Any, Any] | None:
-    """What the file holds, its dates still text; None where there is no such file.
+    """The content of the file, its dates still text; None if there is no such file.
 
     Raises:
-        ConfigError: It cannot be read, is no YAML, has a key twice, or is no mapping.
+        ConfigError: It cannot be read, is not YAML, has a key twice, or is not a mapping.
     """
     text = read_text(path, label)
     return None if text is None else parse_mapping(text, label)
 
 
 def read_text(path: Path, label: str) -> str | None:
-    """The file's text with its line ends; None where there is no such file.
+    """The file's text with its line ends; None if there is no such file.
 
     Raises:
         ConfigError: It cannot be read, or is not UTF-8.
@@ -61,10 +61,10 @@ def read_text(path: Path, label: str) -> str | None:
 
 
 def parse_mapping(text: str, label: str) -> dict[Any, Any]:
-    """What the text of a file holds, its dates still text.
+    """The content of a file's text, its dates still text.
 
     Raises:
-        ConfigError: It is no YAML, has a key twice, or is no mapping.
+        ConfigError: It is not YAML, has a key twice, or is not a mapping.
     """
     content = _parse(text, label)
     if content is None:
@@ -84,8 +84,8 @@ def problems_of(error: ValidationError, content: object, keys_at: Callable[[KeyP
     """Each problem with its key path, in the order of the models.
 
     Args:
-        error: What the models refused.
-        content: What they were given; names the sources in key paths.
+        error: The models' error.
+        content: The content of the file, for the names of sources in key paths.
         keys_at: The valid keys of the mapping at a key path.
     """
     problems = []
@@ -138,7 +138,7 @@ def _source_name(content: object, index: int) -> object:
 
 
 def _problem(kind: str, entry: Mapping[str, Any], path: KeyPath, keys_at: Callable[[KeyPath], list[str]]) -> str:
-    """What was found, and what is allowed, for one kind of finding of pydantic's."""
+    """What was found and what is allowed, for one error of pydantic's."""
     if kind == "value_error":
         return str(entry["ctx"]["error"])
     if kind == "extra_forbidden":
@@ -157,7 +157,7 @@ def _unknown_key(key: str, keys: Sequence[str]) -> str:
 
 
 def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
-    """What is allowed, with a place for what was found."""
+    """What is allowed, with `{found}` in place of what was found."""
     if kind in ("enum", "literal_error"):
         allowed = re.findall(r"'([^']*)'", context["expected"])
         text = f"found {{found}}, allowed: {', '.join(allowed)}"
@@ -176,7 +176,7 @@ def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:
 
 
 def _found(value: object, path: KeyPath) -> str:
-    # The value of `account` may be a token that was put into the file by mistake.
+    # The value of `account` may be a token that somebody put into the file by mistake.
     if "account" in path[2:3] and isinstance(value, str) and path[-1] != "type":
         return "text"
     return quoted(value)
@@ -187,7 +187,7 @@ def _kind(value: object) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML, but a key given twice is an error, and dates stay text for the models to read."""
+    """Plain YAML, except that a key given twice is an error, and dates stay text for the models to read."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own name for a table that nobody changes)
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]

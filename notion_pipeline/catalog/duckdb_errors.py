@@ -60,13 +60,13 @@ def reason(error: BaseException) -> str:
 def hint(error: BaseException) -> str:
     """What to do about an error, by what its text says and nothing else."""
     said = reason(error)
-    held = "It holds what it held before."
+    unchanged = "Its content did not change."
     if any(words in said for words in _DISK_WORDS):
-        return f"{held} Free some disk space, then sync again."
+        return f"{unchanged} Free some disk space, then sync again."
     if any(words in said for words in _ACCESS_WORDS):
-        return f"{held} Give this user the right to write the file and its folder, then sync again."
+        return f"{unchanged} Give this user the right to write the file and its folder, then sync again."
     if isinstance(error, (duckdb.IOException, OSError)):
-        return f"{held} Check its path (NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again."
+        return f"{unchanged} Check its path (NOTION_PIPELINE_CATALOG, or catalog: in sources.yaml), then sync again."
     if isinstance(error, duckdb.DependencyException):
-        return f"{held} Drop what depends on it, then sync again."
-    return f"{held} Mend what DuckDB names, then sync again."
+        return f"{unchanged} Drop what depends on it, then sync again."
+    return f"{unchanged} Correct what DuckDB names, then sync again."

@@ -242,8 +242,8 @@ def test_macros_that_a_renaming_breaks_are_named_and_no_others(tasks: DataSource
     )
     bench.settings["streams"] = {"Tasks": {"table": "todos"}}
     bench.sync()
-    (said,) = {line for line in bench.lines if "made anew" in line}
-    assert said.split("made anew: ")[1] == (
+    (said,) = {line for line in bench.lines if "make them again" in line}
+    assert said.split("make them again: ")[1] == (
         "reports.by_macro, reports.by_table_macro, reports.most(), reports.open_over(), reports.several(), "
         "reports.twice()."
     )
@@ -262,12 +262,12 @@ def test_views_that_a_renaming_breaks_are_named_and_no_others(tasks: DataSource,
     )
     bench.settings["streams"] = {"Tasks": {"table": "todos"}}
     bench.sync()
-    (said,) = {line for line in bench.lines if "made anew" in line}
-    assert said.endswith("made anew: reports.of a view (x, reports.open.")
+    (said,) = {line for line in bench.lines if "make them again" in line}
+    assert said.endswith("make them again: reports.of a view (x, reports.open.")
     assert any("notion.tasks is called notion.todos now" in line for line in bench.lines)
     bench.lines.clear()
     bench.sync()
-    assert not [line for line in bench.lines if "made anew" in line or "is called" in line]
+    assert not [line for line in bench.lines if "make them again" in line or "is called" in line]
 
 
 @pytest.mark.parametrize("taken_by", ["a view", "a database"])
@@ -283,7 +283,7 @@ def test_wished_name_that_is_taken_is_said(
     bench.sync()
     said = {line for line in bench.lines if "is taken by" in line}
     assert len(said) == 1
-    assert 'Database "Tasks": the name "notion"."todos" that sources.yaml wishes' in next(iter(said))
+    assert 'Database "Tasks": the table name "notion"."todos" in sources.yaml is taken' in next(iter(said))
     expected = "a table or view that is not ours" if taken_by == "a view" else "the table of database"
     assert expected in next(iter(said))
 
@@ -294,7 +294,7 @@ def test_wished_name_that_sql_takes_in_quotes_only_is_said(
 ) -> None:
     bench.settings["streams"] = {"Tasks": {"table": name}}
     bench.sync()
-    said = [line for line in bench.lines if "in double quotes only" in line]
+    said = [line for line in bench.lines if "needs double quotes" in line]
     assert bool(said) == is_said
     if said:
         query = said[0].split(": ")[-1].rstrip(".")

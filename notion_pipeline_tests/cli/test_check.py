@@ -170,5 +170,5 @@ def test_table_names_that_cannot_be_had_or_need_quotes_are_noted(commands: Comma
     commands.configure(wish % "mine")
     commands.ok("sync")
     output = commands.ok("check")
-    assert 'the name "notion"."mine" that sources.yaml wishes is taken by a table or view that is not ours' in output
+    assert 'the table name "notion"."mine" in sources.yaml is taken by a table or view that is not ours' in output
     assert 'SELECT * FROM notion."order"' in output

@@ -19,7 +19,7 @@ from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, la
 pytestmark = pytest.mark.slow
 
 
-SECRET = "98765"
+SECRET = "987650123"
 
 
 def configure(pipeline: Pipeline, *lines: str) -> None:
@@ -30,10 +30,10 @@ def configure(pipeline: Pipeline, *lines: str) -> None:
 
 
 def people_in(workspace: Workspace, title: str = "People", secret: str = "Salary") -> Database:
-    """A database of one row, whose secret is the number 98765.4321."""
+    """A database of one row, whose secret is the number 987650123.4321."""
     schema = {"Name": "title", secret: "number", "Grade": {"type": "select", "options": ["Top"]}}
     database = workspace.add_database(title, schema)
-    database.data_source.add_page({"Name": "Ada", secret: 98765.4321, "Grade": "Top"})
+    database.data_source.add_page({"Name": "Ada", secret: 987650123.4321, "Grade": "Top"})
     later(workspace, hours=1)
     return database
 
@@ -77,7 +77,7 @@ def test_property_renamed_in_notion_stays_excluded(
     assert columns(pipeline) == ["name", "grade"]
     workspace.rename_property(people.data_source, "Salary", "Pay")
     later(workspace, hours=1)
-    workspace.edit_page(people.data_source.pages[0], {"Pay": 98765.5})
+    workspace.edit_page(people.data_source.pages[0], {"Pay": 987650123.5})
     later(workspace, hours=1)
     workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
     _ = pipeline.sync(partition="people") if how == "partition" else pipeline.sync(how)
@@ -102,7 +102,7 @@ def test_property_that_looks_like_an_excluded_one_is_excluded_beside_it(
     configure(pipeline, "streams:", f'  "People": {{exclude_properties: [{name}]}}')
     people = people_in(workspace, secret=name)
     workspace.add_property(people.data_source, twin, "number")
-    workspace.edit_page(people.data_source.pages[0], {twin: 98765.25})
+    workspace.edit_page(people.data_source.pages[0], {twin: 987650123.25})
     later(workspace, hours=1)
     synced(pipeline)
     assert SECRET not in everything(pipeline)
@@ -116,7 +116,7 @@ def test_another_property_that_takes_the_name_is_excluded_too_and_stays_so(
     synced(pipeline)
     workspace.rename_property(people.data_source, "Salary", "Pay")
     workspace.add_property(people.data_source, "salary", "number")
-    workspace.edit_page(people.data_source.pages[0], {"salary": 98765.25})
+    workspace.edit_page(people.data_source.pages[0], {"salary": 987650123.25})
     later(workspace, hours=1)
     synced(pipeline, partition="people")  # without a listing
     workspace.rename_property(people.data_source, "salary", "Wage")

@@ -65,8 +65,8 @@ def constraints(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], r
             found.append(f"{kind} ({', '.join(quote(renamed.get(name, name)) for name in columns)})")
         elif any(name in renamed for name in columns):
             raise CatalogError(
-                f"The constraint {written} on {'.'.join(table)} is made of columns that are renamed now.",
-                hint="Make the table without it, sync again, then with it.",
+                f"The constraint {written} on {'.'.join(table)} is made of columns that get new names now.",
+                hint="Remove it from the table, sync again, then add it again.",
             )
         else:
             found.append(written)

@@ -39,8 +39,8 @@ class Index:
             rest = f"{plain['kind']}({', '.join(quote(renamed.get(name, name)) for name in columns)}){plain['end']}"
         elif _mentions(rest, renamed):
             raise CatalogError(
-                f"The index {quote(self.name)} on {'.'.join(table)} is made of columns that are renamed now.",
-                hint="Drop it, sync again, then make it anew.",
+                f"The index {quote(self.name)} on {'.'.join(table)} is made of columns that get new names now.",
+                hint="Drop it, sync again, then make it again.",
             )
         return f"CREATE {found['unique'] or ''}INDEX {quote(self.name)} ON {quote(*table)} {rest}"
 
@@ -77,7 +77,7 @@ def make_indexes(
         except duckdb.Error as error:
             raise CatalogError(
                 f"The index {quote(index.name)} on {'.'.join(table)} cannot be kept: {reason(error)}",
-                hint="The table keeps what it held. Drop the index, then sync again.",
+                hint="The table did not change. Drop the index, then sync again.",
             ) from error
         if index.comment:
             connection.execute(f"COMMENT ON INDEX {quote(table[0], index.name)} IS {text(index.comment)}")

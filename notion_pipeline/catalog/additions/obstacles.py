@@ -33,9 +33,10 @@ def naming_what_is_in_the_way(
         if not own:
             raise
         raise CatalogError(
-            f"The table {'.'.join(table)} cannot be brought up to date with what is not ours on it: {', '.join(own)}. "
+            f"The table {'.'.join(table)} cannot be brought up to date because of additions that are not ours: "
+            f"{', '.join(own)}. "
             f"DuckDB says: {reason(error)}",
-            hint="The table keeps what it held. Drop what DuckDB cannot keep, sync again, then make it anew.",
+            hint="The table did not change. Drop what DuckDB cannot keep, sync again, then make it again.",
         ) from error
 
 

@@ -84,8 +84,8 @@ def _name(
         say(f"The table {source.name}.{old} is called {source.name}.{new} now, as sources.yaml says.")
     if current and (views := views_over(connection, source.name, [old for old, _ in current])):
         say(
-            f"Views and macros that are not ours ask for tables by names that these do not have any more, and fail "
-            f"until they are made anew: {', '.join(views)}."
+            f"Views and macros that are not ours read tables by their former names, and fail until you make them "
+            f"again: {', '.join(views)}."
         )
     owners = {key: database.database_id for database in databases for key, _ in database.data_sources}
     for key, name in names.tables.items():
@@ -95,12 +95,12 @@ def _name(
             bookkeeping.rename_stream(connection, source.name, key, name)
         if key in states and owners[key] != states[key].database_id:
             bookkeeping.move_stream(connection, source.name, key, owners[key])
-    for note in wish_notes(connection, source, databases) if log else ():
+    for note in table_name_notes(connection, source, databases) if log else ():
         say(note)
     return names
 
 
-def wish_notes(
+def table_name_notes(
     connection: duckdb.DuckDBPyConnection, source: Source, databases: Iterable[NamedDatabase]
 ) -> Iterator[str]:
     """A message for each table name of sources.yaml that is taken, or that needs double quotes in SQL."""
@@ -116,12 +116,12 @@ def wish_notes(
         own = [states[key].table_name for key, _ in database.data_sources if key in states]
         if own and wish.lower() in takers and wish.lower() not in {name.lower() for name in own}:
             yield (
-                f'Database "{database.title}": the name {quote(source.name, wish)} that sources.yaml wishes is taken '
-                f"by {takers[wish.lower()]}; its table is called {quote(source.name, own[0])}. Wish for another name, "
+                f'Database "{database.title}": the table name {quote(source.name, wish)} in sources.yaml is taken '
+                f"by {takers[wish.lower()]}; its table is called {quote(source.name, own[0])}. Choose another name, "
                 "or free that one."
             )
         elif needs_quotes(connection, wish):
             yield (
-                f'Database "{database.title}": SQL takes the table name {quote(wish)} in double quotes only: '
+                f'Database "{database.title}": the table name {quote(wish)} needs double quotes in SQL: '
                 f"SELECT * FROM {source.name}.{quote(wish)}."
             )

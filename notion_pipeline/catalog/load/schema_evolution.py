@@ -112,8 +112,8 @@ def create_table(
     """
     if table[1].lower() in {name.lower() for name in names_in(connection, table[0])}:
         raise CatalogError(
-            f"A table or view {table[0]}.{table[1]} stands in the catalog that this pipeline did not make.",
-            hint=f"It is not touched. Materialize {table[0]}/databases: another name is chosen then.",
+            f"The catalog has a table or view {table[0]}.{table[1]} that this pipeline did not make.",
+            hint=f"It is not touched. Materialize {table[0]}/databases, which chooses another name.",
         )
     connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(_layout(planned, mark=mark))})")
 

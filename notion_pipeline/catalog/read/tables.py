@@ -101,7 +101,7 @@ def publish(catalog: Catalog, path: Path) -> None:
     except OSError as error:
         raise CatalogError(
             f"The catalog could not be published to {path}: {error.strerror or error}.",
-            hint="The catalog itself is committed. Mend the path of publish: in sources.yaml.",
+            hint="The catalog itself is committed. Correct the path of publish: in sources.yaml.",
         ) from error
 
 

@@ -112,8 +112,8 @@ def check_rename(connection: duckdb.DuckDBPyConnection, old: str, new: str) -> N
     taken = {name.lower() for name in names_in(connection, new)}
     if new in sources_in(connection) or (taken & {name.lower() for name in tables}):
         raise CatalogError(
-            f"The catalog has tables of source {new} already, so that those of {old} cannot be given to it.",
-            hint=f"If a sync has made them anew, what {old} left is not needed: `notion-pipeline remove-source {old}`.",
+            f"The catalog already has tables of source {new}, so those of {old} cannot get its name.",
+            hint=f"If a sync has made them again, remove those of {old}: `notion-pipeline remove-source {old}`.",
         )
     _raise_for_additions(connection, old, tables)
 
@@ -169,8 +169,8 @@ def _raise_for_additions(connection: duckdb.DuckDBPyConnection, source: str, tab
     if rows:
         named = ", ".join(f"{what} on {source}.{table}" for what, table in rows)
         raise CatalogError(
-            f"The tables of source {source} bear what this pipeline did not make: {named}.",
-            hint="Drop it, rename the source, and make it anew on the renamed table.",
+            f"The tables of source {source} have additions that this pipeline did not make: {named}.",
+            hint="Drop them, rename the source, and make them again on the renamed tables.",
         )
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
-from notion_pipeline.catalog.listing.table_names import wish_notes
+from notion_pipeline.catalog.listing.table_names import table_name_notes
 from notion_pipeline.catalog.load.limits import limits_told
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog_streams
@@ -231,7 +231,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
                     for found in databases.values()
                     if found.accessible
                 ]
-                line.notes += wish_notes(connection, source, named)
+                line.notes += table_name_notes(connection, source, named)
                 for stream in catalog_streams(connection, source.name) or []:
                     synced = [table for table in stream.tables if table.last_sync_at]
                     tables += sum(table.rows is not None for table in synced)

@@ -105,9 +105,9 @@ def count_of(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequ
     return int(connection.execute(query, list(parameters)).fetchall()[0][0])
 
 
-def free_name(wish: str, taken: Collection[str]) -> str:
+def free_name(wanted: str, taken: Collection[str]) -> str:
     """The name, with a number where it is taken; for tables that last for a statement or two."""
-    return first_free(numbered(wish), taken)
+    return first_free(numbered(wanted), taken)
 
 
 def needs_quotes(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

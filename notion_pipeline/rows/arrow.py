@@ -1,7 +1,7 @@
-"""Lists of plain values -> Arrow arrays, built from their buffers.
+"""Makes Arrow arrays of lists of plain values, by way of their buffers.
 
-`pa.array` does the same, but it looks whether a list is a pandas object, and for that imports pandas wherever it is
-installed: 50 MB and some tenths of a second in every sync.
+`pa.array` does the same, but imports pandas, where it is installed, to see whether a list is a pandas object: 50 MB and
+some tenths of a second in every sync.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def arrow_array(rows: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """The rows, None as NULL.
 
     Args:
-        rows: Values as they fit the type: timestamps as microseconds, structs as tuples, lists as lists.
+        rows: Values that fit the type: timestamps as microseconds, structs as tuples, lists as lists.
         kind: int32, int64, double, boolean, string, timestamp, or a list or struct of these.
     """
     if pa.types.is_list(kind):
@@ -56,18 +56,18 @@ def _encoded(rows: Sequence[str | None]) -> list[bytes]:
 
 
 def _validity(rows: Sequence[Any]) -> pa.Buffer | None:
-    """The bitmap of the rows that are no NULL; none where all are."""
+    """The bitmap of the rows that are not NULL; None if no row is NULL."""
     there = [row is not None for row in rows]
     return None if all(there) else _bits(there)
 
 
 def _mask(rows: Sequence[Any]) -> pa.Array | None:
-    """True for NULL; none where no row is."""
+    """True for each NULL; None if no row is NULL."""
     missing = [row is None for row in rows]
     return pa.Array.from_buffers(pa.bool_(), len(rows), [None, _bits(missing)]) if any(missing) else None
 
 
 def _bits(flags: list[bool]) -> pa.Buffer:
-    """A bit a flag, the first one lowest, as Arrow has it."""
+    """One bit a flag, the first one lowest, as Arrow has them."""
     digits = "".join(["1" if flag else "0" for flag in reversed(flags)])
     return pa.py_buffer(int(digits or "0", 2).to_bytes((len(flags) + 7) // 8, "little"))

@@ -1,9 +1,8 @@
-"""Pages of one data source -> a batch of typed rows, as it is staged.
+"""Makes a batch of typed rows of the pages of a data source, for the stage.
 
-First the page's own columns (contract section 4), then `p0`, `p1`, ... for the properties in their order, then per row
-how many values Notion did not compute and how many do not fit their column, and the users that it shows. Names and
-DuckDB types of the property columns are the catalog's, at commit; JSON travels as text. Every page gives a row: what it
-lacks is NULL.
+The page's own columns come first (contract section 4), then `p0`, `p1`, ... for the properties in their order, then for
+each row how many values Notion did not compute, how many do not fit their column, and the users in it. The catalog
+gives the property columns their names and DuckDB types at commit. Every page gives a row, with NULL for missing values.
 """
 
 from __future__ import annotations
@@ -35,27 +34,27 @@ from notion_pipeline.rows.values import (
     uuid,
 )
 
-#: What the catalog adds: when a row's content last changed here, and where gone rows are marked, since when.
+#: Columns that the catalog adds: when a row's content last changed here, and when a marked row was found to be gone.
 SYNCED_AT = "_synced_at"
 DELETED_AT = "_deleted_at"
-#: Columns of a page's addresses, which end in its title and its id.
+#: Columns with addresses of the page, which end in its title and id.
 _ADDRESSES = ("url", "public_url")
 _TITLED_ADDRESS = re.compile(r"(https?://[^/?#]+/(?:[^/?#]+/)?)(?:[^/?#]*-)?([0-9a-f]{32})(?:[?#].*)?")
-#: Per row of a staged batch.
+#: Columns of a staged batch with counts for each row.
 NOT_COMPUTED = "_not_computed"
 NOT_CONVERTED = "_not_converted"
-#: Users that the row shows, those left out that rows before it in its batch showed alike.
+#: Column of the users in a row, without those that an earlier row of the batch has in the same form.
 USERS = "_users"
 
 
 @dataclass(frozen=True)
 class RowSchema:
-    """What the batches of one data source hold.
+    """The schema of the batches of one data source.
 
     Attributes:
-        properties: Without the excluded ones.
+        properties: All but the excluded properties.
         exclude: Names or ids of properties that must not be in the `properties` column either.
-        arrow: The schema of every batch.
+        arrow: The Arrow schema of every batch.
     """
 
     properties: tuple[Property, ...]
@@ -78,7 +77,7 @@ def staged_name(position: int) -> str:
 
 
 def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBatch:
-    """The rows of these pages, one each, in their order."""
+    """One row for each page, in their order."""
     counts = _Counts(len(pages))
     hides_title = bool(schema.exclude) and not any(prop.type == "title" for prop in schema.properties)
     arrays = [
@@ -101,13 +100,13 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
 
 
 def _page_values(pages: Sequence[dict[str, Any]], name: str, hides_title: bool) -> list[Any]:
-    """What the pages say under one name. An address spells the page's title, which may be excluded."""
+    """The values of one column of the page. Addresses hold the title, which may be excluded."""
     values = [page.get(name) for page in pages]
     return list(map(_address_without_title, values)) if hides_title and name in _ADDRESSES else values
 
 
 def _address_without_title(address: Any) -> Any:
-    """The address by the page's id alone, as Notion takes it as well; None where no id ends it."""
+    """The address with the page's id alone, which Notion takes as well; None if no id ends it."""
     if not isinstance(address, str):
         return address
     found = _TITLED_ADDRESS.fullmatch(address)
@@ -115,14 +114,14 @@ def _address_without_title(address: Any) -> Any:
 
 
 class _Counts:
-    """Per row, the values without a place in their column."""
+    """Counts for each row the values that its columns cannot hold."""
 
     def __init__(self, rows: int) -> None:
         self.not_computed = [0] * rows
         self.not_converted = [0] * rows
 
     def checked(self, found: tuple[pa.Array, Iterable[int]]) -> pa.Array:
-        """The array, its odd rows counted."""
+        """The array; counts the rows whose value did not fit."""
         array, odd = found
         for row in odd:
             self.not_converted[row] += 1
@@ -139,7 +138,7 @@ def _property_array(prop: Property, found: Sequence[Any], counts: _Counts) -> pa
 
 
 def _without_excluded(values: list[Any], excluded: Exclusion) -> list[Any]:
-    """The raw properties without the excluded ones; ODD where none can be told from another."""
+    """The raw properties without the excluded ones; ODD for anything but an object."""
     if not excluded:
         return values
     return [

@@ -1,7 +1,7 @@
-"""Formula and rollup results -> one Arrow column of structs, whatever kinds of results come.
+"""Makes one Arrow column of structs of the results of a formula or rollup, whatever their kinds.
 
-The DuckDB type of a computed column is decided at commit, from all results of its table. Until then a result is its
-kind, its typed value and its text; the text is what a VARCHAR column takes, and for a rollup's array a JSON column.
+The DuckDB type of a computed column is decided at commit, by all results in its table. Until then a result is its kind,
+its typed value and its text: a VARCHAR column takes the text, and so does the JSON column of a rollup's arrays.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ COMPUTED_TYPE = pa.struct(
         ("text", pa.string()),
     ]
 )
-# Notion gave up, or the answer is not complete yet (notion-api.md section 6): neither a value nor a null.
+# Notion gave up, or the result is not complete yet (notion-api.md section 6): neither a value nor a null.
 _NOT_COMPUTED = frozenset({"unsupported", "incomplete"})
 
-# Over more than 25 references Notion gives the items of these rollups and no aggregate (notion-api.md section 7).
+# With more than 25 references Notion gives the items of these rollups and no aggregate (notion-api.md section 7).
 _ITEMS_ONLY_OVER_25 = frozenset({"unique", "median"})
 
 
 class ComputedColumn(NamedTuple):
-    """Structs of COMPUTED_TYPE, the rows that Notion did not compute, and those with a result of no known kind."""
+    """Structs of COMPUTED_TYPE, the rows that Notion did not compute, and the rows whose result has an unknown kind."""
 
     array: pa.Array
     not_computed: list[int]
@@ -65,12 +65,22 @@ class Result(NamedTuple):
 
 
 def computed_values(prop: Property, values: Sequence[Any]) -> pa.Array:
-    """The structs of a formula or rollup, given whole values as `property_value` finds them, None among them."""
+    """The structs of a formula or rollup.
+
+    Args:
+        prop: The property.
+        values: Whole values, or None, as `property_value` gives them.
+    """
     return computed_column(prop, [content(value, prop) for value in values]).array
 
 
 def computed_column(prop: Property, found: Iterable[Any]) -> ComputedColumn:
-    """The structs of a formula or rollup, given what stands under its type's key in each value."""
+    """The structs of a formula or rollup.
+
+    Args:
+        prop: The property.
+        found: The content under the type's key of each value.
+    """
     kinds = _KINDS_OF[prop.type]
     never_an_array = prop.config.get("function") in _ITEMS_ONLY_OVER_25
     rows: list[Result | None] = []
@@ -148,9 +158,9 @@ def computed_type(prop: Property, kinds: Collection[str]) -> str:
 
 
 def plain_values(items: list[Any]) -> list[Any]:
-    """A rollup's array as plain values: text, name, number, boolean, ISO start, id, URL; arrays in it flattened.
+    """A rollup's array as plain values: text, name, number, boolean, ISO start, id, URL; arrays in it are flattened.
 
-    What has no plain form, or is of a kind unknown here, stays as its JSON value; what Notion did not compute is null.
+    An item without a plain form, or of an unknown kind, keeps its JSON value; one that Notion did not compute is null.
     """
     plain: list[Any] = []
     for kind, inner in _flattened(items):
@@ -169,9 +179,9 @@ def _lacks_results(items: list[Any]) -> bool:
 
 
 def _flattened(items: list[Any]) -> Iterable[tuple[str, Any]]:
-    """Kind and content of each item, rollups and formulas in it taken apart; "" where an item names no kind.
+    """Kind and content of each item, with the results of rollups and formulas in it; "" for an item without a kind.
 
-    A stack, not recursion: rollups of rollups nest as deep as JSON does.
+    By a stack instead of recursion: rollups of rollups nest as deep as JSON does.
     """
     stack = items[::-1]
     while stack:
@@ -203,7 +213,7 @@ def _url(value: Any) -> Any:
     return ODD if parts is ODD or parts[2] is None else parts[2]
 
 
-# Kinds whose content is plain already (number, checkbox, url, string ...) need no converter.
+# Kinds with plain content (number, checkbox, url, string ...) need no converter.
 _PLAIN: dict[str, Converter] = {
     "title": plain_text,
     "rich_text": plain_text,

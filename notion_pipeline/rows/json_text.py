@@ -14,14 +14,14 @@ from typing import Any, NoReturn
 
 import orjson
 
-# As orjson writes them; inside a text the quotes would be escaped.
+# As orjson writes them. Inside a text the quotes would be escaped.
 _SIGNED_MARKS = (b'"expiry_time":', b'"type":"file"')
 _DIGITS_OF_64_BITS = 20
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def valid_text(text: str) -> str:
-    """The text with halves of surrogate pairs as U+FFFD: neither UTF-8 nor DuckDB's JSON can hold them."""
+    """The text with U+FFFD for halves of surrogate pairs, which neither UTF-8 nor DuckDB's JSON can hold."""
     return _LONE_SURROGATE.sub("\ufffd", text)
 
 

@@ -1,7 +1,7 @@
-"""Names of tables and columns in the catalog: pure functions of what Notion shows and of what holds a name already.
+"""Names tables and columns: pure functions of what Notion shows and of the names that are already given.
 
-A name is given once and kept: a data source keeps its table and a property its column whatever is renamed around them.
-DuckDB compares identifiers without case, so every comparison here does. Who holds what is stored by the catalog.
+A name is given once and kept: a data source keeps its table, and a property its column, whatever else is renamed.
+DuckDB compares identifiers without case, and so does this module. The catalog stores the names.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.properties import Property
 
 RESERVED_TABLES = frozenset({"database", "databases", "sync"})
-#: Kept for tables of content; sources.yaml may give one of them to a database, a title does not.
+#: Kept for tables of content: no title gives a table this name, but sources.yaml may.
 CONTENT_TABLES = frozenset({"users"})
 PAGE_COLUMN_NAMES = frozenset({*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT})
 _ID_DIGITS = 8
 
 
 def slug(text: str) -> str:
-    """A lower-case identifier for any text: `untitled` where nothing is left, `_` before a leading digit."""
+    """A lower-case identifier for any text: `untitled` if nothing is left, with `_` before a leading digit."""
     found = slugify(text, separator="_") or "untitled"
     return f"_{found}" if found[0].isdigit() else found
 
 
-def numbered(wish: str) -> Iterator[str]:
-    """The wish, then `wish_2`, `wish_3` and so on."""
-    yield wish
-    yield from (f"{wish}_{number}" for number in count(2))
+def numbered(wanted: str) -> Iterator[str]:
+    """The name wanted, then `name_2`, `name_3` and so on."""
+    yield wanted
+    yield from (f"{wanted}_{number}" for number in count(2))
 
 
-def with_id(wish: str, owner_id: str) -> Iterator[str]:
-    """The wish, then with more and more hex digits of its owner's id, then numbered."""
+def with_id(wanted: str, owner_id: str) -> Iterator[str]:
+    """The name wanted, then with more and more hex digits of its owner's id, then with a number."""
     digits = owner_id.replace("-", "")
-    yield wish
-    yield from (f"{wish}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits)))
-    yield from numbered(f"{wish}_{digits}")
+    yield wanted
+    yield from (f"{wanted}_{digits[:length]}" for length in range(_ID_DIGITS, len(digits)))
+    yield from numbered(f"{wanted}_{digits}")
 
 
 def first_free(names: Iterable[str], taken: Collection[str]) -> str:
@@ -50,13 +50,13 @@ def first_free(names: Iterable[str], taken: Collection[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NamedDatabase:
-    """A database as it wants to be named.
+    """A database whose tables are to be named.
 
     Attributes:
         database_id: Dashed.
         title: Plain text.
         data_sources: (id, name) of each, in Notion's order.
-        table: What sources.yaml calls its table, if it does.
+        table: The table name that sources.yaml gives it, if any.
     """
 
     database_id: str
@@ -67,7 +67,7 @@ class NamedDatabase:
 
 @dataclass(frozen=True, slots=True)
 class TableRename:
-    """A table that sources.yaml now calls otherwise. Several may swap names: rename by way of names of no one."""
+    """A table that gets a new name from sources.yaml. Tables may swap names, so rename them by way of free names."""
 
     data_source_id: str
     old: str
@@ -76,7 +76,7 @@ class TableRename:
 
 @dataclass(frozen=True, slots=True)
 class TableNames:
-    """The table of each data source of the databases given, and which existing tables must be renamed for it."""
+    """The table name of each data source, and the existing tables that must be renamed."""
 
     tables: dict[str, str]
     renames: tuple[TableRename, ...]
@@ -87,15 +87,15 @@ def table_names(
 ) -> TableNames:
     """The tables of these databases.
 
-    A holder keeps its name. Only a configured name that it does not hold moves it, and with it the further tables of
-    its database that begin with the old name. A changed prefix is for newcomers: held names do not say which part of
-    them was prefix, and naming anew from titles would follow renames in Notion.
+    A data source keeps its name. Only another name in sources.yaml changes it, and with it the further tables of its
+    database that begin with the old name. A changed prefix is for new tables only: names do not show which part was the
+    prefix, and new names from titles would follow renames in Notion.
 
     Args:
-        databases: Ordered by created_time, then id: the elder gets the plain name.
-        held: Table name by data source id, of all data sources ever named, those not listed any more included.
+        databases: Ordered by created_time, then id: the older one gets the plain name.
+        held: Table name by data source id, for all data sources ever named, even if no longer listed.
         foreign: Tables and views of the schema that are not ours.
-        prefix: Of sources.yaml; not put before configured names.
+        prefix: `table_prefix` of sources.yaml; not put before names that sources.yaml gives.
     """
     moving = {key: table for database in databases for key, table in _moving(database, held).items()}
     names = _Names([*RESERVED_TABLES, *foreign, *(name for key, name in held.items() if key not in moving)])
@@ -119,31 +119,31 @@ class _Names:
     def __init__(self, taken: Iterable[str]) -> None:
         self._taken = {name.lower() for name in taken}
 
-    def take(self, wish: str, owner_id: str, *, kept: Collection[str] = ()) -> str:
-        """The wish, or where it is taken or kept, with as many hex digits of its owner's id as make it unique."""
+    def take(self, wanted: str, owner_id: str, *, kept: Collection[str] = ()) -> str:
+        """The name wanted; if it is taken or kept, with as many hex digits of its owner's id as make it unique."""
         taken = self._taken.union(kept)
-        found = first_free(with_id(wish, owner_id), taken)
+        found = first_free(with_id(wanted, owner_id), taken)
         self._taken.add(found.lower())
         return found
 
 
 def _moving(database: NamedDatabase, held: Mapping[str, str]) -> dict[str, str]:
-    """The held tables that a configured name moves, by data source id: the first one, then what is named after it."""
+    """The tables that sources.yaml renames, by data source id: the first one, then those named after it."""
     first = _first_held(database, held)
     if database.table is None or first is None:
         return {}
-    table, wish = held[first].lower(), database.table.lower()
-    # The table of that name may belong to a data source of this database that is gone; this one is named after it.
-    forms = {wish, next(islice(with_id(wish, database.database_id), 1, None))}
+    table, wanted = held[first].lower(), database.table.lower()
+    # The table of that name may belong to a removed data source of this database, after which this one is named.
+    forms = {wanted, next(islice(with_id(wanted, database.database_id), 1, None))}
     heads = forms & {name.lower() for name in held.values()}
-    if table == wish or any(table.startswith(f"{head}__") for head in heads):
+    if table == wanted or any(table.startswith(f"{head}__") for head in heads):
         return {}
     after = [key for key, _ in database.data_sources if key in held and held[key].lower().startswith(f"{table}__")]
     return {key: held[key] for key in (first, *after)}
 
 
 def _first_held(database: NamedDatabase, held: Mapping[str, str]) -> str | None:
-    """The data source that was first when the database was named: Notion may list them in another order today."""
+    """The data source that was first when the database was named. Notion may list them in another order by now."""
     listed = {key: held[key].lower() for key, _ in database.data_sources if key in held}
     firsts = (
         key for key, name in listed.items() if not any(name.startswith(f"{other}__") for other in listed.values())
@@ -170,9 +170,9 @@ def _newcomers(database: NamedDatabase, tables: Mapping[str, str], prefix: str, 
         if key in tables or key in given:
             continue
         if table is None:
-            wish = database.table or prefix + slug(database.title)
+            wanted = database.table or prefix + slug(database.title)
             kept = () if database.table else CONTENT_TABLES
-            table = given[key] = names.take(wish, database.database_id, kept=kept)
+            table = given[key] = names.take(wanted, database.database_id, kept=kept)
         else:
             given[key] = names.take(f"{table}__{slug(name)}", key)
     return given
@@ -181,16 +181,16 @@ def _newcomers(database: NamedDatabase, tables: Mapping[str, str], prefix: str, 
 def column_names(
     properties: Sequence[Property], existing: Mapping[str, tuple[str, str]], taken: Collection[str] = ()
 ) -> dict[str, str]:
-    """The column of every property, by its id, in the order of the properties; then those of properties that are gone.
+    """Column name by property id: for every property in its order, then for removed properties.
 
-    A property keeps its column until its own name gives another slug; then it is named anew, after the columns that
-    stay and before the newcomers, so that two properties that swap names swap columns. A gone property keeps its
-    column too, as `<column>__removed` where its name is wanted.
+    A property keeps its column until its name gives another slug. Then it gets a new one, after the columns that stay
+    and before new properties, so that two properties that swap names swap columns. A removed property keeps its column,
+    as `<column>__removed` if another property needs the name.
 
     Args:
-        properties: Of the data source as it is now.
-        existing: (property name, column) by property id, as the table has them; leave gone properties out to drop them.
-        taken: Further columns that the table has.
+        properties: The present properties of the data source.
+        existing: (property name, column) by property id, as in the table; without removed properties to drop them.
+        taken: Names of other columns of the table.
     """
     present = {prop.id for prop in properties}
     kept = {prop.id: existing[prop.id][1] for prop in properties if _keeps_column(prop, existing)}
@@ -211,9 +211,9 @@ def _keeps_column(prop: Property, existing: Mapping[str, tuple[str, str]]) -> bo
     return prop.id in existing and slug(existing[prop.id][0]) == slug(prop.name)
 
 
-def _free_column(wish: str, property_id: str, used: set[str]) -> str:
-    """The wish, or with the hex of the property's id where it is used; marks it as used."""
-    column, suffix = wish, f"_{property_id.encode().hex()}"
+def _free_column(wanted: str, property_id: str, used: set[str]) -> str:
+    """The name wanted, or with the hex of the property's id if it is used; marks it as used."""
+    column, suffix = wanted, f"_{property_id.encode().hex()}"
     while column.lower() in used:
         column += suffix
     used.add(column.lower())

@@ -17,7 +17,7 @@ from notion_pipeline.rows.json_text import dump_json, valid_text
 from notion_pipeline.spelling import spelled
 
 COMPUTED = frozenset({"formula", "rollup"})
-# Not computed, but the other side of a two-way relation changes it without an edit here, and a verification expires.
+# The other side of a two-way relation changes a relation without an edit here, and a verification expires.
 _CHANGE_WITHOUT_EDIT = COMPUTED | {"relation", "verification"}
 _WITH_OPTIONS = frozenset({"select", "multi_select", "status"})
 #: Types whose content is one user.
@@ -29,11 +29,11 @@ class Property:
     """One property of a data source.
 
     Attributes:
-        id: Percent-decoded, hence comparable; the identity (notion-api.md section 2).
+        id: The identity; percent-decoded so that it can be compared (notion-api.md section 2).
         name: As people see it.
-        type: Notion's word, known to us or not.
-        config: What the answer holds under the type's key; {} where it holds nothing of use.
-        description: Empty where there is none.
+        type: Notion's name of the type, known to us or not.
+        config: The object under the type's key; {} if there is none.
+        description: Empty if there is none.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Property:
 
 @lru_cache(maxsize=65536)
 def decode_id(text: str) -> str:
-    """The property id without percent-encoding; answers hold both forms (notion-api.md section 2)."""
+    """The property id without percent-encoding; answers have both forms (notion-api.md section 2)."""
     return valid_text(urllib.parse.unquote(text))
 
 
@@ -55,15 +55,15 @@ def encode_id(property_id: str) -> str:
 
 
 class PropertyId(str):
-    """A property's decoded id, where a name could stand as well."""
+    """A property's decoded id, in a list that may have names as well."""
 
     __slots__ = ()
 
 
 class Exclusion:
-    """The properties that an operator wants nowhere, given by name or by id in either form.
+    """Excluded properties, given by name or by id in either form.
 
-    Neither case nor accents count in names: what was meant to be nowhere must not land for a capital letter.
+    Case and accents of names do not count, so that a capital letter does not let an excluded property through.
     """
 
     __slots__ = ("_ids", "_names")
@@ -89,12 +89,12 @@ class Exclusion:
 
 
 def exclusion_marks(exclude: Collection[str]) -> tuple[str, ...]:
-    """What is noted of excluded properties to see later whether others are; it does not spell their names."""
+    """Digests of excluded properties, by which a later sync sees whether it excludes others; they show no names."""
     return tuple(sorted(_digest(entry) for entry in exclude))
 
 
 def name_mark(entry: str) -> str:
-    """By what an excluded property's name is known to the catalog, which does not spell it."""
+    """Digest of an excluded property's name for the catalog, which must not show the name."""
     return _digest(spelled(valid_text(entry)))
 
 
@@ -106,7 +106,7 @@ def fitting_properties(entry: str, data_sources: Iterable[Any]) -> dict[Property
     """Name by id of the properties that an entry of `exclude_properties` fits.
 
     Args:
-        data_sources: Data sources as Notion gives them, or as much of each as holds its `properties`.
+        data_sources: Data sources as Notion gives them, or objects with their `properties` only.
     """
     exclusion = Exclusion([entry])
     return {
@@ -118,7 +118,7 @@ def fitting_properties(entry: str, data_sources: Iterable[Any]) -> dict[Property
 
 
 def parse_properties(data_source: dict[str, Any], exclude: Collection[str] = ()) -> tuple[Property, ...]:
-    """The properties of a data source in the answer's order; one excluded by name or id is absent, as if never made."""
+    """The properties of a data source in the answer's order, without those excluded by name or id."""
     entries = data_source.get("properties")
     excluded = Exclusion(exclude)
     found: dict[str, Property] = {}
@@ -148,9 +148,9 @@ def _text(value: Any) -> str:
 
 
 def property_value(properties: Any, prop: Property) -> Any:
-    """The property's whole value (`{"id", "type", ...}`) out of a page's `properties`, or None.
+    """The property's whole value (`{"id", "type", ...}`) in a page's `properties`, or None.
 
-    The id decides; the name is the short way. A value without an id is taken by its name.
+    The id decides; the name is tried first since it is quick. A value without an id is found by its name.
     """
     if not isinstance(properties, dict):
         return None
@@ -170,14 +170,14 @@ def _is_value_of(value: Any, prop: Property) -> bool:
 
 
 def has_computed(properties: Iterable[Property]) -> bool:
-    """Whether values here change without an edit of their page (notion-api.md section 2)."""
+    """Whether values can change without an edit of their page (notion-api.md section 2)."""
     return any(prop.type in _CHANGE_WITHOUT_EDIT for prop in properties)
 
 
 def schema_snapshot(properties: Iterable[Property]) -> dict[str, Any]:
-    """What a change of which makes a sync read in full, by property id; plain JSON, no order in it.
+    """The parts of a schema whose change makes a sync read in full, by property id; plain JSON without order.
 
-    Descriptions, colours, number formats, groups and orders are left out: they change no value.
+    Descriptions, colours, number formats, groups and orders are left out, since they change no value.
     """
     return {prop.id: {"name": prop.name, "type": prop.type, **_details(prop)} for prop in properties}
 
@@ -204,6 +204,6 @@ def _details(prop: Property) -> dict[str, Any]:
 
 
 def _options(options: Any) -> dict[str, str]:
-    """Option names by option id; an option without an id stands under its name."""
+    """Option names by option id; by name for an option without an id."""
     known = [option for option in options if isinstance(option, dict)] if isinstance(options, list) else []
     return {_text(option.get("id")) or _text(option.get("name")): _text(option.get("name")) for option in known}

@@ -1,7 +1,7 @@
-"""Two snapshots of a schema -> what changed between them, in words, and whether a sync must read in full for it.
+"""Compares two snapshots of a schema: the changes, in words, and whether a sync must read in full because of them.
 
-Notion does not touch `last_edited_time` when a schema changes (notion-api.md section 2), so an incremental read would
-miss what such a change did to the rows. An option that was only added did nothing to them.
+Notion does not change `last_edited_time` when a schema changes (notion-api.md section 2), so an incremental read would
+miss what the change did to the rows. A new option does nothing to them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class SchemaChange:
         kind: added, removed, renamed, retyped, formula_changed, rollup_changed, relation_changed,
             prefix_changed, option_added, option_renamed or option_removed.
         property_id: Decoded.
-        name: Of the property, as it is now; as it was where it is gone.
-        before: What changed, in a word: a name, type, formula, target or option; None where there was none.
-        after: The same, as it is now.
+        name: The property's present name, or its last one if it is gone.
+        before: The former name, type, formula, target or option; None if there was none.
+        after: The present one.
     """
 
     kind: str
@@ -66,9 +66,9 @@ class SchemaChange:
 
 
 def schema_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[SchemaChange]:
-    """What happened between two snapshots (`properties.schema_snapshot`): in the new one's order, removals last.
+    """The changes between two snapshots (`properties.schema_snapshot`): in the new one's order, removals last.
 
-    A detail that the older snapshot does not hold (its formula, its options) is not compared.
+    A detail that the older snapshot lacks (a formula, options) is not compared.
     """
     changes: list[SchemaChange] = []
     for property_id, new in after.items():

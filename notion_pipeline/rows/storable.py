@@ -1,8 +1,8 @@
-r"""Where text from outside becomes storable: the one place, as answers are parsed.
+r"""Makes the texts of an answer storable. This is the one place that does, while answers are parsed.
 
-JSON can spell half of a surrogate pair (`"\ud83d"`), as a text has it that was cut in the middle of an emoji. That is
-no character: UTF-8, and with it DuckDB, Arrow and SQLite, cannot hold it. It becomes U+FFFD here, in names and keys as
-in values, and is counted. Everything else stays, NUL included, which all of them hold.
+JSON can spell half of a surrogate pair (`"\ud83d"`), for example in a text that was cut in the middle of an emoji. It
+is not a character: UTF-8, and so DuckDB, Arrow and SQLite, cannot hold it. Here it becomes U+FFFD, in names and keys as
+in values, and is counted. Everything else stays, even NUL, which all of them can hold.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from notion_pipeline.rows.json_text import valid_text
 
-#: Under which a result of a list says how many of its texts were replaced. No key of Notion's has a dot.
+#: Key under which a result of a list has the number of its replaced texts. Notion's keys have no dot.
 TEXTS_REPLACED = "notion_pipeline.texts_replaced"
 
 
 def storable(value: Any) -> tuple[Any, int]:
-    """Parsed JSON with storable texts, changed in place where it can be; how many texts were replaced.
+    """Parsed JSON with storable texts, changed in place if possible; and how many texts were replaced.
 
-    Where the value is a list answer, each of its results that held such texts says how many, under TEXTS_REPLACED.
+    In a list answer, each result with replaced texts also gets their number, under TEXTS_REPLACED.
     """
     results = value.get("results") if type(value) is dict else None
     if type(results) is not list:
@@ -36,7 +36,7 @@ def storable(value: Any) -> tuple[Any, int]:
 
 
 def _replaced(value: Any) -> tuple[Any, int]:
-    """Without recursion: a stack of the containers still to look at."""
+    """Without recursion: by a stack of the containers still to search."""
     holder = [value]
     stack: list[Any] = [holder]
     count = 0
@@ -56,7 +56,7 @@ def _replaced(value: Any) -> tuple[Any, int]:
 
 
 def _replace_keys(container: dict[str, Any]) -> int:
-    """In their order; keys that become equal are told apart by further U+FFFD, in the same way in every answer."""
+    """Keeps the order. Keys that become equal get further U+FFFD, in the same way in every answer."""
     odd = sorted(key for key in container if valid_text(key) != key)
     if not odd:
         return 0

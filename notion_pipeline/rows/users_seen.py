@@ -1,6 +1,6 @@
-"""Users as the values of rows show them: what is known of people beyond the rows that name them.
+"""Finds the users in the values of rows.
 
-Notion changes no row when a person is renamed, so that a row's own copy of a name is as old as its last edit.
+Notion changes no row when a person is renamed, so the name in a row is as old as its last edit.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ USERS_TYPE = pa.list_(pa.struct([(name, pa.string()) for name in ("id", "object"
 
 
 class UsersSeen:
-    """The users of one batch of rows, each way of showing one once."""
+    """The users of one batch of rows, each form of a user once."""
 
     def __init__(self, rows: int) -> None:
         self.by_row: list[list[tuple[Any, ...]] | None] = [None] * rows
         self._seen: set[tuple[Any, ...]] = set()
 
     def look(self, property_type: str, found: Sequence[Any]) -> None:
-        """Takes note of the users in what stands under the type's key in each row's value."""
+        """Collects the users in the contents of one property, given for each row."""
         if property_type not in _USERS_IN:
             return
         users_in = _USERS_IN[property_type]

@@ -20,7 +20,7 @@ from notion_pipeline.rows.timestamps import instant, moment
 
 
 class Odd:
-    """In place of a value that does not fit its column."""
+    """Stands for a value that does not fit its column."""
 
     __slots__ = ()
 
@@ -33,16 +33,16 @@ _HEX_LENGTH = 32
 
 
 def contents(prop: Property, pages_properties: Sequence[Any]) -> list[Any]:
-    """What stands under the type's key in each page's value: None where there is no value, ODD where it is not one.
+    """The content under the type's key in each page's value: None if there is no value, ODD if it is not one.
 
-    By name with the id compared, which is quick; whatever else comes is looked at twice.
+    Values are found by name, and their ids compared, which is quick; the other values are searched by id.
     """
     alike = _contents_of_all(prop, pages_properties)
     return _contents_of_each(prop, pages_properties) if alike is None else alike
 
 
 def _contents_of_all(prop: Property, pages_properties: Sequence[Any]) -> list[Any] | None:
-    """The same where every page has the value by its name, with its id and type; None where one has not."""
+    """The contents if every page has the value under its name, with its id and type; else None."""
     name, kind = prop.name, prop.type
     try:
         values = [properties[name] for properties in pages_properties]
@@ -72,7 +72,7 @@ def _contents_of_each(prop: Property, pages_properties: Sequence[Any]) -> list[A
 
 
 def content(value: Any, prop: Property) -> Any:
-    """What stands under the type's key of a whole value; ODD where it is of another type and not null."""
+    """The content under the type's key of a whole value; ODD if it has another type and is not null."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -84,7 +84,7 @@ def content(value: Any, prop: Property) -> Any:
 
 
 def converted(values: Sequence[Any], convert: Converter, kind: pa.DataType) -> tuple[pa.Array, list[int]]:
-    """The array of the converted values, None staying NULL, and the rows that did not fit."""
+    """The array of the converted values, with NULL for None, and the rows whose value did not fit."""
     if (as_they_are := _AS_THEY_ARE.get(convert)) is not None and as_they_are.issuperset(map(type, values)):
         return arrow_array(values, kind), []
     rows = [None if value is None else convert(value) for value in values]
@@ -95,16 +95,16 @@ def converted(values: Sequence[Any], convert: Converter, kind: pa.DataType) -> t
 
 
 def text(value: Any) -> Any:
-    """A text as it is."""
+    """A text, unchanged."""
     return value if type(value) is str else ODD
 
 
 def boolean(value: Any) -> Any:
-    """One of true and false; neither 0 nor 1."""
+    """True or false; 0 and 1 do not fit."""
     return value if type(value) is bool else ODD
 
 
-#: Of converters that change nothing: the types of values that need not be looked at one by one.
+#: Types of values that a converter leaves as they are, so that they need not be converted one by one.
 _AS_THEY_ARE: dict[Converter, frozenset[type]] = {
     text: frozenset({str, type(None)}),
     boolean: frozenset({bool, type(None)}),
@@ -112,7 +112,7 @@ _AS_THEY_ARE: dict[Converter, frozenset[type]] = {
 
 
 def number(value: Any) -> Any:
-    """A finite DOUBLE; true is no number."""
+    """A finite DOUBLE; true and false do not fit."""
     if type(value) is float:
         return value if isfinite(value) else ODD
     try:
@@ -133,7 +133,7 @@ def json_value(value: Any) -> Any:
 
 
 def plain_text(value: Any) -> Any:
-    """Rich text without its looks (notion-api.md section 6)."""
+    """Rich text without its formatting (notion-api.md section 6)."""
     if type(value) is not list:
         return ODD
     try:
@@ -165,7 +165,7 @@ def object_ids(value: Any) -> Any:
 
 
 def uuid(found: str) -> str:
-    """A UUID dashed and in lower case, as Notion gives it (notion-api.md section 2); any other text as it is."""
+    """A UUID dashed and in lower case, as Notion gives it (notion-api.md section 2); any other text unchanged."""
     if len(found) == _DASHED_LENGTH and found.islower():
         return found
     digits = found.replace("-", "").lower()
@@ -201,7 +201,7 @@ def date(value: Any) -> Any:
 
 
 def people(value: Any) -> Any:
-    """id, name and email of each; bots, groups and partial users lack what they lack (notion-api.md section 6)."""
+    """id, name and email of each person; bots, groups and partial users lack some (notion-api.md section 6)."""
     return each(value, _person)
 
 
@@ -216,7 +216,7 @@ def _person(value: Any) -> Any:
 
 
 def files(value: Any) -> Any:
-    """name, type and URL of each; the URL of a hosted one without its signed query."""
+    """name, type and URL of each file; the URL of a hosted file without its signed query."""
     return each(value, file_parts)
 
 
@@ -236,7 +236,7 @@ def file_parts(value: Any) -> Any:
 
 
 def each(value: Any, convert: Converter) -> Any:
-    """Every item of a list converted; ODD where one of them is."""
+    """Every item of a list converted; ODD if one of them is."""
     if type(value) is not list:
         return ODD
     items = [convert(item) for item in value]

@@ -104,24 +104,24 @@ def table_name_notes(
     connection: duckdb.DuckDBPyConnection, source: Source, databases: Iterable[NamedDatabase]
 ) -> Iterator[str]:
     """A message for each table name of sources.yaml that is taken, or that needs double quotes in SQL."""
-    wishes = [database for database in databases if database.table is not None]
-    if not wishes or not bookkeeping.has_bookkeeping(connection):
+    configured = [database for database in databases if database.table is not None]
+    if not configured or not bookkeeping.has_bookkeeping(connection):
         return
     states = bookkeeping.stream_states(connection, source.name)
     holders = {state.table_name.lower(): f"the table of database {state.database_id}" for state in states.values()}
     foreign = {name.lower(): "a table or view that is not ours" for name in names_in(connection, source.name)}
     takers = foreign | holders
-    for database in wishes:
-        wish = database.table or ""
+    for database in configured:
+        wanted = database.table or ""
         own = [states[key].table_name for key, _ in database.data_sources if key in states]
-        if own and wish.lower() in takers and wish.lower() not in {name.lower() for name in own}:
+        if own and wanted.lower() in takers and wanted.lower() not in {name.lower() for name in own}:
             yield (
-                f'Database "{database.title}": the table name {quote(source.name, wish)} in sources.yaml is taken '
-                f"by {takers[wish.lower()]}; its table is called {quote(source.name, own[0])}. Choose another name, "
+                f'Database "{database.title}": the table name {quote(source.name, wanted)} in sources.yaml is taken '
+                f"by {takers[wanted.lower()]}; its table is called {quote(source.name, own[0])}. Choose another name, "
                 "or free that one."
             )
-        elif needs_quotes(connection, wish):
+        elif needs_quotes(connection, wanted):
             yield (
-                f'Database "{database.title}": the table name {quote(wish)} needs double quotes in SQL: '
-                f"SELECT * FROM {source.name}.{quote(wish)}."
+                f'Database "{database.title}": the table name {quote(wanted)} needs double quotes in SQL: '
+                f"SELECT * FROM {source.name}.{quote(wanted)}."
             )

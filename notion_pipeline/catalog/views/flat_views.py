@@ -46,8 +46,8 @@ class ViewChange:
 def views_schema(source: str, sources: Iterable[str], catalog: Catalog) -> str:
     """The schema of a source's views: `S_views`, with a number where a source or the catalog has that name."""
     taken = {*sources, catalog.file.name.split(".", maxsplit=1)[0].lower()}
-    wish = f"{source}_views"
-    return first_free(numbered(wish), taken)
+    wanted = f"{source}_views"
+    return first_free(numbered(wanted), taken)
 
 
 def view_changes(

@@ -13,8 +13,9 @@ import duckdb
 import orjson
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
-from notion_pipeline.catalog.sql import is_table, json_pointer, quote
+from notion_pipeline.catalog.sql import json_pointer, quote
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.formula_inputs import Inputs
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse_properties
@@ -136,7 +137,7 @@ def _is_over_relations(properties: Sequence[Property], property_id: str) -> bool
 
 def _schema(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str) -> tuple[Property, ...]:
     """The properties of another data source at the last listing; none if it was not listed."""
-    if not is_table(connection, (source, "databases")):
+    if not has_databases(connection, source):
         return ()
     rows = connection.execute(
         f"SELECT json_extract(properties, ?) FROM {quote(source, 'databases')} "

@@ -7,8 +7,9 @@ from datetime import datetime
 
 import duckdb
 
+from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.read.inventory import GONE_REASON, synced_tables
-from notion_pipeline.catalog.sql import names_in, quote
+from notion_pipeline.catalog.sql import quote
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class GoneDatabase:
 
 def gone_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> list[GoneDatabase]:
     """Every database of a source that the last listings did not find, by title."""
-    if connection is None or "databases" not in names_in(connection, source):
+    if connection is None or not has_databases(connection, source):
         return []
     rows = connection.execute(
         f"SELECT id, coalesce(title, ''), coalesce(url, ''), {GONE_REASON}, last_seen_at "

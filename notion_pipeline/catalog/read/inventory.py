@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.table_index import SyncedTable
-from notion_pipeline.catalog.sql import names_in, quote, text
+from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
 from notion_pipeline.rows.naming import first_table
 
@@ -91,7 +92,7 @@ class _Database:
 
 
 def _databases(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, _Database]:
-    if "databases" not in names_in(connection, source):
+    if not has_databases(connection, source):
         return {}
     rows = connection.execute(
         "SELECT id, coalesce(title, ''), coalesce(url, ''), coalesce(description, ''), data_sources, "

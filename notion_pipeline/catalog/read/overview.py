@@ -10,6 +10,7 @@ from itertools import islice
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.sql import names_in, quote, text
 
 #: Tables counted by one statement: DuckDB is slow to plan very large ones.
@@ -58,7 +59,7 @@ class CatalogStream:
 
 def catalog_streams(connection: duckdb.DuckDBPyConnection | None, source: str) -> list[CatalogStream] | None:
     """Every database that a listing has found so far, by title; None before the first listing."""
-    if connection is None or "databases" not in names_in(connection, source):
+    if connection is None or not has_databases(connection, source):
         return None
     listed = connection.execute(
         "SELECT id, coalesce(title, ''), coalesce(url, ''), accessible, last_seen_at, data_sources "
@@ -89,7 +90,7 @@ def archived_rows_refused(connection: duckdb.DuckDBPyConnection, source: str) ->
 
 def list_table(connection: duckdb.DuckDBPyConnection | None, source: str) -> StreamTable | None:
     """The table `S.databases` itself; None before the first listing."""
-    if connection is None or "databases" not in names_in(connection, source):
+    if connection is None or not has_databases(connection, source):
         return None
     rows, seen = connection.execute(f"SELECT count(*), max(last_seen_at) FROM {quote(source, 'databases')}").fetchall()[
         0

@@ -46,7 +46,7 @@ def parse_start_date(value: object) -> datetime | None:
     try:
         return moment.astimezone(timezone.utc).replace(second=0, microsecond=0)
     except OverflowError:
-        raise ValueError(f"found {quoted(value)}, which no calendar in UTC holds") from None
+        raise ValueError(f"found {quoted(value)}, which is outside the calendar in UTC") from None
 
 
 def _moment(value: object) -> datetime | None:
@@ -96,7 +96,7 @@ def check_source_name(name: str) -> str:
             f"found {quoted(name)}, allowed: a lower-case letter, then at most 30 lower-case letters, digits or _"
         )
     if name.endswith("_full"):
-        raise ValueError(f'found {quoted(name)}, must not end in "_full", which the names of full syncs hold')
+        raise ValueError(f'found {quoted(name)}, must not end in "_full", which is kept for the names of full syncs')
     if name in DUCKDB_SCHEMAS:
         raise ValueError(f"found {quoted(name)}, a name that DuckDB keeps for itself; choose another")
     return name

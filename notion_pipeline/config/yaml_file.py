@@ -213,11 +213,11 @@ def _parse(text: str, label: str) -> object:
         return yaml.load(text, _Loader)  # noqa: S506  (the loader is a safe one)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        reason = ", ".join(filter(None, (error.context, error.problem))) or "no YAML"
+        reason = ", ".join(filter(None, (error.context, error.problem))) or "not YAML"
         problem = f"line {mark.line + 1}, column {mark.column + 1}: {reason}" if mark else reason
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        problem = f"line {line}: holds a character that YAML does not allow"
+        problem = f"line {line}: has a character that YAML does not allow"
     except (yaml.YAMLError, ValueError, RecursionError):
-        problem = "holds a value that is no YAML"
+        problem = "has a value that is not YAML"
     raise config_error(label, [problem])

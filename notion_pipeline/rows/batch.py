@@ -93,7 +93,7 @@ def to_batch(pages: Sequence[dict[str, Any]], schema: RowSchema) -> pa.RecordBat
     for prop in schema.properties:
         found = contents(prop, values)
         arrays.append(_property_array(prop, found, counts))
-        users.look(prop.type, found)
+        users.collect(prop.type, found)
     arrays += [arrow_array(counts.not_computed, pa.int32()), arrow_array(counts.not_converted, pa.int32())]
     arrays.append(arrow_array(users.by_row, USERS_TYPE))
     return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)

@@ -23,7 +23,7 @@ class UsersSeen:
         self.by_row: list[list[tuple[Any, ...]] | None] = [None] * rows
         self._seen: set[tuple[Any, ...]] = set()
 
-    def look(self, property_type: str, found: Sequence[Any]) -> None:
+    def collect(self, property_type: str, found: Sequence[Any]) -> None:
         """Collects the users in the contents of one property, given for each row."""
         if property_type not in _USERS_IN:
             return

@@ -19,7 +19,7 @@ from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing.cache import last_listing
-from notion_pipeline.listing.changes import look
+from notion_pipeline.listing.changes import poll_changes
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.listing.committed import load_committed
 from notion_pipeline.listing.outstanding import Moment, Outstanding
@@ -78,7 +78,9 @@ def _look(
     async def looked() -> tuple[datetime, str]:
         async with loaded.client(source, context.log.info) as client:
             return await asyncio.wait_for(
-                look(client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS),
+                poll_changes(
+                    client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS
+                ),
                 TICK_SECONDS,
             )
 

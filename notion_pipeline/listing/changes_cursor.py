@@ -1,7 +1,7 @@
-"""What the looks of the sensor remember between ticks, small whatever is edited.
+"""The sensor's cursor: what its polls remember between ticks, small whatever is edited.
 
 Dagster writes the cursor with every tick. So it holds the newest stamp of each database and none of any page, times as
-whole minutes, and ids packed: some 25 bytes a database that is due, and some 8 of one that was only seen.
+whole minutes, and ids packed: some 25 bytes for a database that is due, and some 8 for one that was only seen.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import orjson
 
 from notion_pipeline.rows.timestamps import as_datetime
 
-#: Stamp of a database of which any commit will do: none was made yet.
+#: `stamp` of a database that was never committed: any commit settles it.
 NEVER = 0
-#: Asks of a database that no listing sees: it is not asked for until it is edited again.
+#: `asks` of a database that no listing has: no run is asked for until it is edited again.
 UNSEEN = -1
+#: Names that cursors of earlier versions have.
+_FORMER_NAMES = {"looked_at": "polled_at"}
 _DIGEST_BYTES = 6
 
 
@@ -36,10 +38,10 @@ class Pending:
 
     Attributes:
         stamp: Server's minute of the newest edit seen, or NEVER.
-        asks: How often it was asked for without success, or UNSEEN.
-        asked_at: Epoch seconds of the last time, by the local clock.
-        asked_at_server: The same by the server's.
-        succeeded: Whether a sync that began after the last ask was committed. Found anew in each tick.
+        asks: How often a run was asked for without success, or UNSEEN.
+        asked_at: When a run was last asked for, in epoch seconds by the local clock.
+        asked_at_server: The same by the server's clock.
+        succeeded: Whether a sync that began after that was committed. Computed anew in each tick.
     """
 
     stamp: int
@@ -51,22 +53,22 @@ class Pending:
 
 @dataclass
 class ChangesCursor:
-    """What the looks so far have seen; JSON between ticks.
+    """What the polls so far have seen; JSON between ticks.
 
     Attributes:
-        seen: Newest stamp of each database within the look-back, by `object_digest`; of all pages elsewhere as one.
+        seen: Newest stamp of each database within the lookback, by `object_digest`; of all pages elsewhere as one.
         pending: What is not committed yet, by database id.
-        everything: Asks for a sync of all, until there is a listing.
+        everything: A sync of all databases, which is asked for until there is a listing.
         begun_at: Server's minute from which on each selected database is to be committed, whether edited or not.
-        settings: Digest of what sources.yaml said of how to read.
-        deeper: Search cursor to go on from where a look ran out of time.
-        broken: Whether the last look ended in the middle, so that what was seen is no floor to stop at.
-        looked_at: Server's minute of the last look that was whole; edits before it were seen.
-        swept_at: Server's minute of the last look that went back as far as looks go.
-        round: Search cursor of the page of data sources that is turned to next.
+        settings: Digest of the settings in sources.yaml that say how to read.
+        deeper: Search cursor where a poll ran out of time; the next one goes on there.
+        broken: Whether the last poll ended in the middle, so that a page without news does not end the next one.
+        polled_at: Server's minute of the last complete poll; edits before it were seen.
+        swept_at: Server's minute of the last poll that read its whole span.
+        round: Search cursor of the next page of all data sources.
         offered: Databases that no listing had and that were asked for; once is enough.
-        failing_since: Epoch seconds since Notion has not answered.
-        started: Whether a first look was made.
+        failing_since: Since when Notion does not answer, in epoch seconds.
+        started: Whether a first poll was made.
     """
 
     seen: dict[bytes, int] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class ChangesCursor:
     settings: str | None = None
     deeper: str | None = None
     broken: bool = False
-    looked_at: str | None = None
+    polled_at: str | None = None
     swept_at: int = 0
     round: str | None = None
     offered: list[str] = field(default_factory=list)
@@ -84,7 +86,7 @@ class ChangesCursor:
     started: bool = False
 
     def note(self, database_id: str, stamp: int) -> None:
-        """Takes down an edit. One that is newer than those before is asked for at once, unless the asks before failed.
+        """Notes an edit. A newer one than those before is due at once, unless the runs asked for before failed.
 
         A database that keeps failing is not asked for more often because somebody works on it.
         """
@@ -95,7 +97,7 @@ class ChangesCursor:
                 entry.asks, entry.succeeded = 0, False
 
     def dump(self) -> str:
-        """JSON; those alike stand in a row of packed ids."""
+        """JSON, in which the ids of equal entries are packed into one text."""
         pending: dict[tuple[int, int, float, float], list[str]] = {}
         for database_id, entry in self.pending.items():
             pending.setdefault((entry.stamp, entry.asks, entry.asked_at, entry.asked_at_server), []).append(database_id)
@@ -118,7 +120,7 @@ class ChangesCursor:
     def load(cls, text: str | None) -> ChangesCursor:
         """The cursor of the tick before, of an earlier version too; a new one where there is none or it is not ours."""
         try:
-            content = orjson.loads(text or "{}")
+            content = {_FORMER_NAMES.get(name, name): value for name, value in orjson.loads(text or "{}").items()}
             if "known" in content:
                 return cls._of_pages(content)
             asks, asked_at, asked_at_server = content.pop("everything", (0, 0, 0))
@@ -139,11 +141,11 @@ class ChangesCursor:
 
     @classmethod
     def _of_pages(cls, content: Mapping[str, Any]) -> ChangesCursor:
-        """A cursor as it was when it held a stamp for each page: what is due in it, and where its looks were."""
-        kept = ("deeper", "broken", "looked_at", "round", "offered", "failing_since", "started")
+        """A cursor of the version that held a stamp for each page: what is due in it, and how far it has polled."""
+        kept = ("deeper", "broken", "polled_at", "round", "offered", "failing_since", "started")
         cursor = cls(**{name: content[name] for name in kept if name in content})
         stamps = [moment for text in content["known"].values() if (moment := as_datetime(text)) is not None]
-        newest = max([*stamps, as_datetime(cursor.looked_at) or datetime.now(timezone.utc)])
+        newest = max([*stamps, as_datetime(cursor.polled_at) or datetime.now(timezone.utc)])
         for database_id in content.get("pending", ()):
             cursor.note(str(UUID(database_id)), minutes(newest))
         for database_id, text in content.get("again", {}).items():
@@ -151,13 +153,13 @@ class ChangesCursor:
         return cursor
 
     def forget_before(self, horizon: datetime) -> None:
-        """Drops what was seen of edits that no look goes back to."""
+        """Drops what was seen of edits that no poll goes back to."""
         earliest = minutes(horizon - timedelta(seconds=59))
         self.seen = {digest: stamp for digest, stamp in self.seen.items() if stamp >= earliest}
 
 
 def object_digest(database_id: str) -> bytes:
-    """What `seen` knows a database by; the empty id stands for all that is in none."""
+    """Key of a database in `seen`; that of the empty id stands for all that is in no database."""
     return hashlib.blake2b(database_id.encode(), digest_size=_DIGEST_BYTES).digest()
 
 

@@ -1,11 +1,11 @@
-"""Which databases a connection may see: what search finds, what sources.yaml names, and what was known before.
+"""Lists the databases that a connection sees: what search finds, what sources.yaml names, and what was known before.
 
-Search is no inventory (notion-api.md section 8), so a known database that it misses is asked for by id, and retired
-only when that answer says 404 or in trash. Search gives data sources; what only the database itself tells (its title,
-where it stands) is asked for when the database is new or search shows any of its data sources changed. What changes
-in it alone leaves no trace in search, so each listing also asks for those that it has not asked for longest.
+Search is no inventory (notion-api.md section 8), so a known database that it misses is fetched by id, and retired only
+when that answer says 404 or in trash. Search gives data sources; the database itself, which alone tells its title and
+its parent, is fetched when it is new or when search shows any of its data sources changed. A change in the database
+alone leaves no trace in search, so each listing also fetches a few unchanged ones in rotation.
 
-A database that cannot be looked at, or of which nothing can be read, is a failure of its own: the others are listed.
+A database that cannot be fetched, or in which nothing can be read, is a failure of its own: the others are listed.
 Where search or a database that was to be listed fails, the listing is incomplete, and nothing is retired.
 """
 
@@ -35,13 +35,13 @@ from notion_pipeline.listing.search import Search, database_of, plain_title, sea
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
 
-#: Known and unchanged databases that each listing asks for all the same, in turn.
+#: How many unchanged databases each listing fetches all the same, in rotation.
 ASKED_IN_TURN = 2
 #: Why a database is not seen any more.
 NOT_SHARED = "not shared with the connection any more, or deleted (Notion answers 404)"
 IN_TRASH = "in Notion's trash"
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
-#: Of a data source, what tells that something about it or its database changed; icons have addresses that expire.
+#: Keys of a data source that change with it or its database; icons are left out, since their URLs expire.
 _TELLING = ("title", "description", "parent", "database_parent", "last_edited_time", "url", "public_url", "is_inline")
 
 
@@ -53,7 +53,7 @@ async def list_databases(
     log: Callable[[str], None],
     source: str | None = None,
 ) -> Listing:
-    """Looks at the whole account, with one request for each 100 data sources and one for each database to be asked for.
+    """Lists the whole account: one request for each 100 data sources, and one for each database that is fetched.
 
     Args:
         named: Ids of databases or data sources that sources.yaml names.

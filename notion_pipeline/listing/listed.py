@@ -1,4 +1,4 @@
-"""What a listing finds: databases, their data sources, and those that could not be listed."""
+"""The result of a listing: databases, their data sources, and the databases that could not be listed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.errors import (
-    NotionError,
-    NotionPipelineError,
-)
+from notion_pipeline.errors import NotionError, NotionPipelineError
 from notion_pipeline.rows.naming import first_table
 
 
 @dataclass(frozen=True)
 class KnownDatabase:
-    """A database as the listings before left it in the catalog, with (id, name) of its data sources.
+    """A database as earlier listings left it in the catalog.
 
     Attributes:
+        data_sources: Id and name of each.
         search_digest: Digest of its search results at the last GET; None where that is not known.
-        asked_at: When it was last asked for by id.
-        tables: Of its data sources, without the schema.
+        asked_at: When it was last fetched by id.
+        tables: The tables of its data sources, without the schema.
     """
 
     id: str
@@ -55,7 +53,7 @@ class ListedDatabase:
     """A database that the connection sees now.
 
     Attributes:
-        raw: The container as Notion gives it; None where it was not asked for, since the catalog has it.
+        raw: The container as Notion gives it; None where it was not fetched, since the catalog has it.
         data_sources: With their schemas as of now.
         found_by: Which of `search`, `sources.yaml` and `catalog` knew of it.
         search_digest: Digest of its search results; None where search does not show it.
@@ -73,11 +71,11 @@ class ListedDatabase:
 
 @dataclass(frozen=True)
 class ListingFailure:
-    """A database that could not be looked at, or of which nothing can be read.
+    """A database that could not be fetched, or in which nothing can be read.
 
     Attributes:
         title: As the catalog has it, else its own, else as search shows its first data source; may be empty.
-        error: Why; it names the database.
+        error: The reason; it names the database.
         is_kept: Whether the catalog has it, and keeps its row and its tables as they are.
         data_sources: Their ids, as far as they are known.
     """
@@ -91,15 +89,15 @@ class ListingFailure:
 
 @dataclass(frozen=True)
 class Listing:
-    """What one look at the account found.
+    """All that one listing of the account found.
 
     Attributes:
-        server_time: Server's clock before the first schema was read, the bookmark of reads that use them: the earliest
-            that any answer of the listing told.
+        server_time: The earliest server time in any answer of the listing, so before the first schema was read; the
+            bookmark of reads that use these schemas.
         retired: Known databases that Notion says are gone, in trash or not shared any more.
-        gone: Why, by id, of each database that was asked for and is not there; of those that sources.yaml names too.
+        gone: The reason, by id, for each database that was fetched and is not there, also where sources.yaml names it.
         failures: Databases that are to be listed and could not be.
-        search_error: Why what search gave is not whole; what it gave is listed.
+        search_error: Why search is incomplete; what it gave is listed.
     """
 
     databases: tuple[ListedDatabase, ...]

@@ -1,8 +1,8 @@
-"""What the catalog lacks of what sources.yaml selects, and when a run is asked to bring it.
+"""Decides which databases the catalog lacks, and when the sensor asks for a run to load them.
 
-A run that was asked for proves nothing; only what it committed does. So a database stays pending until a sync that
-began after the minute of its newest edit is committed. What fails is asked for again: at once when the first run for it
-has ended, then after two minutes, four, eight, and so on, up to an hour.
+A database stays pending until a sync that began after the minute of its newest edit is committed: that a run was asked
+for is no proof. After a failure a run is asked for again: at once when the first one has ended, then after two minutes,
+four, eight, and so on, up to an hour.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from notion_pipeline.listing.changes_cursor import NEVER, UNSEEN, ChangesCursor,
 
 FIRST_DELAY_SECONDS = 60
 LONGEST_DELAY_SECONDS = 3600
-#: What sources.yaml says of how a database is read; the catalog follows when it changes, though nobody edits a row.
+#: Settings in sources.yaml that say how a database is read: a change makes every database due.
 _SETTINGS = ("account", "start_date", "streams", "table_prefix")
 
 
@@ -59,7 +59,7 @@ class Outstanding:
             entry.succeeded = entry.asks > 0 and bookmark is not None and bookmark >= int(entry.asked_at_server // 60)
 
     def update(self, now: datetime, *, is_first: bool) -> None:
-        """Adds what is lacking though no look saw an edit, and drops what is committed."""
+        """Adds what is lacking though no poll saw an edit, and drops what is committed."""
         cursor = self.cursor
         read_by = repr([getattr(self._source, name) for name in _SETTINGS])
         settings = hashlib.sha256(read_by.encode()).hexdigest()[:16]
@@ -75,7 +75,7 @@ class Outstanding:
             elif bookmark is not None and bookmark < cursor.begun_at:
                 cursor.note(database_id, cursor.begun_at - 1)
             elif not found.selected:
-                # Nobody looked at its edits while it was not selected.
+                # Its edits were ignored while it was not selected.
                 cursor.pending.setdefault(database_id, Pending(minutes(now) - 1))
         for database_id in self._named_since():
             cursor.pending.setdefault(database_id, Pending(NEVER))
@@ -89,7 +89,7 @@ class Outstanding:
         """The pending databases for which a run is asked for now.
 
         Args:
-            edited_only: Leaves out those that were never committed: a run that reads everything is at it.
+            edited_only: Leaves out those that were never committed, since a run reads everything already.
         """
         return [
             key
@@ -102,7 +102,7 @@ class Outstanding:
         return self.listing is None and self._waited(self.cursor.everything, moment)
 
     def asked(self, databases: list[str], moment: Moment, *, everything: bool) -> None:
-        """Takes down that a run was asked for."""
+        """Notes that a run was asked for."""
         pending = self.cursor.pending
         entries = list(pending.values()) if everything else [pending[database_id] for database_id in databases]
         for entry in [*entries, self.cursor.everything] if everything else entries:
@@ -118,7 +118,7 @@ class Outstanding:
         return min(known) if known and len(known) == len(moments) else None
 
     def _named_since(self) -> list[str]:
-        """Databases that sources.yaml names by id and did not name when the last listing was made."""
+        """Databases that sources.yaml names by id, and did not name at the last listing."""
         if self.listing is None:
             return []
         return [
@@ -144,7 +144,7 @@ class Outstanding:
         if database_id in self.ignored or ((found := self._seen(database_id)) is not None and not found.data_sources):
             return True
         if entry.asks == UNSEEN and (entry.stamp == NEVER or object_digest(database_id) not in self.cursor.seen):
-            # No look goes back to its edits any more, so that none takes them for new.
+            # No poll goes back to its edits any more, so none takes them for new.
             return True
         bookmark = self._bookmark(database_id)
         return bookmark is not None and bookmark > entry.stamp

@@ -142,7 +142,7 @@ def resolve(
 
     Args:
         known: What was found before.
-        schemas: Data sources by database id, as Notion gives them; None where their properties are not looked at.
+        schemas: Data sources by database id, as Notion gives them; None where their properties do not matter.
     """
     resolving = _Resolving(databases, known)
     for key, entry in _entries(source):

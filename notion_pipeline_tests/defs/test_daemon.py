@@ -86,8 +86,8 @@ class Deployment:
             ticks = instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id, limit=5)
             last = next((tick for tick in ticks if tick.status is not TickStatus.STARTED), None)
             cursor = ChangesCursor.load(last.cursor if last else None)
-            looked_at = as_datetime(cursor.looked_at)
-            if looked_at is None or looked_at <= since or cursor.pending:
+            polled_at = as_datetime(cursor.polled_at)
+            if polled_at is None or polled_at <= since or cursor.pending:
                 return False
             return unfinished_run(instance, "notion_sync", self.folder / ".notion_pipeline") is None
 

@@ -79,11 +79,11 @@ def edit(*databases: Database) -> None:
         database.data_source.add_page({"Name": "New"})
 
 
-# A database that cannot be looked at
+# A database that cannot be fetched
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_new_database_that_refuses_to_be_looked_at_fails_alone(
+def test_new_database_that_refuses_to_be_fetched_fails_alone(
     workspace: Workspace, pipeline: Pipeline, kind: str
 ) -> None:
     bad, *_ = three(workspace)
@@ -99,7 +99,7 @@ def test_new_database_that_refuses_to_be_looked_at_fails_alone(
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_known_database_that_refuses_to_be_looked_at_stays_as_it_is(
+def test_known_database_that_refuses_to_be_fetched_stays_as_it_is(
     workspace: Workspace, pipeline: Pipeline, kind: str
 ) -> None:
     bad, *good = three(workspace)
@@ -163,7 +163,7 @@ def test_schema_that_holds_no_properties_is_asked_for_and_else_fails_alone(
     assert "it holds no properties" in failed(pipeline).log
 
 
-def test_deselected_database_that_cannot_be_looked_at_is_said_and_fails_nothing(
+def test_deselected_database_that_cannot_be_fetched_is_said_and_fails_nothing(
     workspace: Workspace, pipeline: Pipeline
 ) -> None:
     bad, *_ = three(workspace)
@@ -409,7 +409,7 @@ def test_odd_entries_of_search_are_told_and_the_others_are_synced(workspace: Wor
 # The commands
 
 
-def test_commands_tell_of_a_database_that_cannot_be_looked_at(workspace: Workspace, commands: Commands) -> None:
+def test_commands_tell_of_a_database_that_cannot_be_fetched(workspace: Workspace, commands: Commands) -> None:
     bad, *_ = three(workspace)
     commands.ok("sync")
     edit(bad)

@@ -155,7 +155,7 @@ def test_quiet_tick_of_a_large_workspace_costs_two_requests(ticks: Ticks, worksp
     for number in range(130):
         workspace.add_database(f"Database {number}", {"Name": "title"})
     Pipeline(ticks.notion.load().project, workspace, ticks.instance).sync(only=["Tasks"])
-    # A burst that the look-back still covers, and an hour later.
+    # A burst that the lookback still covers, and an hour later.
     for wait in (timedelta(minutes=2), timedelta(hours=1)):
         workspace.clock.advance(wait)
         for _ in range(3):
@@ -166,11 +166,11 @@ def test_quiet_tick_of_a_large_workspace_costs_two_requests(ticks: Ticks, worksp
 
 
 def test_edits_of_the_time_without_ticks_are_asked_for(ticks: Ticks, workspace: Workspace) -> None:
-    """A daemon that stood still, or Notion that did not answer, for longer than a look goes back."""
+    """A daemon that stood still, or Notion that did not answer, for longer than a poll goes back."""
     ticks.due()
     tasks = _named(workspace, "Tasks")
     workspace.clock.advance(timedelta(hours=2))
-    workspace.edit_page(tasks.data_source.pages[0], {"Name": "while nobody looked"})
+    workspace.edit_page(tasks.data_source.pages[0], {"Name": "while nobody polled"})
     workspace.clock.advance(timedelta(hours=3))
     assert ticks.due() == [tasks.id]
     assert ticks.due() is None
@@ -193,7 +193,7 @@ def test_page_of_search_that_is_refused_costs_no_edit_on_the_pages_before(ticks:
     assert others <= found | set(ticks.due() or [])
 
 
-def test_turn_of_a_page_that_is_refused_costs_no_edit(ticks: Ticks, workspace: Workspace) -> None:
+def test_refused_page_of_all_data_sources_costs_no_edit(ticks: Ticks, workspace: Workspace) -> None:
     for number in range(150):
         workspace.add_database(f"Other {number}", {"Name": "title"})
     workspace.clock.advance(timedelta(hours=1))
@@ -205,12 +205,12 @@ def test_turn_of_a_page_that_is_refused_costs_no_edit(ticks: Ticks, workspace: W
     assert tasks.id in (ticks.due() or [])
 
 
-def test_look_that_was_cut_off_loses_no_edit(
+def test_poll_that_was_cut_off_loses_no_edit(
     ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks.due()
     notes, tasks = _named(workspace, "Notes"), _named(workspace, "Tasks")
-    workspace.edit_page(notes.data_source.pages[0], {"Name": "on the second page of the look"})
+    workspace.edit_page(notes.data_source.pages[0], {"Name": "on the second page of the poll"})
     workspace.clock.advance(timedelta(minutes=1))
     for number in range(120):
         tasks.data_source.add_page({"Name": f"new {number}"})
@@ -223,7 +223,7 @@ def test_look_that_was_cut_off_loses_no_edit(
     assert asked == {notes.id, tasks.id}
 
 
-def test_look_that_does_not_fit_a_tick_is_carried_on(
+def test_poll_that_does_not_fit_a_tick_is_carried_on(
     ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks.due()

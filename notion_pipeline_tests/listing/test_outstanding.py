@@ -162,13 +162,13 @@ def test_database_selected_again_is_synced_for_what_was_edited_meanwhile(
 ) -> None:
     pipeline.configure(WATCHED.format(select='["*"]', deselect="[Notes]"))
     pipeline.sync()
-    workspace.edit_page(notes.data_source.pages[0], {"Name": "while nobody looked"})
+    workspace.edit_page(notes.data_source.pages[0], {"Name": "while nobody polled"})
     workspace.clock.advance(timedelta(hours=2))
     assert watched.due() is None
     pipeline.configure(WATCHED.format(select='["*"]', deselect="[]"))
     assert watched.due() == [notes.id]
     pipeline.sync(only=[notes.id])
-    assert pipeline.query("SELECT name FROM notion.notes") == [("while nobody looked",)]
+    assert pipeline.query("SELECT name FROM notion.notes") == [("while nobody polled",)]
     assert _asked(watched, workspace, 3) == []
 
 
@@ -245,6 +245,7 @@ def test_cursor_comes_back_as_it_went(watched: Ticks, workspace: Workspace) -> N
     again = ChangesCursor.load(cursor.dump())
     assert again == cursor
     assert len(cursor.offered) == 5
+    assert ChangesCursor.load(cursor.dump().replace('"polled_at"', '"looked_at"')) == cursor, "of an earlier version"
 
 
 @pytest.mark.slow
@@ -266,7 +267,7 @@ def test_cursor_of_the_version_before_is_understood(
             "started": True,
         }
     )
-    # Notes was synced after the minute in which it was to be looked at again.
+    # Notes was synced after the minute in which it was to be synced again.
     assert watched.due() == [tasks.id]
     assert watched.due() is None
 

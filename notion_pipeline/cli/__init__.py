@@ -1,6 +1,8 @@
-"""The command line: `notion-pipeline`, one module a command, loaded when it is called.
+"""The command line `notion-pipeline`: one module for each command, loaded when it is called.
 
-`--help` must come at once, so this module imports neither Dagster nor DuckDB; COMMANDS says what there is.
+In: arguments, and the project of the current folder. Out: printed text and an exit code. The modules of this room are
+what several commands share; they may import every room but `rows`, `sandbox` and the catalog's `load` and `views`.
+`--help` must come at once, so this module imports neither Dagster nor DuckDB; COMMANDS names the commands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compares what an account sees with what sources.yaml asks for and what the catalog knows; findings in words."""
+"""Compares what an account sees with sources.yaml and the catalog, and says in sentences what differs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class AccessReport:
         resolution: What the names in sources.yaml mean by it.
         notes: Lines that the listing logged.
         hidden: Relations of selected databases whose target is not shared with the connection.
-        unclear: Relations whose target Notion did not give, with the reason.
+        unclear: Relations whose target could not be fetched, with the reason.
     """
 
     listing: Listing
@@ -90,7 +90,7 @@ class AccessReport:
     unclear: tuple[str, ...] = ()
 
 
-async def look(
+async def access_report(
     source: Source, project: Project, before: Mapping[str, KnownDatabase], names: KnownNames | None = None
 ) -> AccessReport:
     """Lists the databases as a sync does.
@@ -118,10 +118,10 @@ async def look(
 async def _hidden_relations(
     client: NotionClient, selected: Sequence[ListedDatabase], listed: Sequence[ListedDatabase]
 ) -> tuple[list[str], list[str]]:
-    """Notion shows such relations as empty, without a word (notion-api.md section 6).
+    """Relations that Notion shows as empty, since their target is not shared (notion-api.md section 6).
 
     Returns:
-        With them, those of which Notion would not say whether their target can be seen.
+        With them, those whose target could not be fetched for another reason.
     """
     visible = {member.id for database in listed for member in database.data_sources}
     wanted = [
@@ -168,7 +168,7 @@ async def _sees(client: NotionClient, data_source_id: str) -> NotionError | None
 def unseen(
     report: AccessReport, known: Mapping[str, KnownDatabase], gone: Iterable[GoneDatabase], named: Iterable[str] = ()
 ) -> list[GoneDatabase]:
-    """The databases that are not seen any more: retired by listings before, gone since, or named and not to be had.
+    """The databases that are not seen any more: retired by earlier listings, gone since, or named and not there.
 
     Args:
         known: The databases that were accessible at the last listing, by id.
@@ -187,7 +187,7 @@ def unseen(
 
 
 def named_in_vain(report: AccessReport, gone: Iterable[GoneDatabase]) -> list[GoneDatabase]:
-    """Those of the gone databases that sources.yaml names, by id or by what no database that is seen is called."""
+    """The gone databases that sources.yaml names by id, or by a name that no visible database has."""
     source = report.resolution.source
     listed = [(database.id, database.title) for database in report.listing.databases]
     named = [("select", entry) for entry in source.select] + [("streams", entry) for entry in source.streams]
@@ -225,7 +225,7 @@ def findings(report: AccessReport, known: Mapping[str, KnownDatabase], gone: Seq
             f"Relations that look empty, since their target is not shared: {_named(report.hidden, quotes='')}."
         )
     if report.unclear:
-        lines.append(f"Relations whose target could not be looked at: {_named(report.unclear, quotes='')}.")
+        lines.append(f"Relations whose target could not be fetched: {_named(report.unclear, quotes='')}.")
     return [*lines, *report.notes]
 
 

@@ -1,4 +1,4 @@
-"""Opens the project's catalog for a command, with the patience of somebody who watches."""
+"""Opens the project's catalog for a command, which waits for a sync in progress no longer than a person would."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.project import Project
 
-#: How long a command waits for a sync that commits just now; one that changes the catalog waits longer.
+#: How long a command waits while another process holds the catalog; one that changes it waits longer.
 READ_SECONDS = 5.0
 WRITE_SECONDS = 10.0
 

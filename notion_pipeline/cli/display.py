@@ -1,4 +1,4 @@
-"""What a sync shows while it runs: bars on a terminal, plain lines elsewhere. Everything goes to standard error.
+"""Shows the progress of a sync on standard error: bars on a terminal, plain lines elsewhere.
 
 `Tally` holds the numbers, which any thread may change; a `Display` shows them.
 """

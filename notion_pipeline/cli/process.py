@@ -1,4 +1,4 @@
-"""Where a command works: in the project's folder, with its variables, until it is told to end."""
+"""The process of a command: its folder, its environment variables, and the signals that end it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a project folder: of a new project, and of the demo's, whose `.env` names the sandbox."""
+"""Writes the files of a project folder: those of a new project, and the demo's, whose `.env` names the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the project's Dagster instance tells of a source: its last run with the result, and what will run next."""
+"""Reads from the project's Dagster instance how the last run of a source ended and when the next one starts."""
 
 from __future__ import annotations
 

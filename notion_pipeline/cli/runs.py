@@ -1,8 +1,7 @@
-"""Runs the sync jobs of a project in this process, through its Dagster instance, and says what came of it.
+"""Runs the sync jobs of a project in this process, through its Dagster instance, and reports the result.
 
-The run is an ordinary one: it is in the instance's history and `dagster dev` shows it. Two things differ from
-a run that Dagster launches itself: progress goes to the terminal as well as to the run's log, and standard output is
-not captured.
+The run is an ordinary one: the instance's history has it, and `dagster dev` shows it. Two things differ from a run that
+Dagster launches itself: progress goes to the terminal as well as to the run's log, and standard output is not captured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a source has outside of sources.yaml, shown before it is removed or renamed."""
+"""Shows what a source has in the catalog and in files, before it is removed or renamed."""
 
 from __future__ import annotations
 

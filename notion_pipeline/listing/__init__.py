@@ -1,5 +1,5 @@
-"""Which databases there are, and which of them changed.
+"""Lists the databases of an account, and finds those that changed.
 
-In: a client, and what earlier listings knew. Out: a `Listing`, the targets of a run, the databases that a sensor asks
-for. May import `config`, `notion` and `rows`.
+In: a client, and the databases of earlier listings. Out: a `Listing`, the targets of a run, the databases that the
+sensor asks a run for. May import `config`, `notion` and `rows`.
 """

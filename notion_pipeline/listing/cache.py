@@ -1,6 +1,7 @@
-"""The listing of a run, kept for the reads of the same run: it brought the schemas, so they need not be asked again.
+"""The listing cache: a file for each source with its last listing.
 
-The sensor, which may not open the catalog, knows from it which databases there are.
+The reads of the same run take the schemas from it instead of fetching them again. The sensor, which may not open the
+catalog, takes the databases from it.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def save_listing(
     failed: Collection[str] = (),
     names: KnownNames | None = None,
 ) -> None:
-    """Keeps what the reads of this run need of the listing, in place of the run's before.
+    """Writes what the reads of this run need of the listing, in place of the last run's.
 
     Args:
-        source: That knows what its names mean.
+        source: A source whose names are resolved.
         failed: Ids of the listing's failures that are failures of a sync as well.
-        names: What its names were found to mean, to be kept.
+        names: What the source's names were found to mean.
     """
     wanted = set(selected)
     content = {
@@ -91,7 +92,7 @@ def save_listing(
 def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarget]:
     """The databases of the listing that this run made, by id; empty where it made none.
 
-    Those that could not be listed are among them, with the reason.
+    Databases that could not be listed are among them, with the reason.
     """
     content = _read(home, source)
     if content.get("run_id") != run_id:
@@ -232,7 +233,7 @@ def _from_json(raw: dict[str, Any]) -> NotionPipelineError:
 
 
 def _needed(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema, without the properties that are to be nowhere; None while it is not known which these are."""
+    """The schema without the excluded properties; None while it is not known which these are."""
     if unresolved_exclusions(source, database.id, database.title):
         return None
     excluded = Exclusion(source.settings_for(database.id, database.title).exclude_properties)

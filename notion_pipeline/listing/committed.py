@@ -1,7 +1,7 @@
-"""Up to which minute each data source is committed: a copy of the catalog's bookkeeping that each run leaves.
+"""A copy of the catalog's bookmarks, one file for each source: up to which minute each data source is committed.
 
-The sensor must know what the catalog holds and may not open it. The file is a copy: lost, the next run makes it anew,
-and until then the sensor asks for what it cannot see committed.
+Each run writes it for the sensor, which may not open the catalog. If the file is lost, the next run writes it again;
+until then the sensor asks for every database.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""One database: asked for by its id, its answer checked, its data sources with their schemas.
+"""Fetches databases by id and checks the answers; gives their data sources with the schemas.
 
-An answer that is not as Notion's are is a failure of this database alone; see `databases` for the whole account.
+An answer that is not of Notion's form is a failure of its database alone. `databases` lists the whole account.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
-"""The names in `exclude_properties`: what fits them in a database, and which of them fit nothing."""
+"""Matches the names in `exclude_properties` with the properties of a database, and finds those that match nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from notion_pipeline.config.selection import (
-    DatabaseName,
-    same_name,
-)
+from notion_pipeline.config.selection import DatabaseName, same_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.notion_ids import notion_id
@@ -34,7 +31,7 @@ def unmatched_exclusions(entries: Iterable[str], data_sources: Sequence[Mapping[
 def loose_exclusions(
     source: Source, database_id: str, title: str, data_sources: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """Why a database must not be read that has what a key of `streams` excludes which may be meant for it."""
+    """Why a database must not be read: it has a property that a key of `streams` excludes, and may be the one meant."""
     return [
         f"streams {quoted(key)} of sources.yaml excludes {quoted(name)} and does not fit this database, which has a "
         "property of that name; it is not read while it may be the one that is meant."
@@ -50,7 +47,7 @@ def resolve_properties(
     data_sources: Sequence[Mapping[str, Any]],
     properties: dict[tuple[str, str], frozenset[str]],
 ) -> list[str]:
-    """Adds the ids that the excluded names of a database fit; tells which properties are called otherwise now."""
+    """Adds the ids of the properties that the excluded names match; returns a sentence for each renamed property."""
     renamed = []
     for name in source.settings_for(database.id, database.title).exclude_properties:
         if type(name) is not str:  # an id that was found before

@@ -1,8 +1,8 @@
-"""What the names in sources.yaml mean: resolved once against what Notion shows, then kept by id.
+"""Resolves the names in sources.yaml to databases and properties: once against what Notion shows, then by id.
 
-A database or a property is renamed by anybody who may edit it, and must not escape its settings by that: least of all
-what is deselected or excluded. So the first thing that a name fits is what it means from then on. Globs are rules and
-no names: they speak of titles as they are today. The catalog keeps what was found; nothing here opens it.
+Anybody who may edit a database or a property can rename it. It must keep its settings then, above all where it is
+deselected or excluded: the first thing that a name matches is what it means from then on. Globs are rules, not names,
+and match the titles of today. The catalog keeps the result; nothing here opens it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every data source that Notion's search shows: asked page by page, begun again where a cursor breaks."""
+"""Reads every data source that Notion's search shows, page by page; starts again where a cursor breaks."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ MOST_SEARCH_PAGES = 5_000
 
 @dataclass
 class Search:
-    """What search gave.
+    """The result of a search.
 
     Attributes:
-        databases: Ids of the databases that were named, those of data sources whose own id is none among them.
-        odd: What it gave that is no data source, or one without an id of its own or of its database: the same each time
-            that search gives it.
-        elsewhere: Data sources that stand in something else than a database, as Notion's synced ones may.
+        databases: Ids of the parent databases, also of data sources without a valid id.
+        odd: Results that are no data source, or one without a valid id of its own or of its database. Each is described
+            by a text that is the same whenever search gives it.
+        elsewhere: Data sources whose parent is no database, as Notion's synced ones may be.
         others: How many results there were of each other type.
-        error: Why it is not whole.
-        is_capped: Notion said itself that it does not give everything.
+        error: Why the result is incomplete.
+        is_capped: Whether Notion said that it does not give everything.
     """
 
     data_sources: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Search:
 
 
 async def search_data_sources(client: NotionClient, log: Callable[[str], None]) -> Search:
-    """Every data source that search finds; a broken cursor starts it again, since what was found stays found.
+    """Every data source that search finds. A broken cursor starts it again; what was found before is kept.
 
     Raises:
         AuthorizationError: Notion does not take the credential.

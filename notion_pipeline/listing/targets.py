@@ -1,4 +1,4 @@
-"""What a sync is to read: databases and their data sources, by what a listing knows of them."""
+"""The targets of a sync: databases and their data sources, as a listing knows them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class DataSourceTarget:
 
 @dataclass(frozen=True)
 class DatabaseTarget:
-    """A database to read, by what the listing knows of it.
+    """A database to read.
 
     Attributes:
-        failure: Why it is not read, where the listing of the same run found that it cannot be.
+        failure: Why it cannot be read, where the listing of the same run found a reason.
     """
 
     id: str

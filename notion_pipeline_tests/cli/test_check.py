@@ -45,7 +45,7 @@ def test_all_is_well_before_and_after_the_first_sync(commands: Commands, project
     assert "note:" not in output
 
 
-def test_broken_config_fails_and_ends_the_look(commands: Commands) -> None:
+def test_broken_config_fails_and_ends_the_check(commands: Commands) -> None:
     commands.configure("sources: [{name: notion, acount: {type: token}}]")
     result = commands.run("check")
     assert result.exit_code == 1

@@ -104,7 +104,7 @@ class TestTheProgram:
 
 
 class TestSync:
-    def test_everything_lands_and_is_told(self, two_databases: Workspace, project: Project) -> None:
+    def test_everything_is_loaded_and_reported(self, two_databases: Workspace, project: Project) -> None:
         """As a process of its own, as users start it."""
         result = subprocess.run([*PROGRAM, "sync"], cwd=project.root, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
@@ -255,7 +255,9 @@ class TestFailures:
         assert "start_date" in result.stderr
 
     @pytest.mark.slow
-    def test_one_database_fails_and_the_others_land(self, run: Run, two_databases: Workspace, project: Project) -> None:
+    def test_one_database_fails_and_the_others_are_loaded(
+        self, run: Run, two_databases: Workspace, project: Project
+    ) -> None:
         tasks = next(database for database in two_databases.databases.values() if database.title == "Tasks")
         two_databases.faults.add(
             Fault(

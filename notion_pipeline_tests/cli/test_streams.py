@@ -30,7 +30,7 @@ def test_nothing_is_known_before_the_first_listing(commands: Commands) -> None:
     assert commands.json("streams", "--json") == []
 
 
-def test_streams_show_what_is_selected_and_what_landed(commands: Commands, workspace: Workspace) -> None:
+def test_streams_show_what_is_selected_and_what_is_loaded(commands: Commands, workspace: Workspace) -> None:
     commands.ok("sync", "databases")
     before = {stream["title"]: stream for stream in commands.json("streams", "--json")}
     assert (before["Tasks"]["rows"], before["Tasks"]["last_sync_at"]) == (None, None)

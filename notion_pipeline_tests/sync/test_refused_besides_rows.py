@@ -83,7 +83,7 @@ def test_check_names_a_relation_whose_target_cannot_be_looked_at(workspace: Work
     _, target = related(workspace)
     workspace.faults.add(Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"]))
     text = Commands(project).ok("check")
-    assert 'Relations whose target could not be looked at: "Project" of "Tasks" (The connection may not read' in text
+    assert 'Relations whose target could not be fetched: "Project" of "Tasks" (The connection may not read' in text
 
 
 # Archived rows

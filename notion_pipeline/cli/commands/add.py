@@ -15,7 +15,7 @@ from notion_pipeline.catalog.listing.known_databases import accessible_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.overview import held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
-from notion_pipeline.cli.access_report import account_text, identity, look
+from notion_pipeline.cli.access_report import access_report, account_text, identity
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
@@ -217,7 +217,7 @@ def _list(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, 
     with messages().status("Listing what the account sees"):
         with _connecting_by_itself(draft):
             found = asyncio.run(identity(source, project, seconds=ANSWER_SECONDS))
-        listing = asyncio.run(look(source, project, catalog.databases)).listing
+        listing = asyncio.run(access_report(source, project, catalog.databases)).listing
     account = AccountDatabases.of(draft.source(), listing.databases, catalog)
     draft.names = account.resolution.names
     echo(f"{account_text(source)}: {found}, {len(account.listed):,} databases can be seen.", err=True)

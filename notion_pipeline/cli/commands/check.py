@@ -1,4 +1,4 @@
-"""`notion-pipeline check`: whether a sync would work, a line for each thing that it needs."""
+"""`notion-pipeline check`: whether a sync would work, with a line for each thing that it needs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from notion_pipeline.catalog.read.overview import archived_rows_refused, catalog
 from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in, sources_in
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.access_report import (
+    access_report,
     account_text,
     findings,
     identity,
-    look,
     mistakes,
     named_in_vain,
     unseen,
@@ -176,7 +176,7 @@ def _access(
     line.passed = True
     with _as_failure(line, source.name):
         with messages().status(f"{source.name}: listing the databases"):
-            report = asyncio.run(look(source, project, before.databases, before.names))
+            report = asyncio.run(access_report(source, project, before.databases, before.names))
         bound = report.resolution.source
         known = {key: database for key, database in before.databases.items() if database.accessible}
         titles = [(database.id, database.title) for database in report.listing.databases]

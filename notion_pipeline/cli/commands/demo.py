@@ -1,4 +1,4 @@
-"""`notion-pipeline demo`: the whole way from the sample workspace to a query, on this machine alone."""
+"""`notion-pipeline demo`: from the sample workspace to a query, on this machine alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline disconnect`: ends an authorisation in Notion, and forgets its tokens whatever Notion says."""
+"""`notion-pipeline disconnect`: revokes an authorisation in Notion, and deletes its tokens whatever Notion answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline init`: a project folder for one's own workspace."""
+"""`notion-pipeline init`: makes a project folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline remove-source`: takes away what a source left that sources.yaml has no more."""
+"""`notion-pipeline remove-source`: removes the tables and files of a source that sources.yaml has no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline rename-source`: gives what a source has to its new name, so that nothing is read anew."""
+"""`notion-pipeline rename-source`: moves a source's tables and files to its new name, so nothing is read again."""
 
 from __future__ import annotations
 

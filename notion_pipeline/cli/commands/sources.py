@@ -1,4 +1,4 @@
-"""`notion-pipeline sources`: the page of all sources, from sources.yaml, the catalog and the Dagster instance."""
+"""`notion-pipeline sources`: shows all sources, from sources.yaml, the catalog and the Dagster instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline streams`: what can be synced, found by any part of its name, with what the catalog holds of it."""
+"""`notion-pipeline streams`: finds streams by any part of their name, with rows and last sync."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline sync`: the sync jobs, run at once, with their progress and a table of what synced."""
+"""`notion-pipeline sync`: runs the sync jobs now, with their progress and a table of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notion-pipeline views`: flat views beside the tables, for people and BI tools."""
+"""`notion-pipeline views`: makes flat views beside the tables, for people and BI tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wizard's first step: which account a source reads, connected or kept on the spot where it is not there yet."""
+"""The wizard's first step: which account a source reads. One that is not connected yet is connected here."""
 
 from __future__ import annotations
 

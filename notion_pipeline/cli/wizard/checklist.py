@@ -1,4 +1,4 @@
-"""A checklist in the terminal that is searched by typing: only what is to be seen is ever ticked."""
+"""A checklist in the terminal that is searched by typing: keys tick only the entries that are visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The databases that an account sees, and which of them a text means: an entry of sources.yaml, a flag, an answer."""
+"""The databases that an account sees, found by a text: an entry of sources.yaml, a flag or an answer."""
 
 from __future__ import annotations
 

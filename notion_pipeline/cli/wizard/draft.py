@@ -1,4 +1,4 @@
-"""A source before it is written into sources.yaml: the answers so far, each checked, and what is written of them."""
+"""A source before it is written into sources.yaml: the checked answers so far, and the keys that they become."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The flags of `add`: how the text of each is checked, which questions they answer, what they put into the draft."""
+"""The flags of `add`: checks the text of each, and puts the answers that they give into the draft."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Questions in a terminal: the few kinds that the wizard asks, by questionary, and the way back to the one before.
+"""Questions in a terminal: the few kinds that the wizard asks with questionary, and the way back to an earlier one.
 
-Ctrl-C raises KeyboardInterrupt wherever it is pressed, and Esc `GoingBack`. Within `conversation` going back asks the
-question before again: the answers so far are given again by themselves, up to the one that is withdrawn.
+Ctrl-C raises KeyboardInterrupt, and Esc `GoingBack`. Within `conversation` going back repeats the previous question:
+the conversation starts again, and the answers before that question are given again without asking.
 """
 
 from __future__ import annotations

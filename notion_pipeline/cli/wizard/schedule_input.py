@@ -1,4 +1,4 @@
-"""When a source syncs, from what people say (`06:30`, `mon 06:30`, a cron) to the keys of sources.yaml."""
+"""Turns what people type for a schedule (`06:30`, `mon 06:30`, a cron) into the keys of sources.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions of `add`, a function a step: each puts its answers into the draft, or skips what a flag has answered.
+"""The questions of `add`, one function for each step: it puts its answers into the draft and skips what flags answer.
 
 What a step needs to know of the account and the catalog is in `Surroundings`; nothing here reads or writes a file.
 """

@@ -1,8 +1,7 @@
-"""Writes one source into sources.yaml, with everything else in the file left as its owner wrote it.
+"""Writes one source into sources.yaml and leaves everything else in the file as its owner wrote it.
 
-Databases are named by id with the title as a comment, since a title that is changed in Notion would deselect them
-without a word. What is written is read again before it takes the file's place: it must say what was meant, and no
-more.
+Databases are named by id with the title as a comment, since a change of the title in Notion would silently deselect
+them. The new text is parsed before it replaces the file: it must say what was meant, and no more.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def rollup(renderer: Inputs, prop: Property, page: Page, depth: int = 0) -> dict
 def rolled_values(
     renderer: Inputs, prop: Property, through: Property, related: list[str], depth: int = 0
 ) -> list[Value]:
-    """What the related pages have in the property looked at; relations to pages that are gone give nothing."""
+    """The values of the related pages in the property that the rollup names; deleted pages give none."""
     seen = through.target.property_by_id(prop.rolled_id) if through.target else None
     if seen is None:
         return []

@@ -59,7 +59,7 @@ class FilterCompiler:
         return Compiled(created, tuple(self._node(leaf, "body.filter", 1) for leaf in rest))
 
     def _created_span(self, leaf: Any) -> Span | None:
-        """The span of a leaf on created_time, by which rows are ordered: they are found without looking at each."""
+        """The span of a leaf on created_time, by which rows are ordered: they are found without testing each."""
         if not isinstance(leaf, dict) or leaf.get("timestamp") != "created_time":
             return None
         found = date_condition(leaf["created_time"], "body.filter", self._now)

@@ -1,4 +1,4 @@
-"""Many rows quickly: a database of 30 properties whose rows are computed when they are looked at.
+"""Many rows quickly: a database of 30 properties whose rows are computed when they are read.
 
 A row made here costs a few hundred bytes until it is edited; its values follow from its number and the seed alone.
 """

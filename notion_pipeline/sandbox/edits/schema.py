@@ -22,7 +22,7 @@ def build(ws: Store, source: DataSource, schema: Mapping[str, Any]) -> None:
     entries = {name: normalized(spec) for name, spec in schema.items()}
     if not any(entry["type"] == "title" for entry in entries.values()):
         entries = {"Name": {"type": "title"}, **entries}
-    # Rollups look at relations, which therefore come to be first; the order shown is the one given.
+    # Rollups refer to relations, so these are made first; the order shown is the one given.
     for name in sorted(entries, key=lambda name: entries[name]["type"] == "rollup"):
         _create(ws, source, name, entries[name])
     given = {name: source.properties.pop(name) for name in entries}
@@ -87,7 +87,7 @@ def _number_rows(source: DataSource, prop: Property) -> None:
 
 
 def rename(ws: Store, source: DataSource, old: str, new: str, now: datetime) -> None:
-    """The id stays (section 2); so do the place among the others and what rollups look at."""
+    """The id stays (section 2), and so do the order of the properties and what rollups refer to."""
     if new in source.properties:
         raise ValueError(f"property {new!r} exists")
     prop = source.properties[old]

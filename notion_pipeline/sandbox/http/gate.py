@@ -1,4 +1,4 @@
-"""What stands before every API request: the log, scripted faults, latency; and the Date header of every answer."""
+"""Runs before every API request: the log, scripted faults, latency. Sets the Date header of every answer."""
 
 from __future__ import annotations
 

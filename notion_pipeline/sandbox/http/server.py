@@ -1,6 +1,6 @@
 """The HTTP server: the routes of notion-api.md on loopback, by starlette and uvicorn.
 
-Beside Notion's own paths there are control endpoints for other processes, under /sandbox/ (see control.py).
+Beside Notion's own paths there are control endpoints for other processes, under /sandbox/ (see control_routes.py).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Property:
     Attributes:
         target: Data source a relation points at.
         synced: The other side of a two-way relation.
-        relation_id, rolled_id: Ids of a rollup's relation and of the property it looks at.
+        relation_id, rolled_id: Ids of a rollup's relation and of the property in the related pages.
         compute: What a formula's result comes from, given the page.
         extra: Config that is served as it stands, such as a number's format.
     """

@@ -21,7 +21,7 @@ class Session:
 
     Attributes:
         fingerprint: Of everything that makes it this query: a cursor used with another one is refused.
-        rows: What the query found when it began; None where each page looks again.
+        rows: What the query found when it began; None where each page queries again.
         last_keys: By offset, the sort key after which the page at that offset goes on.
     """
 

@@ -86,7 +86,7 @@ class Store:
         if len(self._cached) > self.cached_rows:
             self._cached.popleft().cached = None
 
-    # Look-ups
+    # Finding objects
 
     def find_database(self, entry: Database | str) -> Database:
         return entry if isinstance(entry, Database) else self.databases[dashed(entry) or entry]

@@ -1,9 +1,9 @@
 """The sample workspace: two years of an invented company that sells tents, in eighteen databases.
 
-In: the files of `data/`. Out: a `Workspace` that `sandbox` serves and `demo` reads. It is meant to be looked at, and it
-holds whatever makes reading Notion hard: every property type, names that SQL dislikes, scripts from right to left,
-references beyond 25, rows archived and in the trash, two databases of one title and one of none, and a database that
-is not shared. May import `model` and `edits`.
+In: the files of `data/`. Out: a `Workspace` that `sandbox` serves and `demo` reads. Its rows are for people to read,
+and it holds whatever makes reading Notion hard: every property type, names that SQL dislikes, scripts from right to
+left, references beyond 25, rows archived and in the trash, two databases of one title and one of none, and a database
+that is not shared. May import `model` and `edits`.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class LastListing:
     names: KnownNames = field(default_factory=KnownNames)
 
     def bound(self, source: Source) -> Source:
-        """The source as it stands now, knowing what its names mean by this listing."""
+        """The source with its names resolved by this listing."""
         seen = [
             DatabaseName(found.id, found.title, found.data_sources, table_words(source, (), found.title))
             for found in self.databases.values()

@@ -25,7 +25,7 @@ from notion_pipeline.rows.timestamps import as_datetime
 
 #: How far before the last complete poll a poll goes back, for edits that search shows late.
 LOOKBACK = timedelta(minutes=15)
-#: How often a poll goes back all the way, through pages on which nothing is new: a late edit may stand below them.
+#: How often a poll goes back all the way, through pages on which nothing is new: a late edit may come after them.
 SWEEP_MINUTES = 5
 SEARCH_PAGE_SIZE = 100
 

@@ -166,6 +166,6 @@ def plain_title(raw: dict[str, Any]) -> str:
 
 
 def database_of(data_source: dict[str, Any]) -> str | None:
-    """Id of the database that a data source stands in; None where it names none."""
+    """Id of the database that is the parent of a data source; None where it names none."""
     parent = data_source.get("parent")
     return normalise_id(str(parent.get("database_id"))) if isinstance(parent, dict) else None

@@ -14,7 +14,7 @@ from notion_pipeline.sandbox.model.richtext import plain_text
 from notion_pipeline.sandbox.model.store import Store
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, date_object
 
-Value = tuple[str, Any]  # a property type and what stands under it
+Value = tuple[str, Any]  # a property type and the value under its key
 
 REFERENCES = 25
 #: Chains longer than this are given up, as the server does (section 6, unsupported).

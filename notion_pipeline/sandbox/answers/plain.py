@@ -12,7 +12,7 @@ class Values(Protocol):
     """Values as Notion's JSON; a `Renderer` gives them."""
 
     def value(self, prop: Property, page: Page) -> Any:
-        """What stands under the type key."""
+        """The value under the type key."""
 
 
 def plain_value(renderer: Values, page: Page, prop: Property) -> Any:

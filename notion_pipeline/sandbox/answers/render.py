@@ -171,7 +171,7 @@ class Renderer:
     # Values
 
     def value(self, prop: Property, page: Page, values: dict[str, Any] | None = None) -> Any:
-        """What stands under the type key."""
+        """The value under the type key."""
         stored = (page.values if values is None else values).get(prop.id)
         if isinstance(stored, Raw):
             return stored.value

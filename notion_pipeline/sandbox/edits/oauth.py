@@ -55,7 +55,7 @@ class OAuthSettings:
         access_token_seconds: Lifetime of access tokens; None: they live until they are replaced.
         code_seconds: Lifetime of codes.
         gives_refresh_tokens: False answers `refresh_token: null`, as older installs do.
-        reauthorising: Authorising again mints a fresh pair, or gives the tokens that stand.
+        reauthorising: Authorising again mints a fresh pair, or gives the current tokens.
         selection: The pages chosen then take the place of those before, or come to them.
         reconnecting: After a disconnect the next grant has its old bot, or a new one.
         old_access_token_survives: A refresh leaves the access token before it alive.
@@ -185,18 +185,18 @@ class OAuth:
             raise invalid_grant("redirect_uri", "it is not the one of the authorization URL")
 
     def _granted(self, code: Code) -> Grant:
-        standing = self._standing(code.app, code.user)
-        grant = standing if standing is not None and not standing.ended else self._new_grant(code, standing)
+        current = self._current_grant(code.app, code.user)
+        grant = current if current is not None and not current.ended else self._new_grant(code, current)
         with self._ws.changing():
             chosen = set(code.databases)
-            extends = grant is standing and self.settings.selection == "extends"
+            extends = grant is current and self.settings.selection == "extends"
             grant.token.databases = chosen | (grant.token.databases or set()) if extends else chosen
             self._ws.sharing_revision += 1
         if not grant.access or self.settings.reauthorising == "fresh_pair":
             self._mint(grant)
         return grant
 
-    def _standing(self, app: App, user: User) -> Grant | None:
+    def _current_grant(self, app: App, user: User) -> Grant | None:
         """The last grant of this user; it may have ended."""
         mine = [grant for grant in self.grants if grant.app.client_id == app.client_id and grant.user.id == user.id]
         return mine[-1] if mine else None

@@ -169,7 +169,7 @@ def set_prefix(ws: Store, source: DataSource, name: str, prefix: str | None, now
 
 
 def move(ws: Store, source: DataSource, database: Database, now: datetime) -> None:
-    """The data source, with its id and its rows, stands in another database."""
+    """Moves a data source, with its id and its rows, to another database."""
     source.database.data_sources.remove(source)
     source.database.last_edited_time = database.last_edited_time = now
     database.data_sources.append(source)

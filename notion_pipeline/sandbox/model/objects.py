@@ -54,7 +54,7 @@ class Property:
         synced: The other side of a two-way relation.
         relation_id, rolled_id: Ids of a rollup's relation and of the property in the related pages.
         compute: What a formula's result comes from, given the page.
-        extra: Config that is served as it stands, such as a number's format.
+        extra: Config that is served as it is, such as a number's format.
     """
 
     id: str

@@ -67,7 +67,7 @@ def schema_entry(prop: Property, *, raw_ids: bool = False) -> dict[str, Any]:
 
 
 def config(prop: Property) -> dict[str, Any]:
-    """What stands under the type key."""
+    """The value under the type key."""
     if prop.type in ("select", "multi_select"):
         return {"options": [option.config() for option in prop.options]}
     if prop.type == "status":

@@ -26,7 +26,7 @@ READ_ONLY = ("formula", "rollup", "unique_id", "created_time", "created_by", "la
 
 @dataclass(frozen=True)
 class Raw:
-    """A property value that is served as it stands under the type key, whatever it is."""
+    """A property value that is served as it is under the type key, whatever it is."""
 
     value: Any
 

@@ -6,6 +6,7 @@ A quiet tick costs two requests. What the catalog holds is read from the files t
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Union
@@ -24,14 +25,25 @@ from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.listing.committed import load_committed
 from notion_pipeline.listing.outstanding import Moment, Outstanding
 
-#: Dagster gives a tick a minute; a look that takes longer is carried on by the next.
-LOOK_SECONDS = 15.0
-TICK_SECONDS = 40.0
-#: Notion not answering is a skipped tick for so long, then a failed one.
-PATIENCE_SECONDS = 1800.0
+
+@dataclass(frozen=True)
+class TickLimits:
+    """How long a tick may take; Dagster gives it a minute.
+
+    Attributes:
+        poll_seconds: A poll that takes longer is carried on by the next tick.
+        tick_seconds: A tick that takes longer is skipped.
+        patience_seconds: Ticks are skipped for so long while Notion does not answer; then they fail.
+    """
+
+    poll_seconds: float = 15.0
+    tick_seconds: float = 40.0
+    patience_seconds: float = 1800.0
 
 
-def changes_sensor(source: Source, home: Path, given: LoadedProject | None = None) -> dg.SensorDefinition:
+def changes_sensor(
+    source: Source, home: Path, given: LoadedProject | None = None, limits: TickLimits = TickLimits()
+) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
     watch, keys = source.watch or Watch(), ResourceKeys(source.name)
     described = f"{source.description}: " if source.description else ""
@@ -41,14 +53,14 @@ def changes_sensor(source: Source, home: Path, given: LoadedProject | None = Non
         job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
-        description=f"{described}looks at what was edited last and syncs the databases concerned, newly shared and "
+        description=f"{described}finds what was edited last and syncs the databases concerned, newly shared and "
         "newly selected ones included; asks again until they are committed.",
         owners=list(source.owners),
         required_resource_keys={keys.notion},
     )
     def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor = ChangesCursor.load(context.cursor)
-        # The first look notes what there is; what was edited before it, the first run reads.
+        # The first poll notes what there is; what was edited before it, the first run reads.
         is_first = not cursor.started
         notion: NotionResource = getattr(context.resources, keys.notion)
         # As sources.yaml stands now: a selection that is widened needs no restart.
@@ -57,7 +69,7 @@ def changes_sensor(source: Source, home: Path, given: LoadedProject | None = Non
         listing = last_listing(project.home, source.name)
         committed = load_committed(project.home, source.name, loaded.sources.catalog_path(project))
         outstanding = Outstanding(current, cursor, listing, committed)
-        now = _look(context, current, loaded, cursor, outstanding)
+        now = _poll(context, current, loaded, cursor, outstanding, limits=limits)
         if isinstance(now, str):
             return dg.SensorResult(skip_reason=now, cursor=cursor.dump())
         outstanding.update(now, is_first=is_first)
@@ -66,32 +78,38 @@ def changes_sensor(source: Source, home: Path, given: LoadedProject | None = Non
     return changes
 
 
-def _look(
+def _poll(
     context: dg.SensorEvaluationContext,
     source: Source,
     loaded: LoadedProject,
     cursor: ChangesCursor,
     outstanding: Outstanding,
+    *,
+    limits: TickLimits,
 ) -> Union[datetime, str]:  # noqa: UP007
-    """Looks at Notion, and gives its time; or why not, where it does not answer."""
+    """Brings the cursor up to date; returns Notion's time, or why there is none where Notion does not answer."""
 
-    async def looked() -> tuple[datetime, str]:
+    async def poll() -> tuple[datetime, str]:
         async with loaded.client(source, context.log.info) as client:
             return await asyncio.wait_for(
                 poll_changes(
-                    client, cursor, ignored=outstanding.ignored, listing=outstanding.listing, seconds=LOOK_SECONDS
+                    client,
+                    cursor,
+                    ignored=outstanding.ignored,
+                    listing=outstanding.listing,
+                    seconds=limits.poll_seconds,
                 ),
-                TICK_SECONDS,
+                limits.tick_seconds,
             )
 
     try:
-        now, problem = asyncio.run(looked())
+        now, problem = asyncio.run(poll())
         if problem:
-            context.log.warning(f"Not everything could be looked at: {problem}")
+            context.log.warning(f"Not everything could be searched: {problem}")
     except (RetryableNotionError, asyncio.TimeoutError) as error:
         cursor.failing_since = cursor.failing_since or time.time()
         lasted = time.time() - cursor.failing_since
-        if lasted > PATIENCE_SECONDS:
+        if lasted > limits.patience_seconds:
             raise
         return f"Notion did not answer ({str(error) or 'out of time'}); for {lasted / 60:.0f} minutes now."
     cursor.failing_since = None
@@ -115,7 +133,7 @@ def _request(
     full = unfinished_run(context.instance, f"{source}_full_sync", home)
     due = outstanding.due(moment, edited_only=full is not None)
     if not everything and not due:
-        reason = "Nothing was edited since the last look."
+        reason = "Nothing was edited since the last tick."
         if cursor.pending:
             reason = f"{len(cursor.pending):,} databases are not committed yet; they are asked for again in a while."
         return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())

@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.resources import NotionResource
+from notion_pipeline.defs.sensors import TickLimits, changes_sensor
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
@@ -26,18 +28,23 @@ class Ticks:
         self.definitions = build_definitions(project)
         self.sensor = self.definitions.resolve_sensor_def("notion_changes")
         self.notion = NotionResource(root=str(project.root))
+        self.project = project
         self.instance = instance
         self.cursor: str | None = None
 
-    def tick(self) -> dg.SensorResult:
+    def limit(self, limits: TickLimits) -> None:
+        """Has the ticks that follow end sooner or later."""
+        source = load_sources(self.project).source("notion")
+        self.sensor = changes_sensor(source, self.project.home, limits=limits)
+
+    def tick(self) -> Any:
         context = dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,
             definitions=self.definitions,
             resources={"notion_notion": self.notion},
         )
-        result = self.sensor(context)
-        assert isinstance(result, dg.SensorResult)
+        result = self.sensor.evaluate_tick(context)
         self.cursor = result.cursor
         return result
 
@@ -119,13 +126,11 @@ def test_database_that_is_not_selected_is_left_alone(
     assert ticks.due() is None
 
 
-def test_unreachable_notion_skips_the_tick_with_the_reason(
-    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.defs.sensors.TICK_SECONDS", 0.3)
+def test_unreachable_notion_skips_the_tick_with_the_reason(ticks: Ticks, workspace: Workspace) -> None:
+    ticks.limit(TickLimits(tick_seconds=0.3))
     workspace.faults.add(Fault("status", status=500, code="internal_server_error", message="down", times=100))
     result = ticks.tick()
-    assert "Notion did not answer" in str(result.skip_reason)
+    assert "Notion did not answer" in str(result.skip_message)
     assert json.loads(str(result.cursor))["failing_since"] is not None
 
 
@@ -205,38 +210,34 @@ def test_refused_page_of_all_data_sources_costs_no_edit(ticks: Ticks, workspace:
     assert tasks.id in (ticks.due() or [])
 
 
-def test_poll_that_was_cut_off_loses_no_edit(
-    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_poll_that_was_cut_off_loses_no_edit(ticks: Ticks, workspace: Workspace) -> None:
     ticks.due()
     notes, tasks = _named(workspace, "Notes"), _named(workspace, "Tasks")
     workspace.edit_page(notes.data_source.pages[0], {"Name": "on the second page of the poll"})
     workspace.clock.advance(timedelta(minutes=1))
     for number in range(120):
         tasks.data_source.add_page({"Name": f"new {number}"})
-    with monkeypatch.context() as patch:
-        patch.setattr("notion_pipeline.defs.sensors.TICK_SECONDS", 0.5)
-        workspace.faults.add(Fault("status", status=500, code="internal_server_error", at=2, times=100))
-        assert "Notion did not answer" in str(ticks.tick().skip_reason)
+    ticks.limit(TickLimits(tick_seconds=0.5))
+    workspace.faults.add(Fault("status", status=500, code="internal_server_error", at=2, times=100))
+    assert "Notion did not answer" in str(ticks.tick().skip_message)
+    ticks.limit(TickLimits())
     workspace.faults.clear()
     asked = {database for _ in range(3) for database in ticks.due() or []}
     assert asked == {notes.id, tasks.id}
 
 
-def test_poll_that_does_not_fit_a_tick_is_carried_on(
-    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_poll_that_does_not_fit_a_tick_is_carried_on(ticks: Ticks, workspace: Workspace) -> None:
     ticks.due()
     notes, tasks = _named(workspace, "Notes"), _named(workspace, "Tasks")
     workspace.edit_page(notes.data_source.pages[0], {"Name": "far down"})
     workspace.clock.advance(timedelta(minutes=1))
     for number in range(250):
         tasks.data_source.add_page({"Name": f"new {number}"})
-    monkeypatch.setattr("notion_pipeline.defs.sensors.LOOK_SECONDS", 0.0)
+    ticks.limit(TickLimits(poll_seconds=0.0))
     first = ticks.due()
     assert first == [tasks.id]
     assert json.loads(str(ticks.cursor))["deeper"] is not None
-    monkeypatch.setattr("notion_pipeline.defs.sensors.LOOK_SECONDS", 15.0)
+    ticks.limit(TickLimits())
     assert notes.id in (ticks.due() or [])
     assert json.loads(str(ticks.cursor))["deeper"] is None
 
@@ -246,12 +247,10 @@ def test_cursor_of_another_version_begins_anew(ticks: Ticks) -> None:
     assert ticks.due() == []
 
 
-def test_unreachable_notion_fails_the_tick_when_it_has_lasted(
-    ticks: Ticks, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.defs.sensors.TICK_SECONDS", 0.3)
+def test_unreachable_notion_fails_the_tick_when_it_has_lasted(ticks: Ticks, workspace: Workspace) -> None:
+    ticks.limit(TickLimits(tick_seconds=0.3))
     workspace.faults.add(Fault("status", status=500, code="internal_server_error", message="down", times=1000))
     ticks.tick()
-    monkeypatch.setattr("notion_pipeline.defs.sensors.PATIENCE_SECONDS", 0.0)
+    ticks.limit(TickLimits(tick_seconds=0.3, patience_seconds=0.0))
     with pytest.raises(asyncio.TimeoutError):
         ticks.tick()

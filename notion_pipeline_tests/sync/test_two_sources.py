@@ -125,7 +125,7 @@ def test_failure_of_one_account_stops_no_other(
 def test_sensor_of_one_asks_for_databases_of_its_account_alone(
     databases: dict[str, Database], pipeline: Pipeline, project: Project, workspace: Workspace
 ) -> None:
-    later(workspace, hours=1)  # edits of the minute of a look are asked for until a sync has begun after it
+    later(workspace, hours=1)  # edits of the minute of a poll are asked for until a sync has begun after it
     for job in ("sales_sync", "support_sync"):
         pipeline.sync(job)
     definitions = build_definitions(project)
@@ -138,8 +138,7 @@ def test_sensor_of_one_asks_for_databases_of_its_account_alone(
             definitions=definitions,
             resources={f"{source}_notion": NotionResource(root=str(project.root))},
         )
-        result = definitions.resolve_sensor_def(f"{source}_changes")(context)
-        assert isinstance(result, dg.SensorResult)
+        result = definitions.resolve_sensor_def(f"{source}_changes").evaluate_tick(context)
         cursors[source] = result.cursor
         configs = [request.run_config for request in result.run_requests or []]
         return [key for config in configs for key in _asked(config, source)]

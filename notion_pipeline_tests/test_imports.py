@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,22 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_no_module_is_called_for_what_has_no_name() -> None:
     assert not {module.split(".")[-1] for module in modules()} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def test_no_test_patches_a_constant() -> None:
+    """What a test must vary is an argument."""
+    for file in Path(__file__).parent.rglob("*.py"):
+        assert not set(patched_constants(parsed(file))), file
+
+
+def patched_constants(tree: ast.Module) -> Iterator[str]:
+    """Names in capitals that a file sets on a module, by `monkeypatch.setattr` and its like or by an assignment."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "attr" in node.func.attr:
+            texts = (given.value for given in node.args[:2] if isinstance(given, ast.Constant))
+            names = [text.rpartition(".")[2] for text in texts if isinstance(text, str)]
+        elif isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.attr for target in targets if isinstance(target, ast.Attribute)]
+        yield from (name for name in names if name.isupper())

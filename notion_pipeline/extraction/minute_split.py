@@ -18,8 +18,6 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import objects_of
 from notion_pipeline.rows.properties import Property, property_value
 
-#: Below Notion's 10,000, so that a part of a gapless range is never capped.
-UNIQUE_IDS_PER_PART = 9_000
 #: A range that would need more parts than this is halved instead.
 MOST_PARTS = 64
 SECONDS_A_DAY = 86_400
@@ -36,6 +34,7 @@ class _Asking:
     window: Window
     base: Sequence[Leaf]
     archived: bool
+    ids_per_part: int
 
     async def rows(self, extra: Sequence[Leaf], **body: Any) -> list[dict[str, Any]]:
         window = replace(self.window, split=[*self.window.split, *extra])
@@ -54,13 +53,15 @@ async def split_minute(
     base: Sequence[Leaf],
     *,
     archived: bool,
+    ids_per_part: int,
 ) -> list[Window]:
     """Windows that together hold what `minute` holds, each smaller; empty where nothing splits it.
 
     Args:
         minute: A window of one minute, or a part of one.
+        ids_per_part: Unique ids in one part.
     """
-    asking = _Asking(client, data_source_id, minute, base, archived)
+    asking = _Asking(client, data_source_id, minute, base, archived, ids_per_part)
     used = {str(leaf.get("property")) for leaf in minute.split}
     for prop in sorted((p for p in properties if p.type in _ORDER), key=lambda p: _ORDER.index(p.type)):
         if prop.name in used and prop.type not in _RANGED:
@@ -88,7 +89,7 @@ async def _parts(asking: _Asking, prop: Property) -> list[list[Leaf]]:
     already_empty_apart = any(leaf.get("property") == prop.name for leaf in asking.window.split)
     empty = [] if already_empty_apart else [[_leaf(prop, {"is_empty": True})]]
     if prop.type == "unique_id":
-        return empty + _id_ranges(prop, int(low), int(high))
+        return empty + _id_ranges(prop, int(low), int(high), asking.ids_per_part)
     if prop.type == "number":
         middle = low + (high - low) / 2
         if not low < middle <= high:
@@ -111,8 +112,8 @@ def _option_parts(prop: Property, names: Sequence[str]) -> list[list[Leaf]]:
     return [*named, [_leaf(prop, {"is_empty": True})], [_leaf(prop, {"is_not_empty": True}), *others]]
 
 
-def _id_ranges(prop: Property, low: int, high: int) -> list[list[Leaf]]:
-    width = max(UNIQUE_IDS_PER_PART, -(-(high - low + 1) // MOST_PARTS))
+def _id_ranges(prop: Property, low: int, high: int, ids_per_part: int) -> list[list[Leaf]]:
+    width = max(ids_per_part, -(-(high - low + 1) // MOST_PARTS))
     if high - low < width:
         width = (high - low + 2) // 2
     bounds = list(range(low + width, high + 1, width))

@@ -34,7 +34,7 @@ from notion_pipeline.extraction.read_progress import (
 from notion_pipeline.extraction.references import complete_references
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
 from notion_pipeline.extraction.staging import Stage
-from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP, End, QueryPage, WindowQuery
+from notion_pipeline.extraction.window_query import End, QueryPage, WindowQuery
 from notion_pipeline.extraction.windows import Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
@@ -43,8 +43,6 @@ from notion_pipeline.rows.batch import to_batch
 
 CURSOR_RESTARTS = 3
 ROW = "page"
-#: Of a data source, in all: four times as many as Notion lets a database have (notion-api.md section 5).
-MOST_ROWS = 1_000_000
 
 
 class Extraction:
@@ -196,6 +194,7 @@ class Extraction:
             window.window,
             self._progress.filter_of(window.phase, self._plan, self._stage.bookmark),
             archived=window.phase in ARCHIVED,
+            most_rows=self._plan.limits.rows_per_query,
         )
         try:
             while True:
@@ -229,7 +228,7 @@ class Extraction:
         # Between here and the record nothing is awaited: a manifest never has a bound without the rows before it.
         if file is not None:
             self._stage.add(file)
-        if self._stage.rows > MOST_ROWS:
+        if self._stage.rows > self._plan.limits.rows:
             raise UnboundedAnswerError(
                 f"Data source {self._plan.data_source_id} has given {self._stage.rows:,} rows, more than a database of "
                 "Notion's can have, and does not end.",
@@ -286,6 +285,7 @@ class Extraction:
             minute,
             self._progress.filter_of(phase, self._plan, self._stage.bookmark),
             archived=phase in ARCHIVED,
+            ids_per_part=self._plan.limits.ids_per_part,
         )
         if not parts:
             raise IncompleteExtractError(
@@ -293,6 +293,7 @@ class Extraction:
                 f"{minute.start:%Y-%m-%d %H:%M} UTC, and nothing in this data source splits that minute further.",
                 hint="Add a unique ID property to it in Notion, or move its start_date past that minute.",
             )
-        self._log(f"More than {NOTION_RESULT_CAP} rows share the minute {minute.start}; reading it in {len(parts)}.")
+        most = self._plan.limits.rows_per_query
+        self._log(f"More than {most} rows share the minute {minute.start}; reading it in {len(parts)}.")
         windows.split_first_minute(window, parts)
         await self._save()

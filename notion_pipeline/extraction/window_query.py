@@ -15,9 +15,7 @@ from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 from notion_pipeline.notion.pagination import Cursors, Listing
 from notion_pipeline.notion.responses import objects_of
 
-#: What one query gives at most (notion-api.md section 3); Notion says so, and this catches it where it does not.
-NOTION_RESULT_CAP = 10_000
-#: Twice as many as that, a row a page: what a query may come to where Notion is too slow for more.
+#: Twice as many pages as a query has rows, a row a page: what it may come to where Notion is too slow for more.
 MOST_PAGES = 20_000
 
 
@@ -54,10 +52,12 @@ class WindowQuery:
         base: Sequence[Leaf],
         *,
         archived: bool,
+        most_rows: int,
     ) -> None:
         self.window = replace(window)  # as it is asked for; the read moves the other one
         self._client = client
         self._data_source_id = data_source_id
+        self._most_rows = most_rows
         self._body: dict[str, Any] = {"sorts": OLDEST_FIRST, "page_size": NOTION_PAGE_SIZE}
         if (wanted := window.filter(base)) is not None:
             self._body["filter"] = wanted
@@ -101,7 +101,7 @@ class WindowQuery:
         self._next, self._has_begun = raw.get("next_cursor"), True
         has_more = bool(raw.get("has_more"))
         self._listing.page((str(result.get("id")) for result in results), has_more=has_more)
-        if has_more and self._rows >= NOTION_RESULT_CAP:
+        if has_more and self._rows >= self._most_rows:
             # More than Notion gives, so the rest is asked for as what was cut off is.
             has_more, self._capped = False, True
         return QueryPage(results, _minutes(results), None if has_more else self._end())
@@ -120,7 +120,7 @@ class WindowQuery:
     def _end(self) -> End:
         if self._capped:
             return End.CAPPED
-        return End.AT_THE_CAP if self._rows >= NOTION_RESULT_CAP else End.WHOLE
+        return End.AT_THE_CAP if self._rows >= self._most_rows else End.WHOLE
 
     async def _query(self, body: dict[str, Any]) -> dict[str, Any]:
         return (await self._client.query(self._data_source_id, body)).body

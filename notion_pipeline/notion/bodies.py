@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import httpx
 
@@ -41,11 +41,15 @@ class BodyTooLongError(Exception):
         )
 
 
-async def bound_answer(response: httpx.Response) -> None:
-    """An event hook of an asynchronous client: the body is unpacked as it is read, up to LONGEST_ANSWER bytes."""
-    pieces = _Pieces(response, LONGEST_ANSWER)
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an asynchronous client
-    response.stream = _AsyncBody(response.stream, pieces)
+def bound_answers(most: int) -> Callable[[httpx.Response], Awaitable[None]]:
+    """An event hook of an asynchronous client: a body is unpacked as it is read, up to so many bytes."""
+
+    async def bound_answer(response: httpx.Response) -> None:
+        pieces = _Pieces(response, most)
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an asynchronous client
+        response.stream = _AsyncBody(response.stream, pieces)
+
+    return bound_answer
 
 
 def bound_token_answer(response: httpx.Response) -> None:

@@ -27,7 +27,7 @@ from notion_pipeline.errors import (
     UnboundedAnswerError,
     error_context,
 )
-from notion_pipeline.notion.bodies import BodyTooLongError
+from notion_pipeline.notion.bodies import LONGEST_ANSWER, BodyTooLongError
 from notion_pipeline.notion.failures import RateLimited, TransientFailure, unreachable
 from notion_pipeline.notion.page_size import Body, PageSize
 from notion_pipeline.notion.rate_limiter import RateLimiter
@@ -39,7 +39,6 @@ from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.notion_ids import property_id as checked_property_id
 
 __all__ = ["ATTEMPTS", "NOTION_VERSION", "Answer", "BearerAuth", "NotionClient", "RequestStats"]
-
 
 # A body that comes in drops, each within the read timeout, ends here.
 BODY_SECONDS = 300.0
@@ -75,6 +74,7 @@ class NotionClient:
         log: Takes a line for each repeat.
         timeout: Seconds without a byte before an attempt is given up; Notion itself gives up after 60.
         body_seconds: The longest that a body may take, however steadily its bytes come.
+        longest_answer: Bytes of a body, unpacked; a longer one is refused.
         transport: Instead of the network.
         stats: To count into; new ones where None.
         sleep: Waits between attempts.
@@ -93,6 +93,7 @@ class NotionClient:
         log: Callable[[str], None],
         timeout: float = 70.0,
         body_seconds: float = BODY_SECONDS,
+        longest_answer: int = LONGEST_ANSWER,
         transport: httpx.AsyncBaseTransport | None = None,
         stats: RequestStats | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -111,6 +112,7 @@ class NotionClient:
             self._base_url,
             connections=rate_limiter.concurrent_requests,
             timeout=timeout,
+            longest_answer=longest_answer,
             transport=transport,
             before_request=_count,
         )

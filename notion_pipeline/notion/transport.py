@@ -8,7 +8,7 @@ import httpx
 
 from notion_pipeline.addresses import is_this_machine
 from notion_pipeline.errors import AuthorizationError, ConfigError
-from notion_pipeline.notion.bodies import bound_answer, bound_token_answer
+from notion_pipeline.notion.bodies import bound_answers, bound_token_answer
 from notion_pipeline.redaction import Secret, is_token
 
 NOTION_VERSION = "2026-03-11"
@@ -55,6 +55,7 @@ def http_client(
     *,
     connections: int,
     timeout: float,
+    longest_answer: int,
     transport: httpx.AsyncBaseTransport | None,
     before_request: Callable[[httpx.Request], Awaitable[None]],
 ) -> httpx.AsyncClient:
@@ -65,6 +66,7 @@ def http_client(
         base_url: As `checked_base_url` gave it.
         connections: Open at once, and kept.
         timeout: Seconds without a byte before a request is given up.
+        longest_answer: Bytes of a body, unpacked; a longer one is refused.
         transport: Instead of the network.
         before_request: Is called as each request goes out.
 
@@ -82,7 +84,7 @@ def http_client(
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
             ),
             follow_redirects=False,
-            event_hooks={"request": [before_request], "response": [bound_answer]},
+            event_hooks={"request": [before_request], "response": [bound_answers(longest_answer)]},
             transport=transport,
             # A proxy of the environment cannot reach this machine's own sandbox.
             trust_env=not is_this_machine(httpx.URL(base_url).host),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import IncompleteExtractError
-from notion_pipeline.extraction import minute_split as splitting
+from notion_pipeline.extraction.read_progress import ReadLimits
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
@@ -73,9 +73,9 @@ def test_overfull_minute_is_read_whole(
 
 
 def test_ids_of_an_overfull_minute_are_cut_into_as_many_ranges_as_it_takes(
-    workspace: Workspace, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, reader: Reader
 ) -> None:
-    monkeypatch.setattr(splitting, "UNIQUE_IDS_PER_PART", 40)
+    reader.limits = ReadLimits(ids_per_part=40)
     source = overfull(workspace, {"type": "unique_id"}, lambda n: None)
     assert reader.read(source).pages.keys() == ids(source)
     # Six ranges and what has no id.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notion_pipeline.errors import NotionError, NotionRequestError, RetryableNotionError
-from notion_pipeline.extraction import window_query
+from notion_pipeline.extraction.read_progress import ReadLimits
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
@@ -82,10 +82,8 @@ def test_request_status_counts_on_whichever_page_it_stands(workspace: Workspace,
     assert unmark.fired
 
 
-def test_as_many_rows_as_the_cap_without_a_word_are_read_on(
-    workspace: Workspace, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(window_query, "NOTION_RESULT_CAP", 200)
+def test_as_many_rows_as_the_cap_without_a_word_are_read_on(workspace: Workspace, reader: Reader) -> None:
+    reader.limits = ReadLimits(rows_per_query=200)
     workspace.result_cap = 200
     silence = Fault("alter", match=QUERY, times=1000, callable=lambda body: body.pop("request_status", None))
     workspace.faults.add(silence)
@@ -93,11 +91,9 @@ def test_as_many_rows_as_the_cap_without_a_word_are_read_on(
     assert reader.read(source).pages.keys() == there(source)
 
 
-def test_a_minute_of_exactly_the_cap_is_whole(
-    workspace: Workspace, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_minute_of_exactly_the_cap_is_whole(workspace: Workspace, reader: Reader) -> None:
     """Nothing splits it, and nothing needs to: Notion did not say that more would come."""
-    monkeypatch.setattr(window_query, "NOTION_RESULT_CAP", 200)
+    reader.limits = ReadLimits(rows_per_query=200)
     workspace.result_cap = 200
     source = workspace.add_database("Tasks", {"Name": "title"}).data_source
     for _ in range(200):

@@ -16,10 +16,8 @@ import pytest
 
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, UnboundedAnswerError
-from notion_pipeline.extraction import reader as extraction
-from notion_pipeline.extraction.window_query import NOTION_RESULT_CAP
+from notion_pipeline.extraction.read_progress import ReadLimits
 from notion_pipeline.listing.databases import list_databases
-from notion_pipeline.notion import bodies
 from notion_pipeline.notion.pagination import MOST_BARREN_PAGES
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
@@ -101,14 +99,12 @@ def test_a_query_with_more_rows_than_notion_gives_is_asked_for_in_parts(
     scripted(workspace, QUERY, lambda _: page([row(next(numbers)) for _ in range(100)], f"cursor {next(numbers)}"))
     error = refusal(reader, tasks)
     assert "more than 10,000 pages share created_time" in str(error)
-    assert asked(workspace) <= 8 * (NOTION_RESULT_CAP // 100 + 1)
+    assert asked(workspace) <= 8 * (ReadLimits().rows_per_query // 100 + 1)
 
 
-def test_rows_without_end_over_all_minutes_end(
-    workspace: Workspace, reader: Reader, tasks: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_without_end_over_all_minutes_end(workspace: Workspace, reader: Reader, tasks: Database) -> None:
     """By one reader, whose queries the script follows."""
-    monkeypatch.setattr(extraction, "MOST_ROWS", 25_000)
+    reader.limits = ReadLimits(rows=25_000)
     numbers = itertools.count(1)
 
     def script(_: Request) -> tuple[int, dict[str, str], bytes]:
@@ -154,12 +150,10 @@ def test_a_search_that_goes_on_without_news_ends(workspace: Workspace, notion: A
     assert len(workspace.requests) == MOST_BARREN_PAGES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [True, False])
 @several_readers
-def test_items_without_end_end(
-    workspace: Workspace, reader: Reader, empty: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notion_pipeline.extraction.references.MOST_ITEM_PAGES", 300)
+def test_items_without_end_end(workspace: Workspace, reader: Reader, empty: bool) -> None:
     other = workspace.add_database("Other", {"Name": "title"})
     database = workspace.add_database(
         "Tasks", {"Name": "title", "Links": {"type": "relation", "data_source_id": other.data_source.id}}
@@ -221,27 +215,22 @@ def test_a_body_of_700_mebibytes_is_not_read_to_its_end(
     assert len(workspace.requests) == 1
 
 
-@pytest.fixture
-def bounded_at_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "LONGEST_ANSWER", 2**20)
-
-
-@pytest.mark.usefixtures("bounded_at_a_megabyte", "reader")
+@pytest.mark.usefixtures("reader")
 @several_readers
 def test_a_refusal_is_bounded_as_well() -> None:
-    error, here = play([reply(b"x" * 2**21, 401)], me)
+    error, here = play([reply(b"x" * 2**21, 401)], me, longest_answer=2**20)
     assert isinstance(error, UnboundedAnswerError)
     assert len(here.server.requests) == 1
 
 
-@pytest.mark.usefixtures("bounded_at_a_megabyte", "reader")
+@pytest.mark.usefixtures("reader")
 @several_readers
 def test_a_query_whose_answer_is_too_long_asks_for_fewer_rows() -> None:
     long = ok({"object": "list", "results": ["x" * 2**21], "has_more": False})
-    found, here = play([long, long, ok()], query)
+    found, here = play([long, long, ok()], query, longest_answer=2**20)
     assert not isinstance(found, Exception), found
     assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25]
-    error, here = play([long], query)
+    error, here = play([long], query, longest_answer=2**20)
     assert isinstance(error, UnboundedAnswerError)
     assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25]
 

@@ -13,7 +13,7 @@ import orjson
 
 from notion_pipeline.extraction.manifest import StageKey
 from notion_pipeline.extraction.read_counts import ArchivedSupport, ReadCounts
-from notion_pipeline.extraction.read_progress import ReadSettings
+from notion_pipeline.extraction.read_progress import ReadLimits, ReadSettings
 from notion_pipeline.extraction.reader import Extraction
 from notion_pipeline.extraction.scheduler import SpareWorkers
 from notion_pipeline.extraction.staging import Stage, open_stage
@@ -58,6 +58,7 @@ class Reader:
     lines: list[str]
     archived: ArchivedSupport = field(default_factory=ArchivedSupport)
     spare: int = 0
+    limits: ReadLimits = field(default_factory=ReadLimits)
 
     def read(
         self,
@@ -78,7 +79,13 @@ class Reader:
                 extraction = Extraction(
                     client,
                     ReadSettings(
-                        source.id, schema, full=full, edited_since=since, lookback=lookback, began=answer.server_time
+                        source.id,
+                        schema,
+                        full=full,
+                        edited_since=since,
+                        lookback=lookback,
+                        began=answer.server_time,
+                        limits=self.limits,
                     ),
                     stage,
                     self.archived,

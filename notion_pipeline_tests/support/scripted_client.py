@@ -145,6 +145,7 @@ async def setting(
     delay: float = 0.0,
     pauses: PauseFile | None = None,
     stats: RequestStats | None = None,
+    **client: Any,
 ) -> AsyncIterator[Setting]:
     server, clock = Server(list(script), delay=delay), Clock()
     waits: list[float] = []
@@ -172,8 +173,9 @@ async def setting(
             log=lines.append,
             stats=stats,
             sleep=wait,
-        ) as client:
-            yield Setting(server, client, clock, waits, lines)
+            **client,
+        ) as asking:
+            yield Setting(server, asking, clock, waits, lines)
     finally:
         listening.close()
         await asyncio.sleep(0)  # so that the server sees the connections end

@@ -19,6 +19,9 @@ from notion_pipeline_tests.support.connecting_process import Folder
 from notion_pipeline_tests.support.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
+
+
 TWO = """sources:
   - name: first
     account: {type: token, token: {env: FIRST_TOKEN}}

@@ -250,6 +250,7 @@ def test_the_other_workspace_is_noticed(folder: Folder) -> None:
     assert len(kept(folder)) == 1
 
 
+@pytest.mark.slow
 def test_a_token_is_read_from_input_tried_and_kept(folder: Folder) -> None:
     token = folder.server.ws.token.value
     wrong = folder.run("connect", "--token", given="ntn_wrongwrongwrong\n")
@@ -280,6 +281,7 @@ def connect(folder: Folder, **choice: str) -> str:
     return folder.server.ws.oauth.grants[-1].token.bot.id
 
 
+@pytest.mark.slow
 def test_accounts_and_disconnect(folder: Folder) -> None:
     oauth, ws = folder.server.ws.oauth, folder.server.ws
     assert "No account is connected" in folder.run("accounts").stdout
@@ -322,6 +324,7 @@ def test_a_connect_whose_tokens_cannot_be_kept_asks_nobody(folder: Folder) -> No
     assert "authorize" not in refused.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["variable", "kept token", "connected"])
 def test_a_home_that_is_open_to_others_is_closed_with_a_word_for_every_account(folder: Folder, kind: str) -> None:
     home = folder.root / ".notion_pipeline"

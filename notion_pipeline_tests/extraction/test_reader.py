@@ -16,9 +16,7 @@ from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.reader import Reader
 
 #: Each of these is read by one reader, and by as many at once as a generous limit gives.
-pytestmark = pytest.mark.parametrize(
-    "reader", [1, pytest.param(32, marks=pytest.mark.slow)], indirect=True, ids="by{}".format
-)
+pytestmark = pytest.mark.parametrize("reader", [1, 32], indirect=True, ids="by{}".format)
 
 DAY = datetime(2026, 6, 1, tzinfo=timezone.utc)
 SCHEMA = {"Name": "title", "Effort": "number"}

@@ -153,6 +153,7 @@ def run_python(script: str, path: Path) -> str:
     return found.stdout + found.stderr
 
 
+@pytest.mark.slow
 def test_threads_of_several_processes_never_write_at_once(catalog: Catalog) -> None:
     """Nine writers. A process that closed a file while its other thread wrote it let the next process in."""
     assert counted(catalog.path) == 3 * 3 * 12

@@ -22,6 +22,7 @@ def catalog_in(folder: Path) -> Catalog:
     return Catalog(folder / "catalog.duckdb", log=lambda _: None, wait_seconds=1.0)
 
 
+@pytest.mark.slow
 def test_rows_of_many_megabytes_each_get_the_memory_they_need(tmp_path: Path) -> None:
     answers = [[made_page(f"{number}", chr(97 + number) * 40 * MEGABYTE)] for number in range(4)]
     extract = staged_extract(tmp_path, answers)

@@ -107,6 +107,7 @@ def statuses(project: Project) -> list[DagsterRunStatus]:
         return [run.status for run in instance.get_runs()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", ["/v1/search", "/query"])
 def test_ctrl_c_says_interrupted_wherever_a_sync_is(project: Project, workspace: Workspace, held: str) -> None:
     workspace.add_database("Tasks", {"Name": "title"}).data_source.add_page({"Name": "one"})
@@ -127,6 +128,7 @@ def test_ctrl_c_says_interrupted_wherever_a_sync_is(project: Project, workspace:
     assert "DagsterExecution" not in listed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["check"], ["add", "--yes"], ["accounts"]])
 def test_ctrl_c_says_interrupted_in_every_command(project: Project, workspace: Workspace, command: list[str]) -> None:
     if command == ["accounts"]:

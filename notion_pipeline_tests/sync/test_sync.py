@@ -353,7 +353,7 @@ def test_schema_that_changes_twice_during_the_read_makes_the_next_one_full(
 ) -> None:
     tasks = tasks_in(workspace)
     workspace.faults.add(Fault("call", match=QUERY, at=2, callable=lambda: tasks.rename_property("Effort", "Points")))
-    workspace.faults.add(Fault("call", match=QUERY, at=6, callable=lambda: tasks.rename_property("Points", "Size")))
+    workspace.faults.add(Fault("call", match=QUERY, at=5, callable=lambda: tasks.rename_property("Points", "Size")))
     run = synced(pipeline)
     assert run.log.count("the read starts over") == 1
     assert "the next sync reads in full" in run.log
@@ -388,7 +388,7 @@ def test_excluded_property_is_nowhere(workspace: Workspace, pipeline: Pipeline) 
         "People", {"Name": "title", "Salary": "number", "Grade": {"type": "select", "options": ["Top"]}}
     ).data_source
     source.add_page({"Name": "Ada", "Salary": 98765.4321, "Grade": "Top"})
-    workspace.faults.add(Fault("status", match=QUERY, at=4, **REFUSAL))
+    workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
     assert not pipeline.sync().success
     staged = list(pipeline.project.home.rglob("*.arrow"))
     assert staged

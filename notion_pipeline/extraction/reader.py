@@ -31,7 +31,7 @@ from notion_pipeline.extraction.read_progress import (
     ReadProgress,
     ReadSettings,
 )
-from notion_pipeline.extraction.references import complete_references
+from notion_pipeline.extraction.references import References
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.extraction.window_query import End, QueryPage, WindowQuery
@@ -70,6 +70,7 @@ class Extraction:
         self._log = log
         self._on_rows = on_rows
         self._progress = ReadProgress.from_json(stage.manifest.progress)
+        self._references = References(client, plan.schema.properties)
         self._one_answer = OneAnswer(plan.schema, possible=plan.full and self._progress.attempt == 1)
         self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None
@@ -219,15 +220,16 @@ class Extraction:
         for result in answer.results:
             notion_id(result.get("id"), "A row")
         pages = [result for result in answer.results if result["object"] == ROW]
-        completed = await complete_references(self._client, pages, self._plan.schema.properties)
+        completed = await self._references.complete(pages)
         kept = completed.pages
-        if len(kept) < len(pages):
+        if completed.vanished:
             # Where all of the data source is out of sight, its rows are not gone: the read ends here with that reason.
             await self._client.data_source(self._plan.data_source_id)
         file = await asyncio.to_thread(self._write, kept) if kept else None
         # Between here and the record nothing is awaited: a manifest never has a bound without the rows before it.
         if file is not None:
             self._stage.add(file)
+            self._references.staged(completed)
         if self._stage.rows > self._plan.limits.rows:
             raise UnboundedAnswerError(
                 f"Data source {self._plan.data_source_id} has given {self._stage.rows:,} rows, more than a database of "
@@ -236,10 +238,10 @@ class Extraction:
                 source=self._client.source,
             )
         self._notes.other_objects([result for result in answer.results if result["object"] != ROW])
-        self.counts.vanished_rows += len(pages) - len(kept)
+        self.counts.vanished_rows += completed.vanished
         self.counts.values_disagreeing += completed.disagreements
         self._notes.values_refused(completed.refused)
-        self._one_answer.note(window.phase, pages, is_end=answer.end is End.WHOLE, is_completed=completed.requests_made)
+        self._one_answer.note(window.phase, pages, is_end=answer.end is End.WHOLE, is_completed=completed.asked)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))

@@ -15,6 +15,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.reader import Read, Reader
 
+QUERY = r"POST .*/query$"
 ITEMS = r"GET .*/properties/"
 MANY = 140
 
@@ -317,3 +318,100 @@ def test_item_that_is_no_value_is_no_item_left_out(workspace: Workspace, reader:
     assert len(value(read, row, "Who")) == 25
     assert read.counts.values_refused == 1
     assert any("its results hold" in line for line in reader.lines)
+
+
+# What is not asked for
+
+
+def projects_in(workspace: Workspace, rows: int, related: int, **rollups: tuple[str, str]) -> DataSource:
+    """So many rows with a relation of so many tasks each, and rollups {name: (property, function)} over it."""
+    projects, _row, tasks = linked(workspace, related, **rollups)
+    for number in range(1, rows):
+        projects.add_page({"Name": f"Project {number}", "Tasks": tasks})
+    return projects
+
+
+SUMS = {f"Sum {number}": ("Points", "sum") for number in range(10)}
+
+
+def test_rollups_that_may_be_wrong_are_asked_for_in_each_row(workspace: Workspace, reader: Reader) -> None:
+    projects = projects_in(workspace, 20, 40, **SUMS)
+    read = read_later(workspace, reader, projects)
+    assert items_asked_for(read) == 20 * (1 + 10)
+    assert {value(read, row, "Sum 3")["number"] for row in projects.pages} == {sum(n % 7 for n in range(40))}
+
+
+@pytest.mark.parametrize("function", ["unique", "median", "count_per_group", "percent_per_group"])
+def test_function_that_notion_does_not_compute_is_asked_for_once(
+    workspace: Workspace, reader: Reader, function: str
+) -> None:
+    projects = projects_in(workspace, 20, 40, Seen=("Points", function), Other=("Points", function))
+    read = read_later(workspace, reader, projects)
+    assert items_asked_for(read) == 20 + 2
+    for row in projects.pages:
+        for name in ("Seen", "Other"):
+            assert value(read, row, name) == {"type": "unsupported", "unsupported": {}, "function": function}
+        assert read.pages[row.id]["_not_computed"] == 2
+
+
+def test_function_that_notion_computes_after_all_is_asked_for_in_each_row(workspace: Workspace, reader: Reader) -> None:
+    projects = projects_in(workspace, 5, 40, Middle=("Points", "median"))
+
+    def compute(body: dict[str, Any]) -> None:
+        if body["property_item"]["type"] == "rollup":
+            body["property_item"]["rollup"] = {"type": "number", "number": 7, "function": "median"}
+
+    workspace.faults.add(Fault("alter", match=ITEMS, times=100, callable=compute))
+    read = read_later(workspace, reader, projects)
+    assert items_asked_for(read) == 5 * 2
+    assert [value(read, row, "Middle")["number"] for row in projects.pages] == [7] * 5
+
+
+def test_rollup_that_was_computed_over_all_of_its_relation_is_not_asked_for(
+    workspace: Workspace, reader: Reader
+) -> None:
+    workspace.switches.rollup_over_25 = "full"
+    rollups = {"Count": ("Name", "count"), "Names": ("Name", "show_original"), "Total": ("Points", "sum")}
+    projects = projects_in(workspace, 5, 40, **rollups)
+    read = read_later(workspace, reader, projects)
+    # The relation, and the sum, of which nothing tells what it is over.
+    assert items_asked_for(read) == 5 * 2
+    for row in projects.pages:
+        assert value(read, row, "Count")["number"] == len(value(read, row, "Names")["array"]) == 40
+
+
+def test_rollup_over_a_part_of_its_relation_is_asked_for(workspace: Workspace, reader: Reader) -> None:
+    projects = projects_in(workspace, 5, 40, Count=("Name", "count"), Names=("Name", "show_original"))
+    read = read_later(workspace, reader, projects)
+    assert items_asked_for(read) == 5 * 3
+    for row in projects.pages:
+        assert value(read, row, "Count")["number"] == len(value(read, row, "Names")["array"]) == 40
+
+
+def test_row_that_comes_again_as_it_was_is_asked_for_once(workspace: Workspace, reader: Reader) -> None:
+    """Rows that were edited just before the read come with its catch-up as well."""
+    projects = projects_in(workspace, 20, 40, **SUMS)
+    read = reader.read(projects)
+    assert len(read.queries) == 4
+    assert items_asked_for(read) == 20 * (1 + 10)
+    assert len(read.rows) == len(read.pages) == 20
+    assert read.counts.vanished_rows == 0
+
+
+def test_row_that_was_edited_meanwhile_is_asked_for_again(workspace: Workspace, reader: Reader) -> None:
+    projects = projects_in(workspace, 3, 40, Total=("Points", "sum"))
+    edited = projects.pages[1]
+    change = {"Name": "Edited", "Tasks": workspace.pages[projects.pages[0].id]["Tasks"][:30]}
+    workspace.faults.add(Fault("call", match=QUERY, at=3, callable=lambda: workspace.edit_page(edited, change)))
+    read = reader.read(projects)
+    assert items_asked_for(read) == 3 * 2 + 2
+    assert [len(value(read, row, "Tasks")) for row in projects.pages] == [40, 30, 40]
+
+
+def test_page_that_is_gone_is_looked_for_once(workspace: Workspace, reader: Reader) -> None:
+    projects = projects_in(workspace, 2, 40, **SUMS)
+    gone = projects.pages[1]
+    workspace.faults.add(Fault("call", match=f"GET .*{gone.id}/properties", callable=lambda: workspace.delete(gone)))
+    read = read_later(workspace, reader, projects)
+    assert read.counts.vanished_rows == 1
+    assert sum(request.path == f"/v1/pages/{gone.id}" for request in read.requests) == 1

@@ -352,7 +352,11 @@ class Matrix:
         self._expect(outcome.success, f"{where}: {outcome.reasons}")
         self._expect(fired >= requests - 1, f"{where}: {fired} of {requests} faults")
         slow = sum("Timeout" in line for line in outcome.log)
-        self._expect(len(outcome.requests) <= requests + fired + slow, f"{where}: {len(outcome.requests)} requests")
+        # Rows that smaller pages bring in two answers cost one more, a catch-up, and the schema once more.
+        sizes = [request.body["page_size"] for request in outcome.requests if request.path.endswith("/query")]
+        split = 3 if min(sizes) < len(made.tasks.data_source.pages) else 0
+        most = requests + fired + slow + split
+        self._expect(len(outcome.requests) <= most, f"{where}: {len(outcome.requests)} requests, {most} at most")
         self.tally.problems += [f"{where}: {line}" for line in made.differences()]
 
     def _synced(self, *, full: bool = False) -> Outcome:

@@ -57,6 +57,11 @@ def is_table(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> b
     return table[1].lower() in tables_in(connection, table[0])
 
 
+def has_rows(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> bool:
+    """Whether a table, of this schema and name, holds any row."""
+    return connection.execute(f"SELECT 1 FROM {quote(*table)} LIMIT 1").fetchone() is not None
+
+
 def tables_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:
     """Names of the tables of a schema, in lower case."""
     rows = connection.execute(

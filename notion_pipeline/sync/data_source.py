@@ -82,7 +82,8 @@ class DataSourceRead:
             if not is_last_try and (later := await self._schemas.get_if_visible()) and rereading_changes(schema, later):
                 return later
             raise error from None
-        if (decision.full and not extraction.shows_schema) or (not decision.full and stage.rows > rows_before):
+        is_proved = extraction.shows_schema and not await self._seems_emptied(stage, state)
+        if (decision.full and not is_proved) or (not decision.full and stage.rows > rows_before):
             later = await self._schemas.get()
             if rereading_changes(schema, later) and not is_last_try:
                 return later
@@ -100,6 +101,12 @@ class DataSourceRead:
                 return replace(later, server_time=min(stage.bookmark, later.server_time))
         await asyncio.to_thread(extraction.finish)
         return None
+
+    async def _seems_emptied(self, stage: Stage, state: StreamState | None) -> bool:
+        """Whether nothing was read though the table has rows: the data source may be in the trash by now."""
+        if stage.rows or state is None or not state.has_table:
+            return False
+        return await asyncio.to_thread(self._context.has_rows, state)
 
     def _decide(self, state: StreamState | None, schema: ReadSchema, sync_type: str) -> ReadDecision:
         decision = decide(

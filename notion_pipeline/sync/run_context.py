@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import AuthorizationError
 from notion_pipeline.extraction.read_counts import ArchivedSupport
@@ -39,6 +40,7 @@ class RunContext:
 
     Attributes:
         is_committed: Whether the catalog's history holds a stage id.
+        has_rows: Whether the table of a stream, which exists, holds any row.
         refused: Why Notion no longer takes the account's credential; no further request is made then.
         visible: Whether the connection sees a data source, by id, as far as it was found out.
         unclear: Why that could not be found out, by id.
@@ -48,6 +50,7 @@ class RunContext:
     progress: Progress
     log: Callable[[str], None]
     is_committed: Callable[[str], bool]
+    has_rows: Callable[[StreamState], bool]
     archived: ArchivedSupport = field(default_factory=ArchivedSupport)
     spare_workers: SpareWorkers = field(default_factory=SpareWorkers)
     refused: AuthorizationError | None = None

@@ -19,6 +19,7 @@ from filelock import Timeout
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.sql import has_rows
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
@@ -71,7 +72,7 @@ class Sync:
         self._opening = asyncio.Lock()
         self._asking_who = asyncio.Lock()
         self._context = RunContext(
-            options, progress, log, self._is_committed, visible=dict.fromkeys(options.visible, True)
+            options, progress, log, self._is_committed, self._has_rows, visible=dict.fromkeys(options.visible, True)
         )
 
     def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
@@ -248,6 +249,10 @@ class Sync:
                 and bookkeeping.has_bookkeeping(connection)
                 and bookkeeping.is_committed(connection, stage_id)
             )
+
+    def _has_rows(self, state: StreamState) -> bool:
+        with self._catalog.reading() as connection:
+            return connection is not None and has_rows(connection, (state.source, state.table_name))
 
     async def _read_data_source(
         self,

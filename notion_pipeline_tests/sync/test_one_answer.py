@@ -158,6 +158,32 @@ def test_read_that_is_resumed_is_caught_up_with(engine: Engine) -> None:
     assert differences(engine, engine.workspace, source) == []
 
 
+def test_data_source_that_seems_emptied_is_asked_for_before_its_rows_are_removed(engine: Engine) -> None:
+    """Nothing tells what a query on a data source in the trash answers (notion-api.md section 4)."""
+    source = tasks_in(engine, 5)
+    synced(engine)
+    later(engine)
+    engine.workspace.switches.trashed_source_query = "rows"
+
+    at_query(engine, 1, lambda: engine.workspace.trash_database(source.database))
+    empty = Fault("alter", match=QUERY, times=100, callable=lambda body: body.update(results=[]))
+    engine.workspace.faults.add(empty)
+    outcome = engine.attempt("FULL_TABLE")
+    assert "in Notion's trash" in outcome.reasons
+    assert engine.query("SELECT count(*) FROM notion.tasks") == [(5,)]
+
+
+def test_data_source_that_was_emptied_costs_one_request_more_once(engine: Engine) -> None:
+    source = tasks_in(engine, 5)
+    synced(engine)
+    for page in source.pages:
+        engine.workspace.delete(page)
+    for more in (["schema"], []):
+        later(engine)
+        assert kinds(synced(engine, "FULL_TABLE")) == ["archived", "live", "archived", *more]
+        assert engine.query("SELECT count(*) FROM notion.tasks") == [(0,)]
+
+
 # Rows that move
 
 

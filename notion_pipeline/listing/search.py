@@ -15,7 +15,7 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.pagination import Listing as Pages
+from notion_pipeline.notion.pagination import Listing, pages
 from notion_pipeline.notion.responses import is_object, quoted_result
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
@@ -102,29 +102,19 @@ async def _search_to_its_end(client: NotionClient, search: Search, log: Callable
 
 
 async def _search_once(client: NotionClient, body: dict[str, Any], search: Search, log: Callable[[str], None]) -> None:
-    cursor: str | None = None
-    seen: set[str] = set()
-    pages = Pages("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
-    while True:
-        answer = await client.search({**body, "start_cursor": cursor} if cursor else body)
-        results = answer.body.get("results") or []
-        ids = (str(raw.get("id")) for raw in results if isinstance(raw, dict))
-        pages.page(ids, has_more=bool(answer.body.get("has_more")))
-        for raw in results:
+    listing = Listing("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
+    async for answer in pages(
+        lambda cursor: client.search({**body, "start_cursor": cursor} if cursor else body), listing
+    ):
+        for raw in answer.get("results") or []:
             _note(search, raw)
-        status = answer.body.get("request_status")
+        status = answer.get("request_status")
         if isinstance(status, dict) and status.get("type") == "incomplete":
             search.is_capped = True
             log(
                 "Notion's search did not give everything; databases known before are asked for by id, and nothing is "
                 "retired."
             )
-        if not answer.body.get("has_more"):
-            return
-        cursor = answer.body.get("next_cursor")
-        if not isinstance(cursor, str) or not cursor or cursor in seen:
-            raise InvalidCursorError("The next page's cursor is missing or repeats.", status=200)
-        seen.add(cursor)
 
 
 def _note(search: Search, raw: Any) -> None:

@@ -169,7 +169,7 @@ class Lines:
         self._console = console
         self._source = source
         self._log_filter = log_filter
-        self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS)
+        self._long = LogProgress(self._print, every_seconds=LINE_EVERY_SECONDS, counts=False)
 
     def __enter__(self) -> Lines:
         self._print(f"{self._source}: listing the databases")

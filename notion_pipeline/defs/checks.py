@@ -21,7 +21,7 @@ from notion_pipeline.defs.dagster_internals import (
     report_check_evaluation,
 )
 from notion_pipeline.defs.findings import DESCRIPTIONS, SCHEMA, VALUES, Finding, find_problems
-from notion_pipeline.defs.metadata import partition_link
+from notion_pipeline.defs.metadata import has_changed, partition_link
 from notion_pipeline.defs.resources import CatalogResource, ResourceKeys
 from notion_pipeline.defs.tables import output_name, table_key
 from notion_pipeline.errors import NotionPipelineError
@@ -32,7 +32,6 @@ from notion_pipeline.redaction import traceback_text
 _WARNINGS = frozenset({SCHEMA, VALUES})
 #: Dagster keeps the text of each evaluation for ever; the partition's page has the rest.
 MOST_CHARACTERS = 700
-_CHANGES = ("rows_inserted", "rows_updated", "rows_removed", "values_not_converted")
 
 
 def source_checks(source: Source, tables: Sequence[SyncedTable]) -> list[dg.AssetsDefinition]:
@@ -175,15 +174,11 @@ def report_checks(
         for table, checked in _look(catalog, source, loaded, values_of=values_of).items():
             for check in DESCRIPTIONS:
                 key = dg.AssetCheckKey(table_key(source, table), check)
-                is_news = checked.findings[check] is not None or key not in passing or _has_changed(loaded[table])
+                is_news = checked.findings[check] is not None or key not in passing or has_changed(loaded[table])
                 if key not in planned and is_news:
                     report_check_evaluation(context, checked.evaluation(source, check))
     except Exception as error:  # the sync itself has succeeded, or its own failure is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
-
-
-def _has_changed(metadata: Mapping[str, Any]) -> bool:
-    return any(metadata.get(name) for name in (*_CHANGES, "schema_changes")) or "full" in str(metadata.get("read", ""))
 
 
 def report_schema_check(instance: DagsterInstance, source: str, catalog: Catalog, tables: Collection[str]) -> None:

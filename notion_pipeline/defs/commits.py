@@ -24,11 +24,13 @@ from notion_pipeline.defs.failures import FailedDatabase, database_reason, datab
 from notion_pipeline.defs.metadata import (
     Columns,
     current_metadata,
+    has_changed,
     listing_metadata,
     run_metadata,
     skipped_metadata,
     sync_metadata,
     table_metadata,
+    without_columns,
 )
 from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_changes, table_key
@@ -92,6 +94,12 @@ class LoadedDatabase:
     partition: dict[str, Any]
     tables: dict[str, dict[str, Any]]
 
+    def without_columns(self) -> "LoadedDatabase":
+        """The same for events that need not repeat the columns."""
+        return LoadedDatabase(
+            without_columns(self.partition), {table: without_columns(found) for table, found in self.tables.items()}
+        )
+
 
 @dataclass
 class CommitResults:
@@ -153,6 +161,8 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
     finally:
         if results.has_tables and home is not None:
             note_tables(context, catalog, home, reads.source.name)
+    unchanged = sum(not has_changed(found.partition) for found in results.loaded.values())
+    context.log.info(f"{len(results.loaded):,} databases synced, {unchanged:,} of them unchanged.")
     _add_run_metadata(context, reads, results)
 
 
@@ -220,6 +230,8 @@ def _commit_database(
     finally:
         database.release()
     for extract, result in results:
+        if not (result.rows_read or result.rows_removed or result.schema_changes):
+            continue  # counted at the end of the run
         context.log.info(
             f'"{shown_line(database.title) or "Untitled"}" -> {result.table}: {result.rows_read:,} rows read, '
             f"{result.rows_inserted:,} inserted, {result.rows_updated:,} updated, "
@@ -237,7 +249,8 @@ def _commit_database(
             )
             for table, own in by_table.items()
         }
-        return LoadedDatabase(sync_metadata(database, results), tables)
+        loaded = LoadedDatabase(sync_metadata(database, results), tables)
+        return loaded if has_changed(loaded.partition) else loaded.without_columns()
     if not database.already_committed or database.failures:
         return None
     return _loaded_before(context, catalog, reads, database)

@@ -17,6 +17,7 @@ from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadRes
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 from notion_pipeline.project import Project
 
+COLUMN_SCHEMA = "dagster/column_schema"
 _COUNTS = (
     "rows_read",
     "rows_inserted",
@@ -57,7 +58,7 @@ def listing_metadata(
     found: dict[str, Any] = {
         "dagster/row_count": len(streams),
         "dagster/table_name": f"{source}.databases",
-        "dagster/column_schema": _column_schema(columns),
+        COLUMN_SCHEMA: column_schema(columns),
         "databases": dg.MetadataValue.md(table),
         "selected": sum(stream.selected for stream in streams),
         "api_requests": api_requests,
@@ -112,6 +113,17 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Loa
     if refused_values := sum(extract.counts.values_refused for extract, _ in landed):
         found["values_refused"] = refused_values
     return found
+
+
+def has_changed(metadata: Mapping[str, Any]) -> bool:
+    """Whether a sync changed a row or the schema, or read everything, by what its materialization says."""
+    changes = ("rows_inserted", "rows_updated", "rows_removed", "values_not_converted", "schema_changes")
+    return any(metadata.get(name) for name in changes) or "full" in str(metadata.get("read", ""))
+
+
+def without_columns(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Of a table that did not change: its columns are nine tenths of an event, and stand in its definition as well."""
+    return {name: value for name, value in metadata.items() if name != COLUMN_SCHEMA}
 
 
 def run_metadata(databases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -181,7 +193,7 @@ def _told(database: DatabaseExtract, tables: Sequence[LoadResult], sync_types: S
         "dagster/row_count": sum(result.row_count for result in by_table.values()),
         "dagster/partition_row_count": sum(result.row_count for result in by_table.values()),
         "dagster/table_name": ", ".join(by_table),
-        "dagster/column_schema": _column_schema(tables[-1].columns),
+        COLUMN_SCHEMA: column_schema(tables[-1].columns),
         "database_title": shown_line(database.title) or "Untitled",
         "stream": database.stream,
         "sync_type": ", ".join(dict.fromkeys(sync_types)),
@@ -209,7 +221,7 @@ def _unclear(extract: Extract) -> list[str]:
     return [f"{names[key]}: {reason}" for key, reason in extract.unclear_relations.items() if key in names]
 
 
-def _column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:
+def column_schema(columns: Columns) -> dg.TableSchemaMetadataValue:
     return dg.MetadataValue.table_schema(
         dg.TableSchema(
             columns=[

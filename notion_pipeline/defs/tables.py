@@ -25,6 +25,8 @@ from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.dagster_internals import provenance_tags, reload_definitions
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
+    COLUMN_SCHEMA,
+    column_schema,
     current_metadata,
     link,
     partition_link,
@@ -94,6 +96,8 @@ def _spec(
         "database_id": table.database_id,
         **shared,
     }
+    if table.columns:
+        metadata[COLUMN_SCHEMA] = column_schema(table.columns)
     if table.url:
         metadata["database_url"] = link(table.url)
     if table.in_sync:

@@ -70,7 +70,7 @@ class Extraction:
         self._log = log
         self._on_rows = on_rows
         self._progress = ReadProgress.from_json(stage.manifest.progress)
-        self._references = References(client, plan.schema.properties)
+        self._references = References(client, plan.schema.properties, lambda: on_rows(0))
         self._one_answer = OneAnswer(plan.schema, possible=plan.full and self._progress.attempt == 1)
         self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from notion_pipeline.errors import (
@@ -69,10 +69,17 @@ class _PageGone(Exception):  # noqa: N818  (no error: such a page is left out)
 
 
 class References:
-    """Completes the pages of one read."""
+    """Completes the pages of one read.
 
-    def __init__(self, client: NotionClient, properties: Sequence[Property]) -> None:
+    Args:
+        on_answer: Called when a value is complete, since the references of one answer can take minutes.
+    """
+
+    def __init__(
+        self, client: NotionClient, properties: Sequence[Property], on_answer: Callable[[], None] = lambda: None
+    ) -> None:
         self._client = client
+        self._on_answer = on_answer
         self._properties = properties
         self._staged: dict[str, bytes] = {}
         #: What Notion says of a rollup that it does not compute, by property id; None where it computes it after all.
@@ -172,7 +179,7 @@ class References:
             _PageGone: The page is not there any more.
         """
         try:
-            return await _read_items(self._client, page.id, prop)
+            items = await _read_items(self._client, page.id, prop)
         except NotionRequestError as error:
             if error.status not in _REFUSES_ONE_VALUE or error.code == BLOCKED:
                 raise
@@ -182,6 +189,8 @@ class References:
             page.refused.append((prop, error))
             page.value(prop)["has_more"] = True
             return None
+        self._on_answer()
+        return items
 
     async def _is_there(self, page_id: str) -> bool:
         try:

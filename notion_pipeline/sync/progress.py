@@ -25,16 +25,24 @@ class Progress(Protocol):
 
 
 class LogProgress:
-    """A line every few seconds for each database whose read takes long."""
+    """Every few seconds a line for each database whose read takes long, and one for the run where it has several.
 
-    def __init__(self, log: Callable[[str], None], *, every_seconds: float = 5.0) -> None:
+    Args:
+        counts: Whether the run's line is wanted: `70/300 databases, 9,000 rows, 412 requests`.
+    """
+
+    def __init__(self, log: Callable[[str], None], *, every_seconds: float = 5.0, counts: bool = True) -> None:
         self._log = log
         self._every_seconds = every_seconds
+        self._counts = counts
         self._reads: dict[str, _Read] = {}
         self._lock = threading.Lock()
+        self._planned = self._finished = self._rows = self._requests = 0
+        self._told_at = time.monotonic()
 
     def planned(self, databases: int) -> None:
-        return None
+        with self._lock:
+            self._planned, self._told_at = databases, time.monotonic()
 
     def started(self, database_id: str, title: str) -> None:
         with self._lock:
@@ -44,19 +52,31 @@ class LogProgress:
         with self._lock:
             read = self._reads.get(database_id)
             now = time.monotonic()
+            self._rows += rows
+            self._requests = max(self._requests, requests)
             if read is None:
                 return
             read.rows += rows
-            if now - read.told_at < self._every_seconds:
-                return
-            read.told_at = now
-            rate = read.rows / max(now - read.began_at, 0.001)
-            line = f'"{read.title}": {read.rows:,} rows so far, {requests:,} requests, {rate:,.0f} rows per second'
-        self._log(line)
+            lines = [] if now - read.told_at < self._every_seconds else [read.line(now, requests)]
+            lines += self._run_line(now)
+        for line in lines:
+            self._log(line)
 
     def finished(self, database_id: str, rows: int, *, failed: bool) -> None:
         with self._lock:
             self._reads.pop(database_id, None)
+            self._finished += 1
+            lines = self._run_line(time.monotonic())
+        for line in lines:
+            self._log(line)
+
+    def _run_line(self, now: float) -> list[str]:
+        if not self._counts or self._planned < 2 or now - self._told_at < self._every_seconds:
+            return []
+        self._told_at = now
+        return [
+            f"{self._finished:,}/{self._planned:,} databases, {self._rows:,} rows, {self._requests:,} requests so far"
+        ]
 
 
 class _Read:
@@ -64,3 +84,8 @@ class _Read:
         self.title = title
         self.rows = 0
         self.began_at = self.told_at = time.monotonic()
+
+    def line(self, now: float, requests: int) -> str:
+        self.told_at = now
+        rate = self.rows / max(now - self.began_at, 0.001)
+        return f'"{self.title}": {self.rows:,} rows so far, {requests:,} requests, {rate:,.0f} rows per second'

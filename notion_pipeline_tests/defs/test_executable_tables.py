@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
@@ -192,3 +194,26 @@ def test_table_called_like_the_asset_of_a_whole_sync(runs: Runs, workspace: Work
     (table,) = keys - {"notion/database", "notion/databases", "notion/sync"}
     assert table.startswith("notion/sync_")
     assert runs.job().success
+
+
+# What is told of a table that did not change
+
+
+def test_events_of_unchanged_tables_are_small_and_their_columns_stand_in_the_definition(
+    runs: Runs, workspace: Workspace, project: Project
+) -> None:
+    wide = {f"Number {number}": "number" for number in range(30)}
+    workspace.add_database("Tasks", {"Name": "title", **wide}).data_source.add_page({"Name": "one"})
+    workspace.clock.advance(timedelta(hours=1))
+    first, second = runs.job(), runs.job()
+    assert "1 databases synced, 1 of them unchanged." in runs.log(second.run_id)
+    for key, partition in ((TASKS, None), (CONTENT, "tasks")):
+        assert "dagster/column_schema" in runs.metadata(first.run_id, partition, key)
+        found = runs.metadata(second.run_id, partition, key)
+        assert "dagster/column_schema" not in found
+        assert (found["dagster/row_count"], found["rows_read"]) == (1, 0)
+        (event,) = runs.materializations(second.run_id, key)
+        assert len(dg.serialize_value(event)) < 4000
+    specs = {spec.key: spec for spec in build_definitions(project).resolve_all_asset_specs()}
+    columns = [column.name for column in specs[TASKS].metadata["dagster/column_schema"].columns]
+    assert columns[-2:] == ["number_28", "number_29"]

@@ -10,7 +10,7 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.catalog.read.table_index import SyncedTable
-from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.catalog.sql import columns_by_table, quote, text
 from notion_pipeline.listing.databases import IN_TRASH, NOT_SHARED
 from notion_pipeline.rows.naming import first_table
 
@@ -50,6 +50,7 @@ def known_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> l
         for member in (database.members or [] if database.in_sync else [])
         if member["id"] not in filled
     ]
+    columns = columns_by_table(connection, source)
     found = []
     for name, database_id, data_source_id in sorted([*synced, *listed]):
         database = databases.get(database_id, _Database())
@@ -70,6 +71,7 @@ def known_tables(connection: duckdb.DuckDBPyConnection | None, source: str) -> l
                 keys=tuple(sorted(keys.get(database_id, ()))),
                 partition=first_table(tables) or database_id,
                 synced=data_source_id in filled,
+                columns=columns.get(name, ()) if data_source_id in filled else (),
             )
         )
     return found

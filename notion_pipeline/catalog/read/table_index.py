@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -27,6 +28,7 @@ class SyncedTable:
         gone: Why Notion does not show it any more, in words that follow "it is"; empty if it does.
         keys: The keys of `streams` in sources.yaml that mean its database, whatever its title is now.
         partition: Key of its database among the partitions of `S/database`.
+        columns: Name, DuckDB type and comment of each; none before a sync makes the table.
         synced: Whether the catalog already has the table; a listing names it before a sync makes it.
     """
 
@@ -42,6 +44,7 @@ class SyncedTable:
     keys: tuple[str, ...] = ()
     partition: str = ""
     synced: bool = True
+    columns: tuple[tuple[str, str, str | None], ...] = ()
 
 
 def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
@@ -60,9 +63,14 @@ def load_tables(home: Path, source: str) -> list[SyncedTable]:
     """The kept tables of a source; none if there is no file, or one of another version."""
     try:
         entries = orjson.loads(_path(home, source).read_bytes())
-        return [SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ()))}) for entry in entries]
+        return [_table(entry) for entry in entries]
     except (OSError, ValueError, TypeError, AttributeError):
         return []
+
+
+def _table(entry: dict[str, Any]) -> SyncedTable:
+    columns = tuple((name, kind, comment) for name, kind, comment in entry.get("columns", ()))
+    return SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ())), "columns": columns})
 
 
 def _path(home: Path, source: str) -> Path:

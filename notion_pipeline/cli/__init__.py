@@ -51,7 +51,7 @@ class CommandError(click.ClickException):
 
     @classmethod
     def of(cls, error: Exception) -> CommandError:
-        """Words an error; one that is not ours by its kind as well, since its text alone may say little."""
+        """The error for another one; an unexpected error's text alone may say little, so its type is added."""
         if isinstance(error, NotionPipelineError):
             return cls(redacted(str(error)))
         if isinstance(error, OSError) and error.strerror:
@@ -68,7 +68,7 @@ class CommandError(click.ClickException):
 
 
 class InterruptedCommandError(CommandError):
-    """Somebody ended the command; the exit code is a shell's for it."""
+    """The command was interrupted; the exit code is the shell's for that."""
 
     exit_code = 130
 

@@ -203,7 +203,7 @@ def named_in_vain(report: AccessReport, gone: Iterable[GoneDatabase]) -> list[Go
 
 
 def findings(report: AccessReport, known: Mapping[str, KnownDatabase], gone: Sequence[GoneDatabase] = ()) -> list[str]:
-    """What a person should know of a listing, a line each.
+    """A line for each thing that a person should know about a listing.
 
     Args:
         known: The databases that were accessible at the last listing, by id.
@@ -230,7 +230,7 @@ def findings(report: AccessReport, known: Mapping[str, KnownDatabase], gone: Seq
 
 
 def mistakes(report: AccessReport) -> list[str]:
-    """What sources.yaml names and nothing fits, so that a sync would not do what is meant: a line each."""
+    """A line for each name in sources.yaml that matches nothing, so that a sync would not do what is meant."""
     source = report.resolution.source
     lines = report.resolution.mistakes
     for database in report.listing.databases:

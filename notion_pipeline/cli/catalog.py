@@ -34,4 +34,4 @@ def _say(line: str) -> None:
 
 
 def _say_nothing(line: str) -> None:
-    """A command that only reads is done before anybody wonders."""
+    """For a command that only reads: it is done before anybody asks what it waits for."""

@@ -103,7 +103,7 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """None where it is not known how much there is to read: Notion gives no row counts beforehand."""
+        """The estimated time left; None where the number of rows is not known: Notion does not tell it beforehand."""
         if self.databases is None or len(self._expected) < self.databases or not self.rows:
             return None
         return max(sum(self._expected.values()) - self.rows, 0) / self.rows_per_second
@@ -121,7 +121,7 @@ class Display(Protocol):
     ) -> None: ...
 
     def say(self, level: int, message: str) -> None:
-        """A line of the run's log: warnings are shown, what tells of a wait, and all of it when verbose."""
+        """Shows a line of the run's log: a warning, a line about a wait, or any line when verbose."""
 
     def planned(self, databases: int) -> None: ...
 
@@ -133,7 +133,7 @@ class Display(Protocol):
 
 
 def display_on(console: Console, tally: Tally, *, source: str, verbose: bool) -> Display:
-    """Bars where somebody sees them move, lines otherwise."""
+    """Bars on a terminal, lines elsewhere."""
     kind = Bars if console.is_terminal else Lines
     return kind(console, tally, source, LogFilter(logging.DEBUG if verbose else logging.WARNING))
 
@@ -150,7 +150,7 @@ class LogFilter:
         self._last_sign_at = clock()
 
     def moved(self) -> None:
-        """Rows came, so that the run waits for nothing."""
+        """Notes that rows came, so the run is not waiting."""
         self._last_sign_at = self._clock()
 
     def wants(self, level: int) -> bool:

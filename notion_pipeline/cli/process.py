@@ -16,7 +16,7 @@ _ENDS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """The current folder is `folder`: relative paths of dagster.yaml start there, as they do under `dagster dev`."""
+    """Makes `folder` the current folder: relative paths of dagster.yaml start there, as they do under `dagster dev`."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -27,7 +27,7 @@ def working_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def environment(environ: Mapping[str, str]) -> Iterator[None]:
-    """The process's variables are these and no others."""
+    """Replaces the environment variables of the process by these."""
     before = dict(os.environ)
     try:
         os.environ.clear()
@@ -40,7 +40,7 @@ def environment(environ: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM does what Ctrl-C does, and so does a terminal that is closed.
+    """Makes SIGTERM and the closing of the terminal do what Ctrl-C does.
 
     No run is then shown as running for ever, and no exchange of tokens is cut short (see `uninterrupted`).
     """

@@ -31,7 +31,7 @@ _DEMO_MARK = "# Written by `notion-pipeline demo`; written again each time."
 _DEMO_GIT_IGNORE = "# The demo can be deleted and made again at any time.\n*\n"
 #: Variables that would lead the demo to somebody's own workspace, catalog or Dagster.
 _OTHERS = ("NOTION_", "DAGSTER_")
-#: By this workspace.yaml belongs to a project of ours.
+#: This text tells the workspace.yaml of our projects from others.
 _MODULE = "notion_pipeline"
 
 
@@ -51,12 +51,12 @@ class WrittenProject:
 
 
 def template(name: str) -> str:
-    """A file of a new project as the package brings it."""
+    """A file of a new project, as it is in the package."""
     return resources.files("notion_pipeline").joinpath(*FILES[name].split("/")).read_text(encoding="utf-8")
 
 
 def content(name: str) -> str:
-    """A file as a new project of its own has it: the schema, by which editors complete sources.yaml, is beside it."""
+    """A file of a project outside this repository: the schema that editors use for sources.yaml is beside it."""
     text = template(name)
     return text.replace(f"$schema=notion_pipeline/{_SCHEMA}", f"$schema={_SCHEMA}") if name == "sources.yaml" else text
 

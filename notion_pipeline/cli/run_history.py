@@ -43,7 +43,7 @@ class LastRun:
 
 @dataclass(frozen=True)
 class NextRun:
-    """What will start a run by itself.
+    """A schedule or sensor that will start a run.
 
     Attributes:
         at: None for the sensor, which waits for something to change.
@@ -57,7 +57,7 @@ class NextRun:
 
 
 def last_run(instance: DagsterInstance, source: str) -> LastRun | None:
-    """The newest run that had to do with a source; None where there is none."""
+    """The newest run of a source; None where there is none."""
     records = [
         record for job in _jobs(source) for record in instance.get_run_records(RunsFilter(job_name=job), limit=1)
     ]
@@ -94,7 +94,7 @@ def next_runs(instance: DagsterInstance, source: Source) -> list[NextRun]:
 
 
 def daemon_is_alive(instance: DagsterInstance) -> bool:
-    """Whether anything would start runs by itself: `dagster dev` or the daemon, on this instance."""
+    """Whether `dagster dev` or the daemon runs on this instance, so that schedules and sensors start runs."""
     return all(instance.get_daemon_statuses([kind])[kind].healthy for kind in ("SCHEDULER", "SENSOR"))
 
 
@@ -137,7 +137,7 @@ def _starter(tags: Mapping[str, str]) -> str:
 
 
 def _reason(instance: DagsterInstance, run_id: str) -> str:
-    """What the failed step said, ours without a traceback; all of it on one line."""
+    """The message of the failed step on one line; our own errors without a traceback."""
     records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records
     for record in records:
         event = record.event_log_entry.dagster_event

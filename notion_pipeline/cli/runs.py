@@ -28,7 +28,7 @@ from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.sync.progress import LogProgress, Progress
 
-#: What runs of the command line are told by.
+#: The tag of runs that the command line starts.
 LAUNCHED_BY = "notion_pipeline/launched_by"
 COMMAND_LINE = "command-line"
 
@@ -141,7 +141,7 @@ def run_sync(
 
 
 class _Announcer:
-    """Takes the place of the progress resource, and tells both the run's log and the terminal."""
+    """Replaces the progress resource, and writes to both the run's log and the terminal."""
 
     def __init__(self, terminal: Progress) -> None:
         self._terminal = terminal
@@ -172,7 +172,7 @@ class _Both:
 
 
 def _terminal_logger(say: Say) -> dg.LoggerDefinition:
-    """Instead of Dagster's console logger, which writes every event."""
+    """Replaces Dagster's console logger, which writes every event."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -234,7 +234,7 @@ def _synced(source: str, event: dg.AssetMaterialization) -> SyncedDatabase:
 
 
 def _failures(result: ExecuteInProcessResult) -> tuple[list[str], bool]:
-    """Why the steps of a run failed, in our words where we raised the failure, and whether it was interrupted."""
+    """Why the steps of a run failed, with our own message where there is one, and whether it was interrupted."""
     reasons: list[str] = []
     interrupted = False
     for event in result.all_events:

@@ -44,7 +44,7 @@ class SourceState:
         return self.catalog.is_empty and not self.partitions and not self.files
 
     def describe(self) -> list[str]:
-        """A line for each kind of thing that is ours."""
+        """A line for each kind of thing that belongs to us."""
         found, name = self.catalog, self.catalog.source
         kinds = [
             ("tables", [f"{name}.{table}" for table in found.tables]),
@@ -57,7 +57,7 @@ class SourceState:
 
 
 def checked_name(name: str) -> str:
-    """The name of a source that there may have been.
+    """The name, if a source can have it; sources.yaml need not have that source.
 
     Raises:
         CommandError: No source can be called so.
@@ -76,7 +76,7 @@ def instance_of(project: Project) -> Iterator[DagsterInstance]:
 
 
 def state_of(project: Project, catalog: Catalog, instance: DagsterInstance, source: str) -> SourceState:
-    """What there is of a source.
+    """Collects what exists of a source.
 
     Raises:
         CommandError: A run works on it.
@@ -110,7 +110,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def tell_what_stays(found: SourceInCatalog, readers: str, shared: str = "") -> None:
-    """Names what is somebody else's.
+    """Names the tables and views that are not ours, and stay.
 
     Args:
         readers: What becomes of views of somebody else that read the tables.

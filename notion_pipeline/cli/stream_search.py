@@ -24,7 +24,7 @@ _SHORTEST_ID_PART = 4
 
 @dataclass(frozen=True)
 class Searchable:
-    """What a stream can be found by.
+    """The texts by which a stream is found.
 
     Attributes:
         ids: Of its database and its data sources.
@@ -37,7 +37,7 @@ class Searchable:
 
 
 def folded(text: str) -> str:
-    """The text as it is compared: lower case, no accents, words apart by one blank."""
+    """The text in the form in which it is compared: lower case, no accents, one blank between words."""
     parts = unicodedata.normalize("NFKD", text.casefold()).translate(PLAIN_LETTERS)
     return _NO_WORD.sub(" ", "".join(char for char in parts if not unicodedata.combining(char))).strip()
 
@@ -61,7 +61,7 @@ def search(query: str, things: Iterable[Thing], describe: Callable[[Thing], Sear
 
 
 def nearest_titles(query: str, titles: Iterable[str], most: int = 3) -> list[str]:
-    """Titles that were probably meant by a query that finds nothing."""
+    """The titles that a query without results probably meant."""
     by_folded = {folded(title): title for title in titles}
     words: dict[str, str] = {}
     for text, title in by_folded.items():

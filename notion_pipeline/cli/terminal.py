@@ -22,17 +22,17 @@ _UNBOUNDED = 10_000
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """A message, on lines of its own."""
+    """Prints a message."""
     click.echo(shown(text), err=err)
 
 
 def echo_data(text: str) -> None:
-    """Text for a program, unchanged; on a terminal without its control characters."""
+    """Prints text for a program, unchanged; on a terminal without its control characters."""
     click.echo(shown(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def echo_json(value: Any) -> None:
-    """JSON of several lines, which reads back as it was."""
+    """Prints indented JSON without loss."""
     click.echo(shown_json(value))
 
 

@@ -194,7 +194,7 @@ def last_listing(home: Path, source: str) -> LastListing | None:
 
 
 def load_failures(home: Path, source: str, run_ids: Collection[str | None]) -> dict[str, DatabaseTarget]:
-    """What the listing of one of these runs could not list, for another run that repeats it: asked for once more.
+    """The databases that one of these runs could not list, for a run that repeats it: they are fetched again.
 
     What is wrong in sources.yaml stays so until a listing finds otherwise.
     """

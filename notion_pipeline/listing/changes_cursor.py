@@ -97,7 +97,7 @@ class ChangesCursor:
                 entry.asks, entry.succeeded = 0, False
 
     def dump(self) -> str:
-        """JSON, in which the ids of equal entries are packed into one text."""
+        """The cursor as JSON; the ids of equal entries are packed into one text."""
         pending: dict[tuple[int, int, float, float], list[str]] = {}
         for database_id, entry in self.pending.items():
             pending.setdefault((entry.stamp, entry.asks, entry.asked_at, entry.asked_at_server), []).append(database_id)
@@ -118,7 +118,7 @@ class ChangesCursor:
 
     @classmethod
     def load(cls, text: str | None) -> ChangesCursor:
-        """The cursor of the tick before, of an earlier version too; a new one where there is none or it is not ours."""
+        """The cursor of the last tick, also of an earlier version; a new one where none can be read."""
         try:
             content = {_FORMER_NAMES.get(name, name): value for name, value in orjson.loads(text or "{}").items()}
             if "known" in content:

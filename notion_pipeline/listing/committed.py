@@ -31,7 +31,7 @@ def save_committed(home: Path, source: str, catalog: Path, bookmarks: Mapping[st
 
 
 def load_committed(home: Path, source: str, catalog: Path) -> dict[str, datetime]:
-    """Bookmark by data source id; none where the catalog is gone, is another file, or nothing was kept of it."""
+    """Bookmarks by data source id; none where the catalog is gone, is another file, or has no copy."""
     try:
         content = orjson.loads(_path(home, source).read_bytes())
         if content["catalog"] != str(catalog.absolute()) or not catalog.exists():

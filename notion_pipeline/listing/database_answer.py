@@ -32,13 +32,13 @@ def label(database_id: str, title: str) -> str:
 async def fetch_databases(
     client: NotionClient, asked: Mapping[str, frozenset[str]], data_sources: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, ListedDatabase | NotionPipelineError], dict[str, str]]:
-    """Each database that is to be asked for, or why it cannot be listed; NotionNotFoundError where it is gone.
+    """Fetches each of these databases; gives it, or why it cannot be listed: NotionNotFoundError where it is gone.
 
     Args:
-        asked: By database id, which ways know of it.
+        asked: By database id, which of `search`, `sources.yaml` and `catalog` know of it.
 
     Returns:
-        The databases or errors, and the titles that were told, of those that cannot be listed too; by id.
+        The databases or errors by id, and the titles by id, also of databases that cannot be listed.
 
     Raises:
         AuthorizationError: Notion does not take the credential any more.
@@ -74,7 +74,7 @@ async def _named_database(
     data_sources: dict[str, dict[str, Any]],
     titles: dict[str, str],
 ) -> ListedDatabase:
-    """The database of an id; of one that sources.yaml alone knows, also where it is a data source's."""
+    """The database of an id. An id that only sources.yaml names may be that of a data source."""
     try:
         return await _database(client, named_id, found_by, data_sources, titles)
     except NotionInTrashError:
@@ -93,7 +93,7 @@ async def _database(
     data_sources: dict[str, dict[str, Any]],
     titles: dict[str, str],
 ) -> ListedDatabase:
-    """Asks for a database; its title goes into `titles`, also where the rest of the answer is no use."""
+    """Fetches a database. Its title goes into `titles`, even where the rest of the answer cannot be used."""
     raw = (await client.database(database_id)).body
     titles[database_id] = plain_title(raw)
     entries = data_source_entries(raw, database_id)
@@ -149,7 +149,7 @@ def data_source_entries(raw: dict[str, Any], database_id: str) -> list[tuple[str
 
 
 async def _owner(client: NotionClient, data_source_id: str) -> str | None:
-    """The database of a data source that search does not show; None where the id is not that of one."""
+    """The database of a data source that search does not show; None where the id is no data source's."""
     try:
         return database_of((await client.data_source(data_source_id)).body)
     except NotionRequestError:

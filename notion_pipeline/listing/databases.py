@@ -93,7 +93,7 @@ async def list_databases(
     if not databases and all(isinstance(error, NotionNotFoundError) for error in errors.values()):
         raise _nothing_seen(len(known))
     is_complete = search.error is None and not search.is_capped
-    # What only sources.yaml names may be no database at all; it says nothing of the others.
+    # An id that only sources.yaml names may be no database at all, so its failure does not matter to the others.
     is_complete &= all(_is_gone(key, error) or ways[key] == {"sources.yaml"} for key, error in errors.items())
     reasons = {
         key: IN_TRASH if isinstance(error, NotionInTrashError) else NOT_SHARED
@@ -179,19 +179,19 @@ def _failure(
 
 
 def _is_gone(database_id: str, error: NotionPipelineError) -> bool:
-    """Whether Notion shows a database no more; an id of the catalog that is none leads nowhere either."""
+    """Whether Notion does not show a database any more, or its id in the catalog is invalid."""
     return isinstance(error, NotionNotFoundError) or normalise_id(database_id) is None
 
 
 def _named_only(error: NotionPipelineError) -> NotionPipelineError:
-    """The error of a database of which nobody knows but who named it."""
+    """The error of a database that only sources.yaml names."""
     own = copied(error)
     own.message = f"{error.message} It is named in sources.yaml."
     return own
 
 
 def _incomplete(error: NotionError) -> NotionError:
-    """What an incomplete search means for a sync."""
+    """The error that says what an incomplete search means for a sync."""
     is_odd = isinstance(error, NotionRequestError) and error.status == 200
     what = "gave results that cannot be read" if is_odd else "did not come to its end"
     return NotionError(
@@ -215,7 +215,7 @@ def _by_database(search: Search) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[str, KnownDatabase]) -> set[str]:
-    """The databases that need not be asked for, but for those whose turn it is."""
+    """The databases that need not be fetched, without those whose turn it is."""
     same = [
         before
         for database_id, before in known.items()
@@ -229,7 +229,7 @@ def _unchanged(members: Mapping[str, dict[str, dict[str, Any]]], known: Mapping[
 
 
 def _search_digest(members: Mapping[str, dict[str, Any]]) -> str | None:
-    """A digest of what search tells of a database by its data sources; None where it tells nothing."""
+    """A digest of a database's data sources in search; None where search shows none."""
     if not members:
         return None
     telling = {member_id: [raw.get(key) for key in _TELLING] for member_id, raw in members.items()}

@@ -13,7 +13,7 @@ from notion_pipeline.rows.properties import fitting_properties, name_mark, parse
 
 
 def unresolved_exclusions(source: Source, database_id: str, title: str) -> list[str]:
-    """The excluded names of a database that were never found to mean a property."""
+    """The excluded names of a database that have never matched a property."""
     return [
         name
         for name in source.settings_for(database_id, title).exclude_properties
@@ -22,7 +22,7 @@ def unresolved_exclusions(source: Source, database_id: str, title: str) -> list[
 
 
 def unmatched_exclusions(entries: Iterable[str], data_sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Which of these names fit no property of any data source of a database, in words that say what may be meant."""
+    """The names that match no property of any data source of a database, each with the nearest name."""
     names = [prop.name for data_source in data_sources for prop in parse_properties(dict(data_source))]
     lost = [entry for entry in entries if not fitting_properties(entry, data_sources)]
     return [quoted(entry) + (f' (nearest is "{near}")' if (near := nearest(entry, names)) else "") for entry in lost]

@@ -24,7 +24,7 @@ _SETTINGS = ("account", "start_date", "streams", "table_prefix")
 
 @dataclass(frozen=True)
 class Moment:
-    """A tick's time.
+    """The time of a tick.
 
     Attributes:
         local: Epoch seconds.
@@ -38,7 +38,7 @@ class Moment:
 
 
 class Outstanding:
-    """The databases of a source as one tick knows them.
+    """The databases of a source in one tick of the sensor.
 
     Args:
         committed: Bookmark by data source id.
@@ -98,7 +98,7 @@ class Outstanding:
         ]
 
     def everything_is_due(self, moment: Moment) -> bool:
-        """Whether there is no listing yet to tell what is lacking, and it is time to ask for one."""
+        """Whether there is no listing yet, and it is time to ask for a sync of all databases."""
         return self.listing is None and self._waited(self.cursor.everything, moment)
 
     def asked(self, databases: list[str], moment: Moment, *, everything: bool) -> None:
@@ -170,6 +170,6 @@ class Outstanding:
         if entry.asks == 1 and has_run:
             return True
         ran = ended - entry.asked_at if has_run and ended is not None else 0.0
-        # By whichever clock went further: one that is set back must not hold an edit up.
+        # The clock that went further counts: one that is set back must not delay an edit.
         waited = max(moment.local - entry.asked_at, moment.server.timestamp() - entry.asked_at_server) - ran
         return waited >= min(FIRST_DELAY_SECONDS * 2.0 ** min(entry.asks - 1, 30), LONGEST_DELAY_SECONDS)

@@ -31,7 +31,7 @@ from notion_pipeline.rows.naming import slug
 
 @dataclass(frozen=True)
 class Unmatched:
-    """An entry that fits no database.
+    """An entry that matches no database.
 
     Attributes:
         key: `select`, `deselect` or `streams`.
@@ -54,7 +54,7 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the names of one source mean.
+    """The names of one source, resolved.
 
     Attributes:
         source: The source that knows what its names mean.
@@ -72,12 +72,12 @@ class Resolution:
 
     @property
     def mistakes(self) -> list[str]:
-        """What fits nothing and was meant for one thing: sentences for `check`."""
+        """A sentence for `check` for each entry that matches nothing and was meant for one database."""
         return [entry.sentence() for entry in self.unmatched if entry.is_mistake]
 
 
 def table_words(source: Source, tables: Iterable[str], title: str) -> tuple[str, ...]:
-    """The tables of a database in every way in which they are written.
+    """The tables of a database, in each form in which people write them.
 
     Args:
         tables: Without the schema; where there are none yet, the one that the title would give.
@@ -116,7 +116,7 @@ def resolve_listing(
     known: KnownNames,
     failures: Sequence[ListingFailure] = (),
 ) -> Resolution:
-    """What each name of a source means, by what a listing shows.
+    """Resolves the names of a source by a listing.
 
     Args:
         before: The databases as the catalog has them, by id.
@@ -138,7 +138,7 @@ def resolve(
     known: KnownNames,
     schemas: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> Resolution:
-    """What each name of a source means, where databases are as they are now.
+    """Resolves the names of a source by the current databases.
 
     Args:
         known: What was found before.
@@ -165,7 +165,7 @@ def resolve(
 
 
 def nothing_selected(resolution: Resolution, visible: int) -> str:
-    """Why a source selects nothing of what can be seen; empty where that is meant, or there is nothing to see.
+    """Why a source selects none of the visible databases; empty where that is meant, or none is visible.
 
     Args:
         visible: How many databases the connection sees.
@@ -191,7 +191,7 @@ def _entries(source: Source) -> Iterator[tuple[str, str]]:
 
 
 class _Resolving:
-    """The entries of one source, one by one."""
+    """Resolves the entries of one source one by one."""
 
     def __init__(self, databases: Sequence[DatabaseName], known: KnownNames) -> None:
         self._databases = databases
@@ -211,7 +211,7 @@ class _Resolving:
         today = find_databases(entry, self._databases, globs=False)
         taken_over = [database for database in today if database.id not in before]
         if before and (present or not today):
-            # What is left out by a name stays out when it is renamed, and so does another that takes the name.
+            # A database deselected by name stays out when it is renamed, and so does another that takes the name.
             self.found[key, entry] = before | {database.id for database in taken_over if key == "deselect"}
             self._tell(key, entry, present, taken_over)
         elif today:
@@ -237,7 +237,7 @@ class _Resolving:
         )
 
     def _tell(self, key: str, entry: str, present: Sequence[DatabaseName], taken_over: Sequence[DatabaseName]) -> None:
-        """That a database is called otherwise than sources.yaml calls it, and that another one took its name."""
+        """Notes that a database has another name than in sources.yaml, and that another one took its name."""
         self.renamed += [
             f"{key} {quoted(entry)} means {named(database)}, as it is called in Notion now."
             for database in present
@@ -260,7 +260,7 @@ class _Resolving:
             )
 
     def held_back(self) -> dict[str, str]:
-        """Namesakes of a database with settings, and what is called nearly as a name in `deselect` that fits none."""
+        """Why databases are not read: namesakes of one with settings, and near matches of an unmatched `deselect`."""
         wanted = {found for (key, _), ids in self.found.items() if key == "select" for found in ids}
         has_settings = {found for (key, _), ids in self.found.items() if key == "streams" for found in ids}
         namesakes = {key: reason for key, reason in self._namesakes.items() if key not in has_settings}
@@ -278,7 +278,7 @@ class _Resolving:
 
 
 def fails_a_sync(source: Source, failure: ListingFailure) -> bool:
-    """Whether a database that could not be listed was to be read, so that a sync fails for it.
+    """Whether a sync fails for a database that could not be listed, since it was to be read.
 
     Args:
         source: That knows what its names mean.

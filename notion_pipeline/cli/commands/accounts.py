@@ -100,7 +100,7 @@ def _health_of_all(
 
 
 async def _health(account: StoredAccount, source: str, store: TokenStore, project: Project) -> Health:
-    """By users/me as a sync would ask it, refresh included, and by Notion's introspection."""
+    """Asks users/me as a sync would, refresh included, and then Notion's introspection."""
     credential = Credential(account.bot_id, account)
     try:
         async with open_client(credential, project, source=source, counts_as_use=False) as client:

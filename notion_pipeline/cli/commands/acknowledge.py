@@ -72,7 +72,7 @@ def _chosen(source: Source, tables: Sequence[SyncedTable], streams: Sequence[str
 
 
 def _called(source: Source, table: SyncedTable) -> DatabaseName:
-    """What one table of a database may be called by."""
+    """The names by which a table of a database may be called."""
     words = table_words(source, [table.name], table.title)
     return DatabaseName(table.database_id, table.title, (table.data_source_id,), words)
 
@@ -95,7 +95,7 @@ def _tell(source: str, tables: Sequence[SyncedTable], changes: Mapping[str, Sequ
 
 
 def _report(project: Project, catalog: Catalog, tables: Mapping[str, Sequence[SyncedTable]]) -> None:
-    """Has Dagster show the check as it is now, without waiting for the next sync."""
+    """Reports the check to Dagster as it is now, without waiting for the next sync."""
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         for source, of_source in tables.items():
             report_schema_check(instance, source, catalog, [table.name for table in of_source])

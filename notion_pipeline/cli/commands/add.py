@@ -129,7 +129,7 @@ def add(**flags: Any) -> None:
 
 
 def _add(project: Project, flags: Mapping[str, Any], *, asks: bool) -> None:
-    """Source, account and the rest, one after the other; from the first question of each one goes back to the last."""
+    """Asks for source, account and the rest in turn; Esc at the first question of one goes back to the one before."""
     content = read_mapping(project.sources_file, project.sources_label) or {}
     present: Entries = {}
     if content.get("sources") is not None:
@@ -228,7 +228,7 @@ def _list(project: Project, sources: Sources, draft: Draft, flags: Mapping[str, 
 
 @contextmanager
 def _connecting_by_itself(draft: Draft) -> Iterator[None]:
-    """Takes a source that sources.yaml does not have yet out of a hint."""
+    """Removes from a hint the name of a source that sources.yaml does not have yet."""
     try:
         yield
     except AuthorizationError as error:
@@ -238,7 +238,7 @@ def _connecting_by_itself(draft: Draft) -> Iterator[None]:
 
 
 def _in_catalog(project: Project, sources: Sources, name: str) -> InCatalog:
-    """What the catalog knows of a source that was there before; nothing where it cannot be read."""
+    """What the catalog knows of an existing source; nothing where it cannot be read."""
     try:
         with open_catalog(project, sources).reading() as connection:
             return InCatalog(
@@ -249,7 +249,7 @@ def _in_catalog(project: Project, sources: Sources, name: str) -> InCatalog:
 
 
 def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool, dry_run: bool) -> None:
-    """Asks what is left to ask, shows the whole, and writes it."""
+    """Asks the remaining questions, shows the source, and writes it."""
     titles = {key: title or "Untitled" for key, title in around.account.titles.items()}
     start = dict(draft.values)
 
@@ -280,7 +280,7 @@ def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool,
 
 
 def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:
-    """The source as a file of its own would have it, and what it comes to."""
+    """The source as YAML, and how many databases it selects."""
     whole = Draft(draft.name, values=dict(draft.values)).entry(titles)
     text = text_with(whole, "").rstrip()
     selected, seen = around.account.selected(draft), around.account.listed

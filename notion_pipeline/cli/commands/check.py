@@ -50,7 +50,7 @@ _LABELS = {True: ("ok", "green"), False: ("FAIL", "bold red"), None: ("-", "dim"
 
 @dataclass
 class Line:
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
         passed: None where it could not be made, since one before it failed.
@@ -144,7 +144,7 @@ def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]
 
 
 def _open_to_others(project: Project) -> list[str]:
-    """A `.env` that other users of the machine may read holds tokens for them as well."""
+    """A note where other users of the machine may read `.env`, which holds tokens."""
     path = project.root / ".env"
     try:
         mode = stat.S_IMODE(path.stat().st_mode)

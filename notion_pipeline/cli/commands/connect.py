@@ -76,7 +76,7 @@ def connect(*, source: str | None, no_browser: bool, from_input: bool, variable:
 
 
 def _check_that_it_keeps(store: TokenStore) -> None:
-    """What cannot be kept must not be authorised first: the store says now what it would say then."""
+    """Opens the token store before the authorisation: tokens that cannot be kept must not be asked for."""
     store.accounts()
     release = store.try_lock("connect")
     if release is not None:
@@ -84,7 +84,7 @@ def _check_that_it_keeps(store: TokenStore) -> None:
 
 
 def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, opens_browser: bool) -> Connected:
-    """What the authorisation came to.
+    """The result of the authorisation.
 
     Raises:
         AuthorizationError: It was cancelled, refused, or nobody answered in time.
@@ -113,7 +113,7 @@ def _outcome(authorization: Authorization, redirect_uri: str, *, wait: int, open
 def _listening(
     stack: ExitStack, authorization: Authorization, redirect_uri: str, *, must_listen: bool
 ) -> CallbackServer | None:
-    """What waits for the browser; None where the address is not of this machine, or taken and not needed."""
+    """The server that waits for the browser; None where the address is another machine's, or taken and not needed."""
     if not can_be_served(redirect_uri):
         return None
     try:
@@ -134,7 +134,7 @@ def _open(url: str) -> bool:
 def _wait(
     authorization: Authorization, server: CallbackServer | None, seconds: int, pasted: Iterator[str | None] | None
 ) -> None:
-    """Until the flow ended, by the browser's visit or a pasted address, or the time is over."""
+    """Waits until the browser's visit or a pasted address ends the flow, or the time is over."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
         line = next(pasted, None) if pasted is not None else None
@@ -161,7 +161,7 @@ def _take(authorization: Authorization, line: str) -> bool:
 
 
 def _pasted() -> Iterator[str | None]:
-    """Lines of standard input as they come; None where there is none yet, after a moment."""
+    """Lines of standard input as they come; None after each moment without one."""
     ended = False
     try:
         descriptor: int | None = sys.stdin.fileno()

@@ -32,7 +32,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN
 
 _STOP_SECONDS = 20.0
-#: What is shown: rollups and formulas of one table, a relation between two.
+#: The query that is shown: rollups and formulas of one table, a relation between two.
 _QUERIES = (
     (
         "Projects, with rollups and a formula as typed columns",
@@ -78,7 +78,7 @@ def demo(directory: Path, *, ui: bool, ui_port: int) -> None:
 
 
 def _sync(project: Project, sources: Sources) -> None:
-    # In full: also what an older version of the sample left behind becomes exact.
+    # A full sync, so that tables of an older version of the sample become exact.
     outcomes = run_syncs(project, sources, [SyncRequest(source.name, full=True) for source in sources.sources])
     raise_failures(outcomes)
 
@@ -166,13 +166,13 @@ workspace, which lives as long as this command.
 
 
 def _program(path: Path) -> str:
-    """How a program is called from here: by its name where the shell finds it by that."""
+    """The command that starts a program from here: its name where the shell finds it."""
     found = shutil.which(path.name)
     return path.name if found is not None and Path(found) == path else _from_here(path)
 
 
 def _from_here(path: Path) -> str:
-    """A path as short as it is right: relative where it is below the current folder."""
+    """The shortest right path: relative where it is below the current folder."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 

@@ -32,7 +32,7 @@ def disconnect(*, workspace: str | None, source: str | None) -> None:
     store = open_store(project)
     account = _meant(store.accounts(), workspace, source, project)
     with locked(store, account.bot_id):
-        # As it is now: a sync may have refreshed it meanwhile.
+        # The account is loaded again, since a sync may have refreshed it meanwhile.
         account = store.load(account.bot_id) or account
         said = _revoked(account, project)
         store.forget(account.bot_id)
@@ -64,7 +64,7 @@ def _meant(
 
 
 def _revoked(account: StoredAccount, project: Project) -> str:
-    """What came of revoking it, in a sentence; whatever did, the tokens are to be forgotten."""
+    """Revokes it and says in a sentence what Notion answered; the tokens are deleted in any case."""
     if account.variable:
         return "An internal connection ends in Notion alone (Settings, Connections)."
     try:
@@ -78,7 +78,7 @@ def _revoked(account: StoredAccount, project: Project) -> str:
 
 
 def _revoke(account: StoredAccount, client: OAuthClient) -> bool:
-    """Revokes both tokens, since an access token may have expired; whether Notion still knew one of them."""
+    """Revokes both tokens, since an access token may have expired; True where Notion still knew one of them."""
     known = False
     for token in (account.refresh_token, account.access_token):
         if token is None:

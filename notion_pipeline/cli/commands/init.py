@@ -69,7 +69,7 @@ def _next_steps(folder: Path) -> str:
 
 
 def _program(name: str, folder: Path) -> str:
-    """How a program of this environment is called in the project: by its name where the shell finds it by that."""
+    """The command that starts a program of this environment in the project: its name where the shell finds it."""
     path = Path(sys.executable).with_name(name)
     found = shutil.which(name)
     if not path.exists() or (found is not None and Path(found) == path):

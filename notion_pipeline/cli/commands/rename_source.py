@@ -84,7 +84,7 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
 
 
 def _is_in_file(project: Project, sources: Sources, old: str, new: str) -> bool:
-    """Whether sources.yaml has the old name still, so that it is to be renamed there.
+    """Whether sources.yaml still has the old name, so that it is renamed there too.
 
     Raises:
         CommandError: It has both names or neither.

@@ -55,7 +55,7 @@ def served_workspace(token: str = SAMPLE_TOKEN, rows: int = 0) -> Workspace:
 
 
 def announce(url: str, token: str) -> None:
-    """Where it answers, and the lines that point the pipeline at it."""
+    """Prints the address, and the lines that point the pipeline at it."""
     echo(f"The sample workspace answers at {url} with the token {token}; Ctrl-C ends it.")
     echo("In another terminal:\n")
     echo(f"export NOTION_API_URL={url}")

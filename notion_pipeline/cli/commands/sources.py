@@ -122,7 +122,7 @@ def overviews(project: Project, sources: Sources, *, answer_seconds: float = 5.0
 
 
 async def _workspaces(project: Project, sources: Sources, answer_seconds: float) -> list[tuple[str, str]]:
-    """The workspace of each source, and where it cannot be found out, why."""
+    """The workspace of each source, or why it is not known."""
 
     async def ask(source: Source) -> tuple[str, str]:
         try:
@@ -136,7 +136,7 @@ async def _workspaces(project: Project, sources: Sources, answer_seconds: float)
 def _streams(
     project: Project, sources: Sources
 ) -> tuple[dict[str, list[CatalogStream] | None], dict[str, list[GoneDatabase]], dict[str, Source], str]:
-    """By source what the catalog holds, what of it is gone in Notion, and the source with what its names mean.
+    """By source: its streams in the catalog, its databases that are gone in Notion, and the source with resolved names.
 
     Returns:
         With them, why the catalog cannot be read.

@@ -122,7 +122,7 @@ def _owners(entry: str, known: Mapping[str, tuple[Source, Sequence[DatabaseName]
 
 
 def _known_names(project: Project, sources: Sources, source: str) -> tuple[Source, list[DatabaseName]]:
-    """The source, and what the databases are called that the last listing selected."""
+    """The source, and the names of the databases that the last listing selected."""
     with open_catalog(project, sources).reading() as connection:
         resolution, known = resolution_of_catalog(connection, sources.source(source))
     return resolution.source, [
@@ -133,7 +133,7 @@ def _known_names(project: Project, sources: Sources, source: str) -> tuple[Sourc
 
 
 def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> dict[str, int]:
-    """How many rows a full sync will read, by what the tables hold now; empty where that cannot be known."""
+    """The rows that a full sync will read, estimated by those in the tables; empty where that is not known."""
     if not (request.full or sources.source(request.source).sync_type is SyncType.FULL_TABLE):
         return {}
     try:
@@ -151,7 +151,7 @@ def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> 
 
 
 def _print_result(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:
-    """What the runs committed: a line a database, and the sums."""
+    """Prints what the runs committed: a line for each database, and the sums."""
     synced = sorted((entry for outcome in outcomes for entry in outcome.synced), key=lambda e: (e.source, e.title))
     if synced:
         console.print(_synced_table(synced))

@@ -44,7 +44,7 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
         _tell_what_is_missing(wanted, changes)
     if not dry_run and any(change.statements for change in _all(changes)):
         with catalog.writing() as connection:
-            # Of the catalog as it is now: a sync may have come between.
+            # Computed again, since a sync may have changed the catalog meanwhile.
             changes = {name: view_changes(connection, name, schema, drop=drop) for name, schema in schemas.items()}
             for name, schema in schemas.items():
                 apply_changes(connection, schema, changes[name])
@@ -54,7 +54,7 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
 
 
 def _changes(catalog: Catalog, schemas: dict[str, str], *, drop: bool) -> dict[str, list[ViewChange]]:
-    """What is to be done, by source.
+    """The changes to make, by source.
 
     Raises:
         CommandError: No sync has made a catalog yet.

@@ -15,7 +15,7 @@ from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.messages import quoted
 from notion_pipeline.rows.naming import numbered
 
-#: In the order in which they are written.
+#: The keys in the order in which they are written.
 KEYS = (
     *("description", "account", "start_date", "select", "deselect", "table_prefix", "sync_type", "streams"),
     *("schedule", "full_sync_schedule", "timezone", "watch"),

@@ -23,7 +23,7 @@ from notion_pipeline.config.yaml_file import parse_mapping, read_mapping, read_t
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project
 
-#: Of a new file; the path is that of a project that is a clone of this repository.
+#: The first lines of a new file; the path is right in a clone of this repository.
 _HEAD = "# yaml-language-server: $schema=notion_pipeline/sources.schema.json\n"
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows
-from notion_pipeline.sandbox.edits.workspace import Fault, Workspace
+from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome

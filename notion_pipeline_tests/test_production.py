@@ -20,6 +20,9 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.production import Services, Webserver
 
+pytestmark = pytest.mark.slow
+
+
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))

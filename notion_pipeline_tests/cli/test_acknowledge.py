@@ -17,6 +17,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 
+pytestmark = pytest.mark.slow
+
+
 CHECK = dg.AssetCheckKey(dg.AssetKey(["notion", "database"]), SCHEMA)
 
 
@@ -60,7 +63,6 @@ def write(project: Project, sql: str) -> None:
         connection.execute(sql)
 
 
-@pytest.mark.slow
 def test_change_is_told_of_by_every_sync_until_it_is_acknowledged(
     commands: Commands, project: Project, databases: dict[str, Database]
 ) -> None:
@@ -89,7 +91,6 @@ def test_change_is_told_of_by_every_sync_until_it_is_acknowledged(
     assert '"Due"' not in said, "what was acknowledged stays so"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("days", "told"), [(6, True), (8, False)])
 def test_change_is_told_of_for_seven_days(commands: Commands, project: Project, days: int, told: bool) -> None:
     write(project, f"UPDATE _notion_pipeline.syncs SET finished_at = finished_at - INTERVAL {days} DAY")
@@ -98,7 +99,6 @@ def test_change_is_told_of_for_seven_days(commands: Commands, project: Project, 
     assert shown(project)[0] is not told
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["tasks", "TASKS", "Ta*", "id", "stream"])
 def test_streams_are_named_in_every_way(commands: Commands, databases: dict[str, Database], how: str) -> None:
     key = databases["Tasks"].id
@@ -129,7 +129,6 @@ def test_database_is_found_by_its_names_before_and_after_a_rename(
     assert "notion.deals" not in output
 
 
-@pytest.mark.slow
 def test_name_that_nobody_bears_is_an_error_and_acknowledges_nothing(commands: Commands, project: Project) -> None:
     assert 'nearest is "Tasks"' in commands.fails("acknowledge", "Deals", "Taks")
     assert "(deals)" in shown(project)[1]
@@ -139,7 +138,6 @@ def test_without_a_catalog_there_is_nothing(project: Project) -> None:
     assert "nothing to acknowledge" in Commands(project).ok("acknowledge")
 
 
-@pytest.mark.slow
 def test_catalog_of_an_older_version_gets_the_table(commands: Commands, project: Project) -> None:
     write(project, "DROP TABLE _notion_pipeline.acknowledgements")
     assert "notion.tasks" in commands.ok("acknowledge", "tasks")

@@ -18,6 +18,9 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.production import Services, Webserver
 
+pytestmark = pytest.mark.slow
+
+
 pytest.importorskip("dagster_dg_cli")
 
 ROOT = Path(__file__).parents[2]

@@ -61,6 +61,7 @@ def test_the_example_env_is_one(tmp_path: Path) -> None:
     assert {name for name, value in find_project(tmp_path, {}).environ.items() if value} == set()
 
 
+@pytest.mark.slow
 def test_dagster_loads_a_new_project(tmp_path: Path) -> None:
     subprocess.run([*PROGRAM, "init", "."], cwd=tmp_path, capture_output=True, check=True)
     done = subprocess.run(
@@ -73,6 +74,7 @@ def test_dagster_loads_a_new_project(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_dagster_commands_find_the_instance(tmp_path: Path) -> None:
     """`dagster-daemon run` and others refuse to start without DAGSTER_HOME; Dagster reads it from `.env`."""
     folder = tmp_path / "of a team"
@@ -98,6 +100,7 @@ def test_dagster_commands_find_the_instance(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_own_definitions_are_part_of_the_code_location(tmp_path: Path) -> None:
     initialised(tmp_path)
     (tmp_path / "defs" / "mine.py").write_text("import dagster as dg\n\n\n@dg.asset\ndef mine() -> None: ...\n")

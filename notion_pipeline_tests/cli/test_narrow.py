@@ -12,6 +12,7 @@ from notion_pipeline_tests.support.terminal import Terminal
 LONG = "Customer success interviews and what came of them, Europe (2024)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 80, 100, 400])
 def test_streams_are_whole(project: Project, workspace: Workspace, columns: int) -> None:
     titles = [LONG, "Tasks", "日本のお客様との会議の記録"]

@@ -15,6 +15,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
+pytestmark = pytest.mark.slow
+
+
 TASKS, DEALS, WHOLE = (dg.AssetKey(["notion", name]) for name in ("tasks", "deals", "sync"))
 
 

@@ -118,6 +118,7 @@ def test_rows_without_end_over_all_minutes_end(workspace: Workspace, reader: Rea
     assert asked(workspace) < 1_000
 
 
+@pytest.mark.slow
 def test_short_and_empty_pages_are_no_end(workspace: Workspace, reader: Reader, tasks: Database) -> None:
     """Notion may send fewer rows than asked for, and none (section 3). One reader, whose queries the script follows."""
     rows = [row(number, minute=number) for number in range(1, 40)]

@@ -18,6 +18,9 @@ from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.support.truth import differences
 
+pytestmark = pytest.mark.slow
+
+
 QUERY = r"POST .*/query$"
 SCHEMA: dict[str, Any] = {
     "Name": "title",

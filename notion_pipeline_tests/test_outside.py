@@ -149,6 +149,7 @@ def evil(project: Project, workspace: Workspace) -> Workspace:
     return workspace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

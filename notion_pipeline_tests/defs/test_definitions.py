@@ -172,6 +172,7 @@ def untracked(folder: Path) -> list[str]:
     return [line for line in changed if not line.startswith("A ")]
 
 
+@pytest.mark.slow
 def test_plain_dagster_commands_sync_and_litter_nothing(
     workspace: Workspace, checkout: Path, sandbox: SandboxServer
 ) -> None:

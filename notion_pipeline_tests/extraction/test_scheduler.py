@@ -108,6 +108,7 @@ def one_minute(rows: int) -> list[timedelta]:
     return [timedelta(0)] * rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made", [even, two_bursts, ten_bursts, burst_then_steady, office_hours, growing, long_ago, one_minute]
 )

@@ -33,6 +33,7 @@ def history(project: Project) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_what_was_read_is_recorded_beside_what_was_asked_for(runs: Runs, tasks: Database, project: Project) -> None:
     first = runs.job()
     second = runs.job()

@@ -125,15 +125,14 @@ def test_schedules_run_and_new_tables_show_without_a_hand(
     made = {path.name for path in project.iterdir()}
 
     web = start_units(services, project)
-    services.wait_for(lambda: web.assets() == {"notion/database": True, "notion/databases": True})
+    services.wait_for(lambda: web.defines("notion/database", "notion/databases"))
     services.wait_for(lambda: succeeded(web) >= 1)
-    first = {"notion/database", "notion/databases", "notion/notes", "notion/tasks"}
-    services.wait_for(lambda: web.assets() == dict.fromkeys(first, True))
+    services.wait_for(lambda: web.defines("notion/notes", "notion/tasks"))
 
     # A table that the second run brings.
     workspace.add_database("Shared later", {"Name": "title"}).data_source.add_page({"Name": "new"})
     services.wait_for(lambda: succeeded(web) >= 2)
-    services.wait_for(lambda: web.assets() == dict.fromkeys({*first, "notion/shared_later"}, True))
+    services.wait_for(lambda: web.defines("notion/shared_later"))
 
     # And one that a command brings, which no code server started.
     workspace.add_database("By hand", {"Name": "title"}).data_source.add_page({"Name": "new"})
@@ -141,7 +140,7 @@ def test_schedules_run_and_new_tables_show_without_a_hand(
     sync = [sys.executable, "-m", "notion_pipeline.cli", "sync"]
     done = subprocess.run(sync, cwd=project, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    services.wait_for(lambda: web.assets() == dict.fromkeys({*first, "notion/shared_later", "notion/by_hand"}, True))
+    services.wait_for(lambda: web.defines("notion/by_hand"))
 
     assert set(web.runs()) <= {"SUCCESS", "STARTED", "QUEUED", "STARTING"}
     catalog = {path.name for path in project.glob("catalog.duckdb*")}

@@ -7,10 +7,11 @@ the project's dagster.yaml. Neither goes into git: `init` makes them in a clone,
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
+
+from notion_pipeline.private_files import write_private
 
 FOLDER = ".dagster"
 ENV_FILE = ".env"
@@ -41,15 +42,12 @@ def set_dagster_home(root: Path) -> list[str]:
         link.symlink_to(Path("..") / _SETTINGS)
         made.append(f"{FOLDER}/{_SETTINGS}")
     env_file = root / ENV_FILE
-    before = env_file.read_text(encoding="utf-8") if env_file.exists() else _ABOUT
+    exists = env_file.exists()
+    before = env_file.read_text(encoding="utf-8") if exists else _ABOUT
     after = _with_home(before, home)
-    if not env_file.exists():
-        with os.fdopen(os.open(env_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(after)
-        made.append(ENV_FILE)
-    elif after != before:
-        env_file.write_text(after, encoding="utf-8")
-        made.append(f"DAGSTER_HOME in {ENV_FILE}")
+    if after != before:
+        write_private(env_file.resolve(), after.encode("utf-8"))
+        made.append(f"DAGSTER_HOME in {ENV_FILE}" if exists else ENV_FILE)
     return made
 
 

@@ -94,6 +94,11 @@ class Webserver:
             if not by_schedule or "dagster/schedule_name" in keys
         ]
 
+    def defines(self, *keys: str) -> bool:
+        """Whether these assets have definitions, and so have all others that it shows."""
+        found = self.assets()
+        return set(keys) <= set(found) and all(found.values())
+
     def assets(self) -> dict[str, bool]:
         """Every asset that it shows, and whether it has a definition."""
         found = self.ask(_ASSETS).get("assetsOrError", {}).get("nodes", [])

@@ -9,10 +9,11 @@ import dagster as dg
 from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
-from notion_pipeline.defs.assets import listing_asset, sync_assets
+from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
+from notion_pipeline.defs.listing import listing_asset
 from notion_pipeline.defs.resources import (
     CatalogResource,
     LoadedProject,

@@ -1,31 +1,24 @@
-"""What the IO manager does with what an asset hands over: it commits it, then takes the steps that follow a commit."""
+"""Commits databases as their reads end, then takes the steps that follow: views, the copy, checks, failures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.listing.databases import ListedStream, write_databases
-from notion_pipeline.catalog.listing.resolved import keep_names
 from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.read.current_tables import current_tables
-from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.tables import publish
-from notion_pipeline.catalog.sql import columns_of
-from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
+from notion_pipeline.defs.listing_commit import follow_tables
 from notion_pipeline.defs.metadata import (
-    Columns,
     current_metadata,
     has_changed,
-    listing_metadata,
     run_metadata,
     skipped_metadata,
     sync_metadata,
@@ -33,38 +26,13 @@ from notion_pipeline.defs.metadata import (
     without_columns,
 )
 from notion_pipeline.defs.run_targets import RunTargets
-from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_changes, table_key
+from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
-from notion_pipeline.listing.listed import Listing
-from notion_pipeline.listing.resolution import Resolution
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Reading
-
-
-@dataclass(frozen=True)
-class FoundListing:
-    """What `S/databases` hands over: a listing that is complete.
-
-    Attributes:
-        resolution: What the names in sources.yaml mean.
-    """
-
-    source: Source
-    listing: Listing
-    resolution: Resolution
-
-    def databases(self) -> list[tuple[str, str]]:
-        """Id and title of the databases that the catalog lists, those that could not be listed this time included."""
-        seen = [(database.id, database.title) for database in self.listing.databases]
-        return seen + [(failure.id, failure.title) for failure in self.listing.failures if failure.is_kept]
-
-    def failures(self) -> list[NotionPipelineError]:
-        """Why databases, or search, could not be listed."""
-        found = [failure.error for failure in self.listing.failures]
-        return [*found, self.listing.search_error] if self.listing.search_error else found
 
 
 @dataclass(frozen=True)
@@ -110,28 +78,6 @@ class CommitResults:
     has_tables: bool = False
 
 
-def store_listing(context: dg.OutputContext, catalog: Catalog, found: FoundListing, home: Optional[Path]) -> None:  # noqa: UP045
-    """Commits a listing, then takes the steps that follow."""
-    streams, columns, gone = _commit_listing(context, catalog, found)
-    _keep_views(context, catalog, found.source)
-    _warn_of_gone(context, found.listing, gone)
-    context.add_output_metadata(
-        listing_metadata(
-            found.source.name,
-            streams,
-            columns,
-            api_requests=found.listing.api_requests,
-            unmatched=[str(entry) for entry in found.resolution.unmatched],
-            renamed=found.resolution.renamed,
-            gone=gone,
-            failures=[str(error) for error in found.failures()],
-        )
-    )
-    if home is not None:
-        for event in table_changes(context, catalog, home, found.source.name):
-            context.log_event(event)
-
-
 def store_databases(context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, home: Optional[Path]) -> None:  # noqa: UP045
     """Commits databases as they finish, then takes the steps that follow.
 
@@ -143,7 +89,7 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
     try:
         _commit_databases(context, catalog, reads, results)
         if results.loaded:
-            _keep_views(context, catalog, reads.source)
+            follow_tables(context.log, catalog, reads.source)
         unpublished = _publish(catalog, reads.publish_to) if results.loaded else None
         step_fails = bool(results.failed) or reads.incomplete is not None or unpublished is not None
         tables = {table: metadata for found in results.loaded.values() for table, metadata in found.tables.items()}
@@ -160,29 +106,10 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
         raise
     finally:
         if results.has_tables and home is not None:
-            note_tables(context, catalog, home, reads.source.name)
+            note_tables(catalog, home, reads.source.name, run=context.step_context.dagster_run, log=context.log)
     unchanged = sum(not has_changed(found.partition) for found in results.loaded.values())
     context.log.info(f"{len(results.loaded):,} databases synced, {unchanged:,} of them unchanged.")
     _add_run_metadata(context, reads, results)
-
-
-def _commit_listing(
-    context: dg.OutputContext, catalog: Catalog, found: FoundListing
-) -> tuple[list[ListedStream], Columns, list[GoneDatabase]]:
-    with catalog.writing() as connection:
-        streams = write_databases(
-            connection, found.source, found.listing, datetime.now(timezone.utc), context.log.warning
-        )
-        keep_names(connection, found.source.name, found.resolution.names)
-        columns = columns_of(connection, (found.source.name, "databases"))
-        return streams, columns, gone_databases(connection, found.source.name)
-
-
-def _warn_of_gone(context: dg.OutputContext, listing: Listing, gone: list[GoneDatabase]) -> None:
-    """Warns once, when a listing finds it; the metadata of every listing names it."""
-    for database in gone:
-        if database.id in listing.retired:
-            context.log.warning(f"{database.describe()}.")
 
 
 def _commit_databases(
@@ -298,12 +225,6 @@ def _log_partitions(context: dg.OutputContext, reads: DatabaseReads, loaded: dic
         if key in reads.targets.partitions:
             partition = reads.targets.partitions[key]
             context.log_event(dg.AssetMaterialization(asset, partition=partition, metadata=found.partition))
-
-
-def _keep_views(context: dg.OutputContext, catalog: Catalog, source: Source) -> None:
-    """Brings flat views up to date with their tables; a view that cannot follow is a warning."""
-    if problem := keep_views(catalog, source.name):
-        context.log.warning(problem)
 
 
 def _publish(catalog: Catalog, path: Optional[Path]) -> Optional[CatalogError]:  # noqa: UP045

@@ -11,6 +11,8 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, DagsterRun
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
     INPUT_DATA_VERSION_TAG_PREFIX,
     INPUT_EVENT_POINTER_TAG_PREFIX,
     NULL_EVENT_POINTER,
@@ -37,6 +39,7 @@ __all__ = [
     "InstigatorStatus",  # whether a schedule or sensor was switched off in the UI
     "StepExecutionContext",  # names the type of a step, for events from within it
     "UnresolvedAssetJobDefinition",  # names the type that define_asset_job returns
+    "data_version_tags",
     "normalize_metadata",  # turns plain values into the metadata of a check evaluation
     "plan_materializations",
     "provenance_tags",
@@ -98,6 +101,11 @@ def provenance_tags(inputs: Mapping[dg.AssetKey, str]) -> dict[str, str]:
         tags[f"{INPUT_DATA_VERSION_TAG_PREFIX}/{key.to_user_string()}"] = version
         tags[f"{INPUT_EVENT_POINTER_TAG_PREFIX}/{key.to_user_string()}"] = NULL_EVENT_POINTER
     return tags
+
+
+def data_version_tags(version: str) -> dict[str, str]:
+    """Tags of a materialization that is logged as an event, as an output with this data version has them."""
+    return {DATA_VERSION_TAG: version, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
 
 
 def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheckEvaluation) -> None:

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
-from notion_pipeline.defs.commits import DatabaseReads, FoundListing, store_databases, store_listing
+from notion_pipeline.defs.commits import DatabaseReads, store_databases
 from notion_pipeline.defs.failures import as_failure
+from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.run_locks import shows_life
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRun
 from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
@@ -44,6 +44,8 @@ from notion_pipeline.project import Project
 
 #: The same for every listing: a new one is no reason to sync the tables again. What is one, the sensor finds.
 LISTING_VERSION = "listing"
+#: What a listing says of a table.
+TableEvent = dg.AssetMaterialization | dg.AssetObservation
 TABLE_KINDS = {"notion", "duckdb", "table"}
 
 
@@ -135,7 +137,7 @@ def _description(source: Source, table: SyncedTable) -> str:
 
 
 def note_tables(
-    context: dg.OutputContext, catalog: Catalog, home: Path, source: str
+    catalog: Catalog, home: Path, source: str, *, run: DagsterRun, log: dg.DagsterLogManager
 ) -> tuple[list[SyncedTable], list[SyncedTable]]:
     """Writes down which tables stand now, and has the definitions loaded anew where they know others.
 
@@ -153,10 +155,10 @@ def note_tables(
             save_tables(home, source, now)
             save_committed(home, source, catalog.path, committed)
     except (NotionPipelineError, OSError) as error:
-        context.log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
+        log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before
     if _defined(before) != _defined(now):
-        reload_definitions(context.step_context.dagster_run, context.log.info)
+        reload_definitions(run, log.info)
     return before, now
 
 
@@ -166,15 +168,15 @@ def _defined(tables: Sequence[SyncedTable]) -> list[SyncedTable]:
 
 
 def table_changes(
-    context: dg.OutputContext, catalog: Catalog, home: Path, source: str
-) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
+    catalog: Catalog, home: Path, source: str, *, run: DagsterRun, log: dg.DagsterLogManager
+) -> list[TableEvent]:
     """What a listing did to tables: one that sources.yaml renames appears under its new name, and tells where from.
 
     The asset of the old name keeps its history, and says where the table went. That of a table which is not synced any
     more, since its database is gone, says why.
     """
-    before, now = note_tables(context, catalog, home, source)
-    return [*_gone(source, before, now), *_renamed(context, catalog, source, before, now)]
+    before, now = note_tables(catalog, home, source, run=run, log=log)
+    return [*_gone(source, before, now), *_renamed(log, catalog, source, before, now)]
 
 
 def _gone(source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]) -> list[dg.AssetObservation]:
@@ -196,8 +198,8 @@ def _gone(source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
 
 
 def _renamed(
-    context: dg.OutputContext, catalog: Catalog, source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
-) -> list[Union[dg.AssetMaterialization, dg.AssetObservation]]:  # noqa: UP007
+    log: dg.DagsterLogManager, catalog: Catalog, source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
+) -> list[TableEvent]:
     names = {table.data_source_id: table.name for table in before}
     renamed = [
         (old, table)
@@ -208,7 +210,7 @@ def _renamed(
         return []
     with catalog.reading() as connection:
         current = {table.database_id: current_tables(connection, source, table.database_id) for _, table in renamed}
-    events: list[Union[dg.AssetMaterialization, dg.AssetObservation]] = []  # noqa: UP007
+    events: list[TableEvent] = []
     for old, table in renamed:
         own = [entry for entry in current[table.database_id] if entry[0].data_source_id == table.data_source_id]
         database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
@@ -216,7 +218,7 @@ def _renamed(
         events.append(materialization(source, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
         gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
         events.append(dg.AssetObservation(table_key(source, old), metadata=gone))
-        context.log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
+        log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
     return events
 
 

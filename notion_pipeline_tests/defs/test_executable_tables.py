@@ -88,8 +88,13 @@ def test_everything_below_the_listing_is_a_whole_sync(runs: Runs, tasks: Databas
     assert runs.metadata(result.run_id, None, WHOLE)["databases"] == 3
 
 
-def test_whole_sync_needs_no_partition_and_works_on_the_first_day(runs: Runs, tasks: Database) -> None:
-    result = runs.assets(LISTING, WHOLE)
+@pytest.mark.parametrize("assets", [(WHOLE,), (LISTING, WHOLE)])
+def test_whole_sync_needs_no_partition_and_works_on_the_first_day(
+    runs: Runs, tasks: Database, assets: tuple[dg.AssetKey, ...]
+) -> None:
+    result = runs.assets(*assets)
+    assert runs.materialized(result.run_id, LISTING) == [None]
+    assert runs.metadata(result.run_id, None, LISTING)["selected"] == 3
     assert result.success
     assert set(runs.materialized(result.run_id)) == {"tasks", "deals", "notes"}
     found = runs.metadata(result.run_id, None, WHOLE)

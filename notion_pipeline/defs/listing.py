@@ -1,0 +1,160 @@
+"""`S/databases`: lists the databases of a source, and keeps its partitions."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+import dagster as dg
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.listing.known_databases import known_databases
+from notion_pipeline.catalog.listing.resolved import known_names
+from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.dagster_internals import data_version_tags
+from notion_pipeline.defs.failures import as_failure
+from notion_pipeline.defs.freshness import freshness_policy
+from notion_pipeline.defs.listing_commit import FoundListing, commit_listing
+from notion_pipeline.defs.metadata import source_code
+from notion_pipeline.defs.partitions import update_partitions
+from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
+from notion_pipeline.defs.tables import LISTING_VERSION
+from notion_pipeline.listing.cache import save_listing
+from notion_pipeline.listing.databases import hold_back, list_databases
+from notion_pipeline.listing.listed import KnownDatabase, Listing, ListingFailure
+from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
+from notion_pipeline.project import Project
+
+
+def listing_asset(source: Source, project: Project, given: Optional[LoadedProject]) -> dg.AssetsDefinition:  # noqa: UP045
+    """`S/databases`.
+
+    Args:
+        given: The sources to run with; None has each run read sources.yaml anew.
+    """
+    name, keys = source.name, ResourceKeys(source.name)
+    described = f"{source.description}\n\n" if source.description else ""
+
+    @dg.asset(
+        key=[name, "databases"],
+        group_name=name,
+        kinds={"notion", "duckdb"},
+        owners=list(source.owners),
+        tags=dict(source.tags),
+        freshness_policy=freshness_policy(source),
+        metadata={"dagster/table_name": f"{name}.databases", **source_code(listing_asset, project)},
+        io_manager_key=keys.io_manager,
+        required_resource_keys={keys.notion, keys.catalog},
+        description=f"{described}Every Notion database that the connection of source {name} sees, as the table "
+        f"`{name}.databases`. Keeps the partitions of the databases that are selected.",
+    )
+    def databases(context: dg.AssetExecutionContext) -> Iterator[dg.Output[FoundListing]]:
+        notion: NotionResource = getattr(context.resources, keys.notion)
+        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
+        catalog = catalog_resource.catalog(context.log.warning)
+        with as_failure():
+            loaded = notion.load(given)
+            found = _list(context, loaded, name, catalog)
+        yield dg.Output(found, data_version=dg.DataVersion(LISTING_VERSION))
+        # The catalog holds the listing now: partitions follow it, never the other way round.
+        with as_failure():
+            failed = _after_commit(context, loaded, found, catalog)
+        # In a run that also reads, the asset of the reads fails for them: else nothing at all would be read.
+        if not context.job_def.has_node_named(f"{name}__database"):
+            reasons = [str(failure.error) for failure in failed]
+            reasons += [str(found.listing.search_error)] if found.listing.search_error else []
+            if reasons:
+                raise dg.Failure("\n".join(reasons), allow_retries=False)
+
+    return databases
+
+
+def list_within(context: dg.AssetExecutionContext, loaded: LoadedProject, source: str, catalog: Catalog) -> None:
+    """Lists the databases in a run of `S/sync` without `S/databases`, which is told of it by an event.
+
+    The one button for everything works on the first day, and takes what was shared a moment ago.
+    """
+    found = _list(context, loaded, source, catalog)
+    metadata, events = commit_listing(catalog, found, loaded.project.home, run=context.run, log=context.log)
+    asset = dg.AssetKey([source, "databases"])
+    context.log_event(dg.AssetMaterialization(asset, metadata=metadata, tags=data_version_tags(LISTING_VERSION)))
+    for event in events:
+        context.log_event(event)
+    _after_commit(context, loaded, found, catalog)
+
+
+def _after_commit(
+    context: dg.AssetExecutionContext, loaded: LoadedProject, found: FoundListing, catalog: Catalog
+) -> list[ListingFailure]:
+    """Leaves the listing to the reads of this run, and brings the partitions up to date.
+
+    Returns:
+        The selected databases that could not be listed.
+    """
+    name, home = found.source.name, loaded.project.home
+    selected = [key for key, title in found.databases() if found.source.selects(key, title)]
+    failed = [failure for failure in found.listing.failures if fails_a_sync(found.source, failure)]
+    save_listing(
+        home,
+        found.source,
+        context.run.run_id,
+        found.listing,
+        selected,
+        failed=[failure.id for failure in failed],
+        names=found.resolution.names,
+    )
+    with catalog.reading() as connection:
+        known = known_databases(connection, name)
+    _update_partitions(context, name, known, selected, home)
+    return failed
+
+
+def _update_partitions(
+    context: dg.AssetExecutionContext,
+    source: str,
+    known: Mapping[str, KnownDatabase],
+    selected: Sequence[str],
+    home: Path,
+) -> None:
+    """Gives each selected database its partition, and takes those of others away."""
+    wanted = [known[key].partition for key in selected if key in known]
+    ids = {database.partition: key for key, database in known.items()}
+    added, removed, busy = update_partitions(context.instance, source, wanted, ids, home=home)
+    log = context.log.info
+    log(f"{len(selected)} databases selected; {len(added)} partitions added, {len(removed)} removed.")
+    if former := [key for key in removed if key in known]:
+        log(
+            f"Partitions are called like tables now: {len(former):,} that were called by the id of their database went."
+        )
+    if busy:
+        log(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
+
+
+def _list(context: dg.AssetExecutionContext, loaded: LoadedProject, name: str, catalog: Catalog) -> FoundListing:
+    source = loaded.source(name)
+    with catalog.reading() as connection:
+        before = known_databases(connection, source.name)
+        names = known_names(connection, source.name)
+    known = {key: database for key, database in before.items() if database.accessible}
+
+    async def look() -> Listing:
+        async with loaded.client(source, context.log.info) as client:
+            return await list_databases(
+                client, named=source.named_ids(), known=known, log=context.log.info, source=source.name
+            )
+
+    listing = asyncio.run(look())
+    resolution = resolve_listing(source, listing.databases, before, names, listing.failures)
+    found = [(database.id, database.title) for database in listing.databases]
+    bound = resolution.source
+    listing = hold_back(listing, bound.ambiguous_streams(found, file=loaded.project.sources_label), known)
+    for failure in listing.failures:
+        passing = "" if fails_a_sync(bound, failure) else " It is not selected, so no sync fails for it."
+        context.log.warning(f"{failure.error}{passing}")
+    if listing.search_error is not None:
+        context.log.warning(str(listing.search_error))
+    for entry in resolution.unmatched:
+        context.log.warning(f"sources.yaml ({source.name}): {entry.sentence()}")
+    for sentence in resolution.renamed:
+        context.log.warning(f"sources.yaml ({source.name}): {sentence}")
+    return FoundListing(bound, listing, resolution)

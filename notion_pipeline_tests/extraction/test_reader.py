@@ -247,7 +247,7 @@ def test_archived_rows_that_are_refused_after_some_were_given_end_the_read_and_t
     workspace: Workspace, reader: Reader
 ) -> None:
     source = rows_in(workspace, 3)
-    workspace.faults.add(Fault("status", match=QUERY, at=3, times=2, **REFUSAL))
+    workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
     with pytest.raises(NotionRequestError, match="Not now"):
         reader.read(source)
     assert reader.read(source).pages.keys() == there(source)

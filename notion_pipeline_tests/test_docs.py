@@ -145,7 +145,7 @@ def test_commands_run(name: str, synced: Path, environ: dict[str, str], tmp_path
         else:
             shutil.copytree(synced, folder)
             write_files(page, folder)
-        run("\n".join(present).replace("<database id>", database_id(synced, "Ideas for 2027")), folder, environ)
+        run("\n".join(present), folder, environ)
 
 
 def write_files(page: Path, folder: Path) -> None:
@@ -154,11 +154,6 @@ def write_files(page: Path, folder: Path) -> None:
         if match := re.match(r"(?:#|--) (analytics/[\w./]+)\n", block):
             (folder / match[1]).parent.mkdir(parents=True, exist_ok=True)
             (folder / match[1]).write_text(block, encoding="utf-8")
-
-
-def database_id(project: Path, title: str) -> str:
-    with duckdb.connect(str(project / "catalog.duckdb"), read_only=True) as catalog:
-        return str(catalog.execute("SELECT id FROM notion.databases WHERE title = ?", [title]).fetchall()[0][0])
 
 
 @pytest.mark.parametrize("pattern", NOT_RUN)

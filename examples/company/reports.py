@@ -1,8 +1,10 @@
-"""Assets that follow Notion databases. The ids are those of the sample workspace; put yours in their place.
+"""Assets that follow Notion databases, by the names of their tables; the tables are those of the sample workspace.
 
-Both follow one partition of `notion/database` alone, by SpecificPartitionsPartitionMapping: without it they would run
-after every database. Dagster starts them by their automation condition, which also waits for a sync that is at work
-and runs once for several changes; an asset sensor would do neither.
+An asset may depend on `notion/deals` before any listing has named that table. One that is handed a table takes it from
+its partition of `notion/database`, which has a definition from the first day on.
+
+Dagster starts them by their automation condition, which also waits for a sync that is at work and runs once for several
+changes; an asset sensor would do neither.
 """
 
 import dagster as dg
@@ -11,29 +13,24 @@ import pyarrow.compute as pc
 
 from notion_pipeline import CatalogResource
 
-DATABASE = dg.AssetKey(["notion", "database"])
-DEALS = "90b173ef-49a7-5125-a13e-4e03b0c3f688"
-TASKS = "f5b58285-d80d-5375-afba-ac5bb3cc007a"
-
-
-def only(database_id: str) -> dg.SpecificPartitionsPartitionMapping:
-    return dg.SpecificPartitionsPartitionMapping([database_id])
+DEALS = dg.AssetKey(["notion", "deals"])
+TASKS = dg.SpecificPartitionsPartitionMapping(["tasks"])
 
 
 @dg.asset(
-    deps=[dg.AssetDep(DATABASE, partition_mapping=only(DEALS))],
+    deps=[DEALS],
     automation_condition=dg.AutomationCondition.eager(),
     group_name="company",
 )
-def deals_count(catalog: CatalogResource) -> dg.MaterializeResult:
+def deals_count(notion_catalog: CatalogResource) -> dg.MaterializeResult:
     """Runs when Deals was synced, and asks the catalog what it wants by SQL."""
-    with catalog.read() as connection:
+    with notion_catalog.read() as connection:
         deals = connection.execute("SELECT count(*) FROM notion.deals").fetchall()[0][0]
     return dg.MaterializeResult(metadata={"deals": int(deals)})
 
 
 @dg.asset(
-    ins={"tasks": dg.AssetIn(DATABASE, partition_mapping=only(TASKS))},
+    ins={"tasks": dg.AssetIn(["notion", "database"], partition_mapping=TASKS)},
     automation_condition=dg.AutomationCondition.eager(),
     group_name="company",
 )

@@ -19,6 +19,7 @@ from notion_pipeline_tests.support.browser import (
     dagster_dev,
     open_until,
     picture,
+    wait_for_query,
     wait_for_tables,
 )
 
@@ -53,10 +54,11 @@ def page() -> Iterator[Page]:
 
 
 def test_a_newcomer_syncs_and_finds_his_tables_in_the_browser(project: Project, page: Page) -> None:
-    _list_databases(page, project)
-    _backfill_all_partitions(page, project)
+    _sync_everything_with_one_click(page, project)
+    _look_at_the_listing(page, project)
     _look_at_a_partition(page, project)
     _find_a_table_by_its_name(page, project)
+    _sync_that_table_by_its_own_button(page, project)
     _switch_schedule_and_sensor(page, project)
     _launch_a_full_sync_of_one_database(page, project)
 
@@ -71,9 +73,14 @@ def test_a_failed_sync_tells_why_and_is_repeated_for_what_failed_alone(project: 
     _launch(page, project, "databases: [Deals, OKRs, People, Tasks]")
     wait_for_tables(page, project, 1 + 2)
     expect(page.get_by_text("RUN_FAILURE").first).to_be_visible()
+    run = page.url
     expect(page.get_by_text("2 of 4 databases of source notion failed; the others are committed.").last).to_be_visible()
     expect(page.get_by_text('Give it the capability "Read content"').last).to_be_visible()
     picture(page, project.folder, "run_failure")
+    # Red in both places: the table, and its partition.
+    open_until(page, f"{project.url}/assets/notion/deals", "Failed")
+    open_until(page, f"{project.url}/assets/notion/database?view=partitions", "Failed (2)")
+    page.goto(run)
 
     project.workspace.faults.clear()
     before = len(project.workspace.requests)
@@ -87,32 +94,26 @@ def test_a_failed_sync_tells_why_and_is_repeated_for_what_failed_alone(project: 
     assert asked == {database.data_source.id for database in bad}
 
 
-def _list_databases(page: Page, project: Project) -> None:
-    page.goto(f"{project.url}/assets/notion/databases")
+def _sync_everything_with_one_click(page: Page, project: Project) -> None:
+    """From the empty instance; neither a partition nor a confirmation is asked for."""
+    page.goto(f"{project.url}/assets/notion/sync")
     page.get_by_role("button", name="Materialize").first.click()
-    wait_for_tables(page, project, 1)
+    wait_for_tables(page, project, 1 + 18)
+    open_until(page, f"{project.url}/assets/notion/sync", "api_requests")
+    picture(page, project.folder, "sync")
+    open_until(page, f"{project.url}/assets/notion/database?view=partitions", "Materialized (17)")
+    picture(page, project.folder, "partitions")
+
+
+def _look_at_the_listing(page: Page, project: Project) -> None:
     open_until(page, f"{project.url}/assets/notion/databases", "[Show Markdown]")
     page.get_by_text("[Show Markdown]").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Tasks", exact=True).first).to_be_visible()
-    expect(dialog.get_by_text(f"database_{project.partition('Tasks')}")).to_be_visible()
-    dialog.get_by_text("sync type", exact=True).scroll_into_view_if_needed()
+    expect(dialog.get_by_text("sync type", exact=True)).to_be_visible()
     picture(page, project.folder, "databases")
-
-
-def _backfill_all_partitions(page: Page, project: Project) -> None:
-    partitions = f"{project.url}/assets/notion/database?view=partitions"
-    open_until(page, partitions, "17 Partitions Selected")
-    expect(page.get_by_text("Missing (17)")).to_be_visible()
-    picture(page, project.folder, "partitions")
-    page.get_by_role("button", name="Materialize").first.click()
-    page.get_by_role("button", name="All", exact=True).click()
-    launch = page.get_by_role("button", name="Launch backfill")
-    expect(launch).to_be_enabled()
-    launch.click()
-    wait_for_tables(page, project, 1 + 18)
-    open_until(page, partitions, "Materialized (17)")
-    picture(page, project.folder, "backfill")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
 
 
 def _look_at_a_partition(page: Page, project: Project) -> None:
@@ -147,8 +148,15 @@ def _find_a_table_by_its_name(page: Page, project: Project) -> None:
     expect(page.get_by_text("84", exact=True).first).to_be_visible()
     expect(page.get_by_text("domain: product").first).to_be_visible()
     picture(page, project.folder, "table")
-    page.goto(f"{project.url}/assets/notion/customers_crm?view=lineage")
-    expect(page.get_by_text("17 partitions").first).to_be_visible()
+
+
+def _sync_that_table_by_its_own_button(page: Page, project: Project) -> None:
+    crm = next(database for database in project.workspace.databases.values() if database.title == "Customers (CRM)")
+    before = len(project.workspace.requests)
+    page.get_by_role("button", name="Materialize").first.click()
+    wait_for_query(page, project, before)
+    paths = {request.path for request in project.workspace.requests[before:] if request.path.endswith("/query")}
+    assert paths == {f"/v1/data_sources/{source.id}/query" for source in crm.data_sources}
 
 
 def _switch_schedule_and_sensor(page: Page, project: Project) -> None:
@@ -193,6 +201,4 @@ def _launch(page: Page, project: Project, config: str, shot: str = "") -> None:
     if shot:
         picture(page, project.folder, shot)
     launch.click()
-    # Dagster asks since the job has partitions; without one it syncs what its config names, or all.
-    page.get_by_role("button", name="Confirm").click()
     page.wait_for_url("**/runs/**")

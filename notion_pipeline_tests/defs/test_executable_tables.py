@@ -223,5 +223,5 @@ def test_events_of_unchanged_tables_are_small_and_their_columns_stand_in_the_def
         (event,) = runs.materializations(second.run_id, key)
         assert len(dg.serialize_value(event)) < 4000
     specs = {spec.key: spec for spec in build_definitions(project).resolve_all_asset_specs()}
-    columns = [column.name for column in specs[TASKS].metadata["dagster/column_schema"].columns]
+    columns = [column.name for column in specs[TASKS].metadata["dagster/column_schema"].schema.columns]
     assert columns[-2:] == ["number_28", "number_29"]

@@ -222,4 +222,5 @@ def test_code_is_found_where_the_package_is(runs: Runs, tasks: Database, project
         for key in (TASKS, CONTENT, LISTING)
     }
     assert labels[TASKS] == ["sources.yaml", "notion_pipeline/defs/tables.py"]
-    assert labels[CONTENT] == labels[LISTING] == ["sources.yaml", "notion_pipeline/defs/assets.py"]
+    assert labels[CONTENT] == ["sources.yaml", "notion_pipeline/defs/assets.py"]
+    assert labels[LISTING] == ["sources.yaml", "notion_pipeline/defs/listing.py"]

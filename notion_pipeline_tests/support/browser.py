@@ -133,3 +133,14 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.25)
     raise AssertionError(log.read_text())
+
+
+def wait_for_query(page: Page, project: Project, before: int) -> None:
+    """Leaves the page open until rows were asked for."""
+    end = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < end:
+        if any(request.path.endswith("/query") for request in project.workspace.requests[before:]):
+            page.wait_for_timeout(5_000)  # the other data sources of the database, and the end of the run
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("no row was asked for")

@@ -47,7 +47,7 @@ def test_what_was_read_is_recorded_beside_what_was_asked_for(runs: Runs, tasks: 
         ("FULL_TABLE", "full", None),
         ("INCREMENTAL", "full", renamed),
     ]
-    metadata = [runs.metadata(run.run_id, tasks.id) for run in (first, second, third, fourth)]
+    metadata = [runs.metadata(run.run_id, "tasks") for run in (first, second, third, fourth)]
     assert [entry["sync_type"] for entry in metadata] == ["INCREMENTAL", "INCREMENTAL", "FULL_TABLE", "INCREMENTAL"]
     assert [entry["read"] for entry in metadata] == ["full", "incremental", "full", "full"]
     assert [entry.get("reason") for entry in metadata] == ["it was not synced before", None, None, renamed]

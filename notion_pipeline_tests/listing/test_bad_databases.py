@@ -65,7 +65,7 @@ def tables(pipeline: Pipeline) -> dict[str, int]:
 
 
 def partitions(pipeline: Pipeline) -> set[str]:
-    return set(pipeline.instance.get_dynamic_partitions("notion_databases"))
+    return pipeline.partitioned()
 
 
 def failed(pipeline: Pipeline, **given: Any) -> Run:
@@ -212,7 +212,7 @@ def test_listing_alone_lists_the_others_and_fails(workspace: Workspace, runs: Ru
     result = runs.assets(LISTING)
     assert not result.success
     assert runs.failure(result.run_id).startswith(f'Database "Tasks" ({bad.id}), source "notion": ')
-    assert runs.partitions() == [database.id for database in good]
+    assert runs.partitions() == [database.title.lower() for database in good]
     metadata = runs.metadata(result.run_id, None, LISTING)
     assert metadata["dagster/row_count"] == 2
     assert "Not for you." in metadata["not_listed"]
@@ -369,7 +369,10 @@ def test_search_that_breaks_off_lists_what_is_known_and_named(
     workspace.faults.add(Fault("status", match=SEARCH, at=2, times=FOR_GOOD, **REFUSALS[kind]))
     result = runs.assets(LISTING)
     assert "Notion's search did not come to its end" in runs.failure(result.run_id)
-    assert set(runs.partitions()) == {*(database.id for database in made), named.id}
+    assert partitions(Pipeline(pipeline.project, workspace, runs.instance)) == {
+        *(database.id for database in made),
+        named.id,
+    }
 
 
 def test_sync_after_a_broken_search_reads_what_is_known(workspace: Workspace, pipeline: Pipeline) -> None:

@@ -98,6 +98,12 @@ class Pipeline:
                 lines.append(failure.description or "")
         return "\n".join(lines)
 
+    def partitioned(self, source: str = "notion") -> set[str]:
+        """Ids of the databases that have a partition; a key that is no database's stands for itself."""
+        rows = self.query(f"SELECT id, data_sources FROM {quote(source, 'databases')}")
+        ids = {member["table_name"]: key for key, members in rows for member in members or []}
+        return {ids.get(key, key) for key in self.instance.get_dynamic_partitions(f"{source}_databases")}
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of the catalog, times in UTC."""
         with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:

@@ -49,16 +49,16 @@ def comment(pipeline: Pipeline) -> str:
 def test_relation_whose_target_cannot_be_looked_at_is_told_and_the_rows_land(
     workspace: Workspace, runs: Runs, pipeline: Pipeline, kind: str
 ) -> None:
-    tasks, target = related(workspace)
+    _, target = related(workspace)
     refusal = REFUSALS.get(kind, {"status": 500})
     workspace.faults.add(Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **refusal))
     result = runs.job()
     assert result.success
     assert pipeline.count("tasks") == 1
     assert 'the target of relation "Project" could not be looked at' in runs.log(result.run_id)
-    (note,) = runs.metadata(result.run_id, tasks.database.id)["relations_not_looked_at"]
+    (note,) = runs.metadata(result.run_id, "tasks")["relations_not_looked_at"]
     assert note.startswith("Project: ")
-    assert "relations_not_shared" not in runs.metadata(result.run_id, tasks.database.id)
+    assert "relations_not_shared" not in runs.metadata(result.run_id, "tasks")
     assert "its target could not be looked at" in comment(pipeline)
     asked = len(workspace.requests)
     assert runs.job().success
@@ -115,7 +115,7 @@ def test_archived_rows_that_are_refused_stay_in_the_table(
         ("Row 0", True),
         ("Row 1", True),
     ]
-    (reason,) = runs.metadata(result.run_id, tasks.database.id)["archived_rows_refused"]
+    (reason,) = runs.metadata(result.run_id, "tasks")["archived_rows_refused"]
     assert str(REFUSALS[kind]["message"]) in reason
     checks = runs.instance.get_records_for_run(result.run_id).records
     evaluations = [

@@ -488,7 +488,7 @@ def test_database_that_returns_is_read_in_full(workspace: Workspace, pipeline: P
     synced(pipeline)
     assert pipeline.query("SELECT accessible FROM notion.databases WHERE title = 'Tasks'") == [(False,)]
     assert pipeline.count("tasks") == 5
-    assert tasks.database.id not in pipeline.instance.get_dynamic_partitions("notion_databases")
+    assert tasks.database.id not in pipeline.partitioned()
     workspace.trash(tasks.pages[0])
     later(workspace, hours=1)
     workspace.share(tasks.database)

@@ -48,13 +48,15 @@ def databases(workspace: Workspace, pipeline: Pipeline, monkeypatch: pytest.Monk
 
 
 def keys(pipeline: Pipeline, source: str) -> set[str]:
-    return set(pipeline.instance.get_dynamic_partitions(f"{source}_databases"))
+    return pipeline.partitioned(source)
 
 
 def test_each_has_its_own_names_in_dagster(databases: dict[str, Database], project: Project) -> None:
     definitions = build_definitions(project)
     assets = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    assert assets == {"sales/databases", "sales/database", "support/databases", "support/database"}
+    assert assets == {
+        f"{source}/{name}" for source in ("sales", "support") for name in ("database", "databases", "sync")
+    }
     assert {schedule.name for schedule in definitions.schedules or []} == {
         *("sales_schedule", "support_full_sync_schedule")
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -180,6 +180,22 @@ def schema_snapshot(properties: Iterable[Property]) -> dict[str, Any]:
     Descriptions, colours, number formats, groups and orders are left out, since they change no value.
     """
     return {prop.id: {"name": prop.name, "type": prop.type, **_details(prop)} for prop in properties}
+
+
+def snapshot_properties(snapshot: Mapping[str, Any]) -> tuple[Property, ...]:
+    """The properties that a snapshot was made of, as far as it tells: `schema_snapshot` of them gives it again."""
+    return tuple(Property(key, entry["name"], entry["type"], _config(entry)) for key, entry in snapshot.items())
+
+
+def _config(entry: Mapping[str, Any]) -> dict[str, Any]:
+    if "rollup" in entry:
+        ids = ("relation_property_id", "rollup_property_id")
+        return {**entry["rollup"], **{key: encode_id(entry["rollup"][key]) for key in ids}}
+    if "target" in entry:
+        return {"data_source_id": entry["target"]}
+    if "options" in entry:
+        return {"options": [{"id": key, "name": name} for key, name in entry["options"].items()]}
+    return {key: entry[key] for key in ("expression", "prefix") if key in entry}
 
 
 def fingerprint(properties: Iterable[Property]) -> str:

@@ -19,7 +19,7 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import Property, exclusion_marks, fingerprint, schema_snapshot
 from notion_pipeline.sync.hidden_relations import RelationTargets
-from notion_pipeline.sync.read_plan import ReadDecision, decide
+from notion_pipeline.sync.read_plan import ReadDecision, decide_for, sync_type_of
 from notion_pipeline.sync.run_context import RunContext
 from notion_pipeline.sync.schema_reader import ReadSchema, SchemaReader, is_ahead, rereading_changes
 
@@ -37,8 +37,7 @@ class DataSourceRead:
         self._options = context.options
         self._source = context.options.source
         self._schemas = SchemaReader(client, self._source, target, data_source, self._say)
-        settings = self._source.settings_for(target.id, target.title)
-        self._sync_type = self._options.forced or str((settings.sync_type or self._source.sync_type).value)
+        self._sync_type = sync_type_of(self._source, target.id, target.title, self._options.forced)
 
     def _say(self, line: str) -> None:
         self._context.log(f"{self._target.label}: {line}")
@@ -109,15 +108,13 @@ class DataSourceRead:
         return await asyncio.to_thread(self._context.has_rows, state)
 
     def _decide(self, state: StreamState | None, schema: ReadSchema, sync_type: str) -> ReadDecision:
-        decision = decide(
+        decision = decide_for(
+            self._source,
+            self._target.id,
             state,
             schema.properties,
             sync_type=sync_type,
-            start_date=self._source.start_date,
             excluded=self._schemas.excluded,
-            lookback_minutes=self._source.lookback_minutes,
-            full_sync_every=self._source.full_sync_every,
-            database_id=self._target.id,
             present=schema.present,
         )
         if decision.reason and sync_type != "FULL_TABLE":

@@ -11,6 +11,17 @@ from notion_pipeline.rows.properties import Property
 from notion_pipeline.sync.run_context import RunContext
 
 
+def relation_targets(properties: Sequence[Property], data_source_id: str) -> dict[str, str]:
+    """The other data sources that relations of this one point to, by property id."""
+    return {
+        prop.id: target
+        for prop in properties
+        if prop.type == "relation"
+        and isinstance(target := prop.config.get("data_source_id"), str)
+        and target != data_source_id
+    }
+
+
 class RelationTargets:
     """The relations of one data source, and which of their targets can be seen; each target is asked for once a run."""
 
@@ -20,13 +31,7 @@ class RelationTargets:
         self._context = context
         self._client = client
         self._names = {prop.id: prop.name for prop in properties}
-        self._targets = {
-            prop.id: target
-            for prop in properties
-            if prop.type == "relation"
-            and isinstance(target := prop.config.get("data_source_id"), str)
-            and target != data_source_id
-        }
+        self._targets = relation_targets(properties, data_source_id)
 
     def known(self, state: StreamState) -> tuple[dict[str, str], dict[str, str]]:
         """What the catalog knows, without what this run has seen since; costs no request. As `find_out` gives it."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from notion_pipeline.catalog.state import StreamState
+from notion_pipeline.config.sources import Source
 from notion_pipeline.rows.properties import Exclusion, Property, exclusion_marks, has_computed, schema_snapshot
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
 
@@ -76,6 +77,46 @@ def decide(
     )
 
 
+def sync_type_of(source: Source, database_id: str, title: str, forced: str | None) -> str:
+    """What a read of a database is asked for: FULL_TABLE or INCREMENTAL; `forced` wins over sources.yaml."""
+    return forced or source.sync_type_for(database_id, title).value
+
+
+def decide_for(
+    source: Source,
+    database_id: str,
+    state: StreamState | None,
+    properties: Sequence[Property],
+    *,
+    sync_type: str,
+    excluded: Sequence[str],
+    present: datetime | None,
+    now: datetime | None = None,
+) -> ReadDecision:
+    """How to read a data source of a database, under the settings of its source. The rest is as for `decide`."""
+    return decide(
+        state,
+        properties,
+        sync_type=sync_type,
+        start_date=source.start_date,
+        excluded=excluded,
+        lookback_minutes=source.lookback_minutes,
+        full_sync_every=source.full_sync_every,
+        database_id=database_id,
+        present=present,
+        now=now,
+    )
+
+
+def full_read_due(
+    state: StreamState | None, properties: Sequence[Property], full_sync_every: timedelta | None
+) -> datetime | None:
+    """When `full_sync_every` asks for the next full read; None where it never does, or no full read was made yet."""
+    if full_sync_every is None or state is None or state.last_full_sync_at is None or not has_computed(properties):
+        return None
+    return state.last_full_sync_at + full_sync_every
+
+
 def _without_excluded(snapshot: dict[str, Any], excluded: Sequence[str]) -> dict[str, Any]:
     """A property that was excluded since is not removed in Notion, and is named nowhere."""
     exclusion = Exclusion(excluded)
@@ -112,8 +153,8 @@ def _reason(
     if forcing := [change.describe() for change in changes if change.forces_full_read]:
         return f"its schema changed ({'; '.join(forcing)})"
     if full_sync_every is not None and has_computed(properties):
-        last = state.last_full_sync_at
-        if last is None or (now or datetime.now(timezone.utc)) - last > full_sync_every:
+        due = full_read_due(state, properties, full_sync_every)
+        if due is None or (now or datetime.now(timezone.utc)) > due:
             return "its computed columns were not refreshed for longer than full_sync_every"
     return ""
 

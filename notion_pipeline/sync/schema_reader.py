@@ -58,13 +58,48 @@ def rereading_changes(before: ReadSchema, after: ReadSchema) -> list[SchemaChang
     return [change for change in changes if change.forces_full_read]
 
 
-class SchemaReader:
-    """Gets the schema of one data source, and keeps the ids of the excluded properties that it has seen.
+class SchemaParser:
+    """Parses the schema of one data source, and keeps the ids of the excluded properties that it has seen.
 
     Attributes:
         excluded: Names and ids of the properties left out, sorted.
         excluded_ids: Ids of the excluded properties seen, by the mark of their names.
     """
+
+    def __init__(self, source: Source, database_id: str, title: str) -> None:
+        self._source = source
+        self._database_id = database_id
+        self._title = title
+        self.excluded = tuple(sorted(source.settings_for(database_id, title).exclude_properties))
+        self.excluded_ids: dict[str, frozenset[str]] = {}
+
+    def parse(self, raw: dict[str, Any]) -> tuple[Property, ...]:
+        """The properties without the excluded ones. Their ids are kept: they stay excluded through renames.
+
+        Raises:
+            ConfigError: A property is excluded by a key of `streams` that may be meant for this database.
+        """
+        for name in self.excluded:
+            if type(name) is str and (fitting := fitting_properties(name, [raw])):
+                mark = name_mark(name)
+                self.excluded_ids[mark] = self.excluded_ids.get(mark, frozenset()) | fitting.keys()
+        found = {PropertyId(key) for ids in self.excluded_ids.values() for key in ids}
+        self.excluded = tuple(sorted([*self.excluded, *(found - {*self.excluded})]))
+        self._refuse_loose_exclusions(raw)
+        return parse_properties(raw, self.excluded)
+
+    def _refuse_loose_exclusions(self, raw: dict[str, Any]) -> None:
+        """An excluded property must not be loaded because nobody can tell which database a key of `streams` means."""
+        for problem in loose_exclusions(self._source, self._database_id, self._title, [raw]):
+            raise ConfigError(
+                problem,
+                hint=f"Where it is meant, write its id {self._database_id} as the key. Where it is not, take the key "
+                f'out, or give this database a key of its own: streams: {{"{self._database_id}": {{}}}}.',
+            )
+
+
+class SchemaReader:
+    """Gets the schema of one data source."""
 
     def __init__(
         self,
@@ -75,12 +110,19 @@ class SchemaReader:
         say: Callable[[str], None],
     ) -> None:
         self._client = client
-        self._source = source
-        self._target = target
         self._data_source = data_source
         self._say = say
-        self.excluded = tuple(sorted(source.settings_for(target.id, target.title).exclude_properties))
-        self.excluded_ids: dict[str, frozenset[str]] = {}
+        self._parser = SchemaParser(source, target.id, target.title)
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Names and ids of the properties left out, sorted."""
+        return self._parser.excluded
+
+    @property
+    def excluded_ids(self) -> dict[str, frozenset[str]]:
+        """Ids of the excluded properties seen, by the mark of their names."""
+        return self._parser.excluded_ids
 
     async def first(self, state: StreamState | None) -> ReadSchema:
         """The schema that a read begins with: the listing's, where that is of this run."""
@@ -96,28 +138,7 @@ class SchemaReader:
         return schema
 
     def _schema_of(self, raw: dict[str, Any], server_time: datetime, present: datetime | None) -> ReadSchema:
-        """The schema without the excluded properties. Their ids are kept: they stay excluded through renames.
-
-        Raises:
-            ConfigError: A property is excluded by a key of `streams` that may be meant for this database.
-        """
-        for name in self.excluded:
-            if type(name) is str and (fitting := fitting_properties(name, [raw])):
-                mark = name_mark(name)
-                self.excluded_ids[mark] = self.excluded_ids.get(mark, frozenset()) | fitting.keys()
-        found = {PropertyId(key) for ids in self.excluded_ids.values() for key in ids}
-        self.excluded = tuple(sorted([*self.excluded, *(found - {*self.excluded})]))
-        self._refuse_loose_exclusions(raw)
-        return ReadSchema(parse_properties(raw, self.excluded), server_time, present)
-
-    def _refuse_loose_exclusions(self, raw: dict[str, Any]) -> None:
-        """An excluded property must not be loaded because nobody can tell which database a key of `streams` means."""
-        for problem in loose_exclusions(self._source, self._target.id, self._target.title, [raw]):
-            raise ConfigError(
-                problem,
-                hint=f"Where it is meant, write its id {self._target.id} as the key. Where it is not, take the key "
-                f'out, or give this database a key of its own: streams: {{"{self._target.id}": {{}}}}.',
-            )
+        return ReadSchema(self._parser.parse(raw), server_time, present)
 
     async def get(self) -> ReadSchema:
         """The schema as Notion has it now.

@@ -23,6 +23,7 @@ from notion_pipeline.catalog.state.names import (
     table_names,
     users_table,
 )
+from notion_pipeline.catalog.state.read_costs import ReadCosts, read_costs
 from notion_pipeline.catalog.state.streams import (
     Column,
     StreamState,
@@ -36,6 +37,7 @@ from notion_pipeline.catalog.state.tables import create_tables, has_bookkeeping
 __all__ = [
     "USERS_CONTENT",
     "Column",
+    "ReadCosts",
     "StreamState",
     "acknowledge",
     "acknowledgements",
@@ -53,6 +55,7 @@ __all__ = [
     "note_refusals",
     "noted_comments",
     "noted_limits",
+    "read_costs",
     "record_read",
     "record_sync",
     "rename_stream",

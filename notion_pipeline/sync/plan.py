@@ -1,0 +1,187 @@
+"""What the next sync of a source will do and cost: the decisions that its reads will take, and their estimates.
+
+In: what the catalog and the last listing know. No request is made, so edits and changes of schemas that no listing has
+seen yet are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from notion_pipeline.catalog.state import ReadCosts, StreamState
+from notion_pipeline.config.sources import Source
+from notion_pipeline.errors import ConfigError
+from notion_pipeline.rows.properties import Property, snapshot_properties
+from notion_pipeline.sync.estimate import Estimate, estimated
+from notion_pipeline.sync.hidden_relations import relation_targets
+from notion_pipeline.sync.read_plan import decide_for, full_read_due, sync_type_of
+from notion_pipeline.sync.schema_reader import SchemaParser
+
+
+@dataclass(frozen=True)
+class DatabaseToPlan:
+    """A database that a sync is going to read, with the ids and names of its data sources."""
+
+    id: str
+    title: str
+    data_sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class SeenSchemas:
+    """The schemas of the last listing: the data sources' objects by id, without excluded properties.
+
+    Attributes:
+        at: Local time of that listing.
+    """
+
+    at: datetime
+    raw: Mapping[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class PlannedRead:
+    """What the next sync does with one data source.
+
+    Attributes:
+        table: Without its schema; empty where it has none yet.
+        read: `full`, `incremental`, or `none` where it will not be read.
+        reason: Why it is read in full, or not at all; empty for an incremental read.
+        full_read_due: When `full_sync_every` asks for the next full read; None where it does not.
+        targets: Data sources in relations that the connection does not see, and that are therefore asked for.
+    """
+
+    database: DatabaseToPlan
+    data_source_id: str
+    data_source_name: str
+    table: str
+    read: str
+    reason: str
+    estimate: Estimate
+    full_read_due: datetime | None = None
+    targets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What the next sync of a source does.
+
+    Attributes:
+        listing_requests: Of the listing that comes first.
+    """
+
+    reads: tuple[PlannedRead, ...]
+    listing_requests: int
+
+    @property
+    def relation_requests(self) -> int:
+        """For the targets of relations that the connection does not see; each is asked for once a run."""
+        return len(frozenset().union(*(read.targets for read in self.reads)))
+
+    @property
+    def read_requests(self) -> float:
+        return sum(read.estimate.requests for read in self.reads)
+
+    @property
+    def requests(self) -> float:
+        """All of them."""
+        return self.listing_requests + self.read_requests + self.relation_requests
+
+
+class Planner:
+    """Plans the reads of one source.
+
+    Args:
+        source: That knows what its names mean.
+        forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
+        states, costs: What the catalog knows of the data sources, by their ids.
+        visible: Ids of all data sources that the last listing saw.
+        schemas: Those of the last listing; None where it left none.
+        now: Local time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        forced: str | None,
+        states: Mapping[str, StreamState],
+        costs: Mapping[str, ReadCosts],
+        visible: Collection[str] = (),
+        schemas: SeenSchemas | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self._source = source
+        self._forced = forced
+        self._states = states
+        self._costs = costs
+        self._visible = frozenset(visible)
+        self._schemas = schemas
+        self._now = now or datetime.now(timezone.utc)
+
+    def reads(
+        self, databases: Iterable[DatabaseToPlan], held_back: Mapping[str, str] | None = None
+    ) -> tuple[PlannedRead, ...]:
+        """What is read of these databases.
+
+        Args:
+            held_back: Why a database must not be read, by its id.
+        """
+        found: list[PlannedRead] = []
+        for database in databases:
+            why_not = (held_back or {}).get(database.id, "")
+            # One that was never listed has no data sources yet: it is taken for one with one.
+            for key, name in database.data_sources or (("", ""),):
+                found.append(self._held(database, key, name, why_not) if why_not else self._read(database, key, name))
+        return tuple(found)
+
+    def _held(self, database: DatabaseToPlan, key: str, name: str, why: str) -> PlannedRead:
+        return PlannedRead(database, key, name, self._table(key), "none", why, Estimate(0.0))
+
+    def _read(self, database: DatabaseToPlan, key: str, name: str) -> PlannedRead:
+        state = self._states.get(key)
+        parser = SchemaParser(self._source, database.id, database.title)
+        try:
+            properties = self._properties(state, key, parser)
+        except ConfigError as error:
+            return self._held(database, key, name, error.message)
+        sync_type = sync_type_of(self._source, database.id, database.title, self._forced)
+        decision = decide_for(
+            self._source,
+            database.id,
+            state,
+            properties,
+            sync_type=sync_type,
+            excluded=parser.excluded,
+            present=None,
+            now=self._now,
+        )
+        asks_for_targets = decision.full or bool(decision.changes)
+        targets = set(relation_targets(properties, key).values()) - {""} if asks_for_targets else set()
+        return PlannedRead(
+            database,
+            key,
+            name,
+            self._table(key),
+            "full" if decision.full else "incremental",
+            decision.reason or (self._asked_for() if decision.full else ""),
+            estimated(self._costs.get(key), full=decision.full),
+            full_read_due(state, properties, self._source.full_sync_every),
+            frozenset(targets - self._visible),
+        )
+
+    def _properties(self, state: StreamState | None, key: str, parser: SchemaParser) -> Sequence[Property]:
+        """The properties as of the last listing or the last sync, whichever is later."""
+        seen, synced_at = self._schemas, state.last_sync_at if state is not None else None
+        if seen is not None and key in seen.raw and (synced_at is None or synced_at < seen.at):
+            return parser.parse(seen.raw[key])
+        return snapshot_properties(state.snapshot) if state is not None and state.snapshot is not None else ()
+
+    def _asked_for(self) -> str:
+        return "it was asked for" if self._forced else "sync_type: FULL_TABLE in sources.yaml"
+
+    def _table(self, key: str) -> str:
+        return self._states[key].table_name if key in self._states else ""

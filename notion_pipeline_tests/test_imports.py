@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "cli.wizard": ("root", "rows", "config", "accounts", "listing", "cli"),
     "cli.commands": (
-        *("root", "rows", "config", "accounts", "listing", "defs", "cli", "cli.wizard"),
+        *("root", "rows", "config", "accounts", "listing", "sync", "defs", "cli", "cli.wizard"),
         *("catalog", "catalog.state", "catalog.listing", "catalog.load"),
         *("catalog.read", "catalog.views", "catalog.upkeep"),
         *("sandbox.edits", "sandbox.http", "sandbox.sample"),

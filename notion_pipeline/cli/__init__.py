@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "streams": ("Find streams by any part of their name.", "notion_pipeline.cli.commands.streams:streams"),
     "add": ("Set up a source by answering questions.", "notion_pipeline.cli.commands.add:add"),
     "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.commands.check:check"),
+    "plan": ("Show what the next sync will do and cost.", "notion_pipeline.cli.commands.plan:plan"),
     "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.commands.sync:sync"),
     "acknowledge": ("Acknowledge changes of schemas.", "notion_pipeline.cli.commands.acknowledge:acknowledge"),
     "remove-source": ("Remove what a source left behind.", "notion_pipeline.cli.commands.remove_source:remove_source"),

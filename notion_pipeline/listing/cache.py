@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,21 @@ def last_listing(home: Path, source: str) -> LastListing | None:
             KnownNames(names),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def last_schemas(home: Path, source: str) -> tuple[datetime, dict[str, dict[str, Any]]] | None:
+    """When the last listing was made by the local clock, and the data sources that it selected, by id.
+
+    Each has its properties without the excluded ones; those of which that cannot be told are left out. None before the
+    first listing, and where another version wrote it.
+    """
+    content = _read(home, source)
+    try:
+        members = [member for database in content["databases"] for member in database["data_sources"]]
+        schemas = {member["id"]: member["raw"] for member in members if member["raw"]}
+        return datetime.fromtimestamp(content["made_at"], timezone.utc), schemas
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+import duckdb
+
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.state import ReadCosts, StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.rows.properties import Property, snapshot_properties
+from notion_pipeline.rows.properties import Exclusion, Property, snapshot_properties
 from notion_pipeline.sync.estimate import Estimate, estimated
 from notion_pipeline.sync.hidden_relations import relation_targets
 from notion_pipeline.sync.read_plan import decide_for, full_read_due, sync_type_of
@@ -122,6 +125,20 @@ class Planner:
         self._schemas = schemas
         self._now = now or datetime.now(timezone.utc)
 
+    @classmethod
+    def of_catalog(
+        cls, connection: duckdb.DuckDBPyConnection | None, source: Source, *, forced: str | None, **known: Any
+    ) -> Planner:
+        """One that knows what the catalog does; `known` are the other arguments."""
+        has_state = connection is not None and bookkeeping.has_bookkeeping(connection)
+        return cls(
+            source,
+            forced=forced,
+            states=bookkeeping.stream_states(connection, source.name) if connection is not None and has_state else {},
+            costs=bookkeeping.read_costs(connection, source.name),
+            **known,
+        )
+
     def reads(
         self, databases: Iterable[DatabaseToPlan], held_back: Mapping[str, str] | None = None
     ) -> tuple[PlannedRead, ...]:
@@ -178,7 +195,9 @@ class Planner:
         seen, synced_at = self._schemas, state.last_sync_at if state is not None else None
         if seen is not None and key in seen.raw and (synced_at is None or synced_at < seen.at):
             return parser.parse(seen.raw[key])
-        return snapshot_properties(state.snapshot) if state is not None and state.snapshot is not None else ()
+        exclusion = Exclusion(parser.excluded)
+        known = snapshot_properties(state.snapshot) if state is not None and state.snapshot is not None else ()
+        return [prop for prop in known if not exclusion.covers(prop.name, prop.id)]
 
     def _asked_for(self) -> str:
         return "it was asked for" if self._forced else "sync_type: FULL_TABLE in sources.yaml"

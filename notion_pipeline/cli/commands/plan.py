@@ -1,0 +1,239 @@
+"""`notion-pipeline plan`: what the next sync will do and cost, told before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+from rich.console import Console
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
+from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.catalog import open_catalog
+from notion_pipeline.cli.terminal import Record, echo, echo_json, moment, output, print_records, title_of
+from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
+from notion_pipeline.config.sources import Source, load_sources
+from notion_pipeline.listing.cache import last_schemas
+from notion_pipeline.listing.expected import listing_requests
+from notion_pipeline.listing.listed import KnownDatabase
+from notion_pipeline.listing.resolution import known_database_name
+from notion_pipeline.messages import nearest
+from notion_pipeline.outside import shown_line
+from notion_pipeline.project import Project, find_project
+from notion_pipeline.sync.estimate import requests_per_minute, seconds_for
+from notion_pipeline.sync.plan import DatabaseToPlan, PlannedRead, Planner, SeenSchemas, SyncPlan
+
+_FILE_WIDTH = 10_000
+_HEADINGS = ("database", "table", "read", "requests", "rows", "why", "assumed")
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A source as the last listing left it.
+
+    Attributes:
+        selected: The names of the databases that sources.yaml selects now.
+        held_back: Why databases are not read, by their ids.
+    """
+
+    source: Source
+    planner: Planner
+    known: Mapping[str, KnownDatabase]
+    selected: Sequence[DatabaseName]
+    held_back: Mapping[str, str]
+    listed_at: datetime | None
+
+    def plan(self, entries: Sequence[str] | None) -> SyncPlan:
+        """The plan for some databases, by the names that they go by; None plans all."""
+        wanted = list(self.selected) if entries is None else [d for entry in entries for d in self.called(entry)]
+        databases = [
+            DatabaseToPlan(d.id, d.title, self.known[d.id].data_sources) for d in {d.id: d for d in wanted}.values()
+        ]
+        seen = {key: database for key, database in self.known.items() if database.accessible}
+        return SyncPlan(self.planner.reads(databases, self.held_back), listing_requests(seen, self.source.named_ids()))
+
+    def called(self, entry: str) -> list[DatabaseName]:
+        return self.source.databases_called(entry, self.selected)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("streams", nargs=-1, metavar="[STREAM]...")
+@click.option("--full", is_flag=True, help="Plan a sync that reads everything, as `sync --full` does.")
+@click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, for scripts.")
+def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: bool) -> None:
+    """Show what the next sync will do and cost.
+
+    For each data source: whether it is read in full or since its bookmark, why, and with about how many requests, by
+    what its last reads cost. Then how long all of it takes at the pace that the account has. STREAM is as for `sync`.
+
+    Notion is not asked: what was edited, shared or changed there since the last listing is not in the plan.
+    `notion-pipeline sync databases` lists anew.
+    """
+    project = find_project()
+    sources = load_sources(project)
+    wanted = [sources.source(source)] if source else list(sources.sources)
+    catalog = open_catalog(project, sources)
+    now = datetime.now(timezone.utc)
+    listed: list[_Listed] = []
+    for entry in wanted:
+        if (found := _listed(project, catalog, entry, full=full, now=now)) is not None:
+            listed.append(found)
+            continue
+        echo(
+            f"The databases of source {entry.name} were not listed yet, so nothing is known of them: "
+            "`notion-pipeline sync databases` lists them, with a request for each and one for each 100.",
+            err=True,
+        )
+    entries = None if not streams else [entry for entry in streams if entry != DATABASES_STREAM]
+    if entries:
+        _require_known(entries, listed)
+        listed = [found for found in listed if any(found.called(entry) for entry in entries)]
+    plans = [(found, found.plan(entries)) for found in listed]
+    if as_json:
+        echo_json([_as_json(found, planned) for found, planned in plans])
+        return
+    if not plans:
+        raise CommandError("There is nothing to plan yet.")
+    console = output(_FILE_WIDTH)
+    for number, (found, planned) in enumerate(plans):
+        if number:
+            console.print()
+        _print(console, found, planned, now)
+
+
+def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, now: datetime) -> _Listed | None:
+    """What is known of a source; None before its first listing."""
+    with catalog.reading() as connection:
+        resolution, known = resolution_of_catalog(connection, source)
+        if not known:
+            return None
+        bound = resolution.source
+        seen = [database for database in known.values() if database.accessible]
+        schemas = last_schemas(project.home, source.name)
+        planner = Planner.of_catalog(
+            connection,
+            bound,
+            forced="FULL_TABLE" if full else None,
+            visible=[key for database in seen for key, _ in database.data_sources],
+            schemas=SeenSchemas(*schemas) if schemas is not None else None,
+            now=now,
+        )
+    unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen], file=project.sources_label)
+    return _Listed(
+        bound,
+        planner,
+        known,
+        [known_database_name(bound, database) for database in seen if bound.selects(database.id, database.title)],
+        {**resolution.held_back, **{key: problem.message for key, problem in unclear.items()}},
+        schemas[0] if schemas is not None else None,
+    )
+
+
+def _require_known(entries: Sequence[str], listed: Sequence[_Listed]) -> None:
+    """Makes sure that each name is that of a selected database.
+
+    Raises:
+        CommandError: One is not.
+    """
+    titles = [database.title for found in listed for database in found.selected]
+    lines = []
+    for entry in entries:
+        if not any(found.called(entry) for found in listed):
+            near = nearest(entry, titles)
+            lines.append(f'No selected database is called "{entry}"' + (f', nearest is "{near}".' if near else "."))
+    if lines:
+        raise CommandError("\n".join([*lines, "See `notion-pipeline streams` for what there is."]))
+
+
+def _print(console: Console, found: _Listed, planned: SyncPlan, now: datetime) -> None:
+    reads = sorted(planned.reads, key=lambda read: (-read.estimate.requests, read.database.title.casefold()))
+    if reads:
+        print_records(console, _HEADINGS, [_record(found.source, read) for read in reads])
+    for line in _summary(found, planned, now):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _record(source: Source, read: PlannedRead) -> Record:
+    estimate = read.estimate
+    cells = (
+        title_of(read.database.title),
+        f"{source.name}.{read.table}" if read.table else "",
+        "not" if read.read == "none" else read.read,
+        f"{estimate.requests:,.0f}",
+        "" if estimate.rows is None else f"{estimate.rows:,}",
+        shown_line(read.reason),
+        estimate.assumed,
+    )
+    return Record([[cell] for cell in cells], styles={3: "bold"} if read.read == "full" else {})
+
+
+def _summary(found: _Listed, planned: SyncPlan, now: datetime) -> list[str]:
+    limits, requests = found.source.limits, planned.requests
+    counts = {kind: sum(read.read == kind for read in planned.reads) for kind in ("full", "incremental", "none")}
+    whose = "as limits in sources.yaml allow" if limits.requests_per_minute else "as Notion gives an account"
+    parts = [f"{counts['full']:,} to read in full", f"{counts['incremental']:,} since their bookmarks"]
+    parts += [f"{counts['none']:,} not at all"] if counts["none"] else []
+    costs = [
+        f"{planned.listing_requests:,} for the listing",
+        f"{planned.read_requests:,.0f} for the reads",
+        f"{planned.relation_requests:,} for relations to what is not shared",
+    ]
+    duration = timedelta(seconds=round(seconds_for(requests, limits)))
+    lines = [
+        f"{found.source.name}: {', '.join(parts)}.",
+        f"About {requests:,.0f} requests ({', '.join(costs)}): {duration} at {requests_per_minute(limits):,} a minute, "
+        f"{whose}.",
+    ]
+    dates = _due(planned)
+    if dates:
+        overdue = sum(at < now for at, _ in dates)
+        coming = next(((at, read) for at, read in dates if at >= now), None)
+        after = f"; the next one is {title_of(coming[1].database.title)} at {moment(coming[0])}" if coming else ""
+        lines.append(f"By full_sync_every {overdue:,} of {len(dates):,} are due for a full read now{after}.")
+    since = f" since the listing of {moment(found.listed_at)}" if found.listed_at is not None else ""
+    lines.append(f"Notion was not asked: what was edited, shared or changed there{since} is not in this plan.")
+    return lines
+
+
+def _due(planned: SyncPlan) -> list[tuple[datetime, PlannedRead]]:
+    """When `full_sync_every` asks for full reads, the earliest first."""
+    dated = [(read.full_read_due, read) for read in planned.reads if read.full_read_due is not None]
+    return sorted(dated, key=lambda found: found[0])
+
+
+def _as_json(found: _Listed, planned: SyncPlan) -> dict[str, Any]:
+    limits = found.source.limits
+    return {
+        "source": found.source.name,
+        "requests": round(planned.requests),
+        "listing_requests": planned.listing_requests,
+        "read_requests": round(planned.read_requests, 1),
+        "relation_requests": planned.relation_requests,
+        "seconds": round(seconds_for(planned.requests, limits), 1),
+        "requests_per_minute": requests_per_minute(limits),
+        "concurrent_requests": limits.concurrent_requests,
+        "requests_made": 0,
+        "listed_at": found.listed_at.isoformat() if found.listed_at is not None else None,
+        "next_full_read_due": next((at.isoformat() for at, _ in _due(planned)), None),
+        "data_sources": [
+            {
+                "id": read.data_source_id or None,
+                "name": read.data_source_name,
+                "database_id": read.database.id,
+                "title": read.database.title,
+                "table": f"{found.source.name}.{read.table}" if read.table else None,
+                "read": read.read,
+                "reason": read.reason,
+                "requests": round(read.estimate.requests, 1),
+                "rows": read.estimate.rows,
+                "assumed": read.estimate.assumed,
+                "full_read_due": read.full_read_due.isoformat() if read.full_read_due is not None else None,
+            }
+            for read in planned.reads
+        ],
+    }

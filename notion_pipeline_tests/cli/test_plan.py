@@ -1,0 +1,97 @@
+"""`notion-pipeline plan` against the sync that follows it: what it says is what is read, within a tenth of the requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.sample import sample_workspace
+from notion_pipeline_tests.conftest import TOKEN
+from notion_pipeline_tests.support.commands import Commands
+
+#: How far an estimate may be off.
+TOLERANCE = 0.1
+REFERENCES = 140
+
+
+def sample() -> Workspace:
+    return sample_workspace(token=TOKEN)
+
+
+def many() -> Workspace:
+    """300 databases of 40 rows."""
+    workspace = Workspace(token=TOKEN)
+    for number in range(300):
+        source = workspace.add_database(f"Bulk {number:03d}", bulk_schema()).data_source
+        add_rows(source, 40, start="2026-01-01T00:00:00Z", minutes=400)
+    return workspace
+
+
+def referring() -> Workspace:
+    """150 projects, most of them with 140 tasks each, and rollups over these."""
+    workspace = Workspace(token=TOKEN)
+    tasks = workspace.add_database("Tasks", {"Name": "title", "Points": "number"}).data_source
+    related = [tasks.add_page({"Name": f"Task {number}", "Points": number % 7}) for number in range(REFERENCES)]
+    schema: dict[str, Any] = {"Name": "title", "Tasks": {"type": "relation", "target": tasks}}
+    for function in ("sum", "show_original"):
+        schema[function] = {"type": "rollup", "relation": "Tasks", "property": "Points", "function": function}
+    projects = workspace.add_database("Projects", schema).data_source
+    for number in range(150):
+        projects.add_page({"Name": f"Project {number}", "Tasks": related if number % 5 else related[:3]})
+    return workspace
+
+
+def few() -> Workspace:
+    workspace = Workspace(token=TOKEN)
+    for title, rows in (("Deals", 40), ("Events", 250), ("Notes", 0)):
+        add_rows(
+            workspace.add_database(title, bulk_schema()).data_source, rows, start="2026-01-01T00:00:00Z", minutes=rows
+        ) if rows else workspace.add_database(title, {"Name": "title"})
+    return workspace
+
+
+@pytest.fixture
+def workspace(request: pytest.FixtureRequest) -> Workspace:
+    make: Callable[[], Workspace] = getattr(request, "param", few)
+    return make()
+
+
+@pytest.fixture
+def commands(project: Project) -> Commands:
+    commands = Commands(project)
+    commands.configure("sources: [{name: notion, account: {type: token}}]")
+    return commands
+
+
+def compare(commands: Commands, workspace: Workspace, *arguments: str) -> dict[str, Any]:
+    """Plans, syncs, and compares; an hour passes first, so that nothing falls in a lookback. The plan."""
+    workspace.clock.advance(timedelta(hours=1))
+    before = len(workspace.requests)
+    (plan,) = commands.json("plan", "--json", *arguments)
+    assert len(workspace.requests) == before, "a plan asks Notion for nothing"
+    commands.ok("sync", *arguments)
+    made = workspace.requests[before:]
+    reads = [request for request in made if "/data_sources/" in request.path or "/pages/" in request.path]
+    print(f"plan {' '.join(arguments)}: {plan['requests']} planned, {len(made)} made")
+    print(f"  listing {plan['listing_requests']} planned, {len(made) - len(reads)} made")
+    assert abs(plan["requests"] - len(made)) <= TOLERANCE * len(made), plan
+    return plan
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workspace", [sample, many, referring], indirect=True)
+def test_plan_is_right_within_a_tenth(commands: Commands, workspace: Workspace) -> None:
+    commands.ok("sync")
+    full = compare(commands, workspace, "--full")
+    assert Counter(read["read"] for read in full["data_sources"]).keys() == {"full"}
+    assert not any(read["assumed"] for read in full["data_sources"])
+    incremental = compare(commands, workspace)
+    assert Counter(read["read"] for read in incremental["data_sources"]).keys() == {"incremental"}
+    compare(commands, workspace)

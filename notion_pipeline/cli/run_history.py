@@ -10,9 +10,11 @@ from datetime import datetime, timezone
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
+from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.dagster_internals import InstigatorStatus, schedule_execution_time_iterator
 from notion_pipeline.defs.failures import step_reason
+from notion_pipeline.defs.tables import sync_key
 from notion_pipeline.outside import shown_line
 
 #: How many runs without a job's name are searched; the UI and `dagster asset materialize` make such runs.
@@ -42,6 +44,28 @@ class LastRun:
 
 
 @dataclass(frozen=True)
+class LastUsage:
+    """What the last whole sync took of its account's limit.
+
+    Attributes:
+        requests: For the reads; the listing's are not among them.
+        most, allowed: Requests in a minute: the most that were made, and what the account has.
+        waited: Seconds in which requests waited for the limit: for pauses of Notion's, or for their turn.
+    """
+
+    run_id: str
+    at: datetime
+    requests: int
+    most: int
+    allowed: int
+    waited: float
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.most / self.allowed
+
+
+@dataclass(frozen=True)
 class NextRun:
     """A schedule or sensor that will start a run.
 
@@ -65,6 +89,30 @@ def last_run(instance: DagsterInstance, source: str) -> LastRun | None:
     records += [record for record in others if _concerns(record, source)][:1]
     newest = max(records, key=lambda record: record.create_timestamp, default=None)
     return None if newest is None else _told(instance, newest, source)
+
+
+def last_usage(instance: DagsterInstance, source: str, tables: Sequence[SyncedTable]) -> LastUsage | None:
+    """What the last whole sync of a source took of its account's limit; None where none told it yet.
+
+    Args:
+        tables: Those of the source that are known; the asset's name depends on them.
+    """
+    record = instance.get_latest_materialization_event(sync_key(source, tables))
+    event = record.asset_materialization if record is not None else None
+    if record is None or event is None:
+        return None
+    values = {name: entry.value for name, entry in event.metadata.items()}
+    try:
+        return LastUsage(
+            record.run_id,
+            datetime.fromtimestamp(record.timestamp, timezone.utc),
+            int(str(values["requests_made"])),
+            int(str(values["most_requests_in_a_minute"])),
+            int(str(values["requests_a_minute_allowed"])),
+            float(str(values["seconds_rate_limited"])) + float(str(values["seconds_paced"])),
+        )
+    except KeyError:
+        return None  # an earlier version wrote it
 
 
 def has_succeeded(instance: DagsterInstance, source: str) -> bool:

@@ -127,7 +127,7 @@ def sync_assets(
             publish_to = loaded.sources.publish_path(project)
         # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
         with reads.start(wanted.databases) as reading:
-            handed = DatabaseReads(current, reading, progress, wanted, publish_to, incomplete)
+            handed = DatabaseReads(current, reading, progress, wanted, reads.usage, publish_to, incomplete)
             # One output carries all; the IO manager logs what each of the other assets got.
             output = next((name for name in (WHOLE, PARTITIONED) if name in chosen), None) or min(chosen)
             has_own_event = output == WHOLE or (output == PARTITIONED and has_keys(context))

@@ -23,14 +23,17 @@ from notion_pipeline.defs.metadata import (
     skipped_metadata,
     sync_metadata,
     table_metadata,
+    usage_metadata,
     without_columns,
 )
 from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_key
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
+from notion_pipeline.sync.estimate import requests_per_minute
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Reading
 
@@ -40,6 +43,7 @@ class DatabaseReads:
     """What `S/database` hands over: databases that are still being read while the first ones are committed.
 
     Attributes:
+        usage: What the reads take of the account's limit.
         incomplete: Why databases may be missing, where the listing was not complete.
     """
 
@@ -47,6 +51,7 @@ class DatabaseReads:
     reading: Reading
     progress: Progress
     targets: RunTargets
+    usage: RunUsage
     publish_to: Optional[Path] = None  # noqa: UP045
     incomplete: Optional[NotionPipelineError] = None  # noqa: UP045
 
@@ -248,7 +253,10 @@ def _raise_failure(reads: DatabaseReads, results: CommitResults, unpublished: Op
 
 def _add_run_metadata(context: dg.OutputContext, reads: DatabaseReads, results: CommitResults) -> None:
     if not context.has_asset_partitions:
-        context.add_output_metadata(run_metadata([found.partition for found in results.loaded.values()]))
+        partitions = [found.partition for found in results.loaded.values()]
+        context.add_output_metadata(
+            {**run_metadata(partitions), **usage_metadata(reads.usage, requests_per_minute(reads.source.limits))}
+        )
         return
     for key, found in results.loaded.items():
         partition = reads.targets.partitions[key]

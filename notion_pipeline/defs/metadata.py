@@ -14,6 +14,7 @@ from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 from notion_pipeline.project import Project
 
@@ -135,6 +136,22 @@ def run_metadata(databases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "databases": len(databases),
         "dagster/row_count": sum(f.get("dagster/row_count", 0) for f in databases),
         **sums,
+    }
+
+
+def usage_metadata(usage: RunUsage, allowed: int) -> dict[str, Any]:
+    """What a run took of its account's limit, in numbers that Dagster plots.
+
+    Args:
+        allowed: Requests in a minute.
+    """
+    return {
+        "requests_made": usage.requests,
+        "most_requests_in_a_minute": usage.most_in_a_minute,
+        "requests_a_minute_allowed": allowed,
+        "percent_of_limit": round(100 * usage.most_in_a_minute / allowed, 1),
+        "seconds_rate_limited": round(usage.pauses.seconds, 3),
+        "seconds_paced": round(usage.turns.seconds, 3),
     }
 
 

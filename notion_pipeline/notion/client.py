@@ -129,7 +129,7 @@ class NotionClient:
     def with_stats(self) -> NotionClient:
         """The same client with stats of its own; connections, rate limiter and page sizes are shared."""
         twin = copy.copy(self)
-        twin.stats = RequestStats()
+        twin.stats = RequestStats(run=self.stats.run)
         twin._closes_connections = False
         return twin
 
@@ -295,6 +295,5 @@ async def _count(request: httpx.Request) -> None:
     """Counts a request as it goes out, also the second one of an auth that refreshed its token."""
     call = request.extensions.get(_CALL)
     if isinstance(call, _Call):
-        call.stats.requests += 1
-        call.stats.retries += call.sent > 0
+        call.stats.sent(again=call.sent > 0)
         call.sent += 1

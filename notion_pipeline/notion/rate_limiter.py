@@ -33,12 +33,18 @@ def account_key(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
-class PauseWatch(Protocol):
-    """What wants to know how long its requests stood still; waits of one watch may overlap."""
+class RequestWatch(Protocol):
+    """What wants to know when its requests go, and how long they wait; waits of one watch may overlap."""
 
     def pause_begins(self, now: float) -> None: ...
 
     def pause_ends(self, now: float) -> None: ...
+
+    def turn_begins(self, now: float) -> None: ...
+
+    def turn_ends(self, now: float) -> None: ...
+
+    def let_through(self, now: float) -> None: ...
 
 
 class PauseFile:
@@ -124,15 +130,17 @@ class RateLimiter:
         self._slots = asyncio.Semaphore(concurrent_requests)
 
     @asynccontextmanager
-    async def slot(self, watch: PauseWatch | None = None) -> AsyncIterator[None]:
+    async def slot(self, watch: RequestWatch | None = None) -> AsyncIterator[None]:
         """The right to send one request now; waits for pauses, a free place and the request's turn.
 
         Args:
-            watch: Is told when a pause holds this request up.
+            watch: Is told what holds this request up, and when it may go.
         """
         await self._wait_out(watch)
         async with self._places():
             await self._wait_turn(watch)
+            if watch is not None:
+                watch.let_through(self._clock())
             yield
 
     def pause(self, seconds: float, reason: str) -> None:
@@ -149,23 +157,31 @@ class RateLimiter:
             self._loop, self._slots = loop, asyncio.Semaphore(self.concurrent_requests)
         return self._slots
 
-    async def _wait_turn(self, watch: PauseWatch | None) -> None:
+    async def _wait_turn(self, watch: RequestWatch | None) -> None:
         # A turn that a pause overtook is given up for a later one: else all of them would go at its end at once.
         while True:
             await self._wait_out(watch)
-            await self._take_turn()
+            await self._take_turn(watch)
             if self._pause_left() <= 0:
                 return
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self, watch: RequestWatch | None) -> None:
         if not self._interval:
             return
         turn = max(self._clock(), self._next_at)
         self._next_at = turn + self._interval
-        while (left := turn - self._clock()) > 0:
-            await self._sleep(left)
+        if turn <= self._clock():
+            return
+        if watch is not None:
+            watch.turn_begins(self._clock())
+        try:
+            while (left := turn - self._clock()) > 0:
+                await self._sleep(left)
+        finally:
+            if watch is not None:
+                watch.turn_ends(self._clock())
 
-    async def _wait_out(self, watch: PauseWatch | None) -> None:
+    async def _wait_out(self, watch: RequestWatch | None) -> None:
         if self._pause_left() <= 0:
             return
         if watch is not None:

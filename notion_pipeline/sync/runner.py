@@ -30,6 +30,7 @@ from notion_pipeline.listing.exclusions import unmatched_exclusions, unresolved_
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.sync.data_source import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.locks import database_lock
@@ -51,7 +52,11 @@ class _Wait:
 
 
 class Sync:
-    """The reading half of a sync of many databases."""
+    """The reading half of a sync of many databases.
+
+    Attributes:
+        usage: What its requests take of the account's limit.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Sync:
         self._options = options
         self._progress = progress
         self._log = log
+        self.usage = RunUsage()
         self._held_elsewhere: dict[str, _Wait] = {}
         self._wanted: set[str] = set()
         self._next_states: asyncio.Future[dict[str, StreamState]] | None = None
@@ -94,6 +100,7 @@ class Sync:
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         async with self._make_client() as client:
+            client.stats.run = self.usage
 
             async def reader() -> None:
                 while waiting:

@@ -1,4 +1,4 @@
-"""`notion-pipeline plan` against the sync that follows it: what it says is what is read, within a tenth of the requests."""
+"""`notion-pipeline plan` against the sync after it: it says what is read, within a tenth of the requests."""
 
 from __future__ import annotations
 

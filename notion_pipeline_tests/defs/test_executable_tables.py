@@ -101,6 +101,21 @@ def test_whole_sync_needs_no_partition_and_works_on_the_first_day(
     assert (found["databases"], found["dagster/row_count"], found["rows_inserted"]) == (3, 3, 3)
 
 
+def test_whole_sync_tells_what_it_took_of_the_limit_in_numbers(
+    runs: Runs, tasks: Database, project: Project, workspace: Workspace
+) -> None:
+    (project.root / "sources.yaml").write_text(
+        "sources: [{name: notion, account: {type: token}, limits: {requests_per_minute: 6000}}]"
+    )
+    runs.assets(LISTING)
+    before = len(workspace.requests)
+    found = runs.metadata(runs.assets(WHOLE).run_id, None, WHOLE)
+    made = len(workspace.requests) - before
+    assert (found["requests_made"], found["most_requests_in_a_minute"]) == (made, made)
+    assert (found["requests_a_minute_allowed"], found["percent_of_limit"]) == (6000, round(100 * made / 6000, 1))
+    assert (found["seconds_rate_limited"], found["seconds_paced"] > 0) == (0.0, True)
+
+
 @pytest.mark.parametrize("how", ["job", "table", "partition"])
 def test_failed_database_shows_on_its_partition_and_on_its_table(
     runs: Runs, tasks: Database, workspace: Workspace, how: str

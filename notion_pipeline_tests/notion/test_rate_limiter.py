@@ -356,3 +356,21 @@ def test_stats_of_two_watches_stand_apart(make: Callable[..., RateLimiter], cloc
 
     asyncio.run(scenario())
     assert (mine.seconds_rate_limited, yours.seconds_rate_limited) == (10, 0)
+
+
+def test_run_knows_how_near_it_came_to_the_limit_and_how_long_it_waited(
+    make: Callable[..., RateLimiter], clock: Clock
+) -> None:
+    rate_limiter = make(concurrent_requests=2, requests_per_minute=60)
+    stats = RequestStats()
+    twin = RequestStats(run=stats.run)
+
+    async def scenario() -> None:
+        await asyncio.gather(passes(rate_limiter, 45, clock, stats), passes(rate_limiter, 45, clock, twin))
+
+    asyncio.run(scenario())
+    usage = stats.run
+    assert (usage.most_in_a_minute, usage.turns.seconds, usage.pauses.seconds) == (60, 89, 0)
+    rate_limiter.pause(30, "rate_limited")
+    asyncio.run(passes(rate_limiter, 1, clock, twin))
+    assert (usage.pauses.seconds, stats.seconds_rate_limited, twin.seconds_rate_limited) == (30, 0, 30)

@@ -16,10 +16,20 @@ from rich.text import Text
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams
+from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.cli.access_report import account_text, identity
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in
-from notion_pipeline.cli.run_history import LastRun, NextRun, daemon_is_alive, has_succeeded, last_run, next_runs
+from notion_pipeline.cli.run_history import (
+    LastRun,
+    LastUsage,
+    NextRun,
+    daemon_is_alive,
+    has_succeeded,
+    last_run,
+    last_usage,
+    next_runs,
+)
 from notion_pipeline.cli.runs import project_instance
 from notion_pipeline.cli.terminal import echo_json, moment, output
 from notion_pipeline.config.sources import Source, Sources, load_sources
@@ -51,6 +61,7 @@ class Overview:
     catalog_problem: str
     gone: list[GoneDatabase]
     last: LastRun | None
+    usage: LastUsage | None
     upcoming: list[NextRun]
     succeeded: bool
     daemon: bool
@@ -112,6 +123,7 @@ def overviews(project: Project, sources: Sources, *, answer_seconds: float = 5.0
                 catalog_problem=problem,
                 gone=gone.get(source.name, []),
                 last=last_run(instance, source.name),
+                usage=last_usage(instance, source.name, load_tables(project.home, source.name)),
                 upcoming=next_runs(instance, source),
                 succeeded=has_succeeded(instance, source.name)
                 or any(stream.last_sync_at for stream in streams.get(source.name) or ()),
@@ -160,6 +172,7 @@ def _print(console: Console, overview: Overview) -> None:
         ("account", Text(_account_text(overview))),
         ("streams", Text(_streams_text(overview))),
         ("last run", _last_text(overview)),
+        *((("budget", Text(_usage_text(overview.usage))),) if overview.usage is not None else ()),
         ("next run", Text(_next_text(overview))),
         ("catalog", Text(overview.catalog_problem or f"{overview.rows:,} rows in {overview.tables:,} tables")),
     ):
@@ -192,6 +205,13 @@ def _last_text(overview: Overview) -> Text:
         f"{after}, by {last.started_by}",
     )
     return text.append(f"\n            {last.reason}") if last.reason else text
+
+
+def _usage_text(usage: LastUsage) -> str:
+    return (
+        f"{usage.requests:,} requests by the reads of {moment(usage.at)}, at most {usage.most:,} in a minute of "
+        f"{usage.allowed:,} ({usage.percent:.0f} %); {usage.waited:,.0f} s waited for the limit"
+    )
 
 
 def _next_text(overview: Overview) -> str:
@@ -241,6 +261,17 @@ def _as_json(overview: Overview) -> dict[str, Any]:
             "at": last.at.isoformat(),
             "seconds": last.seconds,
             "reason": last.reason,
+        },
+        "budget": None
+        if overview.usage is None
+        else {
+            "run_id": overview.usage.run_id,
+            "at": overview.usage.at.isoformat(),
+            "requests": overview.usage.requests,
+            "most_requests_in_a_minute": overview.usage.most,
+            "requests_a_minute_allowed": overview.usage.allowed,
+            "percent_of_limit": round(overview.usage.percent, 1),
+            "seconds_waited": round(overview.usage.waited, 3),
         },
         "next_run": min(times).isoformat() if times else None,
         "triggers": [

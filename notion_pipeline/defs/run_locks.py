@@ -2,6 +2,9 @@
 
 Schedules and the sensor wait for a run that works, and would wait for ever for one that only seems to. So a run holds a
 lock file of its own, which the operating system frees with its process.
+
+Where the executor gives each step a process, that is the step's: the lock says nothing of the run, whose own process
+reports a step that was killed.
 """
 
 import fcntl
@@ -10,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from filelock import FileLock, Timeout
 
 from notion_pipeline.errors import StagingError
@@ -44,7 +47,7 @@ def shows_life(home: Path, run_id: str) -> Iterator[None]:
 def close_dead_runs(instance: DagsterInstance, home: Path) -> None:
     """Marks runs as failed whose process was killed; what they staged and committed is kept."""
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
-        if _has_died(home, run.run_id):
+        if _has_died(home, run.run_id) and not _has_processes_of_steps(instance, run):
             instance.report_run_failed(run, "The process of this run was killed. What it read is kept.")
 
 
@@ -80,6 +83,11 @@ def _has_died(home: Path, run_id: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _has_processes_of_steps(instance: DagsterInstance, run: DagsterRun) -> bool:
+    started = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_WORKER_STARTING, limit=1)
+    return bool(started.records)
 
 
 def _lock(home: Path, run_id: str) -> FileLock:

@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import dagster as dg
 import pytest
-from dagster import DagsterRun, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterRun, DagsterRunStatus
+from dagster._core.events import EngineEventData
 
 from notion_pipeline.defs.run_locks import close_dead_runs, shows_life, unfinished_run
 
@@ -77,5 +78,21 @@ def test_run_that_ends_while_it_is_looked_at_is_left_alone(
 
 def test_run_without_a_lock_file_is_left_alone(instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path) -> None:
     """It may be starting, or be of another code location."""
+    close_dead_runs(instance, tmp_path)
+    assert _status(instance, run) is DagsterRunStatus.STARTED
+
+
+def test_run_with_a_process_for_each_step_outlives_one_that_was_killed(
+    instance: dg.DagsterInstance, run: DagsterRun, tmp_path: Path
+) -> None:
+    """Its own process lives, and says what comes of the run."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", HOLD, str(tmp_path), run.run_id], check=False)
+    starting = DagsterEvent(
+        DagsterEventType.STEP_WORKER_STARTING.value,
+        run.job_name,
+        step_key="notion__database",
+        event_specific_data=EngineEventData(),
+    )
+    instance.report_dagster_event(starting, run.run_id)
     close_dead_runs(instance, tmp_path)
     assert _status(instance, run) is DagsterRunStatus.STARTED

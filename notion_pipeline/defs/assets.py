@@ -4,7 +4,7 @@ One op fills them all, so that a run reads a database once whatever names it: `S
 partition of `S/database` or a range of them, and single tables, `S/<table>`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -12,8 +12,9 @@ import dagster as dg
 from pydantic import Field
 
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
-from notion_pipeline.catalog.read.table_index import SyncedTable
+from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import DatabaseReads
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION, step_of
 from notion_pipeline.defs.failed_assets import show_failed
@@ -33,7 +34,7 @@ from notion_pipeline.defs.run_targets import (
     known_titles,
     run_targets,
 )
-from notion_pipeline.defs.tables import output_name, sync_key, table_specs
+from notion_pipeline.defs.tables import output_name, table_specs
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
 from notion_pipeline.project import Project
@@ -47,27 +48,23 @@ WHOLE, PARTITIONED = "sync", "database"
 def sync_assets(
     source: Source,
     project: Project,
-    tables: Sequence[SyncedTable],
+    asset_keys: AssetKeys,
     catalog_path: Path,
     given: Optional[LoadedProject],  # noqa: UP045
 ) -> dg.AssetsDefinition:
-    """What a sync fills, in one op: `S/sync`, `S/database` and every `S/<table>`. Any part of it can be materialized.
-
-    Args:
-        tables: Those that a listing or a sync has named so far.
-    """
+    """What a sync fills, in one op: `S/sync`, `S/database` and every `S/<table>`; each can be materialized alone."""
     name, keys = source.name, ResourceKeys(source.name)
-    in_sync = [table for table in tables if table.in_sync]
+    in_sync = [table for table in asset_keys.tables if table.in_sync]
     database_ids = {output_name(table): table.database_id for table in in_sync}
     specs = {
-        WHOLE: _whole_spec(source, tables, project),
-        PARTITIONED: _partitioned_spec(source, tables, project),
-        **dict(zip(database_ids, table_specs(source, project, in_sync, catalog_path), strict=True)),
+        WHOLE: _whole_spec(source, asset_keys, project),
+        PARTITIONED: _partitioned_spec(source, asset_keys, project),
+        **dict(zip(database_ids, table_specs(source, project, asset_keys, catalog_path), strict=True)),
     }
 
     class OfThisSource(DatabaseConfig):
         # The titles that the last sync saw, as a help to whoever writes them in the Launchpad.
-        databases: list[str] = Field(default=[], description=DATABASES_HELP + known_titles(tables))
+        databases: list[str] = Field(default=[], description=DATABASES_HELP + known_titles(asset_keys.tables))
 
     @dg.multi_asset(
         name=f"{name}__database",
@@ -90,7 +87,9 @@ def sync_assets(
             project = loaded.project
             catalog = catalog_resource.catalog(context.log.warning)
             if WHOLE in chosen and not context.job_def.has_node_named(f"{name}__databases"):
-                list_within(context, loaded, name, catalog)
+                list_within(context, loaded, asset_keys, catalog)
+            # A listing may just have named tables that the definitions do not know.
+            now_known = asset_keys.knowing(load_tables(project.home, name))
             with catalog.reading() as connection:
                 resolution, known = resolution_of_catalog(connection, loaded.source(name))
             current = resolution.source
@@ -108,7 +107,7 @@ def sync_assets(
             try:
                 account = loaded.account(current)
             except NotionPipelineError:
-                show_failed(step_of(context), name, wanted, committed=())
+                show_failed(step_of(context), now_known, wanted, committed=())
                 raise
             options = SyncOptions(
                 source=current,
@@ -127,7 +126,9 @@ def sync_assets(
             publish_to = loaded.sources.publish_path(project)
         # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
         with reads.start(wanted.databases) as reading:
-            handed = DatabaseReads(current, reading, progress, wanted, reads.usage, publish_to, incomplete)
+            handed = DatabaseReads(
+                current, reading, progress, wanted, reads.usage, now_known, publish_to, incomplete
+            )
             # One output carries all; the IO manager logs what each of the other assets got.
             output = next((name for name in (WHOLE, PARTITIONED) if name in chosen), None) or min(chosen)
             has_own_event = output == WHOLE or (output == PARTITIONED and has_keys(context))
@@ -138,13 +139,13 @@ def sync_assets(
     )
 
 
-def _whole_spec(source: Source, tables: Sequence[SyncedTable], project: Project) -> dg.AssetSpec:
+def _whole_spec(source: Source, asset_keys: AssetKeys, project: Project) -> dg.AssetSpec:
     described = f"{source.description}\n\n" if source.description else ""
-    return dg.AssetSpec(
-        sync_key(source.name, tables),
+    spec = dg.AssetSpec(
+        dg.AssetKey([source.name, asset_keys.sync_name]),
         description=f"{described}Materialize this to list the databases of source {source.name} and sync every "
         "selected one. Its materializations give the figures of each sync.",
-        deps=[dg.AssetKey([source.name, "databases"])],
+        deps=[asset_keys.databases],
         skippable=True,
         group_name=source.name,
         owners=list(source.owners),
@@ -152,15 +153,16 @@ def _whole_spec(source: Source, tables: Sequence[SyncedTable], project: Project)
         kinds={"notion", "duckdb"},
         metadata=source_code(sync_assets, project),
     )
+    return asset_keys.spec(asset_keys.sync_name, spec)
 
 
-def _partitioned_spec(source: Source, tables: Sequence[SyncedTable], project: Project) -> dg.AssetSpec:
+def _partitioned_spec(source: Source, asset_keys: AssetKeys, project: Project) -> dg.AssetSpec:
     described = f"{source.description}\n\n" if source.description else ""
-    return dg.AssetSpec(
+    spec = dg.AssetSpec(
         dg.AssetKey([source.name, "database"]),
         description=f"{described}A partition for each Notion database, called like its table: its pages as typed rows, "
-        f"one table a data source. `{source.name}/databases` keeps the partitions. Each table is also an asset of its "
-        f"own, `{source.name}/<table>`.",
+        f"one table a data source. `{asset_keys.databases.to_user_string()}` keeps the partitions. Each table is "
+        "also an asset of its own.",
         partitions_def=database_partitions(source.name),
         skippable=True,
         group_name=source.name,
@@ -168,5 +170,6 @@ def _partitioned_spec(source: Source, tables: Sequence[SyncedTable], project: Pr
         tags=dict(source.tags),
         kinds={"notion", "duckdb"},
         freshness_policy=freshness_policy(source),
-        metadata={**partitions_metadata(source.name, tables), **source_code(sync_assets, project)},
+        metadata={**partitions_metadata(asset_keys), **source_code(sync_assets, project)},
     )
+    return asset_keys.spec("database", spec)

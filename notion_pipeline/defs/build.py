@@ -9,6 +9,7 @@ import dagster as dg
 from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
@@ -45,51 +46,60 @@ def build_definitions(
         ConfigError: sources.yaml or the environment is not valid.
     """
     found = find_project(project) if isinstance(project, Path) else project
+    given = LoadedProject(found, sources) if sources is not None else None
+    known = sources or load_sources(found)
+    catalog = CatalogResource(database=str(known.catalog_path(found)))
+    check_file_name(Path(catalog.database), [source.name for source in known.sources])
+    # No executor: that of a project in which these definitions are guests stays its own. Each of our jobs has one.
+    return dg.Definitions.merge(
+        *(
+            source_definitions(
+                source,
+                found,
+                AssetKeys(source.name, tuple(load_tables(found.home, source.name))),
+                catalog,
+                given=given,
+                progress=progress,
+            )
+            for source in known.sources
+        )
+    )
+
+
+def source_definitions(
+    source: Source,
+    project: Project,
+    asset_keys: AssetKeys,
+    catalog: CatalogResource,
+    *,
+    given: Optional[LoadedProject],  # noqa: UP045
+    progress: Optional[TellsProgress] = None,  # noqa: UP045
+) -> dg.Definitions:
+    """The definitions of one source.
+
+    Args:
+        asset_keys: The tables that are known, and the keys of the assets.
+        given: The sources to run with; None has each run read sources.yaml anew.
+        progress: As `build_definitions` has it.
+    """
+    keys, catalog_path = ResourceKeys(source.name), Path(catalog.database)
     with warnings.catch_warnings():
         # We use parts of Dagster that are still in beta on purpose; a warning at each command would help nobody.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
-        given = LoadedProject(found, sources) if sources is not None else None
-        return _definitions(found, sources or load_sources(found), given, progress)
-
-
-def _definitions(
-    project: Project,
-    sources: Sources,
-    given: Optional[LoadedProject],  # noqa: UP045
-    progress: Optional[TellsProgress],  # noqa: UP045
-) -> dg.Definitions:
-    catalog = sources.catalog_path(project)
-    check_file_name(catalog, [source.name for source in sources.sources])
-    # No executor: that of a project in which these definitions are guests stays its own. Each of our jobs has one.
-    return dg.Definitions.merge(
-        *(_source_definitions(source, project, catalog, given, progress) for source in sources.sources)
-    )
-
-
-def _source_definitions(
-    source: Source,
-    project: Project,
-    catalog_path: Path,
-    given: Optional[LoadedProject],  # noqa: UP045
-    progress: Optional[TellsProgress],  # noqa: UP045
-) -> dg.Definitions:
-    keys = ResourceKeys(source.name)
-    tables = load_tables(project.home, source.name)
-    catalog = CatalogResource(database=str(catalog_path))
-    return dg.Definitions(
-        assets=[
-            listing_asset(source, project, given),
-            sync_assets(source, project, tables, catalog_path, given),
-            *retired_tables(source, project, tables, catalog_path),
-            *source_checks(source, tables),
-        ],
-        jobs=sync_jobs(source, tables),
-        schedules=sync_schedules(source, project.home),
-        sensors=[changes_sensor(source, project.home, given)],
-        resources={
-            keys.notion: NotionResource(root=str(project.root)),
-            keys.catalog: catalog,
-            keys.progress: progress or ProgressResource(),
-            keys.io_manager: CatalogIOManager(catalog=catalog, home=str(project.home)),
-        },
-    )
+        return dg.Definitions(
+            assets=[
+                listing_asset(source, project, asset_keys, given),
+                sync_assets(source, project, asset_keys, catalog_path, given),
+                *retired_tables(source, project, asset_keys, catalog_path),
+                *source_checks(source, asset_keys),
+            ],
+            jobs=sync_jobs(source, asset_keys),
+            schedules=sync_schedules(source, project.home, asset_keys),
+            sensors=[changes_sensor(source, project.home, given)],
+            resources={
+                keys.notion: NotionResource(root=str(project.root)),
+                keys.catalog: catalog,
+                keys.progress: progress or ProgressResource(),
+                keys.io_manager: CatalogIOManager(catalog=catalog, home=str(project.home), source=source.name),
+            },
+        )

@@ -4,7 +4,7 @@ A sync checks the tables that it has just filled and reports what it finds; chec
 read, for a moment, and block nothing: what they look at is committed.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -15,6 +15,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.quality import table_qualities
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     normalize_metadata,
@@ -23,7 +24,7 @@ from notion_pipeline.defs.dagster_internals import (
 from notion_pipeline.defs.findings import DESCRIPTIONS, SCHEMA, VALUES, Finding, find_problems
 from notion_pipeline.defs.metadata import has_changed, partition_link
 from notion_pipeline.defs.resources import CatalogResource, ResourceKeys
-from notion_pipeline.defs.tables import output_name, table_key
+from notion_pipeline.defs.tables import output_name
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
@@ -34,13 +35,13 @@ _WARNINGS = frozenset({SCHEMA, VALUES})
 MOST_CHARACTERS = 700
 
 
-def source_checks(source: Source, tables: Sequence[SyncedTable]) -> list[dg.AssetsDefinition]:
+def source_checks(source: Source, asset_keys: AssetKeys) -> list[dg.AssetsDefinition]:
     """The checks of every table that is kept in sync, as one step; none where there is no table yet."""
     name, keys = source.name, ResourceKeys(source.name)
-    by_output = {output_name(table): table for table in tables if table.in_sync}
+    by_output = {output_name(table): table for table in asset_keys.tables if table.in_sync}
     if not by_output:
         return []
-    names = {table_key(name, table.name): table.name for table in by_output.values()}
+    names = {asset_keys.key(table.name): table.name for table in by_output.values()}
 
     @dg.multi_asset_check(
         name=f"{name}_checks",
@@ -70,7 +71,7 @@ def source_checks(source: Source, tables: Sequence[SyncedTable]) -> list[dg.Asse
                     passed=True, asset_key=key.asset_key, check_name=key.name, description=not_yet
                 )
             else:
-                found_here = table.evaluation(name, key.name)
+                found_here = table.evaluation(asset_keys, key.name)
                 yield dg.AssetCheckResult(
                     passed=found_here.passed,
                     asset_key=key.asset_key,
@@ -80,7 +81,7 @@ def source_checks(source: Source, tables: Sequence[SyncedTable]) -> list[dg.Asse
                     description=found_here.description,
                 )
 
-    of_tables = {dg.AssetKey(output): table_key(name, table.name) for output, table in by_output.items()}
+    of_tables = {dg.AssetKey(output): asset_keys.key(table.name) for output, table in by_output.items()}
     return [checks.with_attributes(asset_key_replacements=of_tables)]
 
 
@@ -92,7 +93,7 @@ class _Checked:
     rows: int
     findings: Mapping[str, Optional[Finding]]  # noqa: UP045
 
-    def evaluation(self, source: str, check: str) -> dg.AssetCheckEvaluation:
+    def evaluation(self, asset_keys: AssetKeys, check: str) -> dg.AssetCheckEvaluation:
         found = self.findings[check]
         metadata: dict[str, Any] = {"rows_checked": self.rows}
         description = f"{self.rows:,} rows looked at."
@@ -101,10 +102,10 @@ class _Checked:
             some = f" Rows: {'; '.join(found.rows)}." if found.rows else ""
             description = _short(shown_line(f'"{title}" ({self.table.name}): {found.what}{some}'))
             metadata["database_id"] = self.table.database_id
-            metadata["partition"] = partition_link(source, self.table.partition)
+            metadata["partition"] = partition_link(asset_keys, self.table.partition)
         return dg.AssetCheckEvaluation(
             passed=found is None,
-            asset_key=table_key(source, self.table.name),
+            asset_key=asset_keys.key(self.table.name),
             check_name=check,
             severity=dg.AssetCheckSeverity.WARN if check in _WARNINGS else dg.AssetCheckSeverity.ERROR,
             metadata=normalize_metadata(metadata),
@@ -143,7 +144,7 @@ def _look(
 
 def report_checks(
     context: dg.OutputContext,
-    source: str,
+    asset_keys: AssetKeys,
     catalog: Catalog,
     loaded: Mapping[str, Mapping[str, Any]],
     *,
@@ -161,7 +162,7 @@ def report_checks(
     try:
         step = context.step_context
         planned = set() if step_fails else set(step.job_def.asset_layer.asset_graph.asset_check_keys)
-        keys = [dg.AssetCheckKey(table_key(source, table), check) for table in loaded for check in DESCRIPTIONS]
+        keys = [dg.AssetCheckKey(asset_keys.key(table), check) for table in loaded for check in DESCRIPTIONS]
         keys = [key for key in keys if key not in planned]
         latest = step.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys) if keys else {}
         passing = {key for key, record in latest.items() if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED}
@@ -169,14 +170,14 @@ def report_checks(
         values_of = {
             table: int(metadata.get("values_not_converted", 0))
             for table, metadata in loaded.items()
-            if metadata.get("values_not_converted") or dg.AssetCheckKey(table_key(source, table), VALUES) in failing
+            if metadata.get("values_not_converted") or dg.AssetCheckKey(asset_keys.key(table), VALUES) in failing
         }
-        for table, checked in _look(catalog, source, loaded, values_of=values_of).items():
+        for table, checked in _look(catalog, asset_keys.source, loaded, values_of=values_of).items():
             for check in DESCRIPTIONS:
-                key = dg.AssetCheckKey(table_key(source, table), check)
+                key = dg.AssetCheckKey(asset_keys.key(table), check)
                 is_news = checked.findings[check] is not None or key not in passing or has_changed(loaded[table])
                 if key not in planned and is_news:
-                    report_check_evaluation(context, checked.evaluation(source, check))
+                    report_check_evaluation(context, checked.evaluation(asset_keys, check))
     except Exception as error:  # the sync itself has succeeded, or its own failure is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
 
@@ -184,4 +185,4 @@ def report_checks(
 def report_schema_check(instance: DagsterInstance, source: str, catalog: Catalog, tables: Collection[str]) -> None:
     """Says to Dagster what the check of schema changes finds now, outside of a run."""
     for checked in _look(catalog, source, tables, values_of={}).values():
-        instance.report_runless_asset_event(checked.evaluation(source, SCHEMA))
+        instance.report_runless_asset_event(checked.evaluation(AssetKeys(source), SCHEMA))

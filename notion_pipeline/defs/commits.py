@@ -12,6 +12,7 @@ from notion_pipeline.catalog.load.commit import commit_database
 from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.checks import report_checks
 from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
@@ -27,7 +28,7 @@ from notion_pipeline.defs.metadata import (
     without_columns,
 )
 from notion_pipeline.defs.run_targets import RunTargets
-from notion_pipeline.defs.tables import is_reported, materialization, note_tables, table_key
+from notion_pipeline.defs.tables import is_reported, materialization, note_tables
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.notion.run_usage import RunUsage
@@ -52,6 +53,7 @@ class DatabaseReads:
     progress: Progress
     targets: RunTargets
     usage: RunUsage
+    asset_keys: AssetKeys
     publish_to: Optional[Path] = None  # noqa: UP045
     incomplete: Optional[NotionPipelineError] = None  # noqa: UP045
 
@@ -98,7 +100,7 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
         unpublished = _publish(catalog, reads.publish_to) if results.loaded else None
         step_fails = bool(results.failed) or reads.incomplete is not None or unpublished is not None
         tables = {table: metadata for found in results.loaded.values() for table, metadata in found.tables.items()}
-        report_checks(context, reads.source.name, catalog, tables, step_fails=step_fails)
+        report_checks(context, reads.asset_keys, catalog, tables, step_fails=step_fails)
         if results.failed or reads.incomplete is not None:
             _raise_failure(reads, results, unpublished)
         if unpublished is not None:
@@ -107,7 +109,7 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
         # Dagster logs the materializations of a run over keys at its end, but not where the step fails.
         if context.has_asset_partitions:
             _log_partitions(context, reads, results.loaded)
-        show_failed(context.step_context, reads.source.name, reads.targets, committed=results.loaded)
+        show_failed(context.step_context, reads.asset_keys, reads.targets, committed=results.loaded)
         raise
     finally:
         if results.has_tables and home is not None:
@@ -132,7 +134,7 @@ def _commit_databases(
             if not context.has_asset_partitions:
                 # Dagster logs no materialization of a key in a run that was launched without a partition.
                 _log_partitions(context, reads, {database.database_id: loaded})
-        _report_database(context, reads.source.name, database, loaded)
+        _report_database(context, reads.asset_keys, database, loaded)
         results.has_tables = results.has_tables or bool(loaded and loaded.tables)
 
 
@@ -177,7 +179,7 @@ def _commit_database(
         partition = reads.partition(database.database_id)
         tables = {
             table: table_metadata(
-                database, sync_metadata(database, own), source.name, own[0][0].data_source_name, partition
+                database, sync_metadata(database, own), reads.asset_keys, own[0][0].data_source_name, partition
             )
             for table, own in by_table.items()
         }
@@ -197,10 +199,10 @@ def _loaded_before(
         current = current_tables(connection, source.name, database.database_id)
     unreported = {
         _bare(table.table): table_metadata(
-            database, current_metadata(database, [(state, table)]), source.name, "", partition
+            database, current_metadata(database, [(state, table)]), reads.asset_keys, "", partition
         )
         for state, table in current
-        if not is_reported(context, table_key(source.name, _bare(table.table)), state.last_sync_at)
+        if not is_reported(context, reads.asset_keys.key(_bare(table.table)), state.last_sync_at)
     }
     return LoadedDatabase(skipped_metadata(database, current), unreported)
 
@@ -212,7 +214,7 @@ def _bare(table: str) -> str:
 
 def _report_database(
     context: dg.OutputContext,
-    source: str,
+    asset_keys: AssetKeys,
     database: DatabaseExtract,
     loaded: Optional[LoadedDatabase],  # noqa: UP045
 ) -> None:
@@ -221,11 +223,11 @@ def _report_database(
         reason = database_reason(database.title, error)
         context.log.error(reason if isinstance(error, NotionPipelineError) else f"{reason}\n{traceback_text(error)}")
     for table, metadata in loaded.tables.items() if loaded else ():
-        context.log_event(materialization(source, table, metadata))
+        context.log_event(materialization(asset_keys, table, metadata))
 
 
 def _log_partitions(context: dg.OutputContext, reads: DatabaseReads, loaded: dict[str, LoadedDatabase]) -> None:
-    asset = dg.AssetKey([reads.source.name, "database"])
+    asset = reads.asset_keys.database
     for key, found in loaded.items():
         if key in reads.targets.partitions:
             partition = reads.targets.partitions[key]
@@ -248,7 +250,7 @@ def _raise_failure(reads: DatabaseReads, results: CommitResults, unpublished: Op
     unforeseen = next((error for error in errors if not isinstance(error, NotionPipelineError)), None)
     others = [error for error in (reads.incomplete, unpublished) if error is not None]
     partitions = reads.targets.partitions
-    raise databases_failure(reads.source.name, results.failed, partitions, len(results.loaded), others) from unforeseen
+    raise databases_failure(reads.asset_keys, results.failed, partitions, len(results.loaded), others) from unforeseen
 
 
 def _add_run_metadata(context: dg.OutputContext, reads: DatabaseReads, results: CommitResults) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 
-import dagster as dg
-
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import StepExecutionContext, plan_materializations
 from notion_pipeline.defs.run_targets import RunTargets
-from notion_pipeline.defs.tables import table_key
 
 
-def show_failed(step: StepExecutionContext, source: str, targets: RunTargets, *, committed: Collection[str]) -> None:
+def show_failed(
+    step: StepExecutionContext, asset_keys: AssetKeys, targets: RunTargets, *, committed: Collection[str]
+) -> None:
     """To be called before the step fails. A plan for each database ahead would cost a large quiet sync its speed.
 
     Args:
@@ -17,6 +17,6 @@ def show_failed(step: StepExecutionContext, source: str, targets: RunTargets, *,
     """
     failed = [target.id for target in targets.databases if target.id not in committed]
     keys = [targets.partitions[key] for key in failed if key in targets.partitions]
-    plan_materializations(step, dg.AssetKey([source, "database"]), keys)
+    plan_materializations(step, asset_keys.database, keys)
     for table in (name for key in failed for name in targets.tables.get(key, ())):
-        plan_materializations(step, table_key(source, table), [None])
+        plan_materializations(step, asset_keys.key(table), [None])

@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import dagster as dg
 
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.metadata import partition_path
 from notion_pipeline.errors import NotionPipelineError, StagingError
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line
@@ -77,7 +78,7 @@ class FailedDatabase:
 
 
 def databases_failure(
-    source: str,
+    asset_keys: AssetKeys,
     failed: Mapping[str, FailedDatabase],
     partitions: Mapping[str, str],
     loaded: int,
@@ -93,21 +94,24 @@ def databases_failure(
     lines += [str(error) for error in others]
     if failed and (loaded or len(lines) > 1):
         count = len(failed) + loaded
-        lines = [f"{len(failed)} of {count} databases of source {source} failed; the others are committed.", *lines]
+        lines = [
+            f"{len(failed)} of {count} databases of source {asset_keys.source} failed; the others are committed.",
+            *lines,
+        ]
     return dg.Failure(
         description="\n".join(lines),
         metadata={
             "failed_databases": dg.MetadataValue.md(
-                "\n".join(_failed_line(source, key, partitions.get(key), found) for key, found in failed.items())
+                "\n".join(_failed_line(asset_keys, key, partitions.get(key), found) for key, found in failed.items())
             )
         },
         allow_retries=any(isinstance(error, StagingError) for found in failed.values() for error in found.errors),
     )
 
 
-def _failed_line(source: str, key: str, partition: Optional[str], found: FailedDatabase) -> str:  # noqa: UP045
+def _failed_line(asset_keys: AssetKeys, key: str, partition: Optional[str], found: FailedDatabase) -> str:  # noqa: UP045
     # A name of the run's config that fits no database has no partition to link to.
-    path = partition_path(source, partition) if partition else ""
+    path = partition_path(asset_keys, partition) if partition else ""
     return f"- {markdown_link(found.title or 'Untitled', path)} `{key}`: " + markdown_text(str(found.errors[0]))
 
 

@@ -24,6 +24,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
 
     catalog: dg.ResourceDependency[CatalogResource]
     home: str = Field(default="", description="State folder of the project; empty: only the catalog is written.")
+    source: str = Field(default="", description="Name of the source; empty: asset keys begin with it.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["CatalogIOManager"]:
@@ -57,7 +58,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
 
     def _load(self, context: dg.InputContext) -> Any:
         wanted = context.dagster_type.typing_type
-        source, asset = context.asset_key.path
+        source, asset = self._asset(context)
         catalog = self.catalog.catalog(context.log.warning if context.log else _silent)
         by_key: dict[str, list[str]]
         with catalog.reading() as connection:
@@ -72,6 +73,15 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 return {key: _shaped(read_tables(connection, source, names), kind) for key, names in by_key.items()}
             names = [name for found in by_key.values() for name in found]
             return _shaped(read_tables(connection, source, names), wanted)
+
+    def _asset(self, context: dg.InputContext) -> tuple[str, str]:
+        """Source and table of an asset, whose key may be one that a host gave it."""
+        if not self.source:
+            source, asset = context.asset_key.path
+            return source, asset
+        upstream = context.upstream_output
+        table = ((upstream.definition_metadata if upstream else None) or {}).get("dagster/table_name")
+        return self.source, table.split(".", 1)[1] if isinstance(table, str) else context.asset_key.path[-1]
 
 
 def _shaped(table: pa.Table, wanted: Any) -> Any:

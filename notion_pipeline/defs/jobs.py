@@ -5,29 +5,28 @@ where sources.yaml has them. They run from the start, and skip a tick while a ru
 unfinished: a run of one database, or of one asset, holds no tick back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
 from dagster import DagsterRun
 
-from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
-from notion_pipeline.defs.tables import sync_key
 
 _PARTITION_TAGS = frozenset(
     {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}
 )
 
 
-def sync_jobs(source: Source, tables: Sequence[SyncedTable]) -> list[UnresolvedAssetJobDefinition]:
+def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobDefinition]:
     name = source.name
     described = f"{source.description}: " if source.description else ""
-    selection = dg.AssetSelection.assets([name, "databases"], sync_key(name, tables))
+    selection = dg.AssetSelection.assets(asset_keys.databases, asset_keys.sync)
     return [
         dg.define_asset_job(
             f"{name}_sync",
@@ -47,15 +46,19 @@ def sync_jobs(source: Source, tables: Sequence[SyncedTable]) -> list[UnresolvedA
     ]
 
 
-def sync_schedules(source: Source, home: Path) -> list[dg.ScheduleDefinition]:
+def sync_schedules(source: Source, home: Path, asset_keys: AssetKeys) -> list[dg.ScheduleDefinition]:
     wanted = [
         (f"{source.name}_schedule", f"{source.name}_sync", source.schedule),
         (f"{source.name}_full_sync_schedule", f"{source.name}_full_sync", source.full_sync_schedule),
     ]
-    return [_schedule(source, name, job, list(crons), home) for name, job, crons in wanted if crons]
+    return [
+        _schedule(source, name, job, list(crons), home, asset_keys=asset_keys) for name, job, crons in wanted if crons
+    ]
 
 
-def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path) -> dg.ScheduleDefinition:
+def _schedule(
+    source: Source, name: str, job: str, crons: list[str], home: Path, *, asset_keys: AssetKeys
+) -> dg.ScheduleDefinition:
     described = f"{source.description}: " if source.description else ""
 
     @dg.schedule(
@@ -73,7 +76,7 @@ def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path)
             context.instance,
             job,
             home,
-            lambda run: is_whole(run, source.name, full=job == f"{source.name}_full_sync"),
+            lambda run: is_whole(run, asset_keys, full=job == f"{source.name}_full_sync"),
         )
         if running is not None:
             yield dg.SkipReason(f"Run {running.run_id} of {job} is not finished yet.")
@@ -83,7 +86,7 @@ def _schedule(source: Source, name: str, job: str, crons: list[str], home: Path)
     return tick
 
 
-def is_whole(run: DagsterRun, source: str, *, full: bool) -> bool:
+def is_whole(run: DagsterRun, asset_keys: AssetKeys, *, full: bool) -> bool:
     """Whether a run of a sync job does all that a tick asks for: it lists, and syncs every selected database.
 
     Args:
@@ -91,11 +94,12 @@ def is_whole(run: DagsterRun, source: str, *, full: bool) -> bool:
     """
     if run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags):
         return False
+    source = asset_keys.source
     steps = {f"{source}__databases", f"{source}__database"}
     if run.asset_selection:
-        lists = dg.AssetKey([source, "databases"]) in run.asset_selection
+        lists = asset_keys.databases in run.asset_selection
         # The second name of `S/sync` is that beside a table `sync`.
-        whole = [dg.AssetKey([source, name]) for name in ("sync", "sync_", "database")]
+        whole = [asset_keys.key(name) for name in ("sync", "sync_", "database")]
         if not lists or run.asset_selection.isdisjoint(whole):
             return False
     if any(not set(chosen or steps) >= steps for chosen in (run.step_keys_to_execute, run.resolved_op_selection)):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from logging import Logger
 from pathlib import Path
 from typing import Optional
 
@@ -11,6 +12,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import data_version_tags
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
@@ -26,7 +28,12 @@ from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
 from notion_pipeline.project import Project
 
 
-def listing_asset(source: Source, project: Project, given: Optional[LoadedProject]) -> dg.AssetsDefinition:  # noqa: UP045
+def listing_asset(
+    source: Source,
+    project: Project,
+    asset_keys: AssetKeys,
+    given: Optional[LoadedProject],  # noqa: UP045
+) -> dg.AssetsDefinition:
     """`S/databases`.
 
     Args:
@@ -54,7 +61,7 @@ def listing_asset(source: Source, project: Project, given: Optional[LoadedProjec
         catalog = catalog_resource.catalog(context.log.warning)
         with as_failure():
             loaded = notion.load(given)
-            found = _list(context, loaded, name, catalog)
+            found = list_source(context.log, loaded, asset_keys, catalog)
         yield dg.Output(found, data_version=dg.DataVersion(LISTING_VERSION))
         # The catalog holds the listing now: partitions follow it, never the other way round.
         with as_failure():
@@ -66,18 +73,21 @@ def listing_asset(source: Source, project: Project, given: Optional[LoadedProjec
             if reasons:
                 raise dg.Failure("\n".join(reasons), allow_retries=False)
 
-    return databases
+    ours = databases.with_attributes(asset_key_replacements={databases.key: asset_keys.databases})
+    return ours.map_asset_specs(lambda spec: asset_keys.spec("databases", spec))
 
 
-def list_within(context: dg.AssetExecutionContext, loaded: LoadedProject, source: str, catalog: Catalog) -> None:
+def list_within(
+    context: dg.AssetExecutionContext, loaded: LoadedProject, asset_keys: AssetKeys, catalog: Catalog
+) -> None:
     """Lists the databases in a run of `S/sync` without `S/databases`, which is told of it by an event.
 
     The one button for everything works on the first day, and takes what was shared a moment ago.
     """
-    found = _list(context, loaded, source, catalog)
+    found = list_source(context.log, loaded, asset_keys, catalog)
     metadata, events = commit_listing(catalog, found, loaded.project.home, run=context.run, log=context.log)
-    asset = dg.AssetKey([source, "databases"])
-    context.log_event(dg.AssetMaterialization(asset, metadata=metadata, tags=data_version_tags(LISTING_VERSION)))
+    tags = data_version_tags(LISTING_VERSION)
+    context.log_event(dg.AssetMaterialization(asset_keys.databases, metadata=metadata, tags=tags))
     for event in events:
         context.log_event(event)
     _after_commit(context, loaded, found, catalog)
@@ -105,13 +115,13 @@ def _after_commit(
     )
     with catalog.reading() as connection:
         known = known_databases(connection, name)
-    _update_partitions(context, name, known, selected, home)
+    _update_partitions(context, found.asset_keys, known, selected, home)
     return failed
 
 
 def _update_partitions(
     context: dg.AssetExecutionContext,
-    source: str,
+    asset_keys: AssetKeys,
     known: Mapping[str, KnownDatabase],
     selected: Sequence[str],
     home: Path,
@@ -119,7 +129,9 @@ def _update_partitions(
     """Gives each selected database its partition, and takes those of others away."""
     wanted = [known[key].partition for key in selected if key in known]
     ids = {database.partition: key for key, database in known.items()}
-    added, removed, busy = update_partitions(context.instance, source, wanted, ids, home=home)
+    added, removed, busy = update_partitions(
+        context.instance, asset_keys.source, wanted, ids, home=home, asset=asset_keys.database
+    )
     log = context.log.info
     log(f"{len(selected)} databases selected; {len(added)} partitions added, {len(removed)} removed.")
     if former := [key for key in removed if key in known]:
@@ -130,18 +142,17 @@ def _update_partitions(
         log(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
 
 
-def _list(context: dg.AssetExecutionContext, loaded: LoadedProject, name: str, catalog: Catalog) -> FoundListing:
-    source = loaded.source(name)
+def list_source(log: Logger, loaded: LoadedProject, asset_keys: AssetKeys, catalog: Catalog) -> FoundListing:
+    """Asks Notion which databases there are. Commits nothing."""
+    source = loaded.source(asset_keys.source)
     with catalog.reading() as connection:
         before = known_databases(connection, source.name)
         names = known_names(connection, source.name)
     known = {key: database for key, database in before.items() if database.accessible}
 
     async def look() -> Listing:
-        async with loaded.client(source, context.log.info) as client:
-            return await list_databases(
-                client, named=source.named_ids(), known=known, log=context.log.info, source=source.name
-            )
+        async with loaded.client(source, log.info) as client:
+            return await list_databases(client, named=source.named_ids(), known=known, log=log.info, source=source.name)
 
     listing = asyncio.run(look())
     resolution = resolve_listing(source, listing.databases, before, names, listing.failures)
@@ -150,11 +161,11 @@ def _list(context: dg.AssetExecutionContext, loaded: LoadedProject, name: str, c
     listing = hold_back(listing, bound.ambiguous_streams(found, file=loaded.project.sources_label), known)
     for failure in listing.failures:
         passing = "" if fails_a_sync(bound, failure) else " It is not selected, so no sync fails for it."
-        context.log.warning(f"{failure.error}{passing}")
+        log.warning(f"{failure.error}{passing}")
     if listing.search_error is not None:
-        context.log.warning(str(listing.search_error))
+        log.warning(str(listing.search_error))
     for entry in resolution.unmatched:
-        context.log.warning(f"sources.yaml ({source.name}): {entry.sentence()}")
+        log.warning(f"{loaded.project.sources_label} ({source.name}): {entry.sentence()}")
     for sentence in resolution.renamed:
-        context.log.warning(f"sources.yaml ({source.name}): {sentence}")
-    return FoundListing(bound, listing, resolution)
+        log.warning(f"{loaded.project.sources_label} ({source.name}): {sentence}")
+    return FoundListing(bound, listing, resolution, asset_keys)

@@ -14,6 +14,7 @@ from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.metadata import listing_metadata
 from notion_pipeline.defs.tables import TableEvent, table_changes
 from notion_pipeline.errors import NotionPipelineError
@@ -32,6 +33,7 @@ class FoundListing:
     source: Source
     listing: Listing
     resolution: Resolution
+    asset_keys: AssetKeys
 
     def databases(self) -> list[tuple[str, str]]:
         """Id and title of the databases that the catalog lists, those that could not be listed this time included."""
@@ -73,7 +75,7 @@ def commit_listing(
     follow_tables(log, catalog, found.source)
     _warn_of_gone(log, found.listing, gone)
     metadata = listing_metadata(
-        found.source.name,
+        found.asset_keys,
         streams,
         columns,
         api_requests=found.listing.api_requests,
@@ -82,7 +84,7 @@ def commit_listing(
         gone=gone,
         failures=[str(error) for error in found.failures()],
     )
-    events = [] if home is None else table_changes(catalog, home, found.source.name, run=run, log=log)
+    events = [] if home is None else table_changes(catalog, home, found.asset_keys, run=run, log=log)
     return metadata, events
 
 

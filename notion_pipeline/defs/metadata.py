@@ -11,8 +11,8 @@ import dagster as dg
 
 from notion_pipeline.catalog.listing.databases import ListedStream
 from notion_pipeline.catalog.read.gone import GoneDatabase
-from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.state import StreamState
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
@@ -35,7 +35,7 @@ Columns = Sequence[tuple[str, str, Optional[str]]]  # noqa: UP045
 
 
 def listing_metadata(
-    source: str,
+    asset_keys: AssetKeys,
     streams: Sequence[ListedStream],
     columns: Columns,
     *,
@@ -51,14 +51,14 @@ def listing_metadata(
         failures: Why databases, or search, could not be looked at.
     """
     rows = [
-        f"| {markdown_link(s.title or 'Untitled', web_address(s.url))} | {_partition_cell(s, source)} | "
+        f"| {markdown_link(s.title or 'Untitled', web_address(s.url))} | {_partition_cell(s, asset_keys)} | "
         f"{markdown_text(', '.join(s.tables))} | {s.sync_type} | {'yes' if s.selected else 'no'} |"
         for s in streams
     ]
     table = "\n".join(["| title | stream | table | sync type | selected |", "| --- | --- | --- | --- | --- |", *rows])
     found: dict[str, Any] = {
         "dagster/row_count": len(streams),
-        "dagster/table_name": f"{source}.databases",
+        "dagster/table_name": f"{asset_keys.source}.databases",
         COLUMN_SCHEMA: column_schema(columns),
         "databases": dg.MetadataValue.md(table),
         "selected": sum(stream.selected for stream in streams),
@@ -168,25 +168,25 @@ def current_metadata(database: DatabaseExtract, current: Sequence[tuple[StreamSt
 
 
 def table_metadata(
-    database: DatabaseExtract, metadata: dict[str, Any], source: str, data_source: str, partition: str
+    database: DatabaseExtract, metadata: dict[str, Any], asset_keys: AssetKeys, data_source: str, partition: str
 ) -> dict[str, Any]:
     """Of the asset of one table: what the partition says of it alone, and the way back to that partition."""
-    found = {**metadata, "partition": partition_link(source, partition)}
+    found = {**metadata, "partition": partition_link(asset_keys, partition)}
     found.pop("dagster/partition_row_count", None)
     if data_source and data_source != database.title:
         found["data_source"] = data_source
     return found
 
 
-def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str, Any]:
+def partitions_metadata(asset_keys: AssetKeys) -> dict[str, Any]:
     """Of the partitioned asset's definition: which title each key stands for, as far as the last sync knew."""
-    if not tables:
+    if not asset_keys.tables:
         return {}
     rows = [
         f"| {markdown_link(table.title or 'Untitled', web_address(table.url))} | "
-        f"{markdown_link(table.partition, partition_path(source, table.partition))} | "
-        f"{source}.{markdown_text(table.name)} |"
-        for table in sorted(tables, key=lambda table: (table.title, table.name))
+        f"{markdown_link(table.partition, partition_path(asset_keys, table.partition))} | "
+        f"{asset_keys.source}.{markdown_text(table.name)} |"
+        for table in sorted(asset_keys.tables, key=lambda table: (table.title, table.name))
         if table.in_sync and table.partition
     ]
     return {
@@ -194,13 +194,14 @@ def partitions_metadata(source: str, tables: Sequence[SyncedTable]) -> dict[str,
     }
 
 
-def partition_link(source: str, partition: str) -> dg.UrlMetadataValue:
+def partition_link(asset_keys: AssetKeys, partition: str) -> dg.UrlMetadataValue:
     """The page of a database's partition, wherever the web server stands."""
-    return dg.MetadataValue.url(partition_path(source, partition))
+    return dg.MetadataValue.url(partition_path(asset_keys, partition))
 
 
-def partition_path(source: str, partition: str) -> str:
-    return f"/assets/{source}/database?view=partitions&partition={quote(partition, safe='')}"
+def partition_path(asset_keys: AssetKeys, partition: str) -> str:
+    asset = "/".join(quote(part, safe="") for part in asset_keys.database.path)
+    return f"/assets/{asset}?view=partitions&partition={quote(partition, safe='')}"
 
 
 def _told(database: DatabaseExtract, tables: Sequence[LoadResult], sync_types: Sequence[str]) -> dict[str, Any]:
@@ -259,9 +260,9 @@ def _summary(landed: LoadResult) -> str:
     return f"{head}| {' | '.join(map(str, counts))} |\n\n| column | type | property |\n| --- | --- | --- |\n{columns}"
 
 
-def _partition_cell(stream: ListedStream, source: str) -> str:
+def _partition_cell(stream: ListedStream, asset_keys: AssetKeys) -> str:
     """The stream's name; where it has a partition, as the way to it."""
-    return f"[{stream.stream}]({partition_path(source, stream.partition)})" if stream.selected else stream.stream
+    return f"[{stream.stream}]({partition_path(asset_keys, stream.partition)})" if stream.selected else stream.stream
 
 
 def link(url: str) -> dg.MetadataValue[Any]:

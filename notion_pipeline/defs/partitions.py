@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Optional
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
@@ -30,12 +31,19 @@ def database_partitions(source: str) -> dg.DynamicPartitionsDefinition:
 
 
 def update_partitions(
-    instance: DagsterInstance, source: str, selected: Iterable[str], ids: Mapping[str, str], *, home: Path
+    instance: DagsterInstance,
+    source: str,
+    selected: Iterable[str],
+    ids: Mapping[str, str],
+    *,
+    home: Path,
+    asset: Optional[dg.AssetKey] = None,  # noqa: UP045
 ) -> tuple[list[str], list[str], list[str]]:
     """Makes the keys those of the selected databases.
 
     Args:
         ids: Database id by key, of the databases that are known, whether selected or not.
+        asset: The asset of these partitions; `S/database` unless a host translates it.
 
     Returns:
         The keys added, those removed, and those that stay for now since a run works on them: to take a key out of a
@@ -48,15 +56,17 @@ def update_partitions(
     if added:
         instance.add_dynamic_partitions(name, added)
     leaving = sorted(present - set(wanted))
-    busy = _busy_keys(instance, source, leaving, ids, home) if leaving else set()
+    ours = asset or dg.AssetKey([source, "database"])
+    busy = _busy_keys(instance, source, leaving, ids, home, ours=ours) if leaving else set()
     removed = [key for key in leaving if key not in busy]
     for key in removed:
         instance.delete_dynamic_partition(name, key)
     return added, removed, sorted(busy)
 
 
-def _busy_keys(instance: DagsterInstance, source: str, keys: list[str], ids: Mapping[str, str], home: Path) -> set[str]:
-    ours = dg.AssetKey([source, "database"])
+def _busy_keys(
+    instance: DagsterInstance, source: str, keys: list[str], ids: Mapping[str, str], home: Path, *, ours: dg.AssetKey
+) -> set[str]:
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)

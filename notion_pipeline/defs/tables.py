@@ -22,6 +22,7 @@ from notion_pipeline.catalog.read.table_index import SyncedTable, load_tables, s
 from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import provenance_tags, reload_definitions
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
@@ -49,44 +50,37 @@ TableEvent = dg.AssetMaterialization | dg.AssetObservation
 TABLE_KINDS = {"notion", "duckdb", "table"}
 
 
-def table_key(source: str, table: str) -> dg.AssetKey:
-    return dg.AssetKey([source, table])
-
-
 def output_name(table: SyncedTable) -> str:
     """Name of the op's output for a table, which may be called anything itself."""
     return f"table_{table.data_source_id.replace('-', '')}"
 
 
-def sync_key(source: str, tables: Sequence[SyncedTable]) -> dg.AssetKey:
-    """Key of the asset that stands for a whole sync; with a `_` where a table has held its name since long."""
-    return dg.AssetKey([source, "sync_" if any(table.name == "sync" for table in tables) else "sync"])
-
-
-def table_specs(source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path) -> list[dg.AssetSpec]:
+def table_specs(source: Source, project: Project, asset_keys: AssetKeys, catalog: Path) -> list[dg.AssetSpec]:
     """The asset of each table that syncs keep up to date."""
-    return _specs(source, project, [table for table in tables if table.in_sync], catalog)
+    return _specs(source, project, asset_keys, [table for table in asset_keys.tables if table.in_sync], catalog)
 
 
-def retired_tables(
-    source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path
-) -> list[dg.AssetSpec]:
+def retired_tables(source: Source, project: Project, asset_keys: AssetKeys, catalog: Path) -> list[dg.AssetSpec]:
     """Tables that are no longer synced: they keep their page, and cannot be materialized."""
-    return _specs(source, project, [table for table in tables if not table.in_sync and table.synced], catalog)
+    retired = [table for table in asset_keys.tables if not table.in_sync and table.synced]
+    return _specs(source, project, asset_keys, retired, catalog)
 
 
-def _specs(source: Source, project: Project, tables: Sequence[SyncedTable], catalog: Path) -> list[dg.AssetSpec]:
+def _specs(
+    source: Source, project: Project, asset_keys: AssetKeys, tables: Sequence[SyncedTable], catalog: Path
+) -> list[dg.AssetSpec]:
     keys = {("streams", key) for table in tables for key in table.keys}
     meant = {key: frozenset(table.database_id for table in tables if key[1] in table.keys) for key in keys}
     source = source.knowing(KnownNames(meant))
     # The same for all; a workspace may have hundreds of tables, and every process of Dagster's loads them.
     freshness = freshness_policy(source) if tables else None
     shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_specs, project)}
-    return [_spec(source, table, freshness, shared) for table in tables]
+    return [asset_keys.spec(table.name, _spec(source, asset_keys, table, freshness, shared)) for table in tables]
 
 
 def _spec(
     source: Source,
+    asset_keys: AssetKeys,
     table: SyncedTable,
     freshness: dg.FreshnessPolicy | None,
     shared: Mapping[str, Any],
@@ -103,11 +97,11 @@ def _spec(
     if table.url:
         metadata["database_url"] = link(table.url)
     if table.in_sync:
-        metadata["partition"] = partition_link(source.name, table.partition or table.database_id)
+        metadata["partition"] = partition_link(asset_keys, table.partition or table.database_id)
     return dg.AssetSpec(
-        table_key(source.name, table.name),
-        description=_description(source, table),
-        deps=[dg.AssetKey([source.name, "databases"])],
+        dg.AssetKey([source.name, table.name]),
+        description=_description(source, asset_keys, table),
+        deps=[asset_keys.databases],
         skippable=True,
         group_name=f"{source.name}_tables",
         owners=list(settings.owners),
@@ -118,7 +112,7 @@ def _spec(
     )
 
 
-def _description(source: Source, table: SyncedTable) -> str:
+def _description(source: Source, asset_keys: AssetKeys, table: SyncedTable) -> str:
     """Markdown: what the table holds, with the ways to Notion and to its partition."""
     title = markdown_link(f'"{table.title or "Untitled"}"', web_address(table.url))
     several = table.data_source and table.data_source != (table.title or "Untitled")
@@ -128,8 +122,11 @@ def _description(source: Source, table: SyncedTable) -> str:
         lines.append(markdown_text(table.description))
     if table.in_sync:
         key = table.partition or table.database_id
-        partition = markdown_link(key, partition_path(source.name, key))
-        lines.append(f"Materialize it to sync the database. It is partition {partition} of `{source.name}/database`.")
+        partition = markdown_link(key, partition_path(asset_keys, key))
+        lines.append(
+            f"Materialize it to sync the database. It is partition {partition} of "
+            f"`{asset_keys.database.to_user_string()}`."
+        )
     else:
         why = f"it is {table.gone}" if table.gone else "the database is not selected"
         lines.append(f"No longer synced: {why}. The table keeps its rows.")
@@ -168,22 +165,25 @@ def _defined(tables: Sequence[SyncedTable]) -> list[SyncedTable]:
 
 
 def table_changes(
-    catalog: Catalog, home: Path, source: str, *, run: DagsterRun, log: dg.DagsterLogManager
+    catalog: Catalog, home: Path, asset_keys: AssetKeys, *, run: DagsterRun, log: dg.DagsterLogManager
 ) -> list[TableEvent]:
     """What a listing did to tables: one that sources.yaml renames appears under its new name, and tells where from.
 
     The asset of the old name keeps its history, and says where the table went. That of a table which is not synced any
     more, since its database is gone, says why.
     """
-    before, now = note_tables(catalog, home, source, run=run, log=log)
-    return [*_gone(source, before, now), *_renamed(log, catalog, source, before, now)]
+    before, now = note_tables(catalog, home, asset_keys.source, run=run, log=log)
+    asset_keys = asset_keys.knowing(now)
+    return [*_gone(asset_keys, before, now), *_renamed(log, catalog, asset_keys, before, now)]
 
 
-def _gone(source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]) -> list[dg.AssetObservation]:
+def _gone(
+    asset_keys: AssetKeys, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
+) -> list[dg.AssetObservation]:
     known = {table.data_source_id: table.gone for table in before}
     return [
         dg.AssetObservation(
-            table_key(source, table.name),
+            asset_keys.key(table.name),
             description=f'"{table.title or "Untitled"}" is {table.gone}. The table keeps its rows.',
             metadata={
                 "not_synced_since": dg.MetadataValue.timestamp(time.time()),
@@ -198,8 +198,13 @@ def _gone(source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
 
 
 def _renamed(
-    log: dg.DagsterLogManager, catalog: Catalog, source: str, before: Sequence[SyncedTable], now: Sequence[SyncedTable]
+    log: dg.DagsterLogManager,
+    catalog: Catalog,
+    asset_keys: AssetKeys,
+    before: Sequence[SyncedTable],
+    now: Sequence[SyncedTable],
 ) -> list[TableEvent]:
+    source = asset_keys.source
     names = {table.data_source_id: table.name for table in before}
     renamed = [
         (old, table)
@@ -214,18 +219,20 @@ def _renamed(
     for old, table in renamed:
         own = [entry for entry in current[table.database_id] if entry[0].data_source_id == table.data_source_id]
         database = DatabaseExtract(table.database_id, table.title, table.url, stream_name(table.database_id))
-        metadata = table_metadata(database, current_metadata(database, own), source, table.data_source, table.partition)
-        events.append(materialization(source, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
-        gone = {"renamed_to": dg.MetadataValue.asset(table_key(source, table.name))}
-        events.append(dg.AssetObservation(table_key(source, old), metadata=gone))
+        metadata = table_metadata(
+            database, current_metadata(database, own), asset_keys, table.data_source, table.partition
+        )
+        events.append(materialization(asset_keys, table.name, {**metadata, "renamed_from": f"{source}.{old}"}))
+        gone = {"renamed_to": dg.MetadataValue.asset(asset_keys.key(table.name))}
+        events.append(dg.AssetObservation(asset_keys.key(old), metadata=gone))
         log.info(f"Table {source}.{old} is called {source}.{table.name} now, as its asset is.")
     return events
 
 
-def materialization(source: str, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
+def materialization(asset_keys: AssetKeys, table: str, metadata: Mapping[str, Any]) -> dg.AssetMaterialization:
     """The event by which a table shows as materialized."""
-    tags = provenance_tags({dg.AssetKey([source, "databases"]): LISTING_VERSION})
-    return dg.AssetMaterialization(table_key(source, table), metadata=metadata, tags=tags)
+    tags = provenance_tags({asset_keys.databases: LISTING_VERSION})
+    return dg.AssetMaterialization(asset_keys.key(table), metadata=metadata, tags=tags)
 
 
 def is_reported(context: dg.OutputContext, table: dg.AssetKey, committed_at: Union[datetime, None]) -> bool:  # noqa: UP007
@@ -242,7 +249,7 @@ def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str])
     """
     for key in partitions_of(instance, source):
         instance.delete_dynamic_partition(partitions_name(source), key)
-    keys = [table_key(source, name) for name in ("databases", "database", *tables)]
+    keys = [AssetKeys(source).key(name) for name in ("databases", "database", *tables)]
     known = [key for key in dict.fromkeys(keys) if instance.has_asset_key(key)]
     if known:
         instance.wipe_assets(known)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from notion_pipeline.component.source_component import NotionSourceComponent
     from notion_pipeline.config.sources import load_sources
     from notion_pipeline.defs.build import build_definitions
     from notion_pipeline.defs.failures import failure_message
@@ -57,6 +58,7 @@ __all__ = [
     "NotionPipelineError",
     "NotionRequestError",
     "NotionResource",
+    "NotionSourceComponent",
     "ProgressResource",
     "Project",
     "RetryableNotionError",
@@ -77,6 +79,7 @@ _MODULES = {
     "CatalogResource": "notion_pipeline.defs.resources",
     "LoadedProject": "notion_pipeline.defs.resources",
     "NotionResource": "notion_pipeline.defs.resources",
+    "NotionSourceComponent": "notion_pipeline.component.source_component",
     "ProgressResource": "notion_pipeline.defs.resources",
     "CatalogIOManager": "notion_pipeline.defs.io_manager",
     "failure_message": "notion_pipeline.defs.failures",

@@ -88,7 +88,17 @@ def find_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         ConfigError: `.env` or NOTION_API_URL cannot be understood, or the latter would carry the token in clear.
     """
     folder = (start or Path.cwd()).resolve()
-    root = next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder)
+    return project_at(
+        next((place for place in (folder, *folder.parents) if (place / ROOT_MARK).is_file()), folder), environ
+    )
+
+
+def project_at(root: Path, environ: Mapping[str, str] | None = None) -> Project:
+    """The project whose root is this folder; otherwise as `find_project`.
+
+    Raises:
+        ConfigError: As `find_project`.
+    """
     merged = MappingProxyType(_Unshown({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)}))
     keep_secret(*(merged[name].strip() for name in _SECRETS if name in merged))
     bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, root / DEFAULT_HOME, DEFAULT_API_URL)

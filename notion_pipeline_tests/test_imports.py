@@ -14,7 +14,7 @@ import notion_pipeline
 
 ROOT = Path(notion_pipeline.__file__).parent
 #: Modules and packages that may know Dagster.
-DAGSTER = ("", "defs", "definitions", "cli")
+DAGSTER = ("", "defs", "component", "definitions", "cli")
 #: Which room may import which; the root's modules (errors, messages, project…) may be imported by all. A room's name
 #: is its folder's; `root` stands for the modules that lie in none.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -44,8 +44,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("root", "config", "notion", "accounts", "listing", "extraction", "sync"),
         *("catalog", "catalog.state", "catalog.listing", "catalog.load", "catalog.read", "catalog.views"),
     ),
+    "component": ("root", "rows", "config", "catalog", "catalog.read", "defs"),
     "definitions": ("root", "defs"),
-    "the public face": ("root", "config", "defs"),
+    "the public face": ("root", "config", "defs", "component"),
     "cli": (
         *("root", "config", "notion", "accounts", "listing", "extraction", "sync", "defs"),
         *("catalog", "catalog.read", "catalog.upkeep"),

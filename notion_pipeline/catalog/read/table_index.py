@@ -56,15 +56,35 @@ def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
     """
     path = _path(home, source)
     private_directory(path.parent)
-    write_private(path, orjson.dumps([asdict(table) for table in tables]))
+    write_private(path, dump_tables(tables))
 
 
 def load_tables(home: Path, source: str) -> list[SyncedTable]:
     """The kept tables of a source; none if there is no file, or one of another version."""
     try:
-        entries = orjson.loads(_path(home, source).read_bytes())
-        return [_table(entry) for entry in entries]
-    except (OSError, ValueError, TypeError, AttributeError):
+        return parse_tables(_path(home, source).read_bytes())
+    except OSError:
+        return []
+
+
+def tables_noted_at(home: Path, source: str) -> float:
+    """When the tables of a source were last kept, in epoch seconds; 0 if they were not."""
+    try:
+        return _path(home, source).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def dump_tables(tables: Sequence[SyncedTable]) -> bytes:
+    """Tables as `parse_tables` reads them."""
+    return orjson.dumps([asdict(table) for table in tables])
+
+
+def parse_tables(content: bytes) -> list[SyncedTable]:
+    """The tables in what `dump_tables` made; none if another version made it."""
+    try:
+        return [_table(entry) for entry in orjson.loads(content)]
+    except (ValueError, TypeError, AttributeError):
         return []
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel
 
 import notion_pipeline
 from notion_pipeline.errors import NotionPipelineError
@@ -36,6 +37,7 @@ the current folder.
 #: Headings, and the names under each that are no errors.
 _PARTS = {
     "Definitions": ("build_definitions", "Project", "find_project", "load_sources"),
+    "A component": ("NotionSourceComponent",),
     "Resources": ("CatalogResource", "NotionResource", "LoadedProject", "ProgressResource", "CatalogIOManager"),
     "Failures": ("failure_message",),
 }
@@ -66,8 +68,9 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
         return
     yield f"### {name}\n"
     yield _prose(thing)
-    if issubclass(thing, (dg.ConfigurableResource, dg.ConfigurableIOManager)):
-        fields = [(key, field) for key, field in thing.model_fields.items() if field.description]
+    settings = _settings(thing)
+    if settings is not None:
+        fields = [(key, field) for key, field in settings.model_fields.items() if field.description]
         if fields:
             yield "| setting | |"
             yield "| --- | --- |"
@@ -77,6 +80,15 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
         if inspect.isfunction(method) and not key.startswith("_") and method.__doc__ and key not in _HOOKS:
             yield f"`{name}.{key}{_signature(method)}`\n"
             yield _prose(method)
+
+
+def _settings(thing: type) -> type[BaseModel] | None:
+    """The model whose fields a person sets."""
+    if issubclass(thing, dg.Component):
+        return thing.get_model_cls()
+    if issubclass(thing, (dg.ConfigurableResource, dg.ConfigurableIOManager)):
+        return thing
+    return None
 
 
 #: What Dagster and pydantic call.

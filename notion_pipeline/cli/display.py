@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
 
@@ -19,7 +18,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from notion_pipeline.cli.terminal import title_of
-from notion_pipeline.sync.progress import LogProgress
+from notion_pipeline.sync.progress import LogProgress, time_left
+from notion_pipeline.sync.run_pace import ExpectedReads, RunPace
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0
@@ -43,30 +43,31 @@ class Tally:
     """The numbers of one run.
 
     Args:
-        expected: Rows to read by database id, where that is known beforehand.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, expected: Mapping[str, int] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._expected = dict(expected or {})
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rows_expected: Mapping[str, int] = {}
+        self._pace = RunPace(clock)
         self._clock = clock
         self._lock = threading.Lock()
         self._began_at = clock()
-        self._earlier_requests = 0
         self._earlier_rows = 0
         self.reading: dict[str, Reading] = {}
         self.databases: int | None = None
         self.done = 0
         self.failed = 0
 
-    def planned(self, databases: int) -> None:
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
         with self._lock:
             self.databases = (self.databases or 0) + databases
             self._began_at = self._clock()
+            self._rows_expected = expected.rows if expected is not None else {}
+            self._pace.begin(expected)
 
     def started(self, database_id: str, title: str) -> Reading:
         with self._lock:
-            reading = self.reading[database_id] = Reading(title, self._expected.get(database_id))
+            reading = self.reading[database_id] = Reading(title, self._rows_expected.get(database_id))
             return reading
 
     def staged(self, database_id: str, rows: int, requests: int) -> Reading | None:
@@ -74,9 +75,8 @@ class Tally:
             reading = self.reading.get(database_id)
             if reading is not None:
                 reading.rows += rows
-                if requests < reading.requests:  # the next data source of the database counts from one again
-                    self._earlier_requests += reading.requests
                 reading.requests = requests
+                self._pace.made(database_id, requests)
             return reading
 
     def finished(self, database_id: str, rows: int, *, failed: bool) -> Reading:
@@ -84,7 +84,7 @@ class Tally:
         with self._lock:
             reading = self.reading.pop(database_id, None) or Reading("")
             self._earlier_rows += rows
-            self._earlier_requests += reading.requests
+            self._pace.finished(database_id)
             self.done += 1
             self.failed += failed
             return reading
@@ -95,7 +95,7 @@ class Tally:
 
     @property
     def requests(self) -> int:
-        return self._earlier_requests + sum(reading.requests for reading in list(self.reading.values()))
+        return self._pace.requests
 
     @property
     def rows_per_second(self) -> float:
@@ -103,10 +103,9 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """The estimated time left; None where the number of rows is not known: Notion does not tell it beforehand."""
-        if self.databases is None or len(self._expected) < self.databases or not self.rows:
-            return None
-        return max(sum(self._expected.values()) - self.rows, 0) / self.rows_per_second
+        """The estimated time left; None where nothing is known of what is to come."""
+        with self._lock:
+            return self._pace.seconds_left
 
 
 class Display(Protocol):
@@ -123,7 +122,7 @@ class Display(Protocol):
     def say(self, level: int, message: str) -> None:
         """Shows a line of the run's log: a warning, a line about a wait, or any line when verbose."""
 
-    def planned(self, databases: int) -> None: ...
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None: ...
 
     def started(self, database_id: str, title: str) -> None: ...
 
@@ -184,9 +183,12 @@ class Lines:
         if self._log_filter.wants(level):
             self._print(f"{logging.getLevelName(level).lower()}: {message}")
 
-    def planned(self, databases: int) -> None:
-        self.tally.planned(databases)
-        self._print(f"{self._source}: {databases} {'database' if databases == 1 else 'databases'} to sync")
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
+        self.tally.planned(databases, expected)
+        line = f"{self._source}: {databases} {'database' if databases == 1 else 'databases'} to sync"
+        if expected is not None:
+            line += f", with about {sum(expected.requests.values()):,.0f} requests; {time_left(expected.seconds)}"
+        self._print(line)
 
     def started(self, database_id: str, title: str) -> None:
         self.tally.started(database_id, title)
@@ -241,8 +243,8 @@ class Bars:
             style = "yellow" if level >= logging.WARNING else "dim"
             self._console.print(Text(message, style=style), soft_wrap=True)
 
-    def planned(self, databases: int) -> None:
-        self.tally.planned(databases)
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
+        self.tally.planned(databases, expected)
         self._bars.update(self._whole, description=self._source, total=self.tally.databases)
 
     def started(self, database_id: str, title: str) -> None:
@@ -291,5 +293,5 @@ def summary(tally: Tally) -> str:
         f"{tally.rows_per_second:,.0f} rows/s",
     ]
     if (left := tally.seconds_left) is not None:
-        parts.append(f"{timedelta(seconds=round(left))} left")
+        parts.append(time_left(left))
     return ", ".join(parts)

@@ -27,6 +27,7 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.sync.progress import LogProgress, Progress
+from notion_pipeline.sync.run_pace import ExpectedReads
 
 #: The tag of runs that the command line starts.
 LAUNCHED_BY = "notion_pipeline/launched_by"
@@ -154,9 +155,9 @@ class _Both:
     def __init__(self, first: Progress, second: Progress) -> None:
         self._all = (first, second)
 
-    def planned(self, databases: int) -> None:
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
         for progress in self._all:
-            progress.planned(databases)
+            progress.planned(databases, expected)
 
     def started(self, database_id: str, title: str) -> None:
         for progress in self._all:

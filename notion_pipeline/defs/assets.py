@@ -38,6 +38,7 @@ from notion_pipeline.defs.tables import output_name, table_specs
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
 from notion_pipeline.project import Project
+from notion_pipeline.sync.plan import Planner, expected_reads
 from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 
@@ -92,7 +93,8 @@ def sync_assets(
             now_known = asset_keys.knowing(load_tables(project.home, name))
             with catalog.reading() as connection:
                 resolution, known = resolution_of_catalog(connection, loaded.source(name))
-            current = resolution.source
+                current, forced = resolution.source, forced_sync_type(context, config)
+                planner = Planner.of_catalog(connection, current, forced=forced)
             titles = [(database.id, database.title) for database in known.values() if database.accessible]
             problems = current.ambiguous_streams(titles, file=project.sources_label)
             unclear = {key: problem.message for key, problem in problems.items()}
@@ -109,14 +111,16 @@ def sync_assets(
             except NotionPipelineError:
                 show_failed(step_of(context), now_known, wanted, committed=())
                 raise
+            skip = committed_before(context, catalog, name)
             options = SyncOptions(
                 source=current,
                 account=account,
                 home=project.home,
-                forced=forced_sync_type(context, config),
-                skip=committed_before(context, catalog, name),
+                forced=forced,
+                skip=skip,
                 visible=wanted.visible,
                 held_back={**resolution.held_back, **unclear},
+                expected=expected_reads(planner.reads(wanted.databases), current.limits, skip=skip),
             )
             progress = progress_resource.progress(log)
             reads = Sync(lambda: loaded.client(current, log), catalog, options, progress, log)

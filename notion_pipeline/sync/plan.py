@@ -15,22 +15,15 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.state import ReadCosts, StreamState
-from notion_pipeline.config.sources import Source
+from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import ConfigError
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.rows.properties import Exclusion, Property, snapshot_properties
-from notion_pipeline.sync.estimate import Estimate, estimated
+from notion_pipeline.sync.estimate import Estimate, estimated, seconds_for
 from notion_pipeline.sync.hidden_relations import relation_targets
 from notion_pipeline.sync.read_plan import decide_for, full_read_due, sync_type_of
+from notion_pipeline.sync.run_pace import ExpectedReads
 from notion_pipeline.sync.schema_reader import SchemaParser
-
-
-@dataclass(frozen=True)
-class DatabaseToPlan:
-    """A database that a sync is going to read, with the ids and names of its data sources."""
-
-    id: str
-    title: str
-    data_sources: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -57,9 +50,8 @@ class PlannedRead:
         targets: Data sources in relations that the connection does not see, and that are therefore asked for.
     """
 
-    database: DatabaseToPlan
-    data_source_id: str
-    data_source_name: str
+    database: DatabaseTarget
+    data_source: DataSourceTarget
     table: str
     read: str
     reason: str
@@ -102,7 +94,6 @@ class Planner:
         forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
         states, costs: What the catalog knows of the data sources, by their ids.
         visible: Ids of all data sources that the last listing saw.
-        schemas: Those of the last listing; None where it left none.
         now: Local time.
     """
 
@@ -114,7 +105,6 @@ class Planner:
         states: Mapping[str, StreamState],
         costs: Mapping[str, ReadCosts],
         visible: Collection[str] = (),
-        schemas: SeenSchemas | None = None,
         now: datetime | None = None,
     ) -> None:
         self._source = source
@@ -122,7 +112,6 @@ class Planner:
         self._states = states
         self._costs = costs
         self._visible = frozenset(visible)
-        self._schemas = schemas
         self._now = now or datetime.now(timezone.utc)
 
     @classmethod
@@ -140,35 +129,40 @@ class Planner:
         )
 
     def reads(
-        self, databases: Iterable[DatabaseToPlan], held_back: Mapping[str, str] | None = None
+        self,
+        targets: Iterable[DatabaseTarget],
+        *,
+        held_back: Mapping[str, str] | None = None,
+        seen: SeenSchemas | None = None,
     ) -> tuple[PlannedRead, ...]:
         """What is read of these databases.
 
         Args:
             held_back: Why a database must not be read, by its id.
+            seen: For data sources that come without their schema.
         """
         found: list[PlannedRead] = []
-        for database in databases:
-            why_not = (held_back or {}).get(database.id, "")
-            # One that was never listed has no data sources yet: it is taken for one with one.
-            for key, name in database.data_sources or (("", ""),):
-                found.append(self._held(database, key, name, why_not) if why_not else self._read(database, key, name))
+        for target in targets:
+            why_not = (held_back or {}).get(target.id) or (target.failure.message if target.failure else "")
+            # One that no listing has told of yet is taken for one with one data source.
+            for member in target.data_sources or (DataSourceTarget("", ""),):
+                found.append(self._held(target, member, why_not) if why_not else self._read(target, member, seen))
         return tuple(found)
 
-    def _held(self, database: DatabaseToPlan, key: str, name: str, why: str) -> PlannedRead:
-        return PlannedRead(database, key, name, self._table(key), "none", why, Estimate(0.0))
+    def _held(self, target: DatabaseTarget, member: DataSourceTarget, why: str) -> PlannedRead:
+        return PlannedRead(target, member, self._table(member.id), "none", why, Estimate(0.0))
 
-    def _read(self, database: DatabaseToPlan, key: str, name: str) -> PlannedRead:
-        state = self._states.get(key)
-        parser = SchemaParser(self._source, database.id, database.title)
+    def _read(self, target: DatabaseTarget, member: DataSourceTarget, seen: SeenSchemas | None) -> PlannedRead:
+        state = self._states.get(member.id)
+        parser = SchemaParser(self._source, target.id, target.title)
         try:
-            properties = self._properties(state, key, parser)
+            properties = self._properties(state, member, parser, seen)
         except ConfigError as error:
-            return self._held(database, key, name, error.message)
-        sync_type = sync_type_of(self._source, database.id, database.title, self._forced)
+            return self._held(target, member, error.message)
+        sync_type = sync_type_of(self._source, target.id, target.title, self._forced)
         decision = decide_for(
             self._source,
-            database.id,
+            target.id,
             state,
             properties,
             sync_type=sync_type,
@@ -177,24 +171,28 @@ class Planner:
             now=self._now,
         )
         asks_for_targets = decision.full or bool(decision.changes)
-        targets = set(relation_targets(properties, key).values()) - {""} if asks_for_targets else set()
+        related = set(relation_targets(properties, member.id).values()) - {""} if asks_for_targets else set()
         return PlannedRead(
-            database,
-            key,
-            name,
-            self._table(key),
+            target,
+            member,
+            self._table(member.id),
             "full" if decision.full else "incremental",
             decision.reason or (self._asked_for() if decision.full else ""),
-            estimated(self._costs.get(key), full=decision.full),
+            estimated(self._costs.get(member.id), full=decision.full),
             full_read_due(state, properties, self._source.full_sync_every),
-            frozenset(targets - self._visible),
+            frozenset(related - self._visible),
         )
 
-    def _properties(self, state: StreamState | None, key: str, parser: SchemaParser) -> Sequence[Property]:
+    def _properties(
+        self, state: StreamState | None, member: DataSourceTarget, parser: SchemaParser, seen: SeenSchemas | None
+    ) -> Sequence[Property]:
         """The properties as of the last listing or the last sync, whichever is later."""
-        seen, synced_at = self._schemas, state.last_sync_at if state is not None else None
-        if seen is not None and key in seen.raw and (synced_at is None or synced_at < seen.at):
-            return parser.parse(seen.raw[key])
+        synced_at = state.last_sync_at if state is not None else None
+        raw = member.raw
+        if raw is None and seen is not None and (synced_at is None or synced_at < seen.at):
+            raw = seen.raw.get(member.id)
+        if raw is not None:
+            return parser.parse(raw)
         exclusion = Exclusion(parser.excluded)
         known = snapshot_properties(state.snapshot) if state is not None and state.snapshot is not None else ()
         return [prop for prop in known if not exclusion.covers(prop.name, prop.id)]
@@ -204,3 +202,20 @@ class Planner:
 
     def _table(self, key: str) -> str:
         return self._states[key].table_name if key in self._states else ""
+
+
+def expected_reads(reads: Iterable[PlannedRead], limits: Limits, *, skip: Collection[str] = ()) -> ExpectedReads:
+    """What a run is told of the cost of its reads.
+
+    Args:
+        skip: Data sources that it does not read after all.
+    """
+    requests: dict[str, float] = {}
+    rows: dict[str, int] = {}
+    for read in reads:
+        key, estimate = read.database.id, read.estimate
+        if read.data_source.id not in skip:
+            requests[key] = requests.get(key, 0.0) + estimate.requests
+            if estimate.rows is not None:
+                rows[key] = rows.get(key, 0) + estimate.rows
+    return ExpectedReads(requests, rows, seconds_for(1, limits))

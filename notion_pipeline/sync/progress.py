@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
+
+from notion_pipeline.sync.run_pace import ExpectedReads, RunPace
 
 
 class Progress(Protocol):
     """Told from several threads; titles are for people, ids tell databases apart."""
 
-    def planned(self, databases: int) -> None:
-        """So many databases are going to be read."""
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
+        """So many databases are going to be read, at about this cost where that is known."""
 
     def started(self, database_id: str, title: str) -> None:
         """The first request for a database is about to be made."""
@@ -28,7 +31,8 @@ class LogProgress:
     """Every few seconds a line for each database whose read takes long, and one for the run where it has several.
 
     Args:
-        counts: Whether the run's line is wanted: `70/300 databases, 9,000 rows, 412 requests`.
+        counts: Whether the run's line is wanted: `70/300 databases, 9,000 rows, 412 requests`, and the
+            time left.
     """
 
     def __init__(self, log: Callable[[str], None], *, every_seconds: float = 5.0, counts: bool = True) -> None:
@@ -37,12 +41,14 @@ class LogProgress:
         self._counts = counts
         self._reads: dict[str, _Read] = {}
         self._lock = threading.Lock()
-        self._planned = self._finished = self._rows = self._requests = 0
+        self._planned = self._finished = self._rows = 0
+        self._pace = RunPace()
         self._told_at = time.monotonic()
 
-    def planned(self, databases: int) -> None:
+    def planned(self, databases: int, expected: ExpectedReads | None = None) -> None:
         with self._lock:
             self._planned, self._told_at = databases, time.monotonic()
+            self._pace.begin(expected)
 
     def started(self, database_id: str, title: str) -> None:
         with self._lock:
@@ -53,7 +59,7 @@ class LogProgress:
             read = self._reads.get(database_id)
             now = time.monotonic()
             self._rows += rows
-            self._requests = max(self._requests, requests)
+            self._pace.made(database_id, requests)
             if read is None:
                 return
             read.rows += rows
@@ -66,6 +72,7 @@ class LogProgress:
         with self._lock:
             self._reads.pop(database_id, None)
             self._finished += 1
+            self._pace.finished(database_id)
             lines = self._run_line(time.monotonic())
         for line in lines:
             self._log(line)
@@ -74,9 +81,17 @@ class LogProgress:
         if not self._counts or self._planned < 2 or now - self._told_at < self._every_seconds:
             return []
         self._told_at = now
+        left = self._pace.seconds_left
+        after = f"; {time_left(left)}" if left is not None else ""
         return [
-            f"{self._finished:,}/{self._planned:,} databases, {self._rows:,} rows, {self._requests:,} requests so far"
+            f"{self._finished:,}/{self._planned:,} databases, {self._rows:,} rows, {self._pace.requests:,} requests so "
+            f"far{after}"
         ]
+
+
+def time_left(seconds: float) -> str:
+    """The time left, in words."""
+    return f"about {timedelta(seconds=round(seconds))} left"
 
 
 class _Read:

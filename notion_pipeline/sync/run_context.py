@@ -12,6 +12,7 @@ from notion_pipeline.errors import AuthorizationError
 from notion_pipeline.extraction.read_counts import ArchivedSupport
 from notion_pipeline.extraction.scheduler import SpareWorkers
 from notion_pipeline.sync.progress import Progress
+from notion_pipeline.sync.run_pace import ExpectedReads
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class SyncOptions:
         skip: Data sources that an earlier attempt of this run committed.
         visible: Ids of all data sources that the last listing saw; a relation elsewhere is looked up.
         held_back: Why a database must not be read, by its id.
+        expected: What the reads are expected to cost; None where that is not known.
     """
 
     source: Source
@@ -32,6 +34,7 @@ class SyncOptions:
     skip: frozenset[str] = frozenset()
     visible: frozenset[str] = frozenset()
     held_back: Mapping[str, str] = field(default_factory=dict)
+    expected: ExpectedReads | None = None
 
 
 @dataclass

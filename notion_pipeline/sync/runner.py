@@ -83,7 +83,7 @@ class Sync:
 
     def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
         """Starts to read the databases, in a thread of its own."""
-        self._progress.planned(len(targets))
+        self._progress.planned(len(targets), self._options.expected)
         return Reading(lambda handed, stop: self._read_all(targets, handed, stop))
 
     async def _read_all(

@@ -27,6 +27,8 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sync.progress import LogProgress
+from notion_pipeline.sync.run_pace import ExpectedReads
 from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE
 
@@ -385,17 +387,44 @@ class Seconds:
 
 
 class TestProgress:
-    def test_time_left_is_told_where_the_rows_are_known(self) -> None:
+    def test_time_left_is_told_where_the_requests_are_expected(self) -> None:
         clock = Seconds()
-        tally = Tally({"a": 300, "b": 100}, clock)
-        tally.planned(2)
-        tally.started("a", "A")
+        tally = Tally(clock)
+        tally.planned(2, ExpectedReads({"a": 6.0, "b": 2.0}, {"a": 300}, seconds_a_request=1 / 3))
+        assert tally.seconds_left == pytest.approx(8 / 3), "before the first request at the pace of the account"
+        assert tally.started("a", "A").expected_rows == 300
         clock.now = 10.0
         tally.staged("a", 100, 2)
-        assert summary(tally) == "0/2 databases, 100 rows, 2 requests, 10 rows/s, 0:00:30 left"
+        assert summary(tally) == "0/2 databases, 100 rows, 2 requests, 10 rows/s, about 0:00:30 left"
+        tally.finished("a", 100, failed=True)
+        assert tally.seconds_left == 10.0, "what was expected of a database that is done is not to come any more"
+
+    def test_burst_is_no_pace(self) -> None:
+        clock = Seconds()
+        tally = Tally(clock)
+        tally.planned(1, ExpectedReads({"a": 600.0}, {}, seconds_a_request=1 / 3))
+        tally.started("a", "A")
+        clock.now = 3.0
+        tally.staged("a", 100, 90)
+        assert tally.seconds_left == pytest.approx(510 / 3)
+        clock.now = 61.0
+        tally.staged("a", 100, 300)
+        assert tally.seconds_left == pytest.approx(300 * 61 / 300), "the account has more than was thought"
+
+    def test_log_tells_the_requests_of_all_databases_and_the_time_left(self) -> None:
+        lines: list[str] = []
+        progress = LogProgress(lines.append, every_seconds=0.0)
+        progress.planned(2, ExpectedReads({"a": 40.0, "b": 60.0}, {}, seconds_a_request=60.0))
+        for key in "ab":
+            progress.started(key, key.upper())
+        progress.staged("a", 100, 10)
+        progress.staged("b", 100, 10)
+        assert lines[-1] == "0/2 databases, 200 rows, 20 requests so far; about 1:20:00 left"
+        progress.finished("a", 100, failed=False)
+        assert lines[-1] == "1/2 databases, 200 rows, 20 requests so far; about 0:50:00 left"
 
     def test_time_left_is_not_guessed(self) -> None:
-        tally = Tally({"a": 300})
+        tally = Tally()
         tally.planned(2)
         tally.started("a", "A")
         tally.staged("a", 100, 2)

@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.copy_file import put_copy
 from notion_pipeline.catalog.sql import quote, text
@@ -103,16 +102,3 @@ def publish(catalog: Catalog, path: Path) -> None:
             f"The catalog could not be published to {path}: {error.strerror or error}.",
             hint="The catalog itself is committed. Correct the path of publish: in sources.yaml.",
         ) from error
-
-
-def row_counts(connection: duckdb.DuckDBPyConnection | None, source: str) -> dict[str, int]:
-    """By database id: about how many rows its tables have, by DuckDB's own estimate."""
-    if connection is None or not bookkeeping.has_bookkeeping(connection):
-        return {}
-    rows = connection.execute(
-        "SELECT s.database_id, sum(t.estimated_size)::BIGINT FROM _notion_pipeline.streams s JOIN duckdb_tables() t "
-        "ON t.database_name = current_database() AND t.schema_name = s.source AND t.table_name = s.table_name "
-        "WHERE s.source = ? GROUP BY 1",
-        [source],
-    ).fetchall()
-    return {row[0]: row[1] for row in rows}

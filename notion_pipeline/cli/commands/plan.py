@@ -21,11 +21,12 @@ from notion_pipeline.listing.cache import last_schemas
 from notion_pipeline.listing.expected import listing_requests
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import known_database_name
+from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sync.estimate import requests_per_minute, seconds_for
-from notion_pipeline.sync.plan import DatabaseToPlan, PlannedRead, Planner, SeenSchemas, SyncPlan
+from notion_pipeline.sync.plan import PlannedRead, Planner, SeenSchemas, SyncPlan
 
 _FILE_WIDTH = 10_000
 _HEADINGS = ("database", "table", "read", "requests", "rows", "why", "assumed")
@@ -45,16 +46,22 @@ class _Listed:
     known: Mapping[str, KnownDatabase]
     selected: Sequence[DatabaseName]
     held_back: Mapping[str, str]
-    listed_at: datetime | None
+    schemas: SeenSchemas | None
+
+    @property
+    def listed_at(self) -> datetime | None:
+        """Local time of the last listing; None where that is not known."""
+        return self.schemas.at if self.schemas is not None else None
 
     def plan(self, entries: Sequence[str] | None) -> SyncPlan:
         """The plan for some databases, by the names that they go by; None plans all."""
         wanted = list(self.selected) if entries is None else [d for entry in entries for d in self.called(entry)]
-        databases = [
-            DatabaseToPlan(d.id, d.title, self.known[d.id].data_sources) for d in {d.id: d for d in wanted}.values()
-        ]
-        seen = {key: database for key, database in self.known.items() if database.accessible}
-        return SyncPlan(self.planner.reads(databases, self.held_back), listing_requests(seen, self.source.named_ids()))
+        targets = [_target(self.known[key]) for key in dict.fromkeys(database.id for database in wanted)]
+        visible = {key: database for key, database in self.known.items() if database.accessible}
+        return SyncPlan(
+            self.planner.reads(targets, held_back=self.held_back, seen=self.schemas),
+            listing_requests(visible, self.source.named_ids()),
+        )
 
     def called(self, entry: str) -> list[DatabaseName]:
         return self.source.databases_called(entry, self.selected)
@@ -120,7 +127,6 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
             bound,
             forced="FULL_TABLE" if full else None,
             visible=[key for database in seen for key, _ in database.data_sources],
-            schemas=SeenSchemas(*schemas) if schemas is not None else None,
             now=now,
         )
     unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen], file=project.sources_label)
@@ -130,8 +136,13 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
         known,
         [known_database_name(bound, database) for database in seen if bound.selects(database.id, database.title)],
         {**resolution.held_back, **{key: problem.message for key, problem in unclear.items()}},
-        schemas[0] if schemas is not None else None,
+        SeenSchemas(*schemas) if schemas is not None else None,
     )
+
+
+def _target(database: KnownDatabase) -> DatabaseTarget:
+    members = tuple(DataSourceTarget(key, name) for key, name in database.data_sources)
+    return DatabaseTarget(database.id, database.title, database.url, members)
 
 
 def _require_known(entries: Sequence[str], listed: Sequence[_Listed]) -> None:
@@ -222,8 +233,8 @@ def _as_json(found: _Listed, planned: SyncPlan) -> dict[str, Any]:
         "next_full_read_due": next((at.isoformat() for at, _ in _due(planned)), None),
         "data_sources": [
             {
-                "id": read.data_source_id or None,
-                "name": read.data_source_name,
+                "id": read.data_source.id or None,
+                "name": read.data_source.name,
                 "database_id": read.database.id,
                 "title": read.database.title,
                 "table": f"{found.source.name}.{read.table}" if read.table else None,

@@ -10,9 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from notion_pipeline.catalog.listing.known_databases import known_databases
-from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
-from notion_pipeline.catalog.read.tables import row_counts
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.display import Tally, display_on
@@ -20,10 +18,9 @@ from notion_pipeline.cli.process import ended_by_sigterm, environment, working_i
 from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
 from notion_pipeline.cli.terminal import messages, output, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
-from notion_pipeline.config.sources import Source, Sources, SyncType, load_sources
+from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
 from notion_pipeline.defs.run_locks import close_dead_runs
-from notion_pipeline.errors import CatalogError
 from notion_pipeline.listing.resolution import known_database_name
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project
@@ -65,8 +62,7 @@ def run_syncs(
     ):
         close_dead_runs(instance, project.home)
         for request in requests:
-            tally = Tally(_expected_rows(project, sources, request))
-            with display_on(messages(), tally, source=request.source, verbose=verbose) as display:
+            with display_on(messages(), Tally(), source=request.source, verbose=verbose) as display:
                 outcomes.append(run_sync(project, sources, instance, request, progress=display, say=display.say))
             if outcomes[-1].interrupted:
                 break
@@ -130,24 +126,6 @@ def _known_names(project: Project, sources: Sources, source: str) -> tuple[Sourc
         for database in known.values()
         if database.accessible and database.selected
     ]
-
-
-def _expected_rows(project: Project, sources: Sources, request: SyncRequest) -> dict[str, int]:
-    """The rows that a full sync will read, estimated by those in the tables; empty where that is not known."""
-    if not (request.full or sources.source(request.source).sync_type is SyncType.FULL_TABLE):
-        return {}
-    try:
-        with open_catalog(project, sources, wait_seconds=0.0).reading() as connection:
-            known = known_databases(connection, request.source).values()
-            source = sources.source(request.source).knowing(known_names(connection, request.source))
-            selected = [known_database_name(source, d) for d in known if d.accessible and d.selected]
-            counts = row_counts(connection, request.source)
-    except CatalogError:
-        return {}  # It is only an estimate; the sync itself waits for the catalog.
-    wanted = {found.id for entry in request.streams for found in source.databases_called(entry, selected)}
-    return {
-        database.id: counts.get(database.id, 0) for database in selected if not request.streams or database.id in wanted
-    }
 
 
 def _print_result(console: Console, outcomes: Sequence[Outcome], *, seconds: float) -> None:

@@ -12,9 +12,9 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunReco
 
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import InstigatorStatus, schedule_execution_time_iterator
 from notion_pipeline.defs.failures import step_reason
-from notion_pipeline.defs.tables import sync_key
 from notion_pipeline.outside import shown_line
 
 #: How many runs without a job's name are searched; the UI and `dagster asset materialize` make such runs.
@@ -97,7 +97,7 @@ def last_usage(instance: DagsterInstance, source: str, tables: Sequence[SyncedTa
     Args:
         tables: Those of the source that are known; the asset's name depends on them.
     """
-    record = instance.get_latest_materialization_event(sync_key(source, tables))
+    record = instance.get_latest_materialization_event(AssetKeys(source, tuple(tables)).sync)
     event = record.asset_materialization if record is not None else None
     if record is None or event is None:
         return None

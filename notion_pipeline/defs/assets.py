@@ -1,49 +1,43 @@
-"""The assets that a sync fills; the IO manager commits what their op yields.
+"""The assets of a source; the IO manager commits what their op yields.
 
-One op fills them all, so that a run reads a database once whatever names it: `S/sync` (every selected database), a
-partition of `S/database` or a range of them, and single tables, `S/<table>`.
+One op fills them all, so that a run reads a database once whatever names it: `S/sync` (lists, then reads every selected
+database), a partition of `S/database` or a range of them, and single tables, `S/<table>`. `S/databases` lists alone.
+None of the first three depends on another: Dagster would ask for confirmation before the first sync.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 import dagster as dg
 from pydantic import Field
 
-from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
-from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import DatabaseReads
-from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION, step_of
-from notion_pipeline.defs.failed_assets import show_failed
+from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.listing import list_within
+from notion_pipeline.defs.listing import after_commit, commit_within, list_source, listed_before, listing_spec
+from notion_pipeline.defs.listing_commit import FoundListing
 from notion_pipeline.defs.metadata import partitions_metadata, source_code
 from notion_pipeline.defs.partitions import database_partitions
+from notion_pipeline.defs.reads import prepare_reads
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys, TellsProgress
 from notion_pipeline.defs.run_targets import (
     DATABASES_HELP,
     AskedFor,
     DatabaseConfig,
-    committed_before,
-    forced_sync_type,
     has_keys,
     known_titles,
-    run_targets,
 )
-from notion_pipeline.defs.tables import output_name, table_specs
-from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.listing.cache import load_search_error
+from notion_pipeline.defs.tables import LISTING_VERSION, output_name, table_specs
 from notion_pipeline.project import Project
-from notion_pipeline.sync.plan import Planner, expected_reads
-from notion_pipeline.sync.run_context import SyncOptions
-from notion_pipeline.sync.runner import Sync
 
-#: Outputs of the op: those of `S/sync` and of `S/database`. Each table has one of its own.
-WHOLE, PARTITIONED = "sync", "database"
+#: Outputs of the op: those of `S/databases`, `S/sync` and `S/database`. Each table has one of its own.
+LISTING, WHOLE, PARTITIONED = "databases", "sync", "database"
+#: What the op hands to the IO manager.
+HandedOver = FoundListing | DatabaseReads
 
 
 def sync_assets(
@@ -53,11 +47,16 @@ def sync_assets(
     catalog_path: Path,
     given: Optional[LoadedProject],  # noqa: UP045
 ) -> dg.AssetsDefinition:
-    """What a sync fills, in one op: `S/sync`, `S/database` and every `S/<table>`; each can be materialized alone."""
+    """`S/databases`, `S/sync`, `S/database` and every `S/<table>`; each can be materialized alone.
+
+    Args:
+        given: The sources to run with; None has each run read sources.yaml anew.
+    """
     name, keys = source.name, ResourceKeys(source.name)
     in_sync = [table for table in asset_keys.tables if table.in_sync]
     database_ids = {output_name(table): table.database_id for table in in_sync}
     specs = {
+        LISTING: listing_spec(source, project, asset_keys),
         WHOLE: _whole_spec(source, asset_keys, project),
         PARTITIONED: _partitioned_spec(source, asset_keys, project),
         **dict(zip(database_ids, table_specs(source, project, asset_keys, catalog_path), strict=True)),
@@ -77,27 +76,32 @@ def sync_assets(
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={keys.notion, keys.catalog, keys.progress},
     )
-    def sync(context: dg.AssetExecutionContext, config: OfThisSource) -> Iterator[dg.Output[DatabaseReads]]:
+    def sync(
+        context: dg.AssetExecutionContext, config: OfThisSource
+    ) -> Iterator[dg.Output[Union[FoundListing, DatabaseReads]]]:  # noqa: UP007
         notion: NotionResource = getattr(context.resources, keys.notion)
         catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
         progress_resource: TellsProgress = getattr(context.resources, keys.progress)
         chosen = context.op_execution_context.selected_output_names
         with as_failure():
-            log = context.log.info
             loaded = notion.load(given)
-            project = loaded.project
             catalog = catalog_resource.catalog(context.log.warning)
-            if WHOLE in chosen and not context.job_def.has_node_named(f"{name}__databases"):
-                list_within(context, loaded, asset_keys, catalog)
-            # A listing may just have named tables that the definitions do not know.
-            now_known = asset_keys.knowing(load_tables(project.home, name))
-            with catalog.reading() as connection:
-                resolution, known = resolution_of_catalog(connection, loaded.source(name))
-                current, forced = resolution.source, forced_sync_type(context, config)
-                planner = Planner.of_catalog(connection, current, forced=forced)
-            titles = [(database.id, database.title) for database in known.values() if database.accessible]
-            problems = current.ambiguous_streams(titles, file=project.sources_label)
-            unclear = {key: problem.message for key, problem in problems.items()}
+            lists = not chosen.isdisjoint({LISTING, WHOLE}) and not listed_before(context, asset_keys)
+            found = list_source(context.log, loaded, asset_keys, catalog) if lists else None
+        if found is not None:
+            if LISTING in chosen:
+                yield dg.Output(found, output_name=LISTING, data_version=dg.DataVersion(LISTING_VERSION))
+            # The catalog holds the listing now: partitions follow it, never the other way round.
+            with as_failure():
+                if LISTING not in chosen:
+                    commit_within(context, found, loaded.project.home, catalog)
+                reasons = after_commit(context, loaded, found, catalog)
+            # In a run that also reads, the reads fail for them: else nothing at all would be read.
+            if chosen == {LISTING} and reasons:
+                raise dg.Failure("\n".join(reasons), allow_retries=False)
+        if chosen == {LISTING}:
+            return
+        with as_failure():
             asked = AskedFor(
                 # A run of a job over `S/database` without a partition is a whole sync, as that over `S/sync` is.
                 everything=WHOLE in chosen or (PARTITIONED in chosen and not has_keys(context)),
@@ -105,36 +109,13 @@ def sync_assets(
                 database_ids=tuple(dict.fromkeys(database_ids[output] for output in database_ids if output in chosen)),
                 former={table.partition: table.database_id for table in in_sync},
             )
-            wanted = run_targets(context, resolution, config, asked, home=project.home, known=known)
-            try:
-                account = loaded.account(current)
-            except NotionPipelineError:
-                show_failed(step_of(context), now_known, wanted, committed=())
-                raise
-            skip = committed_before(context, catalog, name)
-            options = SyncOptions(
-                source=current,
-                account=account,
-                home=project.home,
-                forced=forced,
-                skip=skip,
-                visible=wanted.visible,
-                held_back={**resolution.held_back, **unclear},
-                expected=expected_reads(planner.reads(wanted.databases), current.limits, skip=skip),
-            )
-            progress = progress_resource.progress(log)
-            reads = Sync(lambda: loaded.client(current, log), catalog, options, progress, log)
-            # Of a run for some databases, what may be missing besides is no matter.
-            for_all = asked.everything and not config.databases
-            incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
-            publish_to = loaded.sources.publish_path(project)
+            prepared = prepare_reads(context, config, asked, asset_keys, loaded=loaded, catalog=catalog)
+            progress = progress_resource.progress(context.log.info)
         # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
-        with reads.start(wanted.databases) as reading:
-            handed = DatabaseReads(
-                current, reading, progress, wanted, reads.usage, now_known, publish_to, incomplete
-            )
+        with prepared.start(progress) as handed:
             # One output carries all; the IO manager logs what each of the other assets got.
-            output = next((name for name in (WHOLE, PARTITIONED) if name in chosen), None) or min(chosen)
+            others = chosen - {LISTING}
+            output = next((name for name in (WHOLE, PARTITIONED) if name in others), None) or min(others)
             has_own_event = output == WHOLE or (output == PARTITIONED and has_keys(context))
             yield dg.Output(handed, output_name=output, metadata={} if has_own_event else NO_MATERIALIZATION)
 
@@ -149,7 +130,6 @@ def _whole_spec(source: Source, asset_keys: AssetKeys, project: Project) -> dg.A
         dg.AssetKey([source.name, asset_keys.sync_name]),
         description=f"{described}Materialize this to list the databases of source {source.name} and sync every "
         "selected one. Its materializations give the figures of each sync.",
-        deps=[asset_keys.databases],
         skippable=True,
         group_name=source.name,
         owners=list(source.owners),

@@ -14,7 +14,6 @@ from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
-from notion_pipeline.defs.listing import listing_asset
 from notion_pipeline.defs.resources import (
     CatalogResource,
     LoadedProject,
@@ -88,7 +87,6 @@ def source_definitions(
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
             assets=[
-                listing_asset(source, project, asset_keys, given),
                 sync_assets(source, project, asset_keys, catalog_path, given),
                 *retired_tables(source, project, asset_keys, catalog_path),
                 *source_checks(source, asset_keys),

@@ -95,7 +95,7 @@ def is_whole(run: DagsterRun, asset_keys: AssetKeys, *, full: bool) -> bool:
     if run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags):
         return False
     source = asset_keys.source
-    steps = {f"{source}__databases", f"{source}__database"}
+    steps = {f"{source}__database"}
     if run.asset_selection:
         lists = asset_keys.databases in run.asset_selection
         # The second name of `S/sync` is that beside a table `sync`.

@@ -1,12 +1,12 @@
-"""`S/databases`: lists the databases of a source, and keeps its partitions."""
+"""The listing of a run: `S/databases`, the steps that follow its commit, and the partitions."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from logging import Logger
 from pathlib import Path
-from typing import Optional
 
 import dagster as dg
+from dagster import DagsterEventType
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.known_databases import known_databases
@@ -14,92 +14,54 @@ from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import data_version_tags
-from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.listing_commit import FoundListing, commit_listing
 from notion_pipeline.defs.metadata import source_code
 from notion_pipeline.defs.partitions import update_partitions
-from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
+from notion_pipeline.defs.resources import LoadedProject
+from notion_pipeline.defs.run_targets import earlier_attempts
 from notion_pipeline.defs.tables import LISTING_VERSION
 from notion_pipeline.listing.cache import save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
-from notion_pipeline.listing.listed import KnownDatabase, Listing, ListingFailure
+from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
 from notion_pipeline.project import Project
 
 
-def listing_asset(
-    source: Source,
-    project: Project,
-    asset_keys: AssetKeys,
-    given: Optional[LoadedProject],  # noqa: UP045
-) -> dg.AssetsDefinition:
-    """`S/databases`.
-
-    Args:
-        given: The sources to run with; None has each run read sources.yaml anew.
-    """
-    name, keys = source.name, ResourceKeys(source.name)
+def listing_spec(source: Source, project: Project, asset_keys: AssetKeys) -> dg.AssetSpec:
+    """`S/databases`."""
     described = f"{source.description}\n\n" if source.description else ""
-
-    @dg.asset(
-        key=[name, "databases"],
-        group_name=name,
-        kinds={"notion", "duckdb"},
+    spec = dg.AssetSpec(
+        dg.AssetKey([source.name, "databases"]),
+        description=f"{described}Every Notion database that the connection of source {source.name} sees, as the table "
+        f"`{source.name}.databases`. Keeps the partitions of the databases that are selected.",
+        skippable=True,
+        group_name=source.name,
         owners=list(source.owners),
         tags=dict(source.tags),
+        kinds={"notion", "duckdb"},
         freshness_policy=freshness_policy(source),
-        metadata={"dagster/table_name": f"{name}.databases", **source_code(listing_asset, project)},
-        io_manager_key=keys.io_manager,
-        required_resource_keys={keys.notion, keys.catalog},
-        description=f"{described}Every Notion database that the connection of source {name} sees, as the table "
-        f"`{name}.databases`. Keeps the partitions of the databases that are selected.",
+        metadata={"dagster/table_name": f"{source.name}.databases", **source_code(listing_spec, project)},
     )
-    def databases(context: dg.AssetExecutionContext) -> Iterator[dg.Output[FoundListing]]:
-        notion: NotionResource = getattr(context.resources, keys.notion)
-        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
-        catalog = catalog_resource.catalog(context.log.warning)
-        with as_failure():
-            loaded = notion.load(given)
-            found = list_source(context.log, loaded, asset_keys, catalog)
-        yield dg.Output(found, data_version=dg.DataVersion(LISTING_VERSION))
-        # The catalog holds the listing now: partitions follow it, never the other way round.
-        with as_failure():
-            failed = _after_commit(context, loaded, found, catalog)
-        # In a run that also reads, the asset of the reads fails for them: else nothing at all would be read.
-        if not context.job_def.has_node_named(f"{name}__database"):
-            reasons = [str(failure.error) for failure in failed]
-            reasons += [str(found.listing.search_error)] if found.listing.search_error else []
-            if reasons:
-                raise dg.Failure("\n".join(reasons), allow_retries=False)
-
-    ours = databases.with_attributes(asset_key_replacements={databases.key: asset_keys.databases})
-    return ours.map_asset_specs(lambda spec: asset_keys.spec("databases", spec))
+    return asset_keys.spec("databases", spec)
 
 
-def list_within(
-    context: dg.AssetExecutionContext, loaded: LoadedProject, asset_keys: AssetKeys, catalog: Catalog
-) -> None:
-    """Lists the databases in a run of `S/sync` without `S/databases`, which is told of it by an event.
-
-    The one button for everything works on the first day, and takes what was shared a moment ago.
-    """
-    found = list_source(context.log, loaded, asset_keys, catalog)
-    metadata, events = commit_listing(catalog, found, loaded.project.home, run=context.run, log=context.log)
+def commit_within(context: dg.AssetExecutionContext, found: FoundListing, home: Path, catalog: Catalog) -> None:
+    """Commits the listing of a run that was launched without `S/databases`, which is told of it by an event."""
+    metadata, events = commit_listing(catalog, found, home, run=context.run, log=context.log)
     tags = data_version_tags(LISTING_VERSION)
-    context.log_event(dg.AssetMaterialization(asset_keys.databases, metadata=metadata, tags=tags))
+    context.log_event(dg.AssetMaterialization(found.asset_keys.databases, metadata=metadata, tags=tags))
     for event in events:
         context.log_event(event)
-    _after_commit(context, loaded, found, catalog)
 
 
-def _after_commit(
+def after_commit(
     context: dg.AssetExecutionContext, loaded: LoadedProject, found: FoundListing, catalog: Catalog
-) -> list[ListingFailure]:
+) -> list[str]:
     """Leaves the listing to the reads of this run, and brings the partitions up to date.
 
     Returns:
-        The selected databases that could not be listed.
+        Why selected databases, or search, could not be listed.
     """
     name, home = found.source.name, loaded.project.home
     selected = [key for key, title in found.databases() if found.source.selects(key, title)]
@@ -116,7 +78,18 @@ def _after_commit(
     with catalog.reading() as connection:
         known = known_databases(connection, name)
     _update_partitions(context, found.asset_keys, known, selected, home)
-    return failed
+    reasons = [str(failure.error) for failure in failed]
+    return [*reasons, str(found.listing.search_error)] if found.listing.search_error else reasons
+
+
+def listed_before(context: dg.AssetExecutionContext, asset_keys: AssetKeys) -> bool:
+    """Whether an earlier attempt of this run committed its listing: it is not made again for what failed."""
+    for run_id in earlier_attempts(context):
+        records = context.instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
+        events = [record.asset_materialization for record in records]
+        if any(event is not None and event.asset_key == asset_keys.databases for event in events):
+            return True
+    return False
 
 
 def _update_partitions(

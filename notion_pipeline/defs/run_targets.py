@@ -267,7 +267,18 @@ def forced_sync_type(context: dg.AssetExecutionContext, config: DatabaseConfig) 
 
 
 def committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source: str) -> frozenset[str]:
-    """Data sources that earlier attempts of this run committed: its own, and of the failed runs that it repeats."""
+    """Data sources that earlier attempts of this run committed."""
+    runs = earlier_attempts(context)
+    if not runs:
+        return frozenset()
+    with catalog.reading() as connection:
+        if connection is None or not bookkeeping.has_bookkeeping(connection):
+            return frozenset()
+        return frozenset(bookkeeping.committed_in_run(connection, source, runs))
+
+
+def earlier_attempts(context: dg.AssetExecutionContext) -> list[str]:
+    """Ids of the runs that tried the same before: this one where it retries, and the failed ones that it repeats."""
     runs = [context.run.run_id] if context.retry_number else []
     run: Optional[DagsterRun] = context.run  # noqa: UP045
     while run is not None and run.parent_run_id is not None:
@@ -275,9 +286,4 @@ def committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source
         if run is None or run.is_success:
             break
         runs.append(run.run_id)
-    if not runs:
-        return frozenset()
-    with catalog.reading() as connection:
-        if connection is None or not bookkeeping.has_bookkeeping(connection):
-            return frozenset()
-        return frozenset(bookkeeping.committed_in_run(connection, source, runs))
+    return runs

@@ -23,6 +23,7 @@ from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIEN
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
 from notion_pipeline_tests.support.command_reference import reference
+from notion_pipeline_tests.support.host_project import make_host
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 
@@ -32,6 +33,9 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 #: Pages that begin before there is a project.
 FROM_NOTHING = {"README.md", "docs/index.md"}
+
+#: A section that is about somebody else's Dagster project.
+ELSEWHERE = "In a project you have already"
 
 #: Lines of shell that are not run here, and why.
 NOT_RUN = {
@@ -142,10 +146,13 @@ def test_commands_run(name: str, synced: Path, environ: dict[str, str], tmp_path
         folder = tmp_path / str(number)
         if name in FROM_NOTHING:
             folder.mkdir()
+        elif section.startswith(ELSEWHERE):
+            make_host(folder)
         else:
             shutil.copytree(synced, folder)
             write_files(page, folder)
-        run("\n".join(present), folder, environ)
+        # That of an `init` project needs no path; one of somebody else's is installed, as a rule.
+        run("\n".join(present), folder, {**environ, "PYTHONPATH": f"{ROOT}:{folder / 'src'}"})
 
 
 def write_files(page: Path, folder: Path) -> None:

@@ -26,6 +26,8 @@ from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
+#: Names the databases of a run that the sensor asked for.
+DATABASES_TAG = "notion_pipeline/databases"
 TRIGGER_TAG = "notion_pipeline/trigger"
 SENSOR_TRIGGER = "changes"
 

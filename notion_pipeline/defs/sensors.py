@@ -17,13 +17,17 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from notion_pipeline.config.sources import Source, Watch
 from notion_pipeline.defs.resources import LoadedProject, NotionResource, ResourceKeys
 from notion_pipeline.defs.run_locks import unfinished_run
-from notion_pipeline.defs.run_targets import SENSOR_TRIGGER, TRIGGER_TAG
+from notion_pipeline.defs.run_targets import DATABASES_TAG, SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing.cache import last_listing
 from notion_pipeline.listing.changes import poll_changes
 from notion_pipeline.listing.changes_cursor import ChangesCursor
 from notion_pipeline.listing.committed import load_committed
 from notion_pipeline.listing.outstanding import Moment, Outstanding
+from notion_pipeline.outside import shown_line
+
+#: A tag is one line in the list of runs.
+TITLES_IN_TAG, TITLE_CHARACTERS = 5, 40
 
 
 @dataclass(frozen=True)
@@ -143,9 +147,18 @@ def _request(
         return dg.SensorResult(skip_reason=reason, cursor=cursor.dump())
     outstanding.asked(due, moment, everything=everything)
     request = dg.RunRequest(
-        run_config={} if everything else _run_config(source, due), tags={TRIGGER_TAG: SENSOR_TRIGGER}
+        run_config={} if everything else _run_config(source, due),
+        tags={TRIGGER_TAG: SENSOR_TRIGGER, DATABASES_TAG: "all" if everything else _titles(due, outstanding)},
     )
     return dg.SensorResult(run_requests=[request], cursor=cursor.dump())
+
+
+def _titles(due: list[str], outstanding: Outstanding) -> str:
+    """The databases of a run as the list of runs shows them."""
+    seen = outstanding.listing.databases if outstanding.listing is not None else {}
+    titles = [shown_line(seen[key].title)[:TITLE_CHARACTERS] if key in seen else key for key in due[:TITLES_IN_TAG]]
+    more = f" and {len(due) - TITLES_IN_TAG} more" if len(due) > TITLES_IN_TAG else ""
+    return ", ".join(title or "Untitled" for title in titles) + more
 
 
 def _last_end(instance: DagsterInstance, job: str) -> Union[float, None]:  # noqa: UP007

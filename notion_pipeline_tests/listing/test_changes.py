@@ -254,3 +254,19 @@ def test_unreachable_notion_fails_the_tick_when_it_has_lasted(ticks: Ticks, work
     ticks.limit(TickLimits(tick_seconds=0.3, patience_seconds=0.0))
     with pytest.raises(asyncio.TimeoutError):
         ticks.tick()
+
+
+def test_runs_name_their_databases_in_a_tag(ticks: Ticks, workspace: Workspace) -> None:
+    def tag() -> str:
+        (request,) = ticks.tick().run_requests
+        return str(request.tags["notion_pipeline/databases"])
+
+    ticks.due()
+    for title in ("Tasks", "Notes"):
+        workspace.edit_page(_named(workspace, title).data_source.pages[0], {"Name": "edited"})
+    assert tag() in ("Tasks, Notes", "Notes, Tasks")
+    workspace.add_database("Fresh", {"Name": "title"}).data_source.add_page({"Name": "new"})
+    workspace.clock.advance(timedelta(minutes=1))
+    assert tag()
+    ticks.cursor = None
+    assert tag() == "all"

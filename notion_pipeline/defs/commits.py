@@ -25,6 +25,7 @@ from notion_pipeline.defs.metadata import (
     sync_metadata,
     table_metadata,
     usage_metadata,
+    with_assets,
     without_columns,
 )
 from notion_pipeline.defs.run_targets import RunTargets
@@ -183,7 +184,8 @@ def _commit_database(
             )
             for table, own in by_table.items()
         }
-        loaded = LoadedDatabase(sync_metadata(database, results), tables)
+        assets = {table: reads.asset_keys.key(table) for table in tables}
+        loaded = LoadedDatabase(with_assets(sync_metadata(database, results), assets), tables)
         return loaded if has_changed(loaded.partition) else loaded.without_columns()
     if not database.already_committed or database.failures:
         return None

@@ -122,6 +122,17 @@ def has_changed(metadata: Mapping[str, Any]) -> bool:
     return any(metadata.get(name) for name in changes) or "full" in str(metadata.get("read", ""))
 
 
+def with_assets(metadata: dict[str, Any], tables: Mapping[str, dg.AssetKey]) -> dict[str, Any]:
+    """Of a partition, with the way to the asset of each of its tables, behind title, link and name."""
+    assets = {
+        f"asset {name}" if len(tables) > 1 else "asset": dg.MetadataValue.asset(key) for name, key in tables.items()
+    }
+    first = {
+        name: metadata[name] for name in ("database_title", "database_url", "dagster/table_name") if name in metadata
+    }
+    return {**first, **assets, **metadata}
+
+
 def without_columns(metadata: dict[str, Any]) -> dict[str, Any]:
     """Of a table that did not change: its columns are nine tenths of an event, and stand in its definition as well."""
     return {name: value for name, value in metadata.items() if name != COLUMN_SCHEMA}
@@ -207,20 +218,21 @@ def partition_path(asset_keys: AssetKeys, partition: str) -> str:
 def _told(database: DatabaseExtract, tables: Sequence[LoadResult], sync_types: Sequence[str]) -> dict[str, Any]:
     # A read that was left over and the one after it land in the same table.
     by_table = {result.table: result for result in tables}
-    found: dict[str, Any] = {
+    # The page of a partition shows them in this order.
+    found: dict[str, Any] = {"database_title": shown_line(database.title) or "Untitled"}
+    if database.url:
+        found["database_url"] = link(database.url)
+    found |= {
+        "dagster/table_name": ", ".join(by_table),
         "dagster/row_count": sum(result.row_count for result in by_table.values()),
         "dagster/partition_row_count": sum(result.row_count for result in by_table.values()),
-        "dagster/table_name": ", ".join(by_table),
         COLUMN_SCHEMA: column_schema(tables[-1].columns),
-        "database_title": shown_line(database.title) or "Untitled",
         "stream": database.stream,
         "sync_type": ", ".join(dict.fromkeys(sync_types)),
         **{name: sum(getattr(result, name) for result in tables) for name in _COUNTS},
         "bookmark": dg.MetadataValue.timestamp(min(result.bookmark for result in by_table.values())),
         "schema_changes": [change for result in tables for change in result.schema_changes],
     }
-    if database.url:
-        found["database_url"] = link(database.url)
     full = [result.last_full_sync_at for result in by_table.values() if result.last_full_sync_at]
     if full:
         found["last_full_sync_at"] = dg.MetadataValue.timestamp(min(full))

@@ -56,6 +56,8 @@ def test_tables_appear_with_the_listing_and_one_can_be_synced_alone(
     assert runs.statuses() == {"tasks": "MATERIALIZED"}
     assert runs.materialized(result.run_id, DEALS) == runs.materialized(result.run_id, WHOLE) == []
     partition, table = runs.metadata(result.run_id, "tasks"), runs.metadata(result.run_id, None, TASKS)
+    assert list(partition)[:4] == ["database_title", "database_url", "dagster/table_name", "asset"]
+    assert partition["asset"] == TASKS
     assert (partition["dagster/row_count"], partition["rows_read"]) == (table["dagster/row_count"], table["rows_read"])
 
 

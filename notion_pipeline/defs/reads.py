@@ -78,7 +78,7 @@ def prepare_reads(
     with catalog.reading() as connection:
         resolution, known = resolution_of_catalog(connection, loaded.source(name))
         current, forced = resolution.source, forced_sync_type(context, config)
-        planner = Planner.of_catalog(connection, current, forced=forced)
+        planner = Planner.of_catalog(connection, current, forced=forced, home=project.home)
     titles = [(database.id, database.title) for database in known.values() if database.accessible]
     problems = current.ambiguous_streams(titles, file=project.sources_label)
     unclear = {key: problem.message for key, problem in problems.items()}

@@ -23,6 +23,7 @@ import pyarrow as pa
 from notion_pipeline.errors import StagingError
 from notion_pipeline.extraction.manifest import (
     MANIFEST,
+    MAX_AGE,
     STAGED_FILE,
     Manifest,
     StagedFile,
@@ -166,6 +167,21 @@ def stage_directory(home: Path, source: str, database_id: str, data_source_id: s
     """
     database, member = notion_id(database_id, "A database"), notion_id(data_source_id, "A data source")
     return home / "staging" / source / database / member
+
+
+def left_over(
+    home: Path, source: str, database_id: str, data_source_id: str, now: datetime | None = None
+) -> Manifest | None:
+    """The manifest of a read that a died sync left, where it is not too old to go on with; nothing is changed.
+
+    Raises:
+        InvalidIdError: One of the ids is none.
+    """
+    found = read_manifest(stage_directory(home, source, database_id, data_source_id))
+    if not isinstance(found, Manifest):
+        return None
+    age = (now or datetime.now(timezone.utc)) - datetime.fromisoformat(found.started_at)
+    return found if abs(age) <= MAX_AGE else None
 
 
 def clear_stage(directory: Path) -> None:

@@ -6,10 +6,11 @@ beyond that went into references; it grows with the rows. Nothing here asks Noti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from notion_pipeline.catalog.state import ReadCosts
 from notion_pipeline.config.sources import Limits
+from notion_pipeline.extraction.manifest import Manifest
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 
 #: What Notion gives an account, where sources.yaml says nothing.
@@ -20,8 +21,10 @@ SECONDS_AN_ANSWER = 0.3
 _ONE_ANSWER = 3
 #: Archived rows twice, what was edited since, the schema: a full read of more answers, beside these.
 _BESIDE_ANSWERS = 4
-UNREAD = f"not read before: at most {NOTION_PAGE_SIZE} rows, and no long relation"
-UNEDITED = "next to nothing was edited since the last read"
+#: What was edited since, archived rows, the schema: after a read that was killed.
+_CATCH_UP = 3
+UNREAD = f"at most {NOTION_PAGE_SIZE} rows, and no relation of more than 25 pages"
+UNEDITED = "nothing was edited since the last read"
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ def estimated(costs: ReadCosts | None, *, full: bool) -> Estimate:
     if beyond > 0 and costs.full_rows:
         beyond *= rows / costs.full_rows
     return Estimate(max(1.0, _without_references(rows) + beyond), rows)
+
+
+def resumed(estimate: Estimate, left: Manifest) -> Estimate:
+    """What is left of a read that an earlier run began, with the catch-up that follows it."""
+    if left.complete:
+        return Estimate(1.0, estimate.rows)
+    made = left.counts.get("api_requests", 0)
+    return replace(estimate, requests=max(estimate.requests - made, 0.0) + _CATCH_UP)
 
 
 def _without_references(rows: int) -> int:

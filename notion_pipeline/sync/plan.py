@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,10 +17,12 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.state import ReadCosts, StreamState
 from notion_pipeline.config.sources import Limits, Source
-from notion_pipeline.errors import ConfigError
+from notion_pipeline.errors import ConfigError, InvalidIdError
+from notion_pipeline.extraction.manifest import Manifest
+from notion_pipeline.extraction.staging import left_over
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
-from notion_pipeline.rows.properties import Exclusion, Property, snapshot_properties
-from notion_pipeline.sync.estimate import Estimate, estimated, seconds_for
+from notion_pipeline.rows.properties import Exclusion, Property, fingerprint, snapshot_properties
+from notion_pipeline.sync.estimate import Estimate, estimated, resumed, seconds_for
 from notion_pipeline.sync.hidden_relations import relation_targets
 from notion_pipeline.sync.read_plan import decide_for, full_read_due, sync_type_of
 from notion_pipeline.sync.run_pace import ExpectedReads
@@ -45,7 +48,7 @@ class PlannedRead:
     Attributes:
         table: Without its schema; empty where it has none yet.
         read: `full`, `incremental`, or `none` where it will not be read.
-        reason: Why it is read in full, or not at all; empty for an incremental read.
+        reason: Why it is read in full, or not at all, and what an earlier run left of it.
         full_read_due: When `full_sync_every` asks for the next full read; None where it does not.
         targets: Data sources in relations that the connection does not see, and that are therefore asked for.
     """
@@ -94,6 +97,7 @@ class Planner:
         forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
         states, costs: What the catalog knows of the data sources, by their ids.
         visible: Ids of all data sources that the last listing saw.
+        home: Where died syncs left reads to go on with; None where that is no matter.
         now: Local time.
     """
 
@@ -105,6 +109,7 @@ class Planner:
         states: Mapping[str, StreamState],
         costs: Mapping[str, ReadCosts],
         visible: Collection[str] = (),
+        home: Path | None = None,
         now: datetime | None = None,
     ) -> None:
         self._source = source
@@ -112,6 +117,7 @@ class Planner:
         self._states = states
         self._costs = costs
         self._visible = frozenset(visible)
+        self._home = home
         self._now = now or datetime.now(timezone.utc)
 
     @classmethod
@@ -172,15 +178,41 @@ class Planner:
         )
         asks_for_targets = decision.full or bool(decision.changes)
         related = set(relation_targets(properties, member.id).values()) - {""} if asks_for_targets else set()
+        estimate = estimated(self._costs.get(member.id), full=decision.full)
+        reason = decision.reason or (self._asked_for() if decision.full else "")
+        if (left := self._left_over(target, member, properties, full=decision.full)) is not None:
+            estimate = resumed(estimate, left)
+            rows = sum(file[1] for file in left.files)
+            whole = "all of it, and could not commit it" if left.complete else f"{rows:,} rows of it"
+            reason = f"{reason}; an earlier run read {whole}".removeprefix("; ")
         return PlannedRead(
             target,
             member,
             self._table(member.id),
             "full" if decision.full else "incremental",
-            decision.reason or (self._asked_for() if decision.full else ""),
-            estimated(self._costs.get(member.id), full=decision.full),
+            reason,
+            estimate,
             full_read_due(state, properties, self._source.full_sync_every),
             frozenset(related - self._visible),
+        )
+
+    def _left_over(
+        self, target: DatabaseTarget, member: DataSourceTarget, properties: Sequence[Property], *, full: bool
+    ) -> Manifest | None:
+        """The read of an earlier run that this one goes on with."""
+        if self._home is None or not member.id:
+            return None
+        try:
+            left = left_over(self._home, self._source.name, target.id, member.id, self._now)
+        except InvalidIdError:
+            return None  # its read says so
+        if left is None or left.key.get("fingerprint") != fingerprint(properties):
+            return None
+        sync_type = left.key.get("sync_type")
+        return (
+            left
+            if sync_type == ("FULL_TABLE" if full else "INCREMENTAL") or (left.complete and sync_type == "FULL_TABLE")
+            else None
         )
 
     def _properties(

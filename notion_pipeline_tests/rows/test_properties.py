@@ -20,6 +20,7 @@ from notion_pipeline.rows.properties import (
     parse_properties,
     property_value,
     schema_snapshot,
+    snapshot_properties,
 )
 from notion_pipeline.rows.property_types import column_type
 from notion_pipeline.rows.schema_changes import schema_changes
@@ -87,8 +88,27 @@ def test_unknown_types_and_odd_entries_do_not_stop_the_rest() -> None:
 def test_schemas_of_any_json_give_a_fingerprint(config: Any, kind: str, other: Any) -> None:
     source = {"properties": {"A": {"id": "a", "type": kind, kind: config}, "B": config, "C": other}}
     properties = parse_properties(source)
+    snapshot = schema_snapshot(properties)
     assert len(fingerprint(properties)) == 64
+    assert schema_snapshot(snapshot_properties(snapshot)) == snapshot
     assert schema_changes(schema_snapshot(properties), schema_snapshot(properties)) == []
+
+
+def test_snapshot_tells_all_that_a_later_one_is_compared_with() -> None:
+    rollup = {"function": "sum", "relation_property_id": "%3BHF%7B", "rollup_property_id": "a%25b"}
+    properties = parse_properties(
+        data_source(
+            State=options("status", ("%41", "Open"), ("b", "Done")),
+            Sum=entry("%3BHF%7B", "rollup", rollup),
+            Double=entry("d", "formula", {"expression": "2 * 2"}),
+            Number=entry("n", "unique_id", {"prefix": "T"}),
+            Tasks=entry("r", "relation", {"data_source_id": "x"}),
+            Old=entry("q", "relation", {"database_id": "y"}),
+        )
+    )
+    snapshot = schema_snapshot(properties)
+    assert schema_snapshot(snapshot_properties(snapshot)) == snapshot
+    assert fingerprint(snapshot_properties(snapshot)) == fingerprint(properties)
 
 
 def test_half_a_surrogate_pair_in_a_name_is_replaced() -> None:

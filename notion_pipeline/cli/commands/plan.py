@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -29,7 +30,7 @@ from notion_pipeline.sync.estimate import requests_per_minute, seconds_for
 from notion_pipeline.sync.plan import PlannedRead, Planner, SeenSchemas, SyncPlan
 
 _FILE_WIDTH = 10_000
-_HEADINGS = ("database", "table", "read", "requests", "rows", "why", "assumed")
+_HEADINGS = ("database", "table", "read", "requests", "rows", "why")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
             bound,
             forced="FULL_TABLE" if full else None,
             visible=[key for database in seen for key, _ in database.data_sources],
+            home=project.home,
             now=now,
         )
     unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen], file=project.sources_label)
@@ -178,7 +180,6 @@ def _record(source: Source, read: PlannedRead) -> Record:
         f"{estimate.requests:,.0f}",
         "" if estimate.rows is None else f"{estimate.rows:,}",
         shown_line(read.reason),
-        estimate.assumed,
     )
     return Record([[cell] for cell in cells], styles={3: "bold"} if read.read == "full" else {})
 
@@ -199,6 +200,10 @@ def _summary(found: _Listed, planned: SyncPlan, now: datetime) -> list[str]:
         f"{found.source.name}: {', '.join(parts)}.",
         f"About {requests:,.0f} requests ({', '.join(costs)}): {duration} at {requests_per_minute(limits):,} a minute, "
         f"{whose}.",
+    ]
+    assumed = Counter(read.estimate.assumed for read in planned.reads if read.estimate.assumed)
+    lines += [
+        f"Assumed of {count:,}, for want of an earlier read of that kind: {text}." for text, count in assumed.items()
     ]
     dates = _due(planned)
     if dates:

@@ -51,9 +51,8 @@ def referring() -> Workspace:
 def few() -> Workspace:
     workspace = Workspace(token=TOKEN)
     for title, rows in (("Deals", 40), ("Events", 250), ("Notes", 0)):
-        add_rows(
-            workspace.add_database(title, bulk_schema()).data_source, rows, start="2026-01-01T00:00:00Z", minutes=rows
-        ) if rows else workspace.add_database(title, {"Name": "title"})
+        source = workspace.add_database(title, bulk_schema()).data_source
+        add_rows(source, rows, start="2026-01-01T00:00:00Z", minutes=500)
     return workspace
 
 
@@ -66,7 +65,7 @@ def workspace(request: pytest.FixtureRequest) -> Workspace:
 @pytest.fixture
 def commands(project: Project) -> Commands:
     commands = Commands(project)
-    commands.configure("sources: [{name: notion, account: {type: token}}]")
+    commands.configure("sources: [{name: notion, account: {type: token}, limits: {concurrent_requests: 1}}]")
     return commands
 
 
@@ -88,6 +87,7 @@ def compare(commands: Commands, workspace: Workspace, *arguments: str) -> dict[s
 @pytest.mark.slow
 @pytest.mark.parametrize("workspace", [sample, many, referring], indirect=True)
 def test_plan_is_right_within_a_tenth(commands: Commands, workspace: Workspace) -> None:
+    commands.configure("sources: [{name: notion, account: {type: token}}]")
     commands.ok("sync")
     full = compare(commands, workspace, "--full")
     assert Counter(read["read"] for read in full["data_sources"]).keys() == {"full"}
@@ -95,3 +95,56 @@ def test_plan_is_right_within_a_tenth(commands: Commands, workspace: Workspace) 
     incremental = compare(commands, workspace)
     assert Counter(read["read"] for read in incremental["data_sources"]).keys() == {"incremental"}
     compare(commands, workspace)
+
+
+def test_plan_is_told_in_words(commands: Commands, workspace: Workspace) -> None:
+    not_listed = commands.run("plan")
+    assert not_listed.exit_code == 1
+    assert "The databases of source notion were not listed yet" in not_listed.stderr
+    assert commands.json("plan", "--json") == []
+    commands.ok("sync", "databases")
+    first = commands.ok("plan")
+    assert "it was not synced before" in first
+    assert "notion: 3 to read in full, 0 since their bookmarks." in first
+    # One page of search and two databases in rotation; three queries a database.
+    assert "About 12 requests (3 for the listing, 9 for the reads, 0 for relations" in first
+    assert "0:00:04 at 180 a minute, as Notion gives an account." in first
+    assert "Assumed of 3, for want of an earlier read of that kind: at most 100 rows" in first
+    commands.ok("sync")
+    second = commands.ok("plan")
+    assert "notion: 0 to read in full, 3 since their bookmarks." in second
+    assert "About 6 requests" in second
+    full = commands.ok("plan", "--full", "Events")
+    assert "Notes" not in full
+    assert "it was asked for" in full
+    assert "About 10 requests (3 for the listing, 7 for the reads" in full
+
+
+@pytest.mark.slow
+def test_names_and_sources_are_those_of_sync(commands: Commands, workspace: Workspace) -> None:
+    commands.configure(
+        "sources:\n"
+        "  - {name: notion, account: {type: token}, deselect: [Notes], limits: {requests_per_minute: 60}}\n"
+        "  - {name: other, account: {type: token}, select: [Notes]}\n"
+    )
+    commands.ok("sync", "databases")
+    (plan,) = commands.json("plan", "--json", "notes")
+    assert (plan["source"], [read["title"] for read in plan["data_sources"]]) == ("other", ["Notes"])
+    (plan,) = commands.json("plan", "--json", "--source", "notion")
+    assert {read["title"] for read in plan["data_sources"]} == {"Deals", "Events"}
+    assert (plan["requests_per_minute"], plan["requests"], plan["seconds"]) == (60, 9, 9.0)
+    assert 'No selected database is called "Evens", nearest is "Events".' in commands.fails("plan", "Evens")
+
+
+@pytest.mark.slow
+def test_database_that_is_not_read_is_planned_so(commands: Commands, workspace: Workspace) -> None:
+    commands.configure("sources: [{name: notion, account: {type: token}, streams: {Deals: {sync_type: FULL_TABLE}}}]")
+    commands.ok("sync", "databases")
+    workspace.add_database("Deals", {"Name": "title"})
+    commands.ok("sync", "databases")
+    (plan,) = commands.json("plan", "--json", "Deals")
+    found = {read["read"]: read for read in plan["data_sources"]}
+    assert found.keys() == {"full", "none"}
+    assert found["none"]["requests"] == 0
+    assert found["none"]["reason"].startswith('the settings under streams "Deals" of sources.yaml belong to')
+    assert "1 not at all." in commands.ok("plan", "Deals")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.listing.listed import KnownDatabase
@@ -21,10 +21,20 @@ def listing_requests(known: Mapping[str, KnownDatabase], named: Collection[str])
     """
     shown = [database for database in known.values() if database.search_digest is not None and database.data_sources]
     hidden = [database for database in known.values() if database not in shown]
-    members = {key for database in known.values() for key, _ in database.data_sources}
-    in_search = sum(len(database.data_sources) for database in shown)
-    pages = max(1, -(-in_search // NOTION_PAGE_SIZE))
     fetched = min(ASKED_IN_TURN, len(shown)) + sum(1 + len(database.data_sources) for database in hidden)
-    unseen = [key for key in named if key not in known and key not in members]
-    # An id that is no database's may be that of a data source, so both are asked for.
-    return pages + fetched + 2 * len(unseen)
+    return _search_pages(shown) + fetched + _for_unseen(known, named)
+
+
+def first_listing_requests(found: Mapping[str, KnownDatabase], named: Collection[str]) -> int:
+    """The requests of the first listing, where search shows these databases: each of them is fetched."""
+    return _search_pages(found.values()) + len(found) + _for_unseen(found, named)
+
+
+def _search_pages(shown: Iterable[KnownDatabase]) -> int:
+    return max(1, -(-sum(len(database.data_sources) for database in shown) // NOTION_PAGE_SIZE))
+
+
+def _for_unseen(known: Mapping[str, KnownDatabase], named: Collection[str]) -> int:
+    """For ids in sources.yaml that are not known: each may be that of a data source, so both are asked for."""
+    members = {key for database in known.values() for key, _ in database.data_sources}
+    return 2 * sum(key not in known and key not in members for key in named)

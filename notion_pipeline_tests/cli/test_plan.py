@@ -98,11 +98,13 @@ def test_plan_is_right_within_a_tenth(commands: Commands, workspace: Workspace) 
 
 
 def test_plan_is_told_in_words(commands: Commands, workspace: Workspace) -> None:
-    not_listed = commands.run("plan")
-    assert not_listed.exit_code == 1
-    assert "The databases of source notion were not listed yet" in not_listed.stderr
-    assert commands.json("plan", "--json") == []
+    unlisted = commands.ok("plan")
+    assert [request.path for request in workspace.requests] == ["/v1/search"]
+    # One page of search, and each database; three queries a database.
+    assert "About 13 requests (4 for the listing, 9 for the reads, 0 for relations" in unlisted
+    assert "The source was never listed, so Notion's search was asked for its databases, with 1 request;" in unlisted
     commands.ok("sync", "databases")
+    assert len(workspace.requests) == 1 + 4
     first = commands.ok("plan")
     assert "it was not synced before" in first
     assert "notion: 3 to read in full, 0 since their bookmarks." in first

@@ -15,13 +15,14 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
-from notion_pipeline.cli.terminal import Record, echo, echo_json, moment, output, print_records, title_of
+from notion_pipeline.cli.first_search import first_search
+from notion_pipeline.cli.terminal import Record, echo_json, moment, output, print_records, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
-from notion_pipeline.config.sources import Source, load_sources
+from notion_pipeline.config.sources import KnownNames, Source, load_sources
 from notion_pipeline.listing.cache import last_schemas
-from notion_pipeline.listing.expected import listing_requests
+from notion_pipeline.listing.expected import first_listing_requests, listing_requests
 from notion_pipeline.listing.listed import KnownDatabase
-from notion_pipeline.listing.resolution import known_database_name
+from notion_pipeline.listing.resolution import known_database_name, resolve
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown_line
@@ -35,11 +36,13 @@ _HEADINGS = ("database", "table", "read", "requests", "rows", "why")
 
 @dataclass(frozen=True)
 class _Listed:
-    """A source as the last listing left it.
+    """A source as the last listing left it; before the first one, as Notion's search shows it.
 
     Attributes:
         selected: The names of the databases that sources.yaml selects now.
         held_back: Why databases are not read, by their ids.
+        listing_requests: Of the listing that comes first in a sync.
+        requests_made: To Notion, for this plan.
     """
 
     source: Source
@@ -48,21 +51,19 @@ class _Listed:
     selected: Sequence[DatabaseName]
     held_back: Mapping[str, str]
     schemas: SeenSchemas | None
+    listing_requests: int
+    requests_made: int = 0
 
     @property
     def listed_at(self) -> datetime | None:
         """Local time of the last listing; None where that is not known."""
-        return self.schemas.at if self.schemas is not None else None
+        return self.schemas.at if self.schemas is not None and not self.requests_made else None
 
     def plan(self, entries: Sequence[str] | None) -> SyncPlan:
         """The plan for some databases, by the names that they go by; None plans all."""
         wanted = list(self.selected) if entries is None else [d for entry in entries for d in self.called(entry)]
         targets = [_target(self.known[key]) for key in dict.fromkeys(database.id for database in wanted)]
-        visible = {key: database for key, database in self.known.items() if database.accessible}
-        return SyncPlan(
-            self.planner.reads(targets, held_back=self.held_back, seen=self.schemas),
-            listing_requests(visible, self.source.named_ids()),
-        )
+        return SyncPlan(self.planner.reads(targets, held_back=self.held_back, seen=self.schemas), self.listing_requests)
 
     def called(self, entry: str) -> list[DatabaseName]:
         return self.source.databases_called(entry, self.selected)
@@ -80,23 +81,15 @@ def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: b
     what its last reads cost. Then how long all of it takes at the pace that the account has. STREAM is as for `sync`.
 
     Notion is not asked: what was edited, shared or changed there since the last listing is not in the plan.
-    `notion-pipeline sync databases` lists anew.
+    `notion-pipeline sync databases` lists anew. Of a source that was never listed nothing is known, so Notion's search
+    is asked for its databases, with one request for each 100.
     """
     project = find_project()
     sources = load_sources(project)
     wanted = [sources.source(source)] if source else list(sources.sources)
     catalog = open_catalog(project, sources)
     now = datetime.now(timezone.utc)
-    listed: list[_Listed] = []
-    for entry in wanted:
-        if (found := _listed(project, catalog, entry, full=full, now=now)) is not None:
-            listed.append(found)
-            continue
-        echo(
-            f"The databases of source {entry.name} were not listed yet, so nothing is known of them: "
-            "`notion-pipeline sync databases` lists them, with a request for each and one for each 100.",
-            err=True,
-        )
+    listed = [_listed(project, catalog, entry, full=full, now=now) for entry in wanted]
     entries = None if not streams else [entry for entry in streams if entry != DATABASES_STREAM]
     if entries:
         _require_known(entries, listed)
@@ -105,8 +98,6 @@ def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: b
     if as_json:
         echo_json([_as_json(found, planned) for found, planned in plans])
         return
-    if not plans:
-        raise CommandError("There is nothing to plan yet.")
     console = output(_FILE_WIDTH)
     for number, (found, planned) in enumerate(plans):
         if number:
@@ -114,32 +105,56 @@ def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: b
         _print(console, found, planned, now)
 
 
-def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, now: datetime) -> _Listed | None:
-    """What is known of a source; None before its first listing."""
+def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, now: datetime) -> _Listed:
+    """What is known of a source."""
     with catalog.reading() as connection:
         resolution, known = resolution_of_catalog(connection, source)
-        if not known:
-            return None
-        bound = resolution.source
-        seen = [database for database in known.values() if database.accessible]
-        schemas = last_schemas(project.home, source.name)
         planner = Planner.of_catalog(
             connection,
-            bound,
+            resolution.source,
             forced="FULL_TABLE" if full else None,
-            visible=[key for database in seen for key, _ in database.data_sources],
+            visible=[key for found in known.values() if found.accessible for key, _ in found.data_sources],
             home=project.home,
             now=now,
         )
-    unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen], file=project.sources_label)
+    if not known:
+        return _never_listed(project, source, full=full, now=now)
+    bound = resolution.source
+    seen = {key: database for key, database in known.items() if database.accessible}
+    unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen.values()], file=project.sources_label)
+    schemas = last_schemas(project.home, source.name)
     return _Listed(
         bound,
         planner,
         known,
-        [known_database_name(bound, database) for database in seen if bound.selects(database.id, database.title)],
+        _selected(bound, seen),
         {**resolution.held_back, **{key: problem.message for key, problem in unclear.items()}},
         SeenSchemas(*schemas) if schemas is not None else None,
+        listing_requests(seen, bound.named_ids()),
     )
+
+
+def _never_listed(project: Project, source: Source, *, full: bool, now: datetime) -> _Listed:
+    found = first_search(source, project)
+    names = [known_database_name(source, database) for database in found.databases.values()]
+    resolution = resolve(source, names, KnownNames())
+    planner = Planner(
+        resolution.source, forced="FULL_TABLE" if full else None, states={}, costs={}, visible=found.schemas, now=now
+    )
+    return _Listed(
+        resolution.source,
+        planner,
+        found.databases,
+        _selected(resolution.source, found.databases),
+        resolution.held_back,
+        SeenSchemas(now, found.schemas),
+        first_listing_requests(found.databases, source.named_ids()),
+        requests_made=found.requests,
+    )
+
+
+def _selected(source: Source, databases: Mapping[str, KnownDatabase]) -> list[DatabaseName]:
+    return [known_database_name(source, d) for d in databases.values() if source.selects(d.id, d.title)]
 
 
 def _target(database: KnownDatabase) -> DatabaseTarget:
@@ -211,8 +226,15 @@ def _summary(found: _Listed, planned: SyncPlan, now: datetime) -> list[str]:
         coming = next(((at, read) for at, read in dates if at >= now), None)
         after = f"; the next one is {title_of(coming[1].database.title)} at {moment(coming[0])}" if coming else ""
         lines.append(f"By full_sync_every {overdue:,} of {len(dates):,} are due for a full read now{after}.")
-    since = f" since the listing of {moment(found.listed_at)}" if found.listed_at is not None else ""
-    lines.append(f"Notion was not asked: what was edited, shared or changed there{since} is not in this plan.")
+    if found.requests_made:
+        many = "request" if found.requests_made == 1 else "requests"
+        lines.append(
+            "The source was never listed, so Notion's search was asked for its databases, with "
+            f"{found.requests_made:,} {many}; titles are those of data sources."
+        )
+    else:
+        since = f" since the listing of {moment(found.listed_at)}" if found.listed_at is not None else ""
+        lines.append(f"Notion was not asked: what was edited, shared or changed there{since} is not in this plan.")
     return lines
 
 
@@ -233,7 +255,7 @@ def _as_json(found: _Listed, planned: SyncPlan) -> dict[str, Any]:
         "seconds": round(seconds_for(planned.requests, limits), 1),
         "requests_per_minute": requests_per_minute(limits),
         "concurrent_requests": limits.concurrent_requests,
-        "requests_made": 0,
+        "requests_made": found.requests_made,
         "listed_at": found.listed_at.isoformat() if found.listed_at is not None else None,
         "next_full_read_due": next((at.isoformat() for at, _ in _due(planned)), None),
         "data_sources": [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +149,12 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
 
     def build_defs_from_state(self, context: dg.ComponentLoadContext, state_path: Path | None) -> dg.Definitions:
         name, project = self._source.name, self._loaded.project
-        asset_keys = AssetKeys(name, tuple(tables_of(state_path, project.home, name)), self.get_asset_spec)
+        tables = tables_of(state_path, project.home, name)
+        if multiprocessing.parent_process() is not None:
+            # Dagster starts such processes for runs and steps alone. A listing in the step before may have retired a
+            # table that the run was launched for; to leave it out would make the run fail for all its tables.
+            tables = [replace(table, in_sync=True) for table in tables]
+        asset_keys = AssetKeys(name, tuple(tables), self.get_asset_spec)
         return source_definitions(self._source, project, asset_keys, self._catalog, given=self._loaded)
 
 

@@ -16,6 +16,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.component.test_component import assets
 from notion_pipeline_tests.support.host_project import make_host
+from notion_pipeline_tests.support.ports import free_port
+from notion_pipeline_tests.support.production import Services, Webserver
 from notion_pipeline_tests.test_docs import blocks
 
 pytest.importorskip("dagster_dg_cli")
@@ -114,6 +116,57 @@ def test_it_is_listed_scaffolded_checked_refreshed_and_launched(project: DgProje
     assert {("crm", "deals"), ("crm", "notes"), ("wiki", "notes")} <= set(tables)
     assert ("wiki", "deals") not in tables
     assert not (project.root / "sources.yaml").exists()
+
+
+def test_table_that_leaves_between_two_processes_of_a_run_fails_with_its_reason(
+    project: DgProject, workspace: Workspace
+) -> None:
+    project.dg("scaffold", "defs", "notion_pipeline.NotionSourceComponent", "crm")
+    project.dg("launch", "--job", "crm_sync")
+    workspace.unshare(next(found for found in workspace.databases.values() if found.title == "Notes"))
+    done = project.run("launch", "--assets", 'key:"crm/databases"+')
+    log = done.stdout + done.stderr
+    assert "multiprocess executor" in log
+    assert "Invalid selected keys" not in log
+    assert "Materialized value crm deals" in log
+    failure = log.split("STEP_FAILURE")[1]
+    assert "1 of 2 databases of source crm failed; the others are committed." in failure
+
+
+LAUNCH = """mutation { launchPipelineExecution(executionParams: {runConfigData: {}, selector: {
+repositoryLocationName: "host", repositoryName: "__repository__", pipelineName: "__ASSET_JOB",
+assetSelection: [{path: ["crm", "sync"]}]}}) { __typename ... on PythonError { message } } }"""
+
+
+def test_tables_of_a_run_appear_in_dg_dev_and_those_retired_cannot_be_materialized(
+    project: DgProject, workspace: Workspace, tmp_path: Path
+) -> None:
+    project.dg("scaffold", "defs", "notion_pipeline.NotionSourceComponent", "crm")
+    with (project.defs / "crm" / "defs.yaml").open("a", encoding="utf-8") as file:
+        file.write("  defs_state: {management_type: LOCAL_FILESYSTEM, refresh_if_dev: false}\n")
+    port, services = free_port(), Services(project.root, tmp_path)
+    web = Webserver(port)
+
+    def executable() -> dict[str, bool]:
+        nodes = web.ask("{ assetNodes { assetKey { path } isExecutable } }").get("assetNodes", [])
+        return {"/".join(node["assetKey"]["path"]): node["isExecutable"] for node in nodes}
+
+    def sync(*tables: str, retired: str = "") -> None:
+        assert web.ask(LAUNCH)["launchPipelineExecution"]["__typename"] == "LaunchRunSuccess"
+        expected = {**dict.fromkeys([*assets("crm", *tables), "report"], True), "raw/wiki/notes": False}
+        if retired:
+            expected[retired] = False
+        services.wait_for(lambda: web.runs()[0] == "SUCCESS" and executable() == expected)
+
+    try:
+        command = [str(Path(sys.executable).with_name("dg")), "dev", "--host", "127.0.0.1", "--port", str(port)]
+        services.start("dg dev", command, project.environ)
+        services.wait_for(lambda: set(executable()) == {*assets("crm"), "report", "raw/wiki/notes"})
+        sync("deals", "notes")
+        workspace.unshare(next(found for found in workspace.databases.values() if found.title == "Notes"))
+        sync("deals", retired="crm/notes")
+    finally:
+        services.end()
 
 
 def test_dg_check_finds_a_key_that_is_none(project: DgProject) -> None:

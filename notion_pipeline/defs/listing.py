@@ -21,7 +21,7 @@ from notion_pipeline.defs.partitions import update_partitions
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.defs.run_targets import earlier_attempts
 from notion_pipeline.defs.tables import LISTING_VERSION
-from notion_pipeline.listing.cache import save_listing
+from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
@@ -82,9 +82,11 @@ def after_commit(
     return [*reasons, str(found.listing.search_error)] if found.listing.search_error else reasons
 
 
-def listed_before(context: dg.AssetExecutionContext, asset_keys: AssetKeys) -> bool:
-    """Whether an earlier attempt of this run committed its listing: it is not made again for what failed."""
+def listed_before(context: dg.AssetExecutionContext, asset_keys: AssetKeys, home: Path) -> bool:
+    """Whether an earlier attempt of this run committed a whole listing: it is not made again for what failed."""
     for run_id in earlier_attempts(context):
+        if load_search_error(home, asset_keys.source, run_id) is not None:
+            return False
         records = context.instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
         events = [record.asset_materialization for record in records]
         if any(event is not None and event.asset_key == asset_keys.databases for event in events):

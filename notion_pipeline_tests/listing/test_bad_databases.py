@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from notion_pipeline.project import Project
@@ -13,7 +14,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.dagster_runs import LISTING, Runs
+from notion_pipeline_tests.support.dagster_runs import LISTING, Runs, notion_sync
 from notion_pipeline_tests.support.whole_way import Pipeline, Run, synced, tasks_in
 
 pytestmark = pytest.mark.slow
@@ -385,6 +386,30 @@ def test_sync_after_a_broken_search_reads_what_is_known(workspace: Workspace, pi
     assert "Notion's search did not come to its end" in run.log
     assert "databases of source notion failed" not in run.log
     synced(pipeline, only=["Notes"])
+
+
+@pytest.mark.parametrize("only_lists", [False, True])
+def test_retry_after_a_broken_search_searches_again(
+    workspace: Workspace, runs: Runs, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, only_lists: bool
+) -> None:
+    three(workspace)
+    assert runs.job().success
+    new = tasks_in(workspace, 3, "New").database
+    workspace.faults.add(Fault("status", match=SEARCH, times=FOR_GOOD, **REFUSALS["400"]))
+    monkeypatch.chdir(pipeline.project.root)
+    first = dg.execute_job(
+        dg.reconstructable(notion_sync),
+        instance=runs.instance,
+        asset_selection=[LISTING] if only_lists else None,
+        raise_on_error=False,
+    )
+    again = runs.retry(first)
+    assert not first.success
+    assert not again.success
+    workspace.faults.clear()
+    assert runs.retry(again).success
+    assert new.id in partitions(Pipeline(pipeline.project, workspace, runs.instance))
+    assert ("new" in tables(pipeline)) is not only_lists
 
 
 def test_search_that_fails_before_anything_is_known_is_the_one_failure(

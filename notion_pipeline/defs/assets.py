@@ -88,8 +88,7 @@ def sync_assets(
             catalog = catalog_resource.catalog(context.log.warning)
             # A listing alone that is tried again has failed as a whole.
             lists = chosen == {LISTING} or (
-                not chosen.isdisjoint({LISTING, WHOLE})
-                and not listed_before(context, asset_keys, loaded.project.home)
+                not chosen.isdisjoint({LISTING, WHOLE}) and not listed_before(context, asset_keys, loaded.project.home)
             )
             found = list_source(context.log, loaded, asset_keys, catalog) if lists else None
         if found is not None:

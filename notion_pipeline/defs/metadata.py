@@ -127,9 +127,8 @@ def with_assets(metadata: dict[str, Any], tables: Mapping[str, dg.AssetKey]) -> 
     assets = {
         f"asset {name}" if len(tables) > 1 else "asset": dg.MetadataValue.asset(key) for name, key in tables.items()
     }
-    first = {
-        name: metadata[name] for name in ("database_title", "database_url", "dagster/table_name") if name in metadata
-    }
+    head = ("database_title", "database_url", "dagster/table_name")
+    first: dict[str, Any] = {name: metadata[name] for name in head if name in metadata}
     return {**first, **assets, **metadata}
 
 

@@ -106,7 +106,7 @@ def test_it_is_listed_scaffolded_checked_refreshed_and_launched(project: DgProje
     assert project.assets() == {"report", *assets("crm", "deals", "notes"), *raw}
 
     # The host's executor starts a process for each step, ours among them.
-    log = project.dg("launch", "--assets", 'key:"raw/wiki/databases"+ or key:"crm/deals"')
+    log = project.dg("launch", "--assets", 'key:"raw/wiki/sync" or key:"crm/deals"')
     assert "multiprocess executor" in log
     assert "RUN_SUCCESS" in log
     log = project.dg("launch", "--job", "crm_sync")

@@ -249,7 +249,9 @@ def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str])
     """
     for key in partitions_of(instance, source):
         instance.delete_dynamic_partition(partitions_name(source), key)
-    keys = [AssetKeys(source).key(name) for name in ("databases", "database", *tables)]
+    tables = list(tables)
+    ours = ("databases", "database", "sync_" if "sync" in tables else "sync")
+    keys = [AssetKeys(source).key(name) for name in (*ours, *tables)]
     known = [key for key in dict.fromkeys(keys) if instance.has_asset_key(key)]
     if known:
         instance.wipe_assets(known)

@@ -111,6 +111,7 @@ def sync_assets(
                 keys=tuple(context.partition_keys) if PARTITIONED in chosen and has_keys(context) else (),
                 database_ids=tuple(dict.fromkeys(database_ids[output] for output in database_ids if output in chosen)),
                 former={table.partition: table.database_id for table in in_sync},
+                lists=not chosen.isdisjoint({LISTING, WHOLE}),
             )
             prepared = prepare_reads(context, config, asked, asset_keys, loaded=loaded, catalog=catalog)
             progress = progress_resource.progress(context.log.info)

@@ -1,7 +1,7 @@
 """Which databases a run reads, and how: from its partition keys, its config and its tags."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Optional
@@ -16,6 +16,7 @@ from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.partitions import partitions_name
+from notion_pipeline.defs.still_selected import still_selected
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.cache import load_failures, load_listing
 from notion_pipeline.listing.listed import KnownDatabase
@@ -79,12 +80,15 @@ class AskedFor:
         keys: Partitions of `S/database`.
         database_ids: Databases of the tables that were chosen.
         former: Database id by partition key, as the definitions know them: the catalog may have been lost.
+        lists: The run lists too. Definitions were loaded before, so a table may have been chosen that is not to be
+            synced any more.
     """
 
     everything: bool
     keys: tuple[str, ...] = ()
     database_ids: tuple[str, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
+    lists: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,9 @@ def run_targets(
     # A name that fits nothing fails by itself, as a database does; the others of the run are synced.
     partitions, unknown = _of_keys(source, asked, known)
     wanted = list(dict.fromkeys([*partitions, *asked.database_ids]))
+    # A partition that was named is not left out without a word.
+    may_miss = set(wanted) - set(partitions) if asked.lists else set()
+    wanted, not_selected = still_selected(context.log, source, wanted, known, may_miss=may_miss)
     unlisted: dict[str, KnownDatabase] = {}
     if asked.everything:
         found_by_sensor = context.run.tags.get(TRIGGER_TAG) == SENSOR_TRIGGER
@@ -146,6 +153,7 @@ def run_targets(
     if missing := [key for key in partitions.values() if key not in present]:
         context.instance.add_dynamic_partitions(partitions_name(source.name), missing)
     listed.update({entry: DatabaseTarget(entry, entry, "", (), error) for entry, error in unknown.items()})
+    listed.update({key: replace(_target(known[key]), failure=error) for key, error in not_selected.items()})
     targets = [listed.get(key) or DatabaseTarget(key, "", "", ()) for key in [*wanted, *unknown]]
     tables = {key: known[key].tables for key in wanted if key in known}
     return RunTargets(targets, partitions, tables, visible)

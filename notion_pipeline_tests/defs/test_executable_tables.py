@@ -243,3 +243,43 @@ def test_events_of_unchanged_tables_are_small_and_their_columns_stand_in_the_def
     specs = {spec.key: spec for spec in build_definitions(project).resolve_all_asset_specs()}
     columns = [column.name for column in specs[TASKS].metadata["dagster/column_schema"].schema.columns]
     assert columns[-2:] == ["number_28", "number_29"]
+
+
+# Databases that are not to be synced any more, of which the definitions do not know yet
+
+DESELECTED = "sources: [{name: notion, account: {type: token}, deselect: [Tasks]}]"
+
+
+@pytest.mark.parametrize("how", ["table", "partition"])
+def test_deselected_database_is_not_read_by_its_table_or_partition(
+    runs: Runs, tasks: Database, workspace: Workspace, project: Project, how: str
+) -> None:
+    runs.job()
+    (project.root / "sources.yaml").write_text(DESELECTED, encoding="utf-8")
+    before = len(workspace.requests)
+    result = runs.assets(TASKS) if how == "table" else runs.assets(CONTENT, partition="tasks")
+    assert not result.success
+    assert queried(workspace, before) == set()
+    assert f'Database "Tasks" ({tasks.id}) is not selected. Look at select' in runs.failure(result.run_id)
+    assert runs.statuses()["tasks"] == "FAILED"
+    assert shows_failed(runs, TASKS, result.run_id)
+
+
+@pytest.mark.parametrize("how", ["deselect", "unshare", "trash"])
+def test_run_that_lists_leaves_out_tables_that_it_finds_gone_or_deselected(
+    runs: Runs, tasks: Database, workspace: Workspace, project: Project, how: str
+) -> None:
+    runs.job()
+    if how == "deselect":
+        (project.root / "sources.yaml").write_text(DESELECTED, encoding="utf-8")
+    elif how == "unshare":
+        workspace.unshare(tasks)
+    else:
+        workspace.trash_database(tasks)
+    before = len(workspace.requests)
+    result = runs.assets(LISTING, TASKS, DEALS)
+    assert result.success
+    assert queried(workspace, before) == {"Deals"}
+    assert set(runs.partitions()) == {"deals", "notes"}
+    assert f'Database "Tasks" ({tasks.id}) is not synced any more.' in runs.log(result.run_id)
+    assert runs.materialized(result.run_id, TASKS) == []

@@ -48,7 +48,7 @@ class LastUsage:
     """What the last whole sync took of its account's limit.
 
     Attributes:
-        requests: For the reads; the listing's are not among them.
+        requests: For the listing and the reads.
         most, allowed: Requests in a minute: the most that were made, and what the account has.
         waited: Seconds in which requests waited for the limit: for pauses of Notion's, or for their turn.
     """

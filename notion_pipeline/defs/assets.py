@@ -32,6 +32,7 @@ from notion_pipeline.defs.run_targets import (
     known_titles,
 )
 from notion_pipeline.defs.tables import LISTING_VERSION, output_name, table_specs
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.project import Project
 
 #: Outputs of the op: those of `S/databases`, `S/sync` and `S/database`. Each table has one of its own.
@@ -83,6 +84,7 @@ def sync_assets(
         catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
         progress_resource: TellsProgress = getattr(context.resources, keys.progress)
         chosen = context.op_execution_context.selected_output_names
+        usage = RunUsage()
         with as_failure():
             loaded = notion.load(given)
             catalog = catalog_resource.catalog(context.log.warning)
@@ -90,7 +92,7 @@ def sync_assets(
             lists = chosen == {LISTING} or (
                 not chosen.isdisjoint({LISTING, WHOLE}) and not listed_before(context, asset_keys, loaded.project.home)
             )
-            found = list_source(context.log, loaded, asset_keys, catalog) if lists else None
+            found = list_source(context.log, loaded, asset_keys, catalog, usage) if lists else None
         if found is not None:
             if LISTING in chosen:
                 yield dg.Output(found, output_name=LISTING, data_version=dg.DataVersion(LISTING_VERSION))
@@ -113,7 +115,7 @@ def sync_assets(
                 former={table.partition: table.database_id for table in in_sync},
                 lists=not chosen.isdisjoint({LISTING, WHOLE}),
             )
-            prepared = prepare_reads(context, config, asked, asset_keys, loaded=loaded, catalog=catalog)
+            prepared = prepare_reads(context, config, asked, asset_keys, loaded=loaded, catalog=catalog, usage=usage)
             progress = progress_resource.progress(context.log.info)
         # From here on databases are read in a thread of their own, while the IO manager commits those that are whole.
         with prepared.start(progress) as handed:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from logging import Logger
 from pathlib import Path
+from typing import Optional
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -25,6 +26,7 @@ from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.project import Project
 
 
@@ -117,8 +119,18 @@ def _update_partitions(
         log(f"Partitions that runs work on stay until the next listing: {', '.join(busy)}.")
 
 
-def list_source(log: Logger, loaded: LoadedProject, asset_keys: AssetKeys, catalog: Catalog) -> FoundListing:
-    """Asks Notion which databases there are. Commits nothing."""
+def list_source(
+    log: Logger,
+    loaded: LoadedProject,
+    asset_keys: AssetKeys,
+    catalog: Catalog,
+    usage: Optional[RunUsage] = None,  # noqa: UP045
+) -> FoundListing:
+    """Asks Notion which databases there are. Commits nothing.
+
+    Args:
+        usage: Where a run counts what its requests take of the account's limit.
+    """
     source = loaded.source(asset_keys.source)
     with catalog.reading() as connection:
         before = known_databases(connection, source.name)
@@ -127,6 +139,7 @@ def list_source(log: Logger, loaded: LoadedProject, asset_keys: AssetKeys, catal
 
     async def look() -> Listing:
         async with loaded.client(source, log.info) as client:
+            client.stats.run = usage or client.stats.run
             return await list_databases(client, named=source.named_ids(), known=known, log=log.info, source=source.name)
 
     listing = asyncio.run(look())

@@ -26,6 +26,7 @@ from notion_pipeline.defs.run_targets import (
 )
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
+from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.sync.plan import Planner, expected_reads
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.run_context import SyncOptions
@@ -40,6 +41,7 @@ class PreparedReads:
     loaded: LoadedProject
     catalog: Catalog
     options: SyncOptions
+    usage: RunUsage
     targets: RunTargets
     asset_keys: AssetKeys
     publish_to: Optional[Path]  # noqa: UP045
@@ -49,7 +51,9 @@ class PreparedReads:
     def start(self, progress: Progress) -> Iterator[DatabaseReads]:
         """Reads in a thread of its own until the block ends."""
         source, log = self.options.source, self.context.log.info
-        sync = Sync(lambda: self.loaded.client(source, log), self.catalog, self.options, progress, log)
+        sync = Sync(
+            lambda: self.loaded.client(source, log), self.catalog, self.options, progress, log, usage=self.usage
+        )
         with sync.start(self.targets.databases) as reading:
             yield DatabaseReads(
                 source, reading, progress, self.targets, sync.usage, self.asset_keys, self.publish_to, self.incomplete
@@ -64,6 +68,7 @@ def prepare_reads(
     *,
     loaded: LoadedProject,
     catalog: Catalog,
+    usage: RunUsage,
 ) -> PreparedReads:
     """What is read of what was asked for.
 
@@ -103,5 +108,5 @@ def prepare_reads(
     for_all = asked.everything and not config.databases
     incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
     return PreparedReads(
-        context, loaded, catalog, options, targets, now_known, loaded.sources.publish_path(project), incomplete
+        context, loaded, catalog, options, usage, targets, now_known, loaded.sources.publish_path(project), incomplete
     )

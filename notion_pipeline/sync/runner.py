@@ -55,7 +55,7 @@ class Sync:
     """The reading half of a sync of many databases.
 
     Attributes:
-        usage: What its requests take of the account's limit.
+        usage: What the run's requests take of the account's limit.
     """
 
     def __init__(
@@ -65,13 +65,15 @@ class Sync:
         options: SyncOptions,
         progress: Progress,
         log: Callable[[str], None],
+        *,
+        usage: RunUsage | None = None,
     ) -> None:
         self._make_client = make_client
         self._catalog = catalog
         self._options = options
         self._progress = progress
         self._log = log
-        self.usage = RunUsage()
+        self.usage = usage or RunUsage()
         self._held_elsewhere: dict[str, _Wait] = {}
         self._wanted: set[str] = set()
         self._next_states: asyncio.Future[dict[str, StreamState]] | None = None

@@ -63,8 +63,8 @@ def test_last_run_next_run_streams_and_rows_are_told(commands: Commands) -> None
     assert (notion["last_run"]["what"], notion["last_run"]["result"]) == ("notion_sync", "success")
     assert notion["last_run"]["started_by"] == "the command line"
     assert notion["succeeded"]
-    assert (notion["budget"]["requests"], notion["budget"]["requests_a_minute_allowed"]) == (3, 180)
-    assert (notion["budget"]["most_requests_in_a_minute"], notion["budget"]["percent_of_limit"]) == (3, 1.7)
+    assert (notion["budget"]["requests"], notion["budget"]["requests_a_minute_allowed"]) == (6, 180)
+    assert (notion["budget"]["most_requests_in_a_minute"], notion["budget"]["percent_of_limit"]) == (6, 3.3)
     assert other["budget"] is None
     next_run = datetime.fromisoformat(notion["next_run"])
     assert (next_run.hour, next_run.minute) in ((6, 0), (18, 30), (3, 0))
@@ -76,8 +76,8 @@ def test_last_run_next_run_streams_and_rows_are_told(commands: Commands) -> None
     assert (other["databases"], other["last_run"], other["next_run"]) == (None, None, None)
     output = commands.ok("sources")
     assert "1 of 2 selected" in output
-    assert "3 requests by the reads of " in output
-    assert "at most 3 in a minute of 180 (2 %); 0 s waited for the limit" in output
+    assert "6 requests by the sync of " in output
+    assert "at most 6 in a minute of 180 (3 %); 0 s waited for the limit" in output
     assert "when something changes, looked for every 30 s (notion_changes)" in output
     assert "now none does" in output
 

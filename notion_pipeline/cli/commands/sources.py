@@ -209,7 +209,7 @@ def _last_text(overview: Overview) -> Text:
 
 def _usage_text(usage: LastUsage) -> str:
     return (
-        f"{usage.requests:,} requests by the reads of {moment(usage.at)}, at most {usage.most:,} in a minute of "
+        f"{usage.requests:,} requests by the sync of {moment(usage.at)}, at most {usage.most:,} in a minute of "
         f"{usage.allowed:,} ({usage.percent:.0f} %); {usage.waited:,.0f} s waited for the limit"
     )
 

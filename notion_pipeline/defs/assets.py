@@ -7,14 +7,14 @@ None of the first three depends on another: Dagster would ask for confirmation b
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 import dagster as dg
 from pydantic import Field
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.commits import DatabaseReads
+from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
@@ -38,7 +38,7 @@ from notion_pipeline.project import Project
 #: Outputs of the op: those of `S/databases`, `S/sync` and `S/database`. Each table has one of its own.
 LISTING, WHOLE, PARTITIONED = "databases", "sync", "database"
 #: What the op hands to the IO manager.
-HandedOver = FoundListing | DatabaseReads
+HandedOver = FoundListing | DatabaseReads | AlreadyCommitted
 
 
 def sync_assets(
@@ -77,9 +77,7 @@ def sync_assets(
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={keys.notion, keys.catalog, keys.progress},
     )
-    def sync(
-        context: dg.AssetExecutionContext, config: OfThisSource
-    ) -> Iterator[dg.Output[Union[FoundListing, DatabaseReads]]]:  # noqa: UP007
+    def sync(context: dg.AssetExecutionContext, config: OfThisSource) -> Iterator[dg.Output[HandedOver]]:
         notion: NotionResource = getattr(context.resources, keys.notion)
         catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
         progress_resource: TellsProgress = getattr(context.resources, keys.progress)
@@ -124,6 +122,9 @@ def sync_assets(
             output = next((name for name in (WHOLE, PARTITIONED) if name in others), None) or min(others)
             has_own_event = output == WHOLE or (output == PARTITIONED and has_keys(context))
             yield dg.Output(handed, output_name=output, metadata={} if has_own_event else NO_MATERIALIZATION)
+        # All was committed, and told by events. What depends on the other assets is skipped where an output is missing.
+        for other in sorted(others - {output}):
+            yield dg.Output(AlreadyCommitted(), output_name=other, metadata=NO_MATERIALIZATION)
 
     return sync.with_attributes(
         asset_key_replacements={dg.AssetKey(output): spec.key for output, spec in specs.items()}

@@ -41,6 +41,11 @@ from notion_pipeline.sync.reading import Reading
 
 
 @dataclass(frozen=True)
+class AlreadyCommitted:
+    """What the op hands over for an asset that it filled together with another."""
+
+
+@dataclass(frozen=True)
 class DatabaseReads:
     """What `S/database` hands over: databases that are still being read while the first ones are committed.
 
@@ -186,7 +191,8 @@ def _commit_database(
         }
         assets = {table: reads.asset_keys.key(table) for table in tables}
         loaded = LoadedDatabase(with_assets(sync_metadata(database, results), assets), tables)
-        return loaded if has_changed(loaded.partition) else loaded.without_columns()
+        tells_columns = has_changed(loaded.partition) or "full" in str(loaded.partition["read"])
+        return loaded if tells_columns else loaded.without_columns()
     if not database.already_committed or database.failures:
         return None
     return _loaded_before(context, catalog, reads, database)

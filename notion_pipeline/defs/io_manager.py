@@ -12,7 +12,7 @@ from pydantic import Field
 
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
-from notion_pipeline.defs.commits import DatabaseReads, store_databases
+from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
@@ -35,8 +35,14 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         with shows_life(Path(self.home), context.run.run_id):
             yield self
 
-    def handle_output(self, context: dg.OutputContext, obj: Union[FoundListing, DatabaseReads]) -> None:  # noqa: UP007
+    def handle_output(
+        self,
+        context: dg.OutputContext,
+        obj: Union[FoundListing, DatabaseReads, AlreadyCommitted],  # noqa: UP007
+    ) -> None:
         """Commits a listing, or one database after another while the asset's reads go on; fails as `commits` says."""
+        if isinstance(obj, AlreadyCommitted):
+            return
         catalog = self.catalog.catalog(context.log.warning)
         home = Path(self.home) if self.home else None
         with as_failure():

@@ -117,9 +117,9 @@ def sync_metadata(database: DatabaseExtract, landed: Sequence[tuple[Extract, Loa
 
 
 def has_changed(metadata: Mapping[str, Any]) -> bool:
-    """Whether a sync changed a row or the schema, or read everything, by what its materialization says."""
+    """Whether a sync changed a row or the schema, by what its materialization says."""
     changes = ("rows_inserted", "rows_updated", "rows_removed", "values_not_converted", "schema_changes")
-    return any(metadata.get(name) for name in changes) or "full" in str(metadata.get("read", ""))
+    return any(metadata.get(name) for name in changes)
 
 
 def with_assets(metadata: dict[str, Any], tables: Mapping[str, dg.AssetKey]) -> dict[str, Any]:

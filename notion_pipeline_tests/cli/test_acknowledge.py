@@ -11,7 +11,7 @@ from dagster import DagsterInstance
 
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs import project_instance
-from notion_pipeline.defs.checks import SCHEMA
+from notion_pipeline.defs.findings import SCHEMA
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
@@ -20,7 +20,7 @@ from notion_pipeline_tests.support.commands import Commands
 pytestmark = pytest.mark.slow
 
 
-CHECK = dg.AssetCheckKey(dg.AssetKey(["notion", "database"]), SCHEMA)
+CHECKS = [dg.AssetCheckKey(dg.AssetKey(["notion", table]), SCHEMA) for table in ("deals", "tasks")]
 
 
 @pytest.fixture
@@ -45,17 +45,16 @@ def commands(databases: dict[str, Database], project: Project) -> Commands:
 
 
 def shown(project: Project) -> tuple[bool, str]:
-    """What Dagster shows of the check: whether it passed, and its words."""
+    """What Dagster shows of the check of both tables: whether it passed, and its words."""
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
         return _latest(instance)
 
 
 def _latest(instance: DagsterInstance) -> tuple[bool, str]:
-    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([CHECK])[CHECK]
-    assert record.event is not None
-    assert record.event.dagster_event is not None
-    evaluation = record.event.dagster_event.asset_check_evaluation_data
-    return evaluation.passed, str(evaluation.description)
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(CHECKS)
+    events = [records[check].event for check in CHECKS]
+    found = [event.dagster_event.asset_check_evaluation_data for event in events if event and event.dagster_event]
+    return all(one.passed for one in found), "; ".join(str(one.description) for one in found if not one.passed)
 
 
 def write(project: Project, sql: str) -> None:

@@ -82,6 +82,14 @@ def test_all_checks_pass_after_a_sync(runs: Runs, tasks: Database, how: str) -> 
     assert others == (set() if how in ("table", "partition") else ALL)
 
 
+def test_tables_of_one_run_are_checked_each(runs: Runs, tasks: Database) -> None:
+    runs.assets(LISTING)
+    result = runs.assets(TASKS, DEALS, checks=True)
+    assert result.success
+    for table in (TASKS, DEALS):
+        assert evaluations(runs, result.run_id, table).keys() == ALL
+
+
 def test_only_what_is_news_is_reported(runs: Runs, tasks: Database, project: Project, workspace: Workspace) -> None:
     """A table that did not change and passes again is none; one that fails is, each time."""
     workspace.clock.advance(timedelta(hours=1))

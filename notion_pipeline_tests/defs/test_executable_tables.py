@@ -79,6 +79,22 @@ def test_table_and_its_partition_in_one_run_are_synced_once(runs: Runs, tasks: D
     assert len([entry for entry in runs.log(result.run_id).splitlines() if '"Tasks" -> notion.tasks' in entry]) == 1
 
 
+def test_assets_below_several_tables_of_the_run_are_materialized(runs: Runs, tasks: Database, project: Project) -> None:
+    runs.assets(LISTING)
+
+    @dg.asset(deps=[TASKS])
+    def of_tasks() -> None: ...
+
+    @dg.asset(deps=[DEALS, WHOLE])
+    def of_deals() -> None: ...
+
+    merged = dg.Definitions.merge(build_definitions(project), dg.Definitions(assets=[of_tasks, of_deals]))
+    keys = {TASKS, DEALS, WHOLE, LISTING, of_tasks.key, of_deals.key}
+    job = merged.resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
+    result = job.execute_in_process(instance=runs.instance)
+    assert all(runs.materialized(result.run_id, key) == [None] for key in keys)
+
+
 def test_everything_below_the_listing_is_a_whole_sync(runs: Runs, tasks: Database, project: Project) -> None:
     runs.assets(LISTING)
     graph = build_definitions(project).resolve_asset_graph()

@@ -109,8 +109,14 @@ def table_names(
 
 
 def first_table(tables: Iterable[str]) -> str | None:
-    """The table of a database's first data source, after which the further ones are named; None where it has none."""
-    return min(tables, key=lambda name: (len(name), name), default=None)
+    """The table of a database's first data source, after which the further ones are named; None where it has none.
+
+    Args:
+        tables: In Notion's order, which may be another one by now. One that came from another database is last there.
+    """
+    found = {name.lower(): name for name in tables}
+    firsts = (name for low, name in found.items() if not any(low.startswith(f"{other}__") for other in found))
+    return next(firsts, None)
 
 
 class _Names:
@@ -143,12 +149,10 @@ def _moving(database: NamedDatabase, held: Mapping[str, str]) -> dict[str, str]:
 
 
 def _first_held(database: NamedDatabase, held: Mapping[str, str]) -> str | None:
-    """The data source that was first when the database was named. Notion may list them in another order by now."""
-    listed = {key: held[key].lower() for key, _ in database.data_sources if key in held}
-    firsts = (
-        key for key, name in listed.items() if not any(name.startswith(f"{other}__") for other in listed.values())
-    )
-    return next(firsts, None)
+    """The data source that was first when the database was named."""
+    listed = {held[key]: key for key, _ in database.data_sources if key in held}
+    first = first_table(listed)
+    return None if first is None else listed[first]
 
 
 def _moved(

@@ -109,3 +109,15 @@ def test_run_over_listing_and_a_key_says_why_when_the_key_is_gone(runs: Runs, wo
     assert "gone" in runs.partitions()
     runs.assets(LISTING)
     assert "gone" not in runs.partitions()
+
+
+def test_data_source_that_moves_into_a_database_leaves_it_its_partition(runs: Runs, workspace: Workspace) -> None:
+    tasks, customers = (workspace.add_database(title, {"Name": "title"}) for title in ("Tasks", "Customers"))
+    tasks.add_data_source("More", {"Name": "title"})
+    assert runs.job().success
+    workspace.move_data_source(tasks.data_source, customers)
+    assert runs.job().success
+    assert runs.statuses() == {"customers": "MATERIALIZED", "tasks__more": "MATERIALIZED"}
+    tables = {dg.AssetKey(["notion", name]) for name in ("customers", "tasks")}
+    again = runs.assets(CONTENT, partition="customers")
+    assert all(runs.materialized(again.run_id, table) == [None] for table in tables)

@@ -230,7 +230,10 @@ def test_table_called_like_the_asset_of_a_whole_sync(runs: Runs, workspace: Work
         "sources: [{name: notion, account: {type: token}, streams: {Sync: {table: sync}}}]", encoding="utf-8"
     )
     workspace.add_database("Sync", {"Name": "title"})
-    runs.job()
+    first = runs.job()
+    assert 'the table name "notion"."sync" in sources.yaml is taken by the asset of a whole sync' in runs.log(
+        first.run_id
+    )
     keys = {spec.key.to_user_string() for spec in build_definitions(project).resolve_all_asset_specs()}
     (table,) = keys - {"notion/database", "notion/databases", "notion/sync"}
     assert table.startswith("notion/sync_")

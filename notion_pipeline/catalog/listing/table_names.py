@@ -110,7 +110,8 @@ def table_name_notes(
     states = bookkeeping.stream_states(connection, source.name)
     holders = {state.table_name.lower(): f"the table of database {state.database_id}" for state in states.values()}
     foreign = {name.lower(): "a table or view that is not ours" for name in names_in(connection, source.name)}
-    takers = foreign | holders
+    # Catalogs of earlier versions may have a table of this name, so sources.yaml may ask for it.
+    takers = {"sync": "the asset of a whole sync"} | foreign | holders
     for database in configured:
         wanted = database.table or ""
         own = [states[key].table_name for key, _ in database.data_sources if key in states]

@@ -21,7 +21,7 @@ from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.listing import after_commit, commit_within, list_source, listed_before, listing_spec
 from notion_pipeline.defs.listing_commit import FoundListing
 from notion_pipeline.defs.metadata import partitions_metadata, source_code
-from notion_pipeline.defs.partitions import database_partitions
+from notion_pipeline.defs.partitions import database_partitions, partition_keys
 from notion_pipeline.defs.reads import prepare_reads
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys, TellsProgress
 from notion_pipeline.defs.run_targets import (
@@ -108,7 +108,7 @@ def sync_assets(
             asked = AskedFor(
                 # A run of a job over `S/database` without a partition is a whole sync, as that over `S/sync` is.
                 everything=WHOLE in chosen or (PARTITIONED in chosen and not has_keys(context)),
-                keys=tuple(context.partition_keys) if PARTITIONED in chosen and has_keys(context) else (),
+                keys=partition_keys(context) if PARTITIONED in chosen and has_keys(context) else (),
                 database_ids=tuple(dict.fromkeys(database_ids[output] for output in database_ids if output in chosen)),
                 former={table.partition: table.database_id for table in in_sync},
                 lists=not chosen.isdisjoint({LISTING, WHOLE}),

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.defs.dagster_internals import BulkActionsFilter, BulkActionStatus
+from notion_pipeline.errors import ConfigError
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.sync.locks import is_locked
 
@@ -28,6 +29,18 @@ def partitions_name(source: str) -> str:
 
 def database_partitions(source: str) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=partitions_name(source))
+
+
+def partition_keys(context: dg.AssetExecutionContext) -> tuple[str, ...]:
+    """The keys of a run over a partition or a range.
+
+    Raises:
+        ConfigError: The range is empty: its ends are in the order in which the partitions were made.
+    """
+    if keys := tuple(context.partition_keys):
+        return keys
+    first, last = context.partition_key_range
+    raise ConfigError(f'No partition is between "{first}" and "{last}".', hint="Try the two the other way round.")
 
 
 def update_partitions(

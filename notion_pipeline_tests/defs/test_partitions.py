@@ -121,3 +121,16 @@ def test_data_source_that_moves_into_a_database_leaves_it_its_partition(runs: Ru
     tables = {dg.AssetKey(["notion", name]) for name in ("customers", "tasks")}
     again = runs.assets(CONTENT, partition="customers")
     assert all(runs.materialized(again.run_id, table) == [None] for table in tables)
+
+
+def test_range_whose_ends_are_the_wrong_way_round_fails_instead_of_reading_nothing(
+    runs: Runs, workspace: Workspace
+) -> None:
+    for title in ("A", "B"):
+        workspace.add_database(title, {"Name": "title"})
+    runs.assets(LISTING)
+    first, last = runs.partitions()
+    result = runs.range(last, first)
+    assert runs.failure(result.run_id) == (
+        f'No partition is between "{last}" and "{first}". Try the two the other way round.'
+    )

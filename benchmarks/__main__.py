@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.report import written
 
-NAMES = ("requests", "wall_time", "dlt", "growth", "commits", "many_databases", "imports")
+NAMES = ("requests", "wall_time", "dlt", "growth", "commits", "many_databases", "imports", "peers")
 REPORT = Path(__file__).parents[1] / "BENCHMARKS.md"
 
 
@@ -26,14 +26,15 @@ def main() -> None:
         parser.error(f"there is no benchmark called {', '.join(unknown)}")
     console = Console()
     # All of them make the file anew, in their order.
-    report = REPORT.read_text(encoding="utf-8") if given.names and REPORT.exists() else ""
+    anew = not given.names
     for name in given.names or NAMES:
         options = {"location": given.location} if name == "dlt" else {}
         findings = import_module(f"benchmarks.{name}").run(quick=given.quick, **options)
         findings.show(console)
         if given.write:
-            report = written(report, name, findings)
-            REPORT.write_text(report, encoding="utf-8")
+            report = "" if anew or not REPORT.exists() else REPORT.read_text(encoding="utf-8")
+            REPORT.write_text(written(report, name, findings), encoding="utf-8")
+            anew = False
 
 
 if __name__ == "__main__":

@@ -64,15 +64,20 @@ def rows_in(file: Path, table: str) -> int:
 def new_project(*, concurrent_requests: int = 8, requests_per_minute: int | None = None) -> Iterator[Project]:
     """A project that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="notion-pipeline-benchmark-"))
-    limits = f"{{concurrent_requests: {concurrent_requests}, requests_per_minute: {requests_per_minute or 'null'}}}"
     try:
-        (folder / "workspace.yaml").write_text("load_from:\n  - python_module: notion_pipeline.definitions\n", "utf-8")
-        (folder / "sources.yaml").write_text(
-            f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n", "utf-8"
-        )
+        write_project(folder, concurrent_requests=concurrent_requests, requests_per_minute=requests_per_minute)
         yield Project(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_project(folder: Path, *, concurrent_requests: int = 8, requests_per_minute: int | None = None) -> None:
+    """Makes the folder a project."""
+    limits = f"{{concurrent_requests: {concurrent_requests}, requests_per_minute: {requests_per_minute or 'null'}}}"
+    (folder / "workspace.yaml").write_text("load_from:\n  - python_module: notion_pipeline.definitions\n", "utf-8")
+    (folder / "sources.yaml").write_text(
+        f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n", "utf-8"
+    )
 
 
 def environment(folder: Path, server: Server) -> dict[str, str]:

@@ -78,13 +78,13 @@ class Line:
         return [self.read, self.name, *found, *times, shown(self.megabytes, "MB")]
 
 
-def run(*, quick: bool) -> Findings:
+def run(*, quick: bool, peers: Sequence[Peer] = PEERS) -> Findings:
     """Rows, requests, time and memory of each; quick only of those that are installed already.
 
     Ctrl-C ends it with the table of what has been measured.
     """
     latencies = (0.0, 0.02) if quick else (0.0, LATENCY)
-    versions = [(peer, *_version(peer, allowed=not quick)) for peer in PEERS]
+    versions = [(peer, *_version(peer, allowed=not quick)) for peer in peers]
     load = os.getloadavg()[0]
     lines: list[Line] = []
     with ExitStack() as stack:

@@ -18,13 +18,15 @@ machine: it competes for the processors, and what it costs is not counted. Rows 
 JSON.
 
     pip install -e '.[dev,benchmarks]'
-    python -m benchmarks                 # all of them, some ten minutes
+    python -m benchmarks                 # all of them, an hour and more: half of it the peers
     python -m benchmarks growth dlt      # some
     python -m benchmarks.requests        # one
     python -m benchmarks --write         # into this file
     python -m benchmarks --quick         # small sizes, in a minute or two: for the counts, which a test checks
 
 `python -m benchmarks.dlt` needs dlt, from the extra `benchmarks`.
+`python -m benchmarks peers` installs the programs that it compares with, each in an environment of its own in the
+temporary folder; with `--quick` it runs those that are there already.
 """
 
 

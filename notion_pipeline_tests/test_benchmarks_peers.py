@@ -58,6 +58,11 @@ def test_line_shows_the_rows_that_a_peer_lost() -> None:
     ]
 
 
+def test_line_of_a_stopped_reading_counts_no_row_as_lost() -> None:
+    line = Line(NotionPipeline(), "0.1.0", Contents(40, 300), "", megabytes=390.0, times={0.0: "over 240 s"})
+    assert line.cells((0.0,))[2:] == ["not known: stopped", "", "", "over 240 s", "390.0 MB"]
+
+
 def test_line_without_figures_shows_the_reason() -> None:
     line = Line(Airbyte(), "", Contents(40, 300), "not installed")
     assert line.cells((0.0,)) == [

@@ -33,7 +33,8 @@ PEERS: tuple[Peer, ...] = (
 )
 #: Where the peers' environments stay, so that they are made once.
 HOME = Path(tempfile.gettempdir()) / "notion-pipeline-peers"
-_LONGEST = 240.0
+#: A reading is stopped then; what it would have obtained is not known, so nothing counts as lost.
+_LONGEST = 1_200.0
 _FULL = (Contents(25_000), Contents(40, 300), Contents(10_000))
 _QUICK = (Contents(150), Contents(40, 3))
 
@@ -44,6 +45,7 @@ class Line:
 
     Attributes:
         reason: Why there are no figures; empty if there are, or if its turn has not come.
+        rows: Of a reading that ended by itself; None while there is none, as `requests`.
         times: By latency.
     """
 
@@ -51,8 +53,8 @@ class Line:
     version: str
     contents: Contents
     reason: str
-    rows: int = 0
-    requests: int = 0
+    rows: int | None = None
+    requests: int | None = None
     megabytes: float = 0.0
     times: dict[float, str] = field(default_factory=dict)
 
@@ -73,7 +75,9 @@ class Line:
     def cells(self, latencies: Sequence[float]) -> list[str]:
         if self.reason or not self.times:
             return [self.read, self.name, self.reason or "not run", *([""] * (3 + len(latencies)))]
-        found = [f"{self.rows:,}", f"{self.all_rows - self.rows:,}", f"{self.requests:,}"]
+        found = ["not known: stopped", "", ""]
+        if self.rows is not None and self.requests is not None:
+            found = [f"{self.rows:,}", f"{self.all_rows - self.rows:,}", f"{self.requests:,}"]
         times = [self.times.get(latency, "not run") for latency in latencies]
         return [self.read, self.name, *found, *times, shown(self.megabytes, "MB")]
 
@@ -105,8 +109,8 @@ def run(*, quick: bool, peers: Sequence[Peer] = PEERS) -> Findings:
         counts={
             f"{line.read}, {line.peer.name}, {line.peer.way}, {what}": count
             for line in lines
-            if line.times
             for what, count in (("rows", line.rows), ("requests", line.requests))
+            if count is not None
         },
     )
 

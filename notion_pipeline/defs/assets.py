@@ -152,8 +152,8 @@ def _partitioned_spec(source: Source, asset_keys: AssetKeys, project: Project) -
     spec = dg.AssetSpec(
         dg.AssetKey([source.name, "database"]),
         description=f"{described}A partition for each Notion database, called like its table: its pages as typed rows, "
-        f"one table a data source. `{asset_keys.databases.to_user_string()}` keeps the partitions. Each table is "
-        "also an asset of its own.",
+        f"one table a data source. {asset_keys.databases.to_user_string()} keeps the partitions. Each table is also an "
+        "asset of its own.",
         partitions_def=database_partitions(source.name),
         skippable=True,
         group_name=source.name,

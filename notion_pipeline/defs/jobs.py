@@ -25,13 +25,13 @@ _PARTITION_TAGS = frozenset(
 
 def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobDefinition]:
     name = source.name
-    described = f"{source.description}: " if source.description else ""
+    described = f"{source.description}. " if source.description else ""
     selection = dg.AssetSelection.assets(asset_keys.databases, asset_keys.sync)
     return [
         dg.define_asset_job(
             f"{name}_sync",
             selection,
-            description=f"{described}lists the databases, then syncs every selected one, or those of the config's "
+            description=f"{described}Lists the databases, then syncs every selected one, or those of the config's "
             "`databases`.",
             executor_def=dg.in_process_executor,
         ),
@@ -39,7 +39,7 @@ def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobD
             f"{name}_full_sync",
             selection,
             tags={SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
-            description=f"{described}the same as a full sync of every table: exact again, rows gone from Notion "
+            description=f"{described}The same as a full sync of every table: exact again, rows gone from Notion "
             "removed or marked.",
             executor_def=dg.in_process_executor,
         ),
@@ -59,14 +59,14 @@ def sync_schedules(source: Source, home: Path, asset_keys: AssetKeys) -> list[dg
 def _schedule(
     source: Source, name: str, job: str, crons: list[str], home: Path, *, asset_keys: AssetKeys
 ) -> dg.ScheduleDefinition:
-    described = f"{source.description}: " if source.description else ""
+    described = f"{source.description}. " if source.description else ""
 
     @dg.schedule(
         name=name,
         job_name=job,
         cron_schedule=crons if len(crons) > 1 else crons[0],
         execution_timezone=source.timezone,
-        description=f"{described}runs {job} when sources.yaml says; skips a tick while the run before works. A run of "
+        description=f"{described}Runs {job} when sources.yaml says; skips a tick while the run before works. A run of "
         "single databases holds no tick back.",
         owners=list(source.owners),
         default_status=dg.DefaultScheduleStatus.RUNNING,

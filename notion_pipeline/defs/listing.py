@@ -35,8 +35,8 @@ def listing_spec(source: Source, project: Project, asset_keys: AssetKeys) -> dg.
     described = f"{source.description}\n\n" if source.description else ""
     spec = dg.AssetSpec(
         dg.AssetKey([source.name, "databases"]),
-        description=f"{described}Every Notion database that the connection of source {source.name} sees, as the table "
-        f"`{source.name}.databases`. Keeps the partitions of the databases that are selected.",
+        description=f"{described}Every Notion database that the connection of source {source.name} sees. "
+        "Materialize it to list them anew; it keeps the partitions of those that are selected.",
         skippable=True,
         group_name=source.name,
         owners=list(source.owners),

@@ -50,14 +50,14 @@ def changes_sensor(
 ) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
     watch, keys = source.watch or Watch(), ResourceKeys(source.name)
-    described = f"{source.description}: " if source.description else ""
+    described = f"{source.description}. " if source.description else ""
 
     @dg.sensor(
         name=f"{source.name}_changes",
         job_name=f"{source.name}_sync",
         minimum_interval_seconds=watch.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if source.watch else dg.DefaultSensorStatus.STOPPED,
-        description=f"{described}finds what was edited last and syncs the databases concerned, newly shared and "
+        description=f"{described}Finds what was edited last and syncs the databases concerned, newly shared and "
         "newly selected ones included; asks again until they are committed.",
         owners=list(source.owners),
         required_resource_keys={keys.notion},

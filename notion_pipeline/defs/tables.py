@@ -113,13 +113,18 @@ def _spec(
 
 
 def _description(source: Source, asset_keys: AssetKeys, table: SyncedTable) -> str:
-    """Markdown: what the table holds, with the ways to Notion and to its partition."""
-    title = markdown_link(f'"{table.title or "Untitled"}"', web_address(table.url))
+    """What the table holds, then the ways to Notion and to its partition.
+
+    The list of assets shows the first lines as they stand, so they have no Markdown.
+    """
+    title = shown_line(table.title) or "Untitled"
     several = table.data_source and table.data_source != (table.title or "Untitled")
-    what = f'data source "{markdown_text(table.data_source)}" of the Notion database' if several else "Notion database"
-    lines = [f"The {what} {title} as the table `{source.name}.{table.name}`: a row for each page."]
+    what = f'data source "{shown_line(table.data_source)}" of the Notion database' if several else "Notion database"
+    lines = [f'The {what} "{title}": a row for each page.']
     if table.description:
         lines.append(markdown_text(table.description))
+    if web_address(table.url):
+        lines.append(markdown_link("Open it in Notion", web_address(table.url)))
     if table.in_sync:
         key = table.partition or table.database_id
         partition = markdown_link(key, partition_path(asset_keys, key))

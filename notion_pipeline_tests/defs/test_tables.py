@@ -73,8 +73,9 @@ def test_definition_of_a_table_depends_on_the_listing(runs: Runs, tasks: Databas
     assert [dep.asset_key for dep in found.deps] == [LISTING]
     assert (found.group_name, found.kinds) == ("notion_tables", {"notion", "duckdb", "table"})
     assert found.description == (
-        f'The Notion database ["Tasks"]({tasks.url}) as the table `notion.tasks`: a row for each page.\n\n'
-        f"What is to be done.\n\n"
+        'The Notion database "Tasks": a row for each page.\n\n'
+        "What is to be done.\n\n"
+        f"[Open it in Notion]({tasks.url})\n\n"
         f"Materialize it to sync the database. It is partition [tasks]({PARTITION}) of `notion/database`."
     )
     assert found.metadata["dagster/table_name"] == "notion.tasks"
@@ -191,7 +192,7 @@ def test_several_data_sources_are_an_asset_each(runs: Runs, tasks: Database, pro
     found = runs.metadata(result.run_id, None, archive)
     assert (found["dagster/row_count"], found["dagster/table_name"]) == (1, "notion.tasks__archive")
     assert found["data_source"] == "Archive"
-    assert 'data source "Archive" of the Notion database ["Tasks"]' in str(spec(project, archive).description)
+    assert 'data source "Archive" of the Notion database "Tasks"' in str(spec(project, archive).description)
 
 
 def test_failed_database_materializes_no_table_and_keeps_others(

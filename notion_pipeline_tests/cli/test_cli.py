@@ -114,7 +114,7 @@ class TestSync:
         assert names(project, "notes") == ["a note"]
         assert re.search(r"^Tasks +notion\.tasks +3 +3 +0 +0$", result.stdout, re.MULTILINE)
         assert "2 databases listed, 2 synced: 4 rows read" in result.stdout
-        assert "notion: 2 databases to sync\n" in result.stderr
+        assert "notion: 2 databases to sync, with about 6 requests" in result.stderr
         assert "[2/2]" in result.stderr
         # Neither Dagster's log nor its notices.
         assert "STEP_START" not in result.stderr

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
 from dagster.components.testing import create_defs_folder_sandbox
 from dagster.components.testing.utils import DefsFolderSandbox
 
@@ -47,7 +48,9 @@ class Host:
 
     @contextmanager
     def loaded(self) -> Iterator[dg.Definitions]:
-        with self.sandbox.build_all_defs() as defs:
+        # A run that rebuilt a job in this process may have left its own context behind.
+        context = DefinitionsLoadContext(DefinitionsLoadType.INITIALIZATION)
+        with DefinitionsLoadContext.scoped(context), self.sandbox.build_all_defs() as defs:
             yield defs
 
     def refresh(self, folder: str) -> None:

@@ -118,9 +118,7 @@ def test_it_is_listed_scaffolded_checked_refreshed_and_launched(project: DgProje
     assert not (project.root / "sources.yaml").exists()
 
 
-def test_table_that_leaves_between_two_processes_of_a_run_fails_with_its_reason(
-    project: DgProject, workspace: Workspace
-) -> None:
+def test_table_that_leaves_between_two_processes_of_a_run_is_left_out(project: DgProject, workspace: Workspace) -> None:
     project.dg("scaffold", "defs", "notion_pipeline.NotionSourceComponent", "crm")
     project.dg("launch", "--job", "crm_sync")
     workspace.unshare(next(found for found in workspace.databases.values() if found.title == "Notes"))
@@ -129,8 +127,8 @@ def test_table_that_leaves_between_two_processes_of_a_run_fails_with_its_reason(
     assert "multiprocess executor" in log
     assert "Invalid selected keys" not in log
     assert "Materialized value crm deals" in log
-    failure = log.split("STEP_FAILURE")[1]
-    assert "1 of 2 databases of source crm failed; the others are committed." in failure
+    assert "STEP_FAILURE" not in log
+    assert "Materialized value crm notes" not in log
 
 
 LAUNCH = """mutation { launchPipelineExecution(executionParams: {runConfigData: {}, selector: {

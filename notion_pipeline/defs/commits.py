@@ -113,8 +113,7 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
             raise unpublished
     except BaseException:
         # Dagster logs the materializations of a run over keys at its end, but not where the step fails.
-        if context.has_asset_partitions:
-            _log_partitions(context, reads, results.loaded)
+        _log_partitions(context, reads, _left_to_dagster(context, reads, results.loaded))
         show_failed(context.step_context, reads.asset_keys, reads.targets, committed=results.loaded)
         raise
     finally:
@@ -137,8 +136,7 @@ def _commit_databases(
             results.failed[database.database_id] = FailedDatabase(database.title, database.failures)
         elif loaded is not None:
             results.loaded[database.database_id] = loaded
-            if not context.has_asset_partitions:
-                # Dagster logs no materialization of a key in a run that was launched without a partition.
+            if not _left_to_dagster(context, reads, {database.database_id: loaded}):
                 _log_partitions(context, reads, {database.database_id: loaded})
         _report_database(context, reads.asset_keys, database, loaded)
         results.has_tables = results.has_tables or bool(loaded and loaded.tables)
@@ -234,6 +232,14 @@ def _report_database(
         context.log_event(materialization(asset_keys, table, metadata))
 
 
+def _left_to_dagster(
+    context: dg.OutputContext, reads: DatabaseReads, loaded: dict[str, LoadedDatabase]
+) -> dict[str, LoadedDatabase]:
+    """Those whose partition the run was launched for: Dagster logs its materialization when the step succeeds."""
+    launched = set(context.asset_partition_keys) if context.has_asset_partitions else set()
+    return {key: found for key, found in loaded.items() if reads.targets.partitions.get(key) in launched}
+
+
 def _log_partitions(context: dg.OutputContext, reads: DatabaseReads, loaded: dict[str, LoadedDatabase]) -> None:
     asset = reads.asset_keys.database
     for key, found in loaded.items():
@@ -268,6 +274,6 @@ def _add_run_metadata(context: dg.OutputContext, reads: DatabaseReads, results: 
             {**run_metadata(partitions), **usage_metadata(reads.usage, requests_per_minute(reads.source.limits))}
         )
         return
-    for key, found in results.loaded.items():
+    for key, found in _left_to_dagster(context, reads, results.loaded).items():
         partition = reads.targets.partitions[key]
         context.step_context.add_asset_metadata(found.partition, asset_key=context.asset_key, partition_key=partition)

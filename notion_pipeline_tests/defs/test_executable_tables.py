@@ -301,3 +301,17 @@ def test_run_that_lists_leaves_out_tables_that_it_finds_gone_or_deselected(
     assert set(runs.partitions()) == {"deals", "notes"}
     assert f'Database "Tasks" ({tasks.id}) is not synced any more.' in runs.log(result.run_id)
     assert runs.materialized(result.run_id, TASKS) == []
+
+
+def test_table_beside_a_partition_of_another_database_shows_on_its_own_partition(
+    runs: Runs, tasks: Database, workspace: Workspace
+) -> None:
+    runs.assets(LISTING)
+    result = runs.assets(DEALS, CONTENT, partition="tasks")
+    assert result.success
+    assert sorted(map(str, runs.materialized(result.run_id))) == ["deals", "tasks"]
+    assert runs.materialized(result.run_id, DEALS) == [None]
+    refuse(workspace, tasks)
+    failed = runs.assets(DEALS, CONTENT, partition="tasks")
+    assert runs.materialized(failed.run_id) == ["deals"]
+    assert runs.statuses() == {"tasks": "FAILED", "deals": "MATERIALIZED"}

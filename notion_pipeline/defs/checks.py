@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import dagster as dg
-from dagster import DagsterInstance
+from dagster import DagsterEventType, DagsterInstance
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.quality import table_qualities
@@ -31,6 +31,7 @@ from notion_pipeline.redaction import traceback_text
 
 #: What these find needs a look and is no fault of the table.
 _WARNINGS = frozenset({SCHEMA, VALUES})
+_EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 #: Dagster keeps the text of each evaluation for ever; the partition's page has the rest.
 MOST_CHARACTERS = 700
 
@@ -59,8 +60,11 @@ def source_checks(source: Source, asset_keys: AssetKeys) -> list[dg.AssetsDefini
         catalog: CatalogResource = getattr(context.resources, keys.catalog)
         wanted = context.selected_asset_check_keys
         chosen = {names[key.asset_key] for key in wanted}
+        # Of a table that this run has synced, what the sync says of its values; of others each row is looked at.
+        synced = _values_synced(context.instance, context.run.run_id, names)
+        values_of = dict.fromkeys(chosen - set(synced), 0) | _doubtful(context.instance, asset_keys, synced)
         try:
-            found = _look(catalog.catalog(context.log.warning), name, chosen, values_of=None)
+            found = _look(catalog.catalog(context.log.warning), name, chosen, values_of=values_of)
         except NotionPipelineError as error:
             raise dg.Failure(f"What was synced is committed. It could not be checked: {error}") from None
         for key in sorted(wanted):
@@ -118,17 +122,12 @@ def _short(text: str) -> str:
 
 
 def _look(
-    catalog: Catalog,
-    source: str,
-    tables: Collection[str],
-    *,
-    values_of: Optional[Mapping[str, int]],  # noqa: UP045
+    catalog: Catalog, source: str, tables: Collection[str], *, values_of: Mapping[str, int]
 ) -> dict[str, _Checked]:
     """What the checks find of some tables, by name.
 
     Args:
-        values_of: Tables whose values are looked at row by row, with how many did not fit in the last read; None looks
-            at those of all.
+        values_of: Tables whose values are looked at row by row, with how many did not fit in the last read.
     """
     with catalog.reading() as connection:
         qualities = table_qualities(connection, source, tables=tables, values_of=values_of)
@@ -136,7 +135,7 @@ def _look(
         quality.table.name: _Checked(
             quality.table,
             quality.rows,
-            find_problems(quality, not_converted=(values_of or {}).get(quality.table.name, 0)),
+            find_problems(quality, not_converted=values_of.get(quality.table.name, 0)),
         )
         for quality in qualities
     }
@@ -166,12 +165,8 @@ def report_checks(
         keys = [key for key in keys if key not in planned]
         latest = step.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys) if keys else {}
         passing = {key for key, record in latest.items() if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED}
-        failing = {key for key, record in latest.items() if record.status == AssetCheckExecutionRecordStatus.FAILED}
-        values_of = {
-            table: int(metadata.get("values_not_converted", 0))
-            for table, metadata in loaded.items()
-            if metadata.get("values_not_converted") or dg.AssetCheckKey(asset_keys.key(table), VALUES) in failing
-        }
+        counts = {table: int(metadata.get("values_not_converted", 0)) for table, metadata in loaded.items()}
+        values_of = _doubtful(step.instance, asset_keys, counts)
         for table, checked in _look(catalog, asset_keys.source, loaded, values_of=values_of).items():
             for check in DESCRIPTIONS:
                 key = dg.AssetCheckKey(asset_keys.key(table), check)
@@ -180,6 +175,29 @@ def report_checks(
                     report_check_evaluation(context, checked.evaluation(asset_keys, check))
     except Exception as error:  # the sync itself has succeeded, or its own failure is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
+
+
+def _values_synced(instance: DagsterInstance, run_id: str, names: Mapping[dg.AssetKey, str]) -> dict[str, int]:
+    """How many values did not fit, of each table that a run has materialized, by table."""
+    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
+    events = [event for record in records if (event := record.asset_materialization) and event.asset_key in names]
+    told = {names[event.asset_key]: event.metadata.get("values_not_converted") for event in events}
+    return {table: value.value or 0 if isinstance(value, dg.IntMetadataValue) else 0 for table, value in told.items()}
+
+
+def _doubtful(instance: DagsterInstance, asset_keys: AssetKeys, counts: Mapping[str, int]) -> dict[str, int]:
+    """Those of the tables whose values are to be looked at: some did not fit now, or when they were last checked."""
+    keys = {table: dg.AssetCheckKey(asset_keys.key(table), VALUES) for table in counts}
+    storage = instance.event_log_storage
+    latest = storage.get_latest_asset_check_execution_by_key(list(keys.values())) if keys else {}
+
+    def had_failed(key: dg.AssetCheckKey) -> bool:
+        record = latest.get(key)
+        if record is not None and record.status not in _EVALUATED:  # planned by this run, which has not come to it
+            record = next(iter(storage.get_asset_check_execution_history(key, limit=1, status=_EVALUATED)), None)
+        return record is not None and record.status == AssetCheckExecutionRecordStatus.FAILED
+
+    return {table: count for table, count in counts.items() if count or had_failed(keys[table])}
 
 
 def report_schema_check(instance: DagsterInstance, source: str, catalog: Catalog, tables: Collection[str]) -> None:

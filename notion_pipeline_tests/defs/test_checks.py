@@ -232,3 +232,32 @@ def test_any_table_name_can_be_checked(runs: Runs, tasks: Database, project: Pro
     (project.root / "sources.yaml").write_text(text, encoding="utf-8")
     result = runs.job()
     assert evaluations(runs, result.run_id, dg.AssetKey(["notion", name])).keys() == ALL
+
+
+def test_check_after_a_sync_of_its_table_looks_at_what_was_read(
+    runs: Runs, tasks: Database, workspace: Workspace
+) -> None:
+    """By the table's own button, too: to go through the values of every row would take longer than the sync."""
+    runs.job()
+    workspace.clock.advance(timedelta(minutes=10))
+    page = tasks.data_source.add_page({"Name": "year zero", "Due": {"start": "0000-01-01"}})
+    found = evaluations(runs, runs.assets(TASKS, checks=True).run_id)[VALUES]
+    assert not found.passed
+    assert "1 values of the rows last read do not fit" in str(found.description)
+    assert page.id in str(found.description)
+
+
+def test_values_that_did_not_fit_before_still_fail_where_another_database_failed(
+    runs: Runs, tasks: Database, workspace: Workspace
+) -> None:
+    """The check was planned by the failing run, and that plan hides what it found before."""
+    runs.job()
+    workspace.clock.advance(timedelta(minutes=10))
+    page = tasks.data_source.add_page({"Name": "year zero", "Due": {"start": "0000-01-01"}})
+    for _ in range(2):  # the second reads the row once more, the third does not
+        assert VALUES in failed(runs, runs.job())
+        workspace.clock.advance(timedelta(minutes=20))
+    refuse(workspace, next(found for found in workspace.databases.values() if found.title == "Deals"))
+    result = runs.assets(TASKS, DEALS, checks=True)
+    assert not result.success
+    assert page.id in failed(runs, result)[VALUES]

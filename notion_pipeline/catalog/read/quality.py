@@ -101,12 +101,12 @@ def table_qualities(
     source: str,
     *,
     tables: Collection[str],
-    values_of: Collection[str] | None,
+    values_of: Collection[str],
 ) -> list[TableQuality]:
     """Some tables of a source, as far as syncs have filled them.
 
     Args:
-        values_of: Tables whose values are searched row by row; None for all.
+        values_of: Tables whose values are searched row by row.
     """
     synced = [table for table in synced_tables(connection, source) if table.name in tables]
     if connection is None or not synced:
@@ -121,7 +121,7 @@ def table_qualities(
             states[table.data_source_id],
             since_full.get(table.data_source_id),
             schema_changes.get(table.data_source_id, ()),
-            look_at_values=values_of is None or table.name in values_of,
+            look_at_values=table.name in values_of,
         )
         for table in synced
     ]

@@ -42,6 +42,9 @@ class Ingestr:
             return int(connection.execute("SELECT count(DISTINCT id) FROM main.bulk").fetchall()[0][0])
 
 
+_COMPILED = "not run: its requests cannot be sent to the sandbox, since its program is compiled"
+
+
 class CompiledIngestr:
     """1.x: a wheel that downloads a compiled program when it first runs."""
 
@@ -55,10 +58,10 @@ class CompiledIngestr:
             run_installed([str(python.with_name("ingestr")), "--help"], home)
         except UnavailableError as error:
             raise UnavailableError("not installed: its program is on GitHub, which was out of reach") from error
-        raise UnavailableError("not run: its requests cannot be sent to the sandbox, since its program is compiled")
+        raise UnavailableError(_COMPILED)
 
     def command(self, home: Path, folder: Path, server: Server) -> Command:
-        raise NotImplementedError
+        raise UnavailableError(_COMPILED)
 
     def rows(self, folder: Path) -> int:
-        raise NotImplementedError
+        raise UnavailableError(_COMPILED)

@@ -20,7 +20,7 @@ from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.listing import after_commit, commit_within, list_source, listed_before, listing_spec
 from notion_pipeline.defs.listing_commit import FoundListing
-from notion_pipeline.defs.metadata import partitions_metadata, source_code
+from notion_pipeline.defs.metadata import partitions_metadata
 from notion_pipeline.defs.partitions import database_partitions, partition_keys
 from notion_pipeline.defs.reads import prepare_reads
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys, TellsProgress
@@ -31,6 +31,7 @@ from notion_pipeline.defs.run_targets import (
     has_keys,
     known_titles,
 )
+from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.defs.tables import LISTING_VERSION, output_name, table_specs
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.project import Project
@@ -132,35 +133,28 @@ def sync_assets(
 
 
 def _whole_spec(source: Source, asset_keys: AssetKeys, project: Project) -> dg.AssetSpec:
-    described = f"{source.description}\n\n" if source.description else ""
-    spec = dg.AssetSpec(
-        dg.AssetKey([source.name, asset_keys.sync_name]),
-        description=f"{described}Materialize this to list the databases of source {source.name} and sync every "
-        "selected one. Its materializations give the figures of each sync.",
-        skippable=True,
-        group_name=source.name,
-        owners=list(source.owners),
-        tags=dict(source.tags),
-        kinds={"notion", "duckdb"},
-        metadata=source_code(sync_assets, project),
+    return source_spec(
+        source,
+        project,
+        asset_keys,
+        asset_keys.sync_name,
+        description=f"Materialize this to list the databases of source {source.name} and sync every selected one. Its "
+        "materializations give the figures of each sync.",
+        maker=sync_assets,
     )
-    return asset_keys.spec(asset_keys.sync_name, spec)
 
 
 def _partitioned_spec(source: Source, asset_keys: AssetKeys, project: Project) -> dg.AssetSpec:
-    described = f"{source.description}\n\n" if source.description else ""
-    spec = dg.AssetSpec(
-        dg.AssetKey([source.name, "database"]),
-        description=f"{described}A partition for each Notion database, called like its table: its pages as typed rows, "
-        f"one table a data source. {asset_keys.databases.to_user_string()} keeps the partitions. Each table is also an "
-        "asset of its own.",
+    return source_spec(
+        source,
+        project,
+        asset_keys,
+        "database",
+        description="A partition for each Notion database, called like its table: its pages as typed rows, one table a "
+        f"data source. {asset_keys.databases.to_user_string()} keeps the partitions. Each table is also an asset of "
+        "its own.",
+        maker=sync_assets,
+        metadata=partitions_metadata(asset_keys),
         partitions_def=database_partitions(source.name),
-        skippable=True,
-        group_name=source.name,
-        owners=list(source.owners),
-        tags=dict(source.tags),
-        kinds={"notion", "duckdb"},
         freshness_policy=freshness_policy(source),
-        metadata={**partitions_metadata(asset_keys), **source_code(sync_assets, project)},
     )
-    return asset_keys.spec("database", spec)

@@ -17,10 +17,10 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import data_version_tags
 from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.listing_commit import FoundListing, commit_listing
-from notion_pipeline.defs.metadata import source_code
 from notion_pipeline.defs.partitions import update_partitions
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.defs.run_targets import earlier_attempts
+from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.defs.tables import LISTING_VERSION
 from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
@@ -32,20 +32,17 @@ from notion_pipeline.project import Project
 
 def listing_spec(source: Source, project: Project, asset_keys: AssetKeys) -> dg.AssetSpec:
     """`S/databases`."""
-    described = f"{source.description}\n\n" if source.description else ""
-    spec = dg.AssetSpec(
-        dg.AssetKey([source.name, "databases"]),
-        description=f"{described}Every Notion database that the connection of source {source.name} sees. "
-        "Materialize it to list them anew; it keeps the partitions of those that are selected.",
-        skippable=True,
-        group_name=source.name,
-        owners=list(source.owners),
-        tags=dict(source.tags),
-        kinds={"notion", "duckdb"},
+    return source_spec(
+        source,
+        project,
+        asset_keys,
+        "databases",
+        description=f"Every Notion database that the connection of source {source.name} sees. Materialize it to list "
+        "them anew; it keeps the partitions of those that are selected.",
+        maker=listing_spec,
+        metadata={"dagster/table_name": f"{source.name}.databases"},
         freshness_policy=freshness_policy(source),
-        metadata={"dagster/table_name": f"{source.name}.databases", **source_code(listing_spec, project)},
     )
-    return asset_keys.spec("databases", spec)
 
 
 def commit_within(context: dg.AssetExecutionContext, found: FoundListing, home: Path, catalog: Catalog) -> None:

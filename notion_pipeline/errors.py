@@ -5,6 +5,7 @@ NotionPipelineError
 ├── NotionError                 Notion said no, or said nothing
 │   ├── AuthorizationError      connect the account again, or mend the token
 │   ├── NotionRequestError      the question or the access is wrong
+│   │   ├── NotPermittedError       give the connection the capability, in its settings in Notion
 │   │   ├── NotionNotFoundError     share the database, or take it out of sources.yaml
 │   │   │   └── NotionInTrashError  restore it in Notion, or take it out of sources.yaml
 │   │   └── InvalidCursorError      the listing starts again
@@ -12,6 +13,7 @@ NotionPipelineError
 │   ├── RetryableNotionError    already tried; try later
 │   └── UnboundedAnswerError    it does not end: look at who answers in Notion's place
 ├── NothingSharedError          share a database with the connection
+├── ContentError                pages whose content could not be read; that of the others is committed
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   └── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
 ├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
@@ -103,6 +105,10 @@ class NotionRequestError(NotionError):
     """Notion refuses this question; asking again would not help."""
 
 
+class NotPermittedError(NotionRequestError):
+    """403: the connection lacks a capability."""
+
+
 class NotionNotFoundError(NotionRequestError):
     """404: absent or not shared with the connection, which Notion does not tell apart."""
 
@@ -129,6 +135,10 @@ class UnboundedAnswerError(NotionError):
 
 class NothingSharedError(NotionPipelineError):
     """The account is there, and no database can be seen through it."""
+
+
+class ContentError(NotionPipelineError):
+    """Content of pages that could not be read. What the catalog had of them stays."""
 
 
 class ExtractionError(NotionPipelineError):

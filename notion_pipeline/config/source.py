@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from notion_pipeline.config import selection
 from notion_pipeline.config import values as config_values
 from notion_pipeline.config.account import Account
+from notion_pipeline.config.content import CONTENT_SELECT, Content, ContentSwitch
 from notion_pipeline.config.fields import (
     Crons,
     Entry,
@@ -119,6 +120,9 @@ class Source(FrozenModel):
     streams: Annotated[dict[Entry, Annotated[StreamSettings, nothing_as({})]], nothing_as({})] = Field(
         default={}, description="What differs for single streams, by title, id, address, stream or table name."
     )
+    content: ContentSwitch = Field(
+        default=None, description="Read the pages' content too: true, or its settings. Costs a request a page."
+    )
     schedule: Crons = Field(default=(), description="When to sync: a cron or a list of crons.")
     full_sync_schedule: Crons = Field(default=(), description="When to sync in full: a cron or a list of crons.")
     timezone: Annotated[Text, AfterValidator(config_values.check_time_zone)] = Field(
@@ -182,6 +186,21 @@ class Source(FrozenModel):
             "tags": {**self.tags, **own.tags},
         }
         return own.model_copy(update=update)
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether anything but rows is read."""
+        return self.content is not None or any(own.content and own.content.select for own in self.streams.values())
+
+    def content_for(self, database_id: str, title: str) -> Content | None:
+        """What is read of the pages of this database; None where their rows are all."""
+        own = self.settings_for(database_id, title).content
+        if own is not None:
+            return own.over(self.content or Content()) if own.select else None
+        if self.content is None:
+            return None
+        is_chosen = any(self._fits(CONTENT_SELECT, entry, database_id, title) for entry in self.content.select)
+        return self.content if is_chosen else None
 
     def property_ids(self, database_id: str, name: str) -> frozenset[str]:
         """Ids of the properties of a database that a name in `exclude_properties` was ever found to mean."""

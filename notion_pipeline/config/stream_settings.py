@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from notion_pipeline.config import selection
+from notion_pipeline.config.content import StreamContentSwitch
 from notion_pipeline.config.fields import Entry, FrozenModel, Owners, TableName, Tags, nothing_as
 from notion_pipeline.messages import quoted
 
@@ -35,6 +36,9 @@ class StreamSettings(FrozenModel):
         default=(), description="Owners of this stream's tables in Dagster, instead of the source's."
     )
     tags: Tags = Field(default={}, description="Tags of this stream's tables in Dagster, beside the source's.")
+    content: StreamContentSwitch = Field(
+        default=None, description="Whether the content of this stream's pages is read, and what differs in it."
+    )
 
 
 def stream_problem(streams: Mapping[str, StreamSettings]) -> str | None:

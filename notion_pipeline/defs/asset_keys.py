@@ -66,8 +66,14 @@ class AssetKeys:
 
     @property
     def sync_name(self) -> str:
-        """`sync`, with a `_` where a table has held its name since long."""
-        return "sync_" if "sync" in self._by_name else "sync"
+        """`sync`, or what stands for it."""
+        return self.free_name("sync")
+
+    def free_name(self, name: str) -> str:
+        """A name of an asset that is no table of rows, with a `_` where such a table has held it since long."""
+        while name in self._by_name:
+            name += "_"
+        return name
 
     def key(self, name: str) -> dg.AssetKey:
         """Key of a table, or of one of the three other assets.

@@ -12,6 +12,8 @@ from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
+from notion_pipeline.defs.content.assets import content_assets
+from notion_pipeline.defs.content.jobs import content_jobs
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
 from notion_pipeline.defs.resources import (
@@ -90,8 +92,9 @@ def source_definitions(
                 sync_assets(source, project, asset_keys, catalog_path, given),
                 *retired_tables(source, project, asset_keys, catalog_path),
                 *source_checks(source, asset_keys),
+                *content_assets(source, project, asset_keys, given),
             ],
-            jobs=sync_jobs(source, asset_keys),
+            jobs=[*sync_jobs(source, asset_keys), *content_jobs(source, asset_keys)],
             schedules=sync_schedules(source, project.home, asset_keys),
             sensors=[changes_sensor(source, project.home, given)],
             resources={

@@ -13,6 +13,8 @@ from pydantic import Field
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
 from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
+from notion_pipeline.defs.content.reads import ContentReads
+from notion_pipeline.defs.content.store import store_content
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
@@ -38,7 +40,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def handle_output(
         self,
         context: dg.OutputContext,
-        obj: Union[FoundListing, DatabaseReads, AlreadyCommitted],  # noqa: UP007
+        obj: Union[FoundListing, DatabaseReads, ContentReads, AlreadyCommitted],  # noqa: UP007
     ) -> None:
         """Commits a listing, or one database after another while the asset's reads go on; fails as `commits` says."""
         if isinstance(obj, AlreadyCommitted):
@@ -48,6 +50,10 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         with as_failure():
             if isinstance(obj, FoundListing):
                 store_listing(context, catalog, obj, home)
+                return
+            if isinstance(obj, ContentReads):
+                with few_collections():
+                    store_content(context, catalog, obj)
                 return
             # Who fails here stops the reads, which the asset cannot do before it is resumed.
             with obj.reading, few_collections():

@@ -50,6 +50,11 @@ def sync_schedules(source: Source, home: Path, asset_keys: AssetKeys) -> list[dg
     wanted = [
         (f"{source.name}_schedule", f"{source.name}_sync", source.schedule),
         (f"{source.name}_full_sync_schedule", f"{source.name}_full_sync", source.full_sync_schedule),
+        (
+            f"{source.name}_content_schedule",
+            f"{source.name}_content",
+            source.content.schedule if source.content else (),
+        ),
     ]
     return [
         _schedule(source, name, job, list(crons), home, asset_keys=asset_keys) for name, job, crons in wanted if crons
@@ -76,7 +81,7 @@ def _schedule(
             context.instance,
             job,
             home,
-            lambda run: is_whole(run, asset_keys, full=job == f"{source.name}_full_sync"),
+            lambda run: _does_all(run, job, asset_keys),
         )
         if running is not None:
             yield dg.SkipReason(f"Run {running.run_id} of {job} is not finished yet.")
@@ -84,6 +89,14 @@ def _schedule(
             yield dg.RunRequest()
 
     return tick
+
+
+def _does_all(run: DagsterRun, job: str, asset_keys: AssetKeys) -> bool:
+    """Whether a run of a job does all that a tick asks for."""
+    source = asset_keys.source
+    if job == f"{source}_content":
+        return run.asset_selection is None and _PARTITION_TAGS.isdisjoint(run.tags)
+    return is_whole(run, asset_keys, full=job == f"{source}_full_sync")
 
 
 def is_whole(run: DagsterRun, asset_keys: AssetKeys, *, full: bool) -> bool:

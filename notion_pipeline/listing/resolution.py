@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from notion_pipeline.config.content import CONTENT_SELECT
 from notion_pipeline.config.selection import (
     DATABASES_STREAM,
     DatabaseName,
@@ -34,7 +35,7 @@ class Unmatched:
     """An entry that matches no database.
 
     Attributes:
-        key: `select`, `deselect` or `streams`.
+        key: `select`, `deselect`, `streams` or `content.select`.
         near: The title or table that was probably meant.
         is_mistake: Whether it was meant for one database; a glob may be meant for none.
     """
@@ -188,6 +189,9 @@ def _entries(source: Source) -> Iterator[tuple[str, str]]:
         for entry in getattr(source, key):
             if entry not in ("*", DATABASES_STREAM):
                 yield key, entry
+    for entry in source.content.select if source.content else ():
+        if entry != "*":
+            yield CONTENT_SELECT, entry
 
 
 class _Resolving:

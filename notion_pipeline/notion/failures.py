@@ -19,6 +19,7 @@ from notion_pipeline.errors import (
     InvalidCursorError,
     NotionNotFoundError,
     NotionRequestError,
+    NotPermittedError,
     RetryableNotionError,
 )
 from notion_pipeline.notion.retry_after import additional_data, wait_asked_for
@@ -162,7 +163,7 @@ def _final_error(said: _Refusal) -> AuthorizationError | NotionRequestError:
             **said.facts,
         )
     if said.status == 403:
-        return NotionRequestError(
+        return NotPermittedError(
             f"The connection may not read {said.subject}: {said}.",
             hint='Give it the capability "Read content" in its settings in Notion, then sync again.',
             **said.facts,

@@ -17,7 +17,7 @@ from notion_pipeline.rows.properties import Property
 
 RESERVED_TABLES = frozenset({"database", "databases", "sync"})
 #: Kept for tables of content: no title gives a table this name, but sources.yaml may.
-CONTENT_TABLES = frozenset({"users"})
+CONTENT_TABLES = frozenset({"page_content", "page_chunks", "users", "pages", "comments", "files"})
 PAGE_COLUMN_NAMES = frozenset({*(name for name, _ in PAGE_COLUMNS), SYNCED_AT, DELETED_AT})
 _ID_DIGITS = 8
 

@@ -31,6 +31,7 @@ from notion_pipeline.listing.search import plain_title
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.turns import Turns
 from notion_pipeline.sync.data_source import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.locks import database_lock
@@ -101,6 +102,18 @@ class Sync:
         spare = self._context.spare_workers = SpareWorkers(most + 1 - readers_at_once if most > 1 else 0)
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
+        # Content waits meanwhile: what it would ask for takes from the same limit.
+        with Turns(self._options.home, self._options.account).for_tables():
+            await self._read_in_turn(waiting, readers_at_once, spare, handed, stop)
+
+    async def _read_in_turn(
+        self,
+        waiting: deque[DatabaseTarget],
+        readers_at_once: int,
+        spare: SpareWorkers,
+        handed: Handed,
+        stop: threading.Event,
+    ) -> None:
         async with self._make_client() as client:
             client.stats.run = self.usage
 

@@ -1,0 +1,105 @@
+"""Which pages' content is due: told by the tables' own rows, without a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.content.tables import PAGE_CONTENT, Table, find_table, has_reads
+from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state import StreamState
+from notion_pipeline.content.pages import DuePage
+
+#: Pages fetched at a time: what is held of a source with a million pages is this much of it.
+PAGES_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class ContentScope:
+    """Pages of one table whose content is read under the same settings.
+
+    Attributes:
+        table: The table of rows; its columns `id`, `url` and `last_edited_time` are used.
+        title_column: Column with the pages' title; None where the table has none.
+        path: Titles of what all of its pages stand in, outermost first.
+        refresh_before: Pages that were read before it (local time) are due without an edit; None for none.
+    """
+
+    table: Table
+    data_source_id: str
+    database_id: str
+    title_column: str | None
+    path: tuple[str, ...]
+    refresh_before: datetime | None
+
+
+def content_scopes(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    database_id: str,
+    title: str,
+    *,
+    refresh_before: datetime | None,
+) -> list[ContentScope]:
+    """The tables of a database, as far as a sync has filled them."""
+    return [
+        ContentScope(
+            (source, state.table_name),
+            state.data_source_id,
+            database_id,
+            _title_column(state),
+            (title,) if title else (),
+            refresh_before,
+        )
+        for state in bookkeeping.stream_states(connection, source).values()
+        if state.database_id == database_id and state.has_table
+    ]
+
+
+def _title_column(state: StreamState) -> str | None:
+    return next((column.column for column in state.columns if column.property_type == "title"), None)
+
+
+def count_due(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> int:
+    """How many pages of a table are due."""
+    query, parameters = _due_query(connection, scope)
+    return count_of(connection, f"SELECT count(*) FROM ({query})", parameters)
+
+
+def due_pages(
+    connection: duckdb.DuckDBPyConnection, scope: ContentScope, after: str, limit: int = PAGES_AT_ONCE
+) -> list[DuePage]:
+    """Pages that are due, by id.
+
+    Args:
+        after: The last id of the call before; empty at first.
+    """
+    query, parameters = _due_query(connection, scope)
+    rows = connection.execute(
+        f"SELECT * FROM ({query}) WHERE id > ? ORDER BY id LIMIT {limit}", [*parameters, after]
+    ).fetchall()
+    return [
+        DuePage(row[0], scope.data_source_id, scope.database_id, row[1] or "", row[2] or "", scope.path, row[3])
+        for row in rows
+    ]
+
+
+def _due_query(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> tuple[str, list[object]]:
+    rows, source = quote(*scope.table), scope.table[0]
+    title = f"r.{quote(scope.title_column)}" if scope.title_column is not None else "NULL"
+    columns = column_types(connection, scope.table)
+    here = " AND r._deleted_at IS NULL" if "_deleted_at" in columns else ""
+    select = f"SELECT r.id, {title} AS title, r.url, r.last_edited_time FROM {rows} r"
+    content = find_table(connection, source, PAGE_CONTENT)
+    if content is None or not has_reads(connection):
+        return f"{select} WHERE true{here}", []
+    return (
+        f"{select} LEFT JOIN _notion_pipeline.page_reads p ON p.source = ? AND p.page_id = r.id "
+        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND c.data_source_id = ? "
+        "WHERE (p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
+        f"OR NOT p.is_settled OR p.read_at < ?){here}",
+        [source, scope.data_source_id, scope.refresh_before],
+    )

@@ -1,0 +1,195 @@
+"""Writes page content, each page whole; removes or marks that of pages that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+from notion_pipeline.catalog.content.due import ContentScope
+from notion_pipeline.catalog.content.tables import (
+    DELETED_AT,
+    PAGE_CONTENT,
+    Table,
+    create_reads,
+    find_table,
+    make_table,
+)
+from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.content.pages import DuePage, PageContent, PageRead
+
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("page_id", "data_source_id", "database_id", "title", "url")),
+        ("path", pa.list_(pa.string())),
+        ("markdown", pa.string()),
+        ("content_hash", pa.string()),
+        ("truncated", pa.bool_()),
+        ("unknown_block_ids", pa.list_(pa.string())),
+        ("last_edited_time", pa.timestamp("us", "UTC")),
+        ("is_settled", pa.bool_()),
+    ]
+)
+_NAMES = [name for name, _, _ in PAGE_CONTENT.columns if name != "_synced_at"]
+#: A later edit within the same minute carries the same stamp.
+_STAMP = timedelta(minutes=1)
+
+
+@dataclass
+class ContentCounts:
+    """What a commit of content did."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+    def add(self, other: ContentCounts) -> None:
+        """Adds the counts of another commit."""
+        self.inserted += other.inserted
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.removed += other.removed
+
+
+def write_content(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    reads: Sequence[PageRead],
+    now: datetime,
+    *,
+    deleted_rows: Literal["remove", "mark"],
+) -> ContentCounts:
+    """Writes the pages that were read, in the caller's transaction. Nothing of a page that failed is touched.
+
+    Args:
+        now: Local time, for `_synced_at` and the age of the content.
+    """
+    create_reads(connection)
+    table = make_table(connection, source, PAGE_CONTENT, marks_deleted=deleted_rows == "mark")
+    rows = [_row(read.page, read.content) for read in reads if read.content is not None]
+    if not rows:
+        return ContentCounts()
+    incoming = pa.Table.from_pylist(rows, schema=_SCHEMA)
+    connection.register("incoming_content", incoming)
+    try:
+        counts = _merge(connection, table, now)
+        connection.execute(
+            "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
+            "AND page_id IN (SELECT page_id FROM incoming_content)",
+            [source],
+        )
+        connection.execute(
+            "INSERT INTO _notion_pipeline.page_reads "
+            "SELECT ?, page_id, last_edited_time, is_settled, ? FROM incoming_content",
+            [source, now],
+        )
+    finally:
+        connection.unregister("incoming_content")
+    return counts
+
+
+def _row(page: DuePage, content: PageContent) -> dict[str, object]:
+    edited, read_at = page.last_edited_time, content.read_at
+    return {
+        "page_id": page.page_id,
+        "data_source_id": page.data_source_id or None,
+        "database_id": page.database_id or None,
+        "title": page.title,
+        "url": page.url,
+        "path": list(page.path),
+        "markdown": content.markdown,
+        "content_hash": content.content_hash,
+        "truncated": content.truncated,
+        "unknown_block_ids": list(content.unknown_block_ids),
+        "last_edited_time": edited,
+        "is_settled": edited is None or (read_at is not None and read_at >= edited + _STAMP),
+    }
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -> ContentCounts:
+    """Replaces the rows that differ, so that `_synced_at` says when a row changed."""
+    target = quote(*table)
+    has_marks = DELETED_AT[0] in column_types(connection, table)
+    differs = " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in _NAMES)
+    if has_marks:
+        differs += " OR t._deleted_at IS NOT NULL"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed_content AS SELECT i.page_id, t.page_id IS NULL AS is_new "
+        f"FROM incoming_content i LEFT JOIN {target} t ON t.page_id = i.page_id WHERE t.page_id IS NULL OR {differs}"
+    )
+    inserted = count_of(connection, "SELECT count(*) FROM changed_content WHERE is_new")
+    changed = count_of(connection, "SELECT count(*) FROM changed_content")
+    if changed:
+        names = ", ".join(_NAMES)
+        connection.execute(
+            f"DELETE FROM {target} WHERE page_id IN (SELECT page_id FROM changed_content WHERE NOT is_new)"
+        )
+        connection.execute(
+            f"INSERT INTO {target} ({names}, _synced_at) SELECT {names}, ? FROM incoming_content "
+            "WHERE page_id IN (SELECT page_id FROM changed_content)",
+            [now],
+        )
+    total = count_of(connection, "SELECT count(*) FROM incoming_content")
+    connection.execute("DROP TABLE changed_content")
+    return ContentCounts(inserted, changed - inserted, total - changed)
+
+
+def remove_gone(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Table,
+    data_source_id: str,
+    now: datetime,
+    *,
+    deleted_rows: Literal["remove", "mark"],
+) -> int:
+    """Removes the content of pages whose row is gone from its table, or marks it; how many pages.
+
+    Args:
+        rows: The table of rows, which exists.
+    """
+    table = find_table(connection, rows[0], PAGE_CONTENT)
+    if table is None:
+        return 0
+    live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, rows) else ""
+    target = quote(*table)
+    gone = f"data_source_id = ? AND page_id NOT IN (SELECT id FROM {quote(*rows)}{live})"
+    if deleted_rows == "mark":
+        make_table(connection, rows[0], PAGE_CONTENT, marks_deleted=True)
+        gone += " AND _deleted_at IS NULL"
+    removed = count_of(connection, f"SELECT count(*) FROM {target} WHERE {gone}", [data_source_id])
+    if not removed:
+        return 0
+    create_reads(connection)
+    connection.execute(
+        "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
+        f"AND page_id IN (SELECT page_id FROM {target} WHERE {gone})",
+        [rows[0], data_source_id],
+    )
+    if deleted_rows == "mark":
+        connection.execute(
+            f"UPDATE {target} SET _deleted_at = ?, _synced_at = ? WHERE {gone}", [now, now, data_source_id]
+        )
+    else:
+        connection.execute(f"DELETE FROM {target} WHERE {gone}", [data_source_id])
+    return removed
+
+
+def keep_paths(connection: duckdb.DuckDBPyConnection, scope: ContentScope, now: datetime) -> int:
+    """Gives the pages of a table the path and database they have now, without a request; how many it changed."""
+    table = find_table(connection, scope.table[0], PAGE_CONTENT)
+    if table is None:
+        return 0
+    moved = "data_source_id = ? AND (path IS DISTINCT FROM ? OR database_id IS DISTINCT FROM ?)"
+    wanted = [scope.data_source_id, list(scope.path), scope.database_id]
+    count = count_of(connection, f"SELECT count(*) FROM {quote(*table)} WHERE {moved}", wanted)
+    if count:
+        connection.execute(
+            f"UPDATE {quote(*table)} SET path = ?, database_id = ?, _synced_at = ? WHERE {moved}",
+            [list(scope.path), scope.database_id, now, *wanted],
+        )
+    return count

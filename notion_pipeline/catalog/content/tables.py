@@ -1,0 +1,112 @@
+"""The tables of content: their columns, and how one is found or made under a name that no other table has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.comments import comment_on
+from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
+
+Table = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ContentTable:
+    """A kind of content table.
+
+    Attributes:
+        name: Its name in the schema of the source, with a `_` behind it where a table has that name already.
+        comment: On the table.
+        columns: Name, type and comment.
+    """
+
+    name: str
+    comment: str
+    columns: tuple[tuple[str, str, str], ...]
+
+
+PAGE_CONTENT = ContentTable(
+    "page_content",
+    "The content of pages as Markdown, one row a page",
+    (
+        ("page_id", "VARCHAR", "Id of the page; unique; the `id` of its row"),
+        ("data_source_id", "VARCHAR", "Data source of its row; NULL for a page that is in no database"),
+        ("database_id", "VARCHAR", "Database of its row; NULL for a page that is in no database"),
+        ("title", "VARCHAR", "Title of the page"),
+        ("url", "VARCHAR", "Address of the page in Notion"),
+        ("path", "VARCHAR[]", "Titles of what the page stands in, outermost first"),
+        ("markdown", "VARCHAR", "Content as Notion's Markdown; signatures of hosted files' addresses are left out"),
+        ("content_hash", "VARCHAR", "SHA-256 of `markdown`, hexadecimal"),
+        ("truncated", "BOOLEAN", "Whether parts are missing that could not be read by themselves either"),
+        ("unknown_block_ids", "VARCHAR[]", "Blocks that are missing: not shared with the connection, or cut off"),
+        ("last_edited_time", "TIMESTAMPTZ", "The page's edit (to the minute) up to which the content was read"),
+        ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
+    ),
+)
+DELETED_AT = ("_deleted_at", "TIMESTAMPTZ", "When the page was found gone from Notion; NULL while it is there")
+
+_READS = """
+CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
+CREATE TABLE IF NOT EXISTS _notion_pipeline.page_reads (
+    source VARCHAR, page_id VARCHAR, last_edited_time TIMESTAMPTZ, is_settled BOOLEAN, read_at TIMESTAMPTZ
+);
+"""
+
+
+def create_reads(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the table that says when each page was read.
+
+    A page is settled if Notion's clock had left the minute of its last edit when it was read: a later edit in that
+    minute would carry the same stamp. `read_at` is local time.
+    """
+    connection.execute(_READS)
+
+
+def has_reads(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether content was ever read into this catalog."""
+    return is_table(connection, ("_notion_pipeline", "page_reads"))
+
+
+def find_table(connection: duckdb.DuckDBPyConnection, source: str, kind: ContentTable) -> Table | None:
+    """The table of a source's content; None where there is none yet."""
+    name = bookkeeping.content_table(connection, source, kind.name)
+    return (source, name) if name is not None and is_table(connection, (source, name)) else None
+
+
+def make_table(
+    connection: duckdb.DuckDBPyConnection, source: str, kind: ContentTable, *, marks_deleted: bool = False
+) -> Table:
+    """The table, made where it is missing; columns that a table of an earlier version lacks are added.
+
+    Args:
+        marks_deleted: Whether rows that are gone from Notion stay, and say so in `_deleted_at`.
+    """
+    columns = (*kind.columns, DELETED_AT) if marks_deleted else kind.columns
+    table = find_table(connection, source, kind)
+    if table is None:
+        bookkeeping.create_tables(connection)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(source)}")
+        table = (source, _free_name(connection, source, kind))
+        described = ", ".join(f"{quote(column)} {type_}" for column, type_, _ in columns)
+        connection.execute(f"CREATE TABLE {quote(*table)} ({described})")
+        comment_on(connection, table, kind.comment, {column: comment for column, _, comment in columns})
+        bookkeeping.note_content_table(connection, source, kind.name, table[1])
+        return table
+    present = column_types(connection, table)
+    for column, type_, comment in columns:
+        if column not in present:
+            connection.execute(f"ALTER TABLE {quote(*table)} ADD COLUMN {quote(column)} {type_}")
+            comment_on(connection, table, kind.comment, {column: comment})
+    return table
+
+
+def _free_name(connection: duckdb.DuckDBPyConnection, source: str, kind: ContentTable) -> str:
+    taken = {name.lower() for name in names_in(connection, source)}
+    taken |= {state.table_name.lower() for state in bookkeeping.stream_states(connection, source).values()}
+    name = kind.name
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,23 @@
+"""The job that reads content, and its schedule: apart from those of tables, which stay fresh while it runs."""
+
+import dagster as dg
+
+from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
+
+
+def content_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobDefinition]:
+    """`S_content`, where there is content to read."""
+    if not source.reads_content:
+        return []
+    described = f"{source.description}. " if source.description else ""
+    return [
+        dg.define_asset_job(
+            f"{source.name}_content",
+            dg.AssetSelection.assets(asset_keys.key(asset_keys.free_name("content"))),
+            description=f"{described}Reads the words: content of the pages that were edited, and what sources.yaml "
+            "asks for beside it.",
+            executor_def=dg.in_process_executor,
+        )
+    ]

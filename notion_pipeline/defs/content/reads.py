@@ -1,0 +1,126 @@
+"""Prepares the reads of page content: whose pages, under which settings, and which of them are due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.due import ContentScope, content_scopes, count_due, due_pages
+from notion_pipeline.config.content import Content
+from notion_pipeline.config.sources import Source
+from notion_pipeline.content.batches import Batches
+from notion_pipeline.content.pages import DuePage, PageRead
+from notion_pipeline.content.reader import page_batches
+from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.listing.listed import KnownDatabase
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.turns import Turns
+
+
+@dataclass(frozen=True)
+class ContentTarget:
+    """A database whose pages' content is read.
+
+    Attributes:
+        scopes: Its tables, as far as a sync has filled them.
+    """
+
+    id: str
+    title: str
+    partition: str
+    content: Content
+    scopes: tuple[ContentScope, ...]
+
+
+@dataclass
+class ContentReads:
+    """What `S/page_content` hands over: pages that are still being read while the first ones are committed.
+
+    Attributes:
+        due: Pages to read, by database id, counted before the first request.
+        batches: Ends by itself; to be entered.
+    """
+
+    source: Source
+    asset_keys: AssetKeys
+    targets: tuple[ContentTarget, ...]
+    due: dict[str, int]
+    batches: Batches[PageRead]
+    usage: RunUsage = field(default_factory=RunUsage)
+
+
+def content_targets(
+    catalog: Catalog, source: Source, databases: Sequence[KnownDatabase], *, refresh_all: bool
+) -> tuple[ContentTarget, ...]:
+    """The databases whose content is read, of those given.
+
+    Args:
+        source: That knows what its names mean.
+        refresh_all: Every page is due.
+    """
+    now = datetime.now(timezone.utc)
+    found = []
+    with catalog.reading() as connection:
+        for database in databases:
+            content = source.content_for(database.id, database.title)
+            if content is None:
+                continue
+            age = content.refresh_every
+            before = now if refresh_all else now - age if age is not None else None
+            scopes = (
+                content_scopes(connection, source.name, database.id, database.title, refresh_before=before)
+                if connection is not None
+                else ()
+            )
+            found.append(ContentTarget(database.id, database.title, database.partition, content, tuple(scopes)))
+    return tuple(found)
+
+
+def start_reads(
+    make_client: Callable[[], NotionClient],
+    catalog: Catalog,
+    source: Source,
+    asset_keys: AssetKeys,
+    targets: Sequence[ContentTarget],
+    *,
+    turns: Turns,
+    log: Callable[[str], None],
+) -> ContentReads:
+    """Counts what is due, and prepares its reads."""
+    with catalog.reading() as connection:
+        due = {
+            target.id: sum(count_due(connection, scope) for scope in target.scopes) if connection is not None else 0
+            for target in targets
+        }
+    usage = RunUsage()
+
+    async def pages() -> AsyncIterator[DuePage]:
+        for target in targets:
+            for scope in target.scopes if due[target.id] else ():
+                async for page in _pages_of(catalog, scope):
+                    yield page
+
+    batches = page_batches(
+        make_client,
+        pages,
+        workers=source.limits.concurrent_requests,
+        usage=usage,
+        wait_turn=lambda: turns.wait_for_tables(log),
+    )
+    return ContentReads(source, asset_keys, tuple(targets), due, batches, usage)
+
+
+async def _pages_of(catalog: Catalog, scope: ContentScope) -> AsyncIterator[DuePage]:
+    def fetch(after: str) -> list[DuePage]:
+        with catalog.reading() as connection:
+            return due_pages(connection, scope, after) if connection is not None else []
+
+    after = ""
+    while pages := await asyncio.to_thread(fetch, after):
+        for page in pages:
+            yield page
+        after = pages[-1].page_id

@@ -1,0 +1,190 @@
+"""Commits the content of pages batch by batch, and reports each database as soon as its pages are committed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.page_content import (
+    ContentCounts,
+    keep_paths,
+    remove_gone,
+    write_content,
+)
+from notion_pipeline.content.pages import PageRead
+from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.reads import ContentReads, ContentTarget
+from notion_pipeline.defs.dagster_internals import plan_materializations
+from notion_pipeline.defs.metadata import usage_metadata
+from notion_pipeline.errors import ContentError
+from notion_pipeline.outside import shown_line
+from notion_pipeline.sync.estimate import requests_per_minute
+from notion_pipeline.sync.progress import time_left
+
+LOG_SECONDS = 5.0
+#: Pages that failed and are named, each with its reason; the rest are counted.
+MOST_NAMED = 20
+
+
+@dataclass
+class _Database:
+    """How far one database has come."""
+
+    target: ContentTarget
+    due: int
+    counts: ContentCounts = field(default_factory=ContentCounts)
+    read: int = 0
+    truncated: int = 0
+    not_shared: int = 0
+    gone: int = 0
+    failed: list[PageRead] = field(default_factory=list)
+
+    def add(self, read: PageRead) -> None:
+        self.read += 1
+        self.gone += read.is_gone
+        if read.error is not None:
+            self.failed.append(read)
+        if read.content is not None:
+            self.truncated += read.content.truncated
+            self.not_shared += bool(read.content.unknown_block_ids)
+
+    def metadata(self) -> dict[str, Any]:
+        return {
+            "database_title": shown_line(self.target.title) or "Untitled",
+            "pages_due": self.due,
+            "pages_read": self.read,
+            "pages_inserted": self.counts.inserted,
+            "pages_updated": self.counts.updated,
+            "pages_unchanged": self.counts.unchanged,
+            "pages_removed": self.counts.removed,
+            "pages_gone": self.gone,
+            "pages_failed": len(self.failed),
+            "pages_truncated": self.truncated,
+            "pages_with_parts_not_shared": self.not_shared,
+        }
+
+
+def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentReads) -> None:
+    """Commits what is read; then removes the content of pages that are gone.
+
+    Raises:
+        ContentError: Pages could not be read; the others are committed.
+    """
+    asset_keys = reads.asset_keys
+    databases = {target.id: _Database(target, reads.due[target.id]) for target in reads.targets}
+    total, done, began, told_at = sum(reads.due.values()), 0, time.monotonic(), time.monotonic()
+    _tidy(catalog, reads, databases)
+    reported: set[str] = set()
+    try:
+        _report(context, asset_keys, databases, reported)
+        with reads.batches:
+            for batch in reads.batches:
+                _commit(catalog, reads, databases, batch)
+                done += len(batch)
+                if (now := time.monotonic()) - told_at >= LOG_SECONDS and done < total:
+                    told_at = now
+                    left = time_left((total - done) * (now - began) / done)
+                    context.log.info(f"{done:,}/{total:,} pages, {reads.usage.requests:,} requests so far; {left}")
+                _report(context, asset_keys, databases, reported)
+        # Pages that were edited between the count and the read are fewer or more than were counted.
+        _report(context, asset_keys, databases, reported, all_are_read=True)
+    except BaseException:
+        left_over = [database.target.partition for key, database in databases.items() if key not in reported]
+        plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), left_over)
+        raise
+    _finish(context, asset_keys, reads, list(databases.values()))
+
+
+def _tidy(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database]) -> None:
+    now = datetime.now(timezone.utc)
+    with catalog.writing() as connection:
+        for database in databases.values():
+            for scope in database.target.scopes:
+                keep_paths(connection, scope, now)
+                database.counts.removed += remove_gone(
+                    connection, scope.table, scope.data_source_id, now, deleted_rows=reads.source.deleted_rows
+                )
+
+
+def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database], batch: list[PageRead]) -> None:
+    by_database: dict[str, list[PageRead]] = {}
+    for read in batch:
+        by_database.setdefault(read.page.database_id, []).append(read)
+    now = datetime.now(timezone.utc)
+    with catalog.writing() as connection:
+        counts = {
+            key: write_content(connection, reads.source.name, found, now, deleted_rows=reads.source.deleted_rows)
+            for key, found in by_database.items()
+        }
+    for key, found in by_database.items():
+        databases[key].counts.add(counts[key])
+        for read in found:
+            databases[key].add(read)
+
+
+def _report(
+    context: dg.OutputContext,
+    asset_keys: AssetKeys,
+    databases: dict[str, _Database],
+    reported: set[str],
+    *,
+    all_are_read: bool = False,
+) -> None:
+    launched = set(context.asset_partition_keys) if context.has_asset_partitions else set()
+    for key, database in databases.items():
+        if key in reported or database.failed or not (all_are_read or database.read >= database.due):
+            continue
+        reported.add(key)
+        if database.target.partition not in launched:
+            context.log_event(
+                dg.AssetMaterialization(
+                    asset_keys.key(asset_keys.free_name("page_content")),
+                    partition=database.target.partition,
+                    metadata=database.metadata(),
+                )
+            )
+
+
+def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentReads, databases: list[_Database]) -> None:
+    totals: Counter[str] = Counter()
+    for database in databases:
+        totals.update({key: value for key, value in database.metadata().items() if isinstance(value, int)})
+    context.log.info(
+        f"{totals['pages_read']:,} pages read, {totals['pages_inserted']:,} inserted, {totals['pages_updated']:,} "
+        f"updated, {totals['pages_unchanged']:,} unchanged, {totals['pages_removed']:,} removed "
+        f"({reads.usage.requests:,} requests)."
+    )
+    failed = [read for database in databases for read in database.failed]
+    if failed:
+        partitions = [database.target.partition for database in databases if database.failed]
+        plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), partitions)
+        raise _failure(reads.source.name, failed, totals["pages_read"])
+    usage = usage_metadata(reads.usage, requests_per_minute(reads.source.limits))
+    if not context.has_asset_partitions:
+        context.add_output_metadata({**totals, **usage})
+        return
+    by_partition = {database.target.partition: database for database in databases}
+    for partition in context.asset_partition_keys:
+        if (found := by_partition.get(partition)) is not None:
+            context.step_context.add_asset_metadata(
+                found.metadata(), asset_key=context.asset_key, partition_key=partition
+            )
+
+
+def _failure(source: str, failed: list[PageRead], read: int) -> ContentError:
+    lines = [
+        f'"{shown_line(found.page.title) or "Untitled"}" ({found.page.page_id}): {found.reason}' for found in failed
+    ]
+    more = [f"… and {len(lines) - MOST_NAMED:,} more"] if len(lines) > MOST_NAMED else []
+    return ContentError(
+        f"{len(failed):,} of {read:,} pages could not be read; the others are committed.\n"
+        + "\n".join([*lines[:MOST_NAMED], *more]),
+        hint="Materialize page_content again: only what is still due is read.",
+        source=source,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from notion_pipeline.sandbox.answers import computed
-from notion_pipeline.sandbox.model.clock import container_stamp, milli_stamp, page_stamp
+from notion_pipeline.sandbox.answers.signed_urls import signed
+from notion_pipeline.sandbox.model.blocks import Block, trashed
+from notion_pipeline.sandbox.model.clock import container_stamp, page_stamp
+from notion_pipeline.sandbox.model.files import HostedFile
 from notion_pipeline.sandbox.model.ids import page_url
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text, title_of
@@ -21,7 +22,6 @@ LATEST = "2026-03-11"
 VERSIONS = ("2025-09-03", LATEST)
 #: References a value in a page shows at most (section 7).
 REFERENCES = 25
-_FILE_LIFETIME = timedelta(hours=1)
 
 
 class Renderer:
@@ -40,6 +40,7 @@ class Renderer:
     def page(self, page: Page, only: Collection[str] | None = None) -> dict[str, Any]:
         """A full page; `only` names the property ids that `filter_properties` asked for."""
         values = page.values
+        in_trash = page.in_trash if page.parent is None else trashed(page)
         body = {
             "object": "page",
             "id": page.id,
@@ -50,16 +51,16 @@ class Renderer:
             "cover": self.file_holder(page.cover),
             "icon": self.file_holder(page.icon),
             "parent": self.page_parent(page),
-            "in_trash": page.in_trash,
+            "in_trash": in_trash,
             "is_archived": page.is_archived,
             "is_locked": page.is_locked,
             "properties": self.properties(page, values, only),
             "url": page_url(title_of(values), page.id),
             "public_url": page.public_url,
         }
-        return self._with_archived(body, page.in_trash)
+        return self.with_archived(body, in_trash)
 
-    def _with_archived(self, body: dict[str, Any], in_trash: bool) -> dict[str, Any]:
+    def with_archived(self, body: dict[str, Any], in_trash: bool) -> dict[str, Any]:
         if self._shows_archived:
             body["archived"] = in_trash
         return body
@@ -67,12 +68,19 @@ class Renderer:
     def page_parent(self, page: Page) -> dict[str, Any]:
         source = page.data_source
         if source is None:
-            return {"type": "workspace", "workspace": True}
+            return self.container_parent(page.parent)
         return {"type": "data_source_id", "data_source_id": source.id, "database_id": source.database.id}
+
+    def container_parent(self, container: Block | Page | None) -> dict[str, Any]:
+        """The page or block that something stands in; None is the workspace."""
+        if container is None:
+            return {"type": "workspace", "workspace": True}
+        kind = "block_id" if isinstance(container, Block) else "page_id"
+        return {"type": kind, kind: container.id}
 
     def properties(self, page: Page, values: dict[str, Any], only: Collection[str] | None) -> dict[str, Any]:
         if page.data_source is None:
-            return {"Title": {"id": "title", "type": "title", "title": rich_text(values.get("title"))}}
+            return {"title": {"id": "title", "type": "title", "title": rich_text(values.get("title"))}}
         return {
             name: self.property_value(prop, page, values)
             for name, prop in page.data_source.properties.items()
@@ -98,7 +106,7 @@ class Renderer:
             return {"type": "page_id", "page_id": parent.page_id}
         if hasattr(parent, "database"):
             return {"type": "database_id", "database_id": parent.database.id}
-        return {"type": "page_id", "page_id": parent.id}
+        return self.container_parent(parent)
 
     def database(self, database: Database) -> dict[str, Any]:
         """The container with the names of its data sources."""
@@ -119,7 +127,7 @@ class Renderer:
             "url": database.url,
             "public_url": database.public_url,
         }
-        return self._with_archived(body, database.in_trash)
+        return self.with_archived(body, database.in_trash)
 
     def schema(self, source: DataSource) -> dict[str, Any]:
         raw_ids = self.ws.switches.raw_property_ids
@@ -146,7 +154,7 @@ class Renderer:
             "public_url": database.public_url,
             "in_trash": source.in_trash,
         }
-        return self._with_archived(body, source.in_trash)
+        return self.with_archived(body, source.in_trash)
 
     # People
 
@@ -221,13 +229,8 @@ class Renderer:
             return thing
         return {"type": "file", "file": self.signed(thing["hosted"])}
 
-    def signed(self, path: str) -> dict[str, str]:
-        """A URL that expires after an hour and has another signature at each read (section 6)."""
-        now = self.ws.clock.now()
-        signature = f"{self.ws.next_signature():064x}"
-        where = f"https://prod-files-secure.s3.us-west-2.amazonaws.com/{self.ws.id}/{quote(path)}"
-        query = f"X-Amz-Date={now:%Y%m%dT%H%M%SZ}&X-Amz-Expires=3600&X-Amz-Signature={signature}"
-        return {"url": f"{where}?{query}", "expiry_time": milli_stamp(now + _FILE_LIFETIME)}
+    def signed(self, file: HostedFile | str) -> dict[str, str]:
+        return signed(self.ws, self.ws.hosted_file(file))
 
     def related(self, prop: Property, page: Page) -> list[str]:
         """Ids a relation shows: none of a database this connection does not see (section 6)."""

@@ -34,6 +34,8 @@ class Switches:
             pages, or the values themselves (section 7: the "underlying property items").
         partial_item_users: People in property items are ids alone (section 6: users may be partial).
         trashed_relations_hidden: Relations leave out pages in the trash (not documented).
+        synced_copy_children: Children asked for by the id of a synced block's copy: those of the original, or 404 (not
+            documented; notion-api-additions.md section 2).
         raw_property_ids: Schemas show property ids decoded (section 2: samples mix both forms).
     """
 
@@ -59,6 +61,7 @@ class Switches:
     uncomputed_items: Literal["relations", "values"] = "relations"
     partial_item_users: bool = False
     trashed_relations_hidden: bool = True
+    synced_copy_children: Literal["original", "not_found"] = "original"
     raw_property_ids: bool = False
 
     def update(self, changes: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def edit(
     """Always a bump: a property edit on the row (section 2)."""
     assign(ws, page, values, now)
     for name, value in fields.items():
-        if name not in ("icon", "cover", "is_locked", "public_url", "content"):
+        if name not in ("icon", "cover", "is_locked", "public_url"):
             raise ValueError(f"no such page field: {name}")
         setattr(page, name, icon_object(value) if name in ("icon", "cover") else value)
     bump(page, as_instant(edited_at) if edited_at else now, edited_by)

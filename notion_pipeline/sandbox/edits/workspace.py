@@ -15,13 +15,15 @@ from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.control.faults import Faults, RateLimit, RateWindows
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.control.switches import Switches
+from notion_pipeline.sandbox.edits import pages as page_edits
 from notion_pipeline.sandbox.edits import rows as row_edits
 from notion_pipeline.sandbox.edits import schema as schema_edits
+from notion_pipeline.sandbox.edits.content import Content
 from notion_pipeline.sandbox.edits.oauth import OAuth
+from notion_pipeline.sandbox.model.blocks import Block
 from notion_pipeline.sandbox.model.clock import START, as_instant
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
-from notion_pipeline.sandbox.model.store import Store
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Home:
     page_id: str
 
 
-class Workspace(Store):
+class Workspace(Content):
     """A workspace and the server's settings for it.
 
     Args:
@@ -59,6 +61,7 @@ class Workspace(Store):
         )
         self.faults = Faults()
         self.requests: list[Request] = []
+        self.downloads: list[Request] = []
         self.rate_limit: RateLimit | None = None
         self.rate_windows = RateWindows()
         self.latency = 0.0
@@ -83,8 +86,8 @@ class Workspace(Store):
     ) -> Database:
         """A database with its first data source, which takes the database's title unless named.
 
-        `parent` is None for the workspace's first page; a Page; a DataSource of a wiki, which then lists the new
-        data sources among its rows; or a raw parent object.
+        `parent` is None for the workspace's first page; a Page or a Block; a DataSource of a wiki, which then lists the
+        new data sources among its rows; or a raw parent object.
         """
         with self.changing() as now:
             at = as_instant(created_at) if created_at else now
@@ -103,6 +106,7 @@ class Workspace(Store):
                 is_wiki=is_wiki,
             )
             self.databases[database.id] = database
+            self._place(database)
             self.add_data_source(database, data_source_name or database.title, schema, created_at=at)
             return database
 
@@ -111,7 +115,18 @@ class Workspace(Store):
         with self.changing() as now:
             database = Database(self, self.ids.uuid(), title, Home(self.home.id), now, now, now, shared=shared)
             self.databases[database.id] = database
+            self._place(database)
             return database
+
+    def _place(self, database: Database) -> None:
+        """Put it among the children of the page or the block that it stands in, if that is one of ours."""
+        parent = database.parent
+        if isinstance(parent, Home):
+            parent = self.pages.get(parent.page_id)
+        if isinstance(parent, dict):
+            parent = self.pages.get(parent.get("page_id", "")) or self.blocks.get(parent.get("block_id", ""))
+        if isinstance(parent, (Block, Page)):
+            page_edits.place(self, database, parent)
 
     def add_data_source(
         self,
@@ -223,14 +238,27 @@ class Workspace(Store):
 
     # Pages
 
-    def add_page(self, source: DataSource, values: Mapping[str, Any], **fields: Any) -> Page:
+    def add_page(self, of: DataSource | str, values: Mapping[str, Any] | None = None, /, **fields: Any) -> Page:
+        """Add a row of a data source, or a page of its own with this title (see `edits.pages.create`)."""
         with self.changing() as now:
-            return row_edits.create(self, source, values, now, **fields)
+            if isinstance(of, DataSource):
+                return row_edits.create(self, of, values or {}, now, **fields)
+            return page_edits.create(self, of, now, **fields)
 
-    def edit_page(self, page: Page | str, values: Mapping[str, Any] | None = None, **fields: Any) -> None:
-        """Set property values and page fields (icon, cover, edited_at, edited_by, is_locked, ...)."""
+    def edit_page(
+        self,
+        page: Page | str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        content: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Set property values, page fields (icon, cover, edited_at, edited_by, is_locked, ...) and the content."""
         with self.changing() as now:
-            row_edits.edit(self, self.page(page), values or {}, now, **fields)
+            found = self.page(page)
+            if content is not None:
+                self.set_content(found, content)
+            row_edits.edit(self, found, values or {}, now, **fields)
 
     def trash(self, page: Page | str) -> None:
         with self.changing() as now:
@@ -251,7 +279,10 @@ class Workspace(Store):
     def delete(self, page: Page | str) -> None:
         """Delete for good: its id answers 404."""
         with self.changing():
-            row_edits.delete(self, self.page(page))
+            found = self.page(page)
+            if found.data_source is None:
+                page_edits.take_out(self, found)
+            row_edits.delete(self, found)
 
     # What a test compares with
 

@@ -76,7 +76,7 @@ class Call:
         found = self.ws.databases.get(object_id)
         if found is None or not self.token.sees(found):
             page = self.ws.pages.get(object_id)
-            if page is not None and self.sees_page(page):
+            if page is not None and self.token.sees_page(page):
                 raise wrong_kind(object_id, "page", "database")
             raise self.missing("database", object_id)
         return found
@@ -93,18 +93,12 @@ class Call:
         self.require_read()
         wanted = object_id or self.path_id("page_id")
         found = self.ws.pages.get(wanted)
-        if found is None or not self.sees_page(found):
+        if found is None or not self.token.sees_page(found):
             database = self.ws.databases.get(wanted)
             if database is not None and self.token.sees(database):
                 raise wrong_kind(wanted, "database", "page")
             raise self.missing("page", wanted)
         return found
-
-    def sees_page(self, page: Page) -> bool:
-        """Access is per database (section 5); a page outside any belongs to those who see all that is shared."""
-        if page.data_source is None:
-            return self.token.databases is None
-        return self.token.sees(page.data_source.database)
 
     def missing(self, kind: str, object_id: str) -> NotionError:
         return not_found(kind, object_id, self.ws.integration_name, self.ws.integration_id)

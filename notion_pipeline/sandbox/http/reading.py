@@ -10,11 +10,9 @@ import orjson
 from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.http.calls import Call, Spliced, listing, sliced
-from notion_pipeline.sandbox.model.clock import page_stamp
 from notion_pipeline.sandbox.model.errors import invalid, restricted
 from notion_pipeline.sandbox.model.ids import dashed
-from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
-from notion_pipeline.sandbox.model.richtext import rich_text
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.schema import COMPUTED
 
 _UPLOAD_LIMIT = 5_242_880
@@ -139,107 +137,6 @@ def page(call: Call) -> dict[str, Any]:
     found = call.page()
     only = filter_properties(call, found.data_source) if found.data_source else None
     return call.renderer.page(found, only)
-
-
-def markdown(call: Call) -> dict[str, Any]:
-    found = call.page()
-    return {
-        "object": "page_markdown",
-        "id": found.id,
-        "markdown": found.content,
-        "truncated": False,
-        "unknown_block_ids": [],
-    }
-
-
-def block(call: Call) -> dict[str, Any]:
-    """A page or a database as its block: the same id (section 2)."""
-    call.require_read()
-    block_id = call.path_id("block_id")
-    found = call.ws.databases.get(block_id)
-    if found is not None and call.token.sees(found):
-        return _child_database(call, found)
-    if block_id in call.ws.pages:
-        return _block(call, call.page(block_id), block_id, "child_page", {"title": call.page(block_id).title}, None)
-    raise call.missing("block", block_id)
-
-
-def block_children(call: Call) -> dict[str, Any]:
-    """Paragraphs of the page, then child databases that the connection sees (section 9)."""
-    call.require_read()
-    block_id = call.path_id("block_id")
-    if block_id in call.ws.databases:
-        call.database("block_id")
-        return listing("block", [])
-    if block_id not in call.ws.pages:
-        raise call.missing("block", block_id)
-    parent = call.page(block_id)
-    blocks = [_paragraph(call, parent, number, line) for number, line in enumerate(parent.content.splitlines())]
-    blocks += [
-        _child_database(call, found)
-        for found in call.ws.databases.values()
-        if call.renderer.database_parent(found).get("page_id") == parent.id
-        and call.token.sees(found)
-        and not found.in_trash
-    ]
-    return _block_list(call, blocks)
-
-
-def _block_list(call: Call, blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Here the cursor is the id of the next page's first item (section 3)."""
-    cursor, size = call.list_parameters()
-    ids = [entry["id"] for entry in blocks]
-    start = 0
-    if cursor is not None:
-        if dashed(cursor) not in ids:
-            raise invalid(f"The start_cursor provided is invalid: {cursor}")
-        start = ids.index(str(dashed(cursor)))
-    end = start + size
-    return listing("block", blocks[start:end], ids[end] if end < len(ids) else None)
-
-
-def _paragraph(call: Call, parent: Page, number: int, line: str) -> dict[str, Any]:
-    head, tail = parent.id[:-12], int(parent.id[-12:], 16)
-    content = {"rich_text": rich_text(line), "color": "default", "icon": None}
-    block_id = f"{head}{(tail ^ (number + 1)):012x}"
-    return _block(call, parent, block_id, "paragraph", content, parent.id)
-
-
-def _block(  # noqa: PLR0917
-    call: Call, page: Page, block_id: str, type_: str, content: dict[str, Any], parent_id: str | None
-) -> dict[str, Any]:
-    body = {
-        "object": "block",
-        "id": block_id,
-        "parent": {"type": "page_id", "page_id": parent_id} if parent_id else call.renderer.page_parent(page),
-        "created_time": page_stamp(page.created_time),
-        "last_edited_time": page_stamp(page.last_edited_time),
-        "created_by": {"object": "user", "id": page.created_by},
-        "last_edited_by": {"object": "user", "id": page.last_edited_by},
-        "has_children": parent_id is None and bool(page.content),
-        "in_trash": page.in_trash,
-        "type": type_,
-        type_: content,
-    }
-    return body if call.version == "2026-03-11" else body | {"archived": page.in_trash}
-
-
-def _child_database(call: Call, found: Database) -> dict[str, Any]:
-    by = {"object": "user", "id": call.ws.owner.id}
-    body = {
-        "object": "block",
-        "id": found.id,
-        "parent": call.renderer.database_parent(found),
-        "created_time": page_stamp(found.created_time),
-        "last_edited_time": page_stamp(found.last_edited_time),
-        "created_by": by,
-        "last_edited_by": by,
-        "has_children": False,
-        "in_trash": found.in_trash,
-        "type": "child_database",
-        "child_database": {"title": found.title},
-    }
-    return body if call.version == "2026-03-11" else body | {"archived": found.in_trash}
 
 
 def comments(call: Call) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import orjson
 
 from notion_pipeline.sandbox.answers.query import page_size
 from notion_pipeline.sandbox.http.calls import Call, listing
+from notion_pipeline.sandbox.model.blocks import trashed
 from notion_pipeline.sandbox.model.errors import invalid_body
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 
@@ -56,7 +57,7 @@ def _candidates(call: Call, kind: str | None, in_trash: bool | None, query: str)
         seen = [database for database in ws.databases.values() if call.token.sees(database)]
         found += [source for database in seen for source in database.data_sources]
     if kind in (None, "page"):
-        found += [page for page in ws.pages.values() if call.sees_page(page)]
+        found += [page for page in ws.pages.values() if call.token.sees_page(page)]
     wanted = query.casefold()
     return [
         entry
@@ -71,10 +72,10 @@ def _title(found: Found) -> str:
 
 
 def _trash_fits(call: Call, found: Found, in_trash: bool | None) -> bool:
-    trashed = found.in_trash or (isinstance(found, Page) and _container_trashed(found))
+    gone = (trashed(found) or _container_trashed(found)) if isinstance(found, Page) else found.in_trash
     if in_trash is not None:
-        return trashed == in_trash
-    if not trashed:
+        return gone == in_trash
+    if not gone:
         return True
     return call.ws.switches.search_lists_trashed and not isinstance(found, Page)
 
@@ -102,8 +103,7 @@ def _database(found: Found) -> Database | None:
 
 def _lost(call: Call, found: Found) -> bool:
     """Whether it went away or out of sight since the search began."""
-    database = _database(found)
-    return (database is not None and not call.token.sees(database)) or (isinstance(found, Page) and found.gone)
+    return not (call.token.sees_page(found) if isinstance(found, Page) else call.token.sees(found.database))
 
 
 def _sorted(hits: list[Found], sort: Any) -> list[Found]:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http import control_routes, items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.http import blocks, control_routes, items, oauth_routes, reading, search, writes
 from notion_pipeline.sandbox.http.calls import Call, Spliced
 from notion_pipeline.sandbox.http.gate import Gate
 from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
@@ -43,14 +43,14 @@ _API: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/data_sources/{data_source_id}/query", reading.query_data_source),
     ("GET", "/v1/data_sources/{data_source_id}/templates", reading.templates),
     ("GET", "/v1/pages/{page_id}", reading.page),
-    ("GET", "/v1/pages/{page_id}/markdown", reading.markdown),
+    ("GET", "/v1/pages/{page_id}/markdown", blocks.markdown),
     ("GET", "/v1/pages/{page_id}/properties/{property_id}", items.property_item),
     ("POST", "/v1/pages", writes.create_page),
     ("PATCH", "/v1/pages/{page_id}", writes.update_page),
     ("PATCH", "/v1/data_sources/{data_source_id}", writes.update_data_source),
     ("PATCH", "/v1/databases/{database_id}", writes.update_database),
-    ("GET", "/v1/blocks/{block_id}", reading.block),
-    ("GET", "/v1/blocks/{block_id}/children", reading.block_children),
+    ("GET", "/v1/blocks/{block_id}", blocks.block),
+    ("GET", "/v1/blocks/{block_id}/children", blocks.block_children),
     ("GET", "/v1/comments", reading.comments),
 )
 

@@ -35,7 +35,7 @@ class Host(Protocol):
         created_at: datetime | str | None = None,
         id: str | None = None,  # noqa: A002 - Notion's word
     ) -> DataSource: ...
-    def add_page(self, source: DataSource, values: Mapping[str, Any], **fields: Any) -> Page: ...
+    def add_page(self, of: DataSource | str, values: Mapping[str, Any] | None = None, /, **fields: Any) -> Page: ...
     def add_property(self, source: DataSource, name: str, spec: Any) -> Property: ...
     def rename_property(self, source: DataSource, old: str, new: str) -> None: ...
     def remove_property(self, source: DataSource, name: str) -> None: ...
@@ -87,11 +87,19 @@ class Property:
 
 
 class Page:
-    """A row of a data source, or a page of its own when `data_source` is None."""
+    """A row of a data source, or a page of its own when `data_source` is None.
+
+    Attributes:
+        parent: Page or block that a page of its own stands in; None for the workspace.
+        shared: Of a page of its own: whether it is shared; None as what it stands in.
+        content: Its content as text, as long as `children` is None.
+        children: Blocks, pages and databases in it, once it has more than text.
+    """
 
     __slots__ = (
         *("id", "data_source", "seq", "created_time", "last_edited_time", "created_by", "last_edited_by"),
         *("icon", "cover", "in_trash", "is_archived", "is_locked", "gone", "public_url", "content"),
+        *("parent", "shared", "children"),
         *("volatile", "cached", "_values", "_make"),
     )
 
@@ -118,6 +126,9 @@ class Page:
         self.in_trash = self.is_archived = self.is_locked = self.gone = False
         self.public_url: str | None = None
         self.content = ""
+        self.parent: Any = None
+        self.shared: bool | None = None
+        self.children: list[Any] | None = None
         self.volatile = False  # holds a signed URL: never served from the cache
         self.cached: tuple[Any, bytes] | None = None
         self._values = {} if values is None and make is None else values

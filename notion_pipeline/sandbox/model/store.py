@@ -13,7 +13,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from notion_pipeline.sandbox.control.switches import Switches
+from notion_pipeline.sandbox.model.blocks import Block
 from notion_pipeline.sandbox.model.clock import Clock
+from notion_pipeline.sandbox.model.content import text_block
+from notion_pipeline.sandbox.model.files import HostedFile, file_of_name
 from notion_pipeline.sandbox.model.ids import IdSource, dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 from notion_pipeline.sandbox.model.query_sessions import Sessions
@@ -32,6 +35,8 @@ class Store:
         sharing_revision: Counts the changes to what connections see.
         result_cap: The most rows that one query returns.
         cached_rows: The most rows held as JSON.
+        markdown_limit: The most blocks that one answer of the Markdown endpoint shows.
+        files_origin: Where hosted files are downloaded from; a server that serves the workspace sets it to itself.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class Store:
         self.switches = switches
         self.result_cap = 10_000
         self.cached_rows = CACHED_ROWS
+        self.markdown_limit = 20_000
+        self.files_origin = "https://prod-files-secure.s3.us-west-2.amazonaws.com"
         self.sessions = Sessions()
         self.revision = 0
         self.sharing_revision = 0
@@ -55,6 +62,9 @@ class Store:
         self.databases: dict[str, Database] = {}
         self.data_sources: dict[str, DataSource] = {}
         self.pages: dict[str, Page] = {}
+        self.blocks: dict[str, Block] = {}
+        self.files: dict[str, HostedFile] = {}
+        self.files_by_id: dict[str, HostedFile] = {}
         self._seq = 0
         self._cached: deque[Page] = deque()
         self.token = self.add_token(token)
@@ -98,6 +108,21 @@ class Store:
 
     def page(self, page: Page | str) -> Page:
         return page if isinstance(page, Page) else self.pages[dashed(page) or page]
+
+    def find_block(self, block_id: str) -> Block | None:
+        """The block of this id; pages and databases are none."""
+        return self.blocks.get(block_id) or text_block(self.pages, block_id)
+
+    def hosted_file(self, file: HostedFile | str) -> HostedFile:
+        """The file of that name; where nobody added one, one that is made up."""
+        if isinstance(file, HostedFile):
+            return file
+        if file not in self.files:
+            self.keep_file(file, file_of_name(self.id, file, self.clock.now()))
+        return self.files[file]
+
+    def keep_file(self, name: str, file: HostedFile) -> None:
+        self.files[name] = self.files_by_id[file.id] = file
 
     # Users and connections
 

@@ -1,0 +1,233 @@
+"""Edits to what stands on pages: blocks, pages of their own, hosted files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from notion_pipeline.sandbox.edits import pages as page_edits
+from notion_pipeline.sandbox.edits.rows import bump
+from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content, text_key
+from notion_pipeline.sandbox.model.clock import as_instant
+from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.model.files import HostedFile, content_type_of
+from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.richtext import Item, rich_text
+from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.users import User
+
+#: A block within `children`: a paragraph's text, or what `add_block` takes, by name.
+Spec: TypeAlias = "str | Mapping[str, Any]"
+_PARTS = ("summary", "notes", "transcript")
+
+
+class Content(Store):
+    """What people do on pages.
+
+    Edits in the app stamp the page. Pass `stamps_page=False` for one that does not, as edits through the API were
+    reported not to (notion-api-additions.md section 2).
+    """
+
+    def add_block(
+        self,
+        parent: Container | str,
+        type_: str,
+        text: str | list[Item] | None = None,
+        *,
+        after: Child | None = None,
+        children: Iterable[Spec] = (),
+        rows: Sequence[Sequence[str | list[Item]]] = (),
+        id: str | None = None,  # noqa: A002 - Notion's word
+        at: datetime | str | None = None,
+        by: User | None = None,
+        stamps_page: bool = True,
+        **content: Any,
+    ) -> Block:
+        """Add a block to a page or a block.
+
+        Args:
+            children: Blocks in it.
+            rows: Cells of a table, row by row.
+            **content: What stands under the type's key beside the text: `color`, `checked`, `icon`, `language`,
+                `url`, `hosted` (a file's name or HostedFile), `synced_from` (the original's Block), `page` or
+                `database` (link_to_page); `summary`, `notes` and `transcript` (meeting_notes), a line a paragraph.
+        """
+        with self.changing() as now:
+            moment = as_instant(at) if at else now
+            container = self.container(parent)
+            parts = {name: content.pop(name) for name in _PARTS if name in content and type_ == "meeting_notes"}
+            if rows:
+                content = {"table_width": len(rows[0]), **content}
+            given = block_content(type_, text, content)
+            author = (by or self.owner).id
+            block = Block(
+                dashed(id) or self.ids.uuid(),
+                type_,
+                given,
+                container,
+                created_time=moment,
+                last_edited_time=moment,
+                created_by=author,
+            )
+            self.blocks[block.id] = block
+            page_edits.place(self, block, container, after)
+            inner: list[Spec] = [*children, *({"type": "table_row", "cells": row} for row in rows)]
+            for spec in inner:
+                self._add_spec(block, spec, moment, by)
+            for name, lines in parts.items():
+                self._add_part(block, name, lines, moment, by)
+            self._stamp(block.page, moment, by, stamps_page=stamps_page)
+            return block
+
+    def _add_spec(self, parent: Block, spec: Spec, moment: datetime, by: User | None) -> None:
+        given = {"type": "paragraph", "text": spec} if isinstance(spec, str) else dict(spec)
+        self.add_block(parent, given.pop("type"), at=moment, by=by, stamps_page=False, **given)
+
+    def _add_part(self, block: Block, name: str, lines: str, moment: datetime, by: User | None) -> None:
+        """A part of meeting notes, which the block names by its id."""
+        part = Block(
+            self.ids.uuid(),
+            "unsupported",
+            {"block_type": f"meeting_notes_{name}"},
+            block,
+            created_time=moment,
+            last_edited_time=moment,
+            created_by=block.created_by,
+        )
+        self.blocks[part.id] = block.parts[name] = part
+        for line in lines.splitlines():
+            self._add_spec(part, line, moment, by)
+
+    def edit_block(
+        self,
+        block: Block | str,
+        text: str | list[Item] | None = None,
+        *,
+        at: datetime | str | None = None,
+        by: User | None = None,
+        stamps_page: bool = True,
+        **content: Any,
+    ) -> None:
+        """Change a block's text and what else stands under the key of its type."""
+        with self.changing() as now:
+            found = self.block(block)
+            moment = as_instant(at) if at else now
+            if text is not None:
+                found.content[text_key(found.type)] = text if found.type == "equation" else rich_text(text)
+            found.content.update(content)
+            found.last_edited_time, found.last_edited_by = moment, (by or self.owner).id
+            self._stamp(found.page, moment, by, stamps_page=stamps_page)
+
+    def delete_block(
+        self, block: Block | str, *, at: datetime | str | None = None, for_good: bool = False, stamps_page: bool = True
+    ) -> None:
+        """Delete a block with all in it: no list has it, by its id it answers as in the trash. `for_good`: 404."""
+        with self.changing() as now:
+            found = self.block(block)
+            found.in_trash = True
+            if for_good:
+                page_edits.take_out(self, found)
+                for gone in found.walk():
+                    self.blocks.pop(gone.id, None)
+            self._stamp(found.page, as_instant(at) if at else now, None, stamps_page=stamps_page)
+
+    def restore_block(self, block: Block | str) -> None:
+        with self.changing() as now:
+            found = self.block(block)
+            found.in_trash = False
+            self._stamp(found.page, now, None, stamps_page=True)
+
+    def move_block(
+        self, block: Block | str, parent: Container | str, *, after: Child | None = None, stamps_page: bool = True
+    ) -> None:
+        """Move a block, with its id and all in it, to another place."""
+        with self.changing() as now:
+            found = self.block(block)
+            left = found.page
+            page_edits.take_out(self, found)
+            page_edits.place(self, found, self.container(parent), after)
+            for page in {left, found.page}:
+                self._stamp(page, now, None, stamps_page=stamps_page)
+
+    def set_content(self, page: Page, content: str) -> None:
+        """Replace the blocks of a page by a text; pages and databases in it stay, at its end."""
+        stay = [child for child in page.children or () if not isinstance(child, Block)]
+        for block in [child for child in page.children or () if isinstance(child, Block)]:
+            for gone in block.walk():
+                self.blocks.pop(gone.id, None)
+        page.content, page.children = content, None
+        if stay:
+            page_edits.own_children(self, page).extend(stay)
+
+    def move_page(self, page: Page | str, to: Container | DataSource | None) -> None:
+        """Move a page into a page, a block, a data source, or (None) to the workspace's top."""
+        with self.changing() as now:
+            self.sharing_revision += 1
+            page_edits.move(self, self.page(page), to, now)
+
+    def share_page(self, page: Page | str, token: str | None = None) -> None:
+        """Share a page of its own and all in it with one token that has grants, or with all others."""
+        with self.changing():
+            self.sharing_revision += 1
+            if token is not None and (granted := self.tokens[token].databases) is not None:
+                granted.add(self.page(page).id)
+            else:
+                self.page(page).shared = True
+
+    def unshare_page(self, page: Page | str, token: str | None = None) -> None:
+        """Take a page of its own, and all in it, from one token that has grants, or from all."""
+        with self.changing():
+            self.sharing_revision += 1
+            found = self.page(page)
+            if token is None:
+                found.shared = False
+            for entry in self.tokens.values() if token is None else [self.tokens[token]]:
+                if entry.databases is not None:
+                    entry.databases.discard(found.id)
+
+    def add_file(
+        self, name: str, content: bytes | None = None, *, size: int = 1_000, content_type: str | None = None
+    ) -> HostedFile:
+        """Upload a file. Without `content` its bytes are made up, as many as `size` says, and follow from its id.
+
+        What names the file by its name (`{"hosted": name}`) shows the latest upload of that name.
+        """
+        with self.changing() as now:
+            file = HostedFile(
+                self.ids.uuid(),
+                name,
+                size if content is None else len(content),
+                content_type or content_type_of(name),
+                now,
+                content,
+            )
+            self.keep_file(name, file)
+            return file
+
+    # Finding and reading
+
+    def block(self, block: Block | str) -> Block:
+        """The block to change: that of a page kept as text is made for good."""
+        found = block if isinstance(block, Block) else self.find_block(dashed(block) or block)
+        if found is None:
+            raise KeyError(block)
+        page_edits.own_children(self, found.page)
+        return self.blocks[found.id]
+
+    def container(self, container: Container | str) -> Container:
+        if isinstance(container, Block):
+            return self.block(container)
+        if isinstance(container, Page):
+            return container
+        return self.pages.get(dashed(container) or container) or self.block(container)
+
+    def blocks_of(self, container: Container | str) -> list[Child]:
+        """What stands in a page or a block, deleted blocks and unshared pages included."""
+        with self.lock:
+            return list(children_of(self.container(container)))
+
+    def _stamp(self, page: Page, moment: datetime, by: User | None, *, stamps_page: bool) -> None:
+        if stamps_page:
+            bump(page, max(moment, page.last_edited_time), by or self.owner)

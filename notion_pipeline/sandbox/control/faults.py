@@ -35,7 +35,7 @@ class Fault:
 
     Args:
         kind: One of KINDS.
-        match: Regular expression searched in "METHOD /path"; None fits every API request.
+        match: Regular expression searched in "METHOD /path"; None fits every API request, and no download of a file.
         at: The n-th matching request from now, 1-based; None begins with the next one.
         times: How many matching requests in a row it hits.
         larger_than: Fits only requests for more results than this, as a server that cannot give so many at once.
@@ -43,7 +43,8 @@ class Fault:
             html (status; true, or the page), headers (with html), seconds (delay, hang; date: how far ahead of the
             clock its header is), header (date: its text instead, None for no header), callable (call, run before the
             request is served; alter, given the answer's body to change in place; rewrite, given the body's bytes and
-            giving others; answer, given the request and giving status, headers and body, which may come in pieces).
+            giving others; answer, given the request and giving status, headers and body, which may come in pieces),
+            after (cut_body of a download: bytes until the cut; half of them unless said).
     """
 
     def __init__(
@@ -98,10 +99,12 @@ class Faults:
     def clear(self) -> None:
         self.planned.clear()
 
-    def due(self, line: str, page_size: int = 0) -> list[Fault]:
-        """The faults that hit this request, at most one of which answers it."""
+    def due(self, line: str, page_size: int = 0, *, named: bool = False) -> list[Fault]:
+        """The faults that hit this request, at most one of which answers it. `named`: only those with a `match`."""
         hits: list[Fault] = []
         for fault in self.planned:
+            if named and fault.match is None:
+                continue
             if fault.due(line, page_size, answered=any(hit.answers for hit in hits)):
                 hits.append(fault)
         self.planned = [fault for fault in self.planned if fault.fired < fault.times]

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http import files
 from notion_pipeline.sandbox.model.errors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
 
 API_PREFIX = "/v1"
@@ -35,11 +36,15 @@ class Gate:
         # Routed by the path as sent: a property id may hold an encoded slash (section 7).
         raw_path = scope["raw_path"].split(b"?")[0].decode("ascii", "replace")
         scope = {**scope, "path": raw_path}
+        if raw_path.startswith(files.PREFIX):
+            await self._download(scope, receive, send, raw_path)
+            return
         if not raw_path.startswith(API_PREFIX + "/") and raw_path != API_PREFIX:
             await self._app(scope, receive, self._dated(send))
             return
         body = await _whole_body(receive)
-        request = self._log(scope, raw_path, body)
+        request = self._received(scope, raw_path, body)
+        self._ws.requests.append(request)
         await self._serve(scope, receive, _Answering(send, request, self._ws), body, request)
 
     def _dated(self, send: Send) -> Send:
@@ -50,16 +55,27 @@ class Gate:
 
         return dated
 
-    def _log(self, scope: Scope, path: str, body: bytes) -> Request:
+    async def _download(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """No API request: neither counted nor delayed, and no fault hits it that does not name its path."""
+        request = self._received(scope, path, b"")
+        self._ws.downloads.append(request)
+        answering = _Answering(send, request, self._ws)
+        with self._ws.lock:
+            faults = self._ws.faults.due(f"{request.method} {path}", named=True)
+        for fault in faults:
+            if fault.kind == "cut_body":
+                await self._app(scope, receive, _Cutting(answering, fault.params.get("after")).send)
+                return
+            if await self._fault(fault, answering, receive):
+                return
+        await self._app(scope, receive, answering.send)
+
+    def _received(self, scope: Scope, path: str, body: bytes) -> Request:
         headers = dict(scope["headers"])
         token = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
         version = headers[b"notion-version"].decode("latin-1") if b"notion-version" in headers else None
         query = scope["query_string"].decode("latin-1")
-        request = Request(
-            scope["method"], path, query, _parsed(body), version, self._ws.clock.now(), token=token or None
-        )
-        self._ws.requests.append(request)
-        return request
+        return Request(scope["method"], path, query, _parsed(body), version, self._ws.clock.now(), token=token or None)
 
     async def _serve(
         self, scope: Scope, receive: Receive, answering: _Answering, body: bytes, request: Request
@@ -169,18 +185,41 @@ class _Answering:
         """Half of what the headers promise, then the end of the connection."""
         await self.send(_start(200, "application/json", len(body), {}))
         await self.send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await self._disconnect(abort=False)
+        await self.disconnect(abort=False)
 
     async def drop(self) -> None:
-        await self._disconnect(abort=True)
+        await self.disconnect(abort=True)
 
-    async def _disconnect(self, *, abort: bool) -> None:
+    async def disconnect(self, *, abort: bool) -> None:
         # ASGI knows no way to hang up; uvicorn's sender holds the connection.
         transport = self._send.__self__.transport  # type: ignore[attr-defined]
         transport.abort() if abort else transport.close()
         # Noticed by uvicorn in the loop's next rounds; an answer sent before that would be logged as an error.
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+class _Cutting:
+    """Sends an answer up to so many bytes, half of it unless said, then hangs up."""
+
+    def __init__(self, answering: _Answering, after: int | None) -> None:
+        self._answering, self._left = answering, after
+        self._over = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            length = int(dict(message["headers"]).get(b"content-length", b"0"))
+            self._left = length // 2 if self._left is None else self._left
+            await self._answering.send(message)
+            return
+        if self._over:
+            return
+        piece = message.get("body", b"")[: self._left]
+        self._left = (self._left or 0) - len(piece)
+        await self._answering.send({"type": "http.response.body", "body": piece, "more_body": True})
+        if self._left <= 0:
+            self._over = True
+            await self._answering.disconnect(abort=False)
 
 
 def _start(status: int, content_type: str, length: int, headers: dict[str, str]) -> Message:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http import blocks, control_routes, items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.http import blocks, control_routes, files, items, oauth_routes, reading, search, writes
 from notion_pipeline.sandbox.http.calls import Call, Spliced
 from notion_pipeline.sandbox.http.gate import Gate
 from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
@@ -58,7 +58,7 @@ _API: tuple[tuple[str, str, Handler], ...] = (
 def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     """The ASGI application serving a workspace."""
     routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
-    routes += control_routes.routes(ws) + oauth_routes.routes(ws)
+    routes += control_routes.routes(ws) + oauth_routes.routes(ws) + files.routes(ws)
 
     async def unknown(request: HttpRequest, _: Exception) -> Response:
         return _error(ws, invalid_url())
@@ -181,7 +181,7 @@ class SandboxServer:
         self._around = around
         self._socket = _loopback_socket(port)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = ws.files_origin = f"http://127.0.0.1:{self.port}"
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notion-sandbox", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None

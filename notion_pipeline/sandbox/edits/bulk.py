@@ -50,11 +50,13 @@ def bulk_schema() -> dict[str, Any]:
     return schema | {"Stage": {"type": "select", "options": _STATES}, "Area": {"type": "select", "options": _WORDS}}
 
 
-def add_rows(ds: DataSource, count: int, *, start: datetime | str, minutes: float, seed: int = 0) -> list[Page]:
+def add_rows(
+    ds: DataSource, count: int, *, start: datetime | str, minutes: float, seed: int = 0, content: str = ""
+) -> list[Page]:
     """That many rows, created evenly over so many minutes from `start` on.
 
     Works on any schema: properties that are not in `bulk_schema()` get values by their type, computed ones and
-    relations none.
+    relations none. `content` is the text on each page, with `{number}` for the row's number.
     """
     ws, began = ds.workspace, as_instant(start)
     step = timedelta(minutes=minutes) / max(count, 1)
@@ -66,8 +68,9 @@ def add_rows(ds: DataSource, count: int, *, start: datetime | str, minutes: floa
         rows = [_row(ds, make, began + step * index, index) for index in range(count)]
         for prop in numbers:
             prop.next_number += count
-        for row in rows:
+        for number, row in enumerate(rows):
             ws.pages[row.id] = row
+            row.content = content.replace("{number}", str(number))
         if first and rows and ds.order[-1].created_time > rows[0].created_time:
             for row in rows:
                 ds.insert_row(row)

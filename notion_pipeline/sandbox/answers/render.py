@@ -167,7 +167,7 @@ class Renderer:
             "object": "user",
             "id": user.id,
             "name": user.name,
-            "avatar_url": None,
+            "avatar_url": user.avatar_url,
             "type": user.kind,
         }
         if user.kind == "bot":

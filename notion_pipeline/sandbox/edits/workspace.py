@@ -18,6 +18,7 @@ from notion_pipeline.sandbox.control.switches import Switches
 from notion_pipeline.sandbox.edits import pages as page_edits
 from notion_pipeline.sandbox.edits import rows as row_edits
 from notion_pipeline.sandbox.edits import schema as schema_edits
+from notion_pipeline.sandbox.edits.comments import CommentEdits
 from notion_pipeline.sandbox.edits.content import Content
 from notion_pipeline.sandbox.edits.oauth import OAuth
 from notion_pipeline.sandbox.model.blocks import Block
@@ -33,7 +34,7 @@ class Home:
     page_id: str
 
 
-class Workspace(Content):
+class Workspace(Content, CommentEdits):
     """A workspace and the server's settings for it.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from notion_pipeline.sandbox.answers.query import page_size
+from notion_pipeline.sandbox.answers.query import page_size, served_size
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
 from notion_pipeline.sandbox.model.ids import dashed
@@ -125,5 +125,5 @@ def sliced(call: Call, kind: str, items: list[Any]) -> tuple[list[Any], str | No
         session, offset = sessions.begin(fingerprint, now), 0
     else:
         session, offset = sessions.resume(cursor, fingerprint, now, call.ws.switches.cursor_lifetime_seconds)
-    end = offset + size
+    end = offset + served_size(call.ws, session, offset, size)
     return items[offset:end], session.cursor(end) if end < len(items) else None

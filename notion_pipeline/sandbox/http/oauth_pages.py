@@ -40,7 +40,7 @@ def consent_page(
         f"{escape(database.title or 'Untitled')}</label>"
         for database in databases
     )
-    people = "".join(f'<option value="{escape(user.id)}">{escape(user.name)}</option>' for user in users)
+    people = "".join(f'<option value="{escape(user.id)}">{escape(user.name or "")}</option>' for user in users)
     return _page(
         "Connect with the sandbox",
         f"<h1>{escape(app)} would like access to {escape(workspace)}</h1>"

@@ -1,4 +1,4 @@
-"""Handlers that read: users, databases, data sources, queries, pages, blocks (notion-api.md sections 4 to 9)."""
+"""Handlers that read: databases, data sources, queries, pages, blocks (notion-api.md sections 4 to 9)."""
 
 from __future__ import annotations
 
@@ -9,48 +9,10 @@ import orjson
 
 from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.http.calls import Call, Spliced, listing, sliced
-from notion_pipeline.sandbox.model.errors import invalid, restricted
-from notion_pipeline.sandbox.model.ids import dashed
+from notion_pipeline.sandbox.http.calls import Call, Spliced, sliced
+from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.schema import COMPUTED
-
-_UPLOAD_LIMIT = 5_242_880
-
-
-def me(call: Call) -> dict[str, Any]:
-    """The connection's own bot, and with it the workspace (section 9)."""
-    token, ws = call.token, call.ws
-    owner: dict[str, Any] = {"type": "workspace", "workspace": True}
-    if token.owner is not None:
-        owner = {"type": "user", "user": call.renderer.user(token.owner.id)}
-    bot = {
-        "owner": owner,
-        "workspace_name": ws.name,
-        "workspace_id": ws.id,
-        "workspace_limits": {"max_file_upload_size_in_bytes": _UPLOAD_LIMIT},
-    }
-    user = token.bot
-    return {"object": "user", "id": user.id, "name": user.name, "avatar_url": None, "type": "bot", "bot": bot}
-
-
-def _require_users(call: Call) -> None:
-    if call.token.user_information == "none":
-        raise restricted("read user information")
-
-
-def users(call: Call) -> dict[str, Any]:
-    _require_users(call)
-    part, cursor = sliced(call, "user", list(call.ws.users))
-    return listing("user", [call.renderer.user(user_id) for user_id in part], cursor)
-
-
-def user(call: Call) -> dict[str, Any]:
-    _require_users(call)
-    user_id = call.path_id("user_id")
-    if user_id not in call.ws.users:
-        raise call.missing("user", user_id)
-    return call.renderer.user(user_id)
 
 
 def database(call: Call) -> dict[str, Any]:
@@ -137,13 +99,3 @@ def page(call: Call) -> dict[str, Any]:
     found = call.page()
     only = filter_properties(call, found.data_source) if found.data_source else None
     return call.renderer.page(found, only)
-
-
-def comments(call: Call) -> dict[str, Any]:
-    """There are none; the page or block must exist."""
-    block_id = dashed(dict(call.query).get("block_id"))
-    if block_id is None:
-        raise invalid("query failed validation: query.block_id should be defined, instead was `undefined`.")
-    if block_id not in call.ws.databases:
-        call.page(block_id)
-    return listing("comment", [])

@@ -24,7 +24,18 @@ from starlette.types import ASGIApp
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http import blocks, control_routes, files, items, oauth_routes, reading, search, writes
+from notion_pipeline.sandbox.http import (
+    blocks,
+    comments,
+    control_routes,
+    files,
+    items,
+    oauth_routes,
+    reading,
+    search,
+    users,
+    writes,
+)
 from notion_pipeline.sandbox.http.calls import Call, Spliced
 from notion_pipeline.sandbox.http.gate import Gate
 from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
@@ -34,9 +45,9 @@ _LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]
 JSON = "application/json; charset=utf-8"
 _API: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/v1/users/me", reading.me),
-    ("GET", "/v1/users/{user_id}", reading.user),
-    ("GET", "/v1/users", reading.users),
+    ("GET", "/v1/users/me", users.me),
+    ("GET", "/v1/users/{user_id}", users.user),
+    ("GET", "/v1/users", users.users),
     ("POST", "/v1/search", search.search),
     ("GET", "/v1/databases/{database_id}", reading.database),
     ("GET", "/v1/data_sources/{data_source_id}", reading.data_source),
@@ -51,7 +62,8 @@ _API: tuple[tuple[str, str, Handler], ...] = (
     ("PATCH", "/v1/databases/{database_id}", writes.update_database),
     ("GET", "/v1/blocks/{block_id}", blocks.block),
     ("GET", "/v1/blocks/{block_id}/children", blocks.block_children),
-    ("GET", "/v1/comments", reading.comments),
+    ("GET", "/v1/comments", comments.comments),
+    ("GET", "/v1/comments/{comment_id}", comments.comment),
 )
 
 

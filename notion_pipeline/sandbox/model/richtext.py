@@ -48,7 +48,7 @@ def mention_page(page: Mentioned, plain_text: str | None = None) -> Item:
 
 def mention_user(user: User) -> Item:
     """A person; served with the user's full object (section 6: user mentions)."""
-    return _mention({"type": "user", "user": {"object": "user", "id": user.id}}, f"@{user.name}", None)
+    return _mention({"type": "user", "user": {"object": "user", "id": user.id}}, f"@{user.name or 'Anonymous'}", None)
 
 
 def mention_date(start: str, end: str | None = None) -> Item:

@@ -15,13 +15,14 @@ from datetime import datetime
 from notion_pipeline.sandbox.control.switches import Switches
 from notion_pipeline.sandbox.model.blocks import Block
 from notion_pipeline.sandbox.model.clock import Clock
+from notion_pipeline.sandbox.model.comments import Comment
 from notion_pipeline.sandbox.model.content import text_block
 from notion_pipeline.sandbox.model.files import HostedFile, file_of_name
 from notion_pipeline.sandbox.model.ids import IdSource, dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 from notion_pipeline.sandbox.model.query_sessions import Sessions
 from notion_pipeline.sandbox.model.tokens import Token
-from notion_pipeline.sandbox.model.users import User
+from notion_pipeline.sandbox.model.users import User, group_value
 
 #: Rows held as JSON at most; some 5 kB each.
 CACHED_ROWS = 30_000
@@ -37,6 +38,7 @@ class Store:
         cached_rows: The most rows held as JSON.
         markdown_limit: The most blocks that one answer of the Markdown endpoint shows.
         files_origin: Where hosted files are downloaded from; a server that serves the workspace sets it to itself.
+        resolved_discussions: Ids of the discussions whose comments are not open.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Store:
         self.blocks: dict[str, Block] = {}
         self.files: dict[str, HostedFile] = {}
         self.files_by_id: dict[str, HostedFile] = {}
+        self.comments: dict[str, Comment] = {}
+        self.resolved_discussions: set[str] = set()
         self._seq = 0
         self._cached: deque[Page] = deque()
         self.token = self.add_token(token)
@@ -124,13 +128,36 @@ class Store:
     def keep_file(self, name: str, file: HostedFile) -> None:
         self.files[name] = self.files_by_id[file.id] = file
 
+    def page_of_block(self, block_id: str) -> Page | None:
+        """The page that holds a block; a page is a block of its own."""
+        if block_id in self.pages:
+            return self.pages[block_id]
+        found: Block | Page | None = self.find_block(block_id)
+        while isinstance(found, Block):
+            found = found.parent
+        return found
+
     # Users and connections
 
-    def add_user(self, name: str, email: str | None = None, kind: str = "person") -> User:
+    def add_user(
+        self,
+        name: str | None,
+        email: str | None = None,
+        kind: str = "person",
+        *,
+        avatar_url: str | None = None,
+        guest: bool = False,
+    ) -> User:
+        """Add a member, a bot (by its kind) or a guest."""
         with self.changing():
-            user = User(self.ids.uuid(), name, email, kind)
+            user = User(self.ids.uuid(), name, email, kind, avatar_url, guest)
             self.users[user.id] = user
             return user
+
+    def add_group(self, name: str | None) -> dict[str, str | None]:
+        """Add a group of users: a value for `people` properties."""
+        with self.changing():
+            return group_value(self.ids.uuid(), name)
 
     def rename_user(self, user: User, name: str) -> User:
         """Rename a user. No page is edited by it, but pages show the new name from now on."""
@@ -147,13 +174,21 @@ class Store:
         *,
         user_information: str = "with_email",
         read_content: bool = True,
+        read_comments: bool = True,
         owner: User | None = None,
     ) -> Token:
         """Add a connection; with `databases` it sees just these, whether shared with others or not."""
         with self.changing():
             bot = self.add_user(self.integration_name, kind="bot")
             granted = None if databases is None else {self.find_database(entry).id for entry in databases}
-            self.tokens[token] = Token(token, bot, granted, user_information, read_content, owner)
+            self.tokens[token] = Token(token, bot, granted, user_information, read_content, read_comments, owner)
+            return self.tokens[token]
+
+    def add_personal_token(self, token: str, owner: User | None = None) -> Token:
+        """Add a personal access token of a member; it has no bot."""
+        with self.changing():
+            person = owner or self.owner
+            self.tokens[token] = Token(token, person, owner=person, personal=True)
             return self.tokens[token]
 
     def revoke_token(self, token: str) -> None:

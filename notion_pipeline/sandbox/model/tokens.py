@@ -16,7 +16,9 @@ class Token:
     Attributes:
         databases: Ids of databases and pages this token was granted; None grants all that is shared.
         user_information: "with_email", "without_email" or "none".
+        read_comments: Notion leaves this one out unless it is ticked; here it is in unless it is taken out.
         owner: The user behind an OAuth or personal token; None for an internal connection.
+        personal: A personal access token: it is its owner, sees all that the owner sees and may not list users.
     """
 
     value: str
@@ -24,12 +26,16 @@ class Token:
     databases: set[str] | None = None
     user_information: str = "with_email"
     read_content: bool = True
+    read_comments: bool = True
     owner: User | None = None
     revoked: bool = False
+    personal: bool = False
 
     def sees(self, database: Database) -> bool:
         if database.deleted:
             return False
+        if self.personal:
+            return True
         return database.shared if self.databases is None else database.id in self.databases
 
     def sees_page(self, page: Page) -> bool:

@@ -50,7 +50,7 @@ def sample_workspace(*, token: str = SAMPLE_TOKEN, now: datetime | None = None, 
         workspace.add_user(person["name"], email=person["email"])
     for name in company["bots"]:
         workspace.add_user(name, kind="bot")
-    users = {user.name: user for user in workspace.users.values()}
+    users = {user.name: user for user in workspace.users.values() if user.name}
     loader = _Loader(workspace, now.replace(second=0, microsecond=0), users)
     for key in company["databases"]:
         loader.add_database(key)

@@ -227,8 +227,12 @@ def test_item_cursors_that_lead_nowhere_end_the_read(workspace: Workspace, reade
     assert sum("/properties/" in request.path for request in workspace.requests) == 4
 
 
-def test_property_removed_meanwhile_is_no_reason_to_drop_the_row(workspace: Workspace, reader: Reader) -> None:
-    """Its item answers 404 as that of a row that is gone does; only the row's own GET tells the two apart."""
+@pytest.mark.parametrize("answer", ["not_found", "validation_error"])
+def test_property_removed_meanwhile_is_no_reason_to_drop_the_row(
+    workspace: Workspace, reader: Reader, answer: Any
+) -> None:
+    """Its item may answer 404 as that of a row that is gone does; only the row's own GET tells the two apart."""
+    workspace.switches.missing_property = answer
     projects, row, _related = linked(workspace)
     workspace.faults.add(Fault("call", match=ITEMS, callable=lambda: projects.remove_property("Tasks")))
     read = reader.read(projects)

@@ -170,12 +170,14 @@ def test_window_opens_again(ws: Workspace, http: httpx.Client) -> None:
 
 def test_log_holds_every_api_request(ws: Workspace, http: httpx.Client) -> None:
     me(http)
-    http.post("/v1/search?x=1", json={"query": "a"})
+    http.get("/v1/users?page_size=1")
+    http.post("/v1/search", json={"query": "a"})
     http.get("/v1/nonsense")
     http.get("/sandbox/clock", timeout=PATIENCE)
     assert [(r.method, r.path, r.query, r.body, r.status) for r in ws.requests] == [
         ("GET", "/v1/users/me", "", None, 200),
-        ("POST", "/v1/search", "x=1", {"query": "a"}, 200),
+        ("GET", "/v1/users", "page_size=1", None, 200),
+        ("POST", "/v1/search", "", {"query": "a"}, 200),
         ("GET", "/v1/nonsense", "", None, 400),
     ]
     assert ws.requests[0].version == "2026-03-11"

@@ -409,5 +409,5 @@ def test_rows_served_from_the_cache_follow_every_change(ws: Workspace, notion: C
 def test_query_of_a_missing_source_is_404(ws: Workspace, notion: Client) -> None:
     database = ws.add_database("Tasks", {"Name": "title"})
     ws.unshare(database)
-    with pytest.raises(APIResponseError, match="Could not find data source"):
+    with pytest.raises(APIResponseError, match="Could not find data_source"):
         notion.data_sources.query(database.data_source.id)

@@ -287,7 +287,7 @@ def test_absent_and_unshared_are_the_same_404(ws: Workspace, url: str) -> None:
     with http(url) as client:
         for kind, path, found in (
             ("page", "pages", page.id), ("page", "pages", NOWHERE), ("database", "databases", hidden.id),
-            ("data source", "data_sources", hidden.data_source.id), ("data source", "data_sources", hidden.id),
+            ("data_source", "data_sources", hidden.data_source.id), ("data_source", "data_sources", hidden.id),
         ):  # fmt: skip
             body = body_of(client.get(f"/v1/{path}/{found}"), 404)
             assert body["code"] == "object_not_found"

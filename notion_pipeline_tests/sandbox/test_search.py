@@ -113,7 +113,7 @@ def test_each_token_sees_what_it_was_granted(ws: Workspace, databases: list[Data
         ws.share(databases[1], "ntn_two")
         assert other.databases.retrieve(databases[1].id)["id"] == databases[1].id
         ws.unshare(hidden, "ntn_two")
-        with pytest.raises(APIResponseError, match="Could not find data source"):
+        with pytest.raises(APIResponseError, match="Could not find data_source"):
             other.data_sources.retrieve(hidden.data_source.id)
 
 

@@ -1,7 +1,5 @@
 """Prepares the reads of page content: whose pages, under which settings, and which of them are due."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Commits the content of pages batch by batch, and reports each database as soon as its pages are committed."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from dataclasses import dataclass, field

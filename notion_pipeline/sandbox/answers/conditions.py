@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.sandbox.answers.dates import COMPARISONS, SPANS, Span, comparison_span, named_span, start_instant
-from notion_pipeline.sandbox.model.errors import NotionError, invalid_body
+from notion_pipeline.sandbox.model.errors import NotionError, invalid_body, quoted
 from notion_pipeline.sandbox.model.ids import dashed
 
 #: Whether a plain value fulfils the condition.
@@ -43,7 +43,7 @@ def compile_condition(type_: str, condition: Any, path: str, now: datetime) -> T
 def single(condition: Any, path: str) -> tuple[str, Any]:
     """The operator and its value."""
     if not isinstance(condition, dict) or len(condition) != 1:
-        raise invalid_body(f"{path} should be an object with one condition, instead was `{condition!r}`.")
+        raise invalid_body(f"{path} should be an object with one condition, instead was `{quoted(condition)}`.")
     return next(iter(condition.items()))
 
 
@@ -55,14 +55,14 @@ def date_condition(condition: Any, path: str, now: datetime) -> Span | bool:
         return operator == "is_empty"
     if operator in SPANS:
         if value != {}:
-            raise invalid_body(f"{path}.{operator} should be an empty object, instead was `{value!r}`.")
+            raise invalid_body(f"{path}.{operator} should be an empty object, instead was `{quoted(value)}`.")
         return named_span(operator, now)
     if operator not in COMPARISONS:
         raise _unknown(operator, path)
     try:
         return comparison_span(operator, value, now)
     except (ValueError, TypeError, AttributeError):
-        problem = f"{path}.{operator} should be a valid ISO 8601 date string, instead was `{value!r}`."
+        problem = f"{path}.{operator} should be a valid ISO 8601 date string, instead was `{quoted(value)}`."
         raise invalid_body(problem) from None
 
 
@@ -84,7 +84,7 @@ def _unknown(operator: str, path: str) -> NotionError:
 
 def _emptiness(operator: str, value: Any, path: str) -> Test:
     if value is not True:
-        raise invalid_body(f"{path}.{operator} should be `true`, instead was `{value!r}`.")
+        raise invalid_body(f"{path}.{operator} should be `true`, instead was `{quoted(value)}`.")
     wanted = operator == "is_empty"
     return lambda held: _is_empty(held) == wanted
 
@@ -98,7 +98,7 @@ def _check_value(type_: str, operator: str, value: Any, path: str) -> None:
     many = type_ in ("select", "status", "multi_select") and isinstance(value, list)
     fits = all(isinstance(entry, str) for entry in value) if many else isinstance(value, allowed)
     if not fits or (isinstance(value, bool) and bool not in allowed):
-        raise invalid_body(f"{path}.{operator} should be {words}, instead was `{value!r}`.")
+        raise invalid_body(f"{path}.{operator} should be {words}, instead was `{quoted(value)}`.")
 
 
 def _text(compare: Callable[[str, str], bool]) -> Callable[[str], Test]:

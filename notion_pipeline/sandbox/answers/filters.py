@@ -11,13 +11,17 @@ from notion_pipeline.sandbox.answers.conditions import Test, compile_condition, 
 from notion_pipeline.sandbox.answers.dates import ALWAYS, Span
 from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.model.errors import invalid, invalid_body
+from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
 from notion_pipeline.sandbox.model.store import Store
 
 Row: TypeAlias = "Page | DataSource"
 Predicate = Callable[[Row], bool]
 TIMESTAMPS = ("created_time", "last_edited_time")
+#: Stands for a query without a filter.
+ALL = object()
+#: Conditions that one filter holds at most.
+_MOST_LEAVES = 100
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,15 @@ class FilterCompiler:
         self._now = ws.clock.now()
 
     def compile(self, filter_: Any) -> Compiled:
-        """The filter of a query body; None fits all.
+        """The filter of a query body; `ALL` fits every row.
 
         Raises:
             NotionError: 400 where Notion would not take it.
         """
-        if filter_ is None:
+        if filter_ is ALL:
             return Compiled()
+        if (count := _leaves(filter_)) > _MOST_LEAVES:
+            raise invalid_body(f"body.filter should hold at most `{_MOST_LEAVES}` conditions, instead was `{count}`.")
         leaves = filter_["and"] if isinstance(filter_, dict) and isinstance(filter_.get("and"), list) else [filter_]
         test = self._node(filter_, "body.filter", 0)
         spans = [span for leaf in leaves if (span := self._created_span(leaf)) is not None]
@@ -67,7 +73,7 @@ class FilterCompiler:
 
     def _node(self, node: Any, path: str, depth: int) -> Predicate:
         if not isinstance(node, dict):
-            raise invalid_body(f"{path} should be an object, instead was `{node!r}`.")
+            raise invalid_body(f"{path} should be an object, instead was `{quoted(node)}`.")
         compound = [key for key in ("and", "or") if key in node]
         if not compound:
             return self._leaf(node, path)
@@ -80,7 +86,7 @@ class FilterCompiler:
         if depth > 1:
             raise invalid_body(f"{path} should not be nested more than two levels deep.")
         if not isinstance(members, list):
-            raise invalid_body(f"{path}.{word} should be an array, instead was `{members!r}`.")
+            raise invalid_body(f"{path}.{word} should be an array, instead was `{quoted(members)}`.")
         tests = [self._node(member, f"{path}.{word}[{n}]", depth + 1) for n, member in enumerate(members)]
         if word == "and":
             return lambda row: all(test(row) for test in tests)
@@ -103,7 +109,8 @@ class FilterCompiler:
     def _timestamp_leaf(self, leaf: Mapping[str, Any], path: str) -> Predicate:
         name = leaf["timestamp"]
         if name not in TIMESTAMPS:
-            raise invalid_body(f"{path}.timestamp should be one of {TIMESTAMPS}, instead was `{name}`.")
+            known = " or ".join(f"`{known}`" for known in TIMESTAMPS)
+            raise invalid_body(f"{path}.timestamp should be {known}, instead was `{quoted(name)}`.")
         if keys := [key for key in leaf if key not in ("timestamp", "type", name)]:
             raise invalid_body(f"{path}.{keys[0]} should be not present.")
         if name not in leaf:
@@ -135,6 +142,12 @@ class FilterCompiler:
             return test(plain_value(renderer, row, prop) if isinstance(row, Page) else absent)
 
         return fits
+
+
+def _leaves(node: Any) -> int:
+    """How many conditions a filter holds."""
+    groups = [node[word] for word in ("and", "or") if isinstance(node, dict) and isinstance(node.get(word), list)]
+    return sum(_leaves(member) for group in groups for member in group) if groups else 1
 
 
 def instant(row: Row, name: str, *, fine: bool) -> datetime:

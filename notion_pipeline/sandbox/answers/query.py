@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from notion_pipeline.sandbox.answers.filters import TIMESTAMPS, Compiled, FilterCompiler, Row, instant
+from notion_pipeline.sandbox.answers.filters import ALL, TIMESTAMPS, Compiled, FilterCompiler, Row, instant
 from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.model.errors import invalid, invalid_body
+from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
 from notion_pipeline.sandbox.model.query_sessions import Session
 from notion_pipeline.sandbox.model.store import Store
@@ -39,7 +39,7 @@ class Query:
         self._archived = archived_wanted(ws, body)
         self._result_type = checked_result_type(body)
         self._sorts = checked_sorts(source, body.get("sorts"))
-        self._compiled = FilterCompiler(ws, source, renderer).compile(body.get("filter"))
+        self._compiled = FilterCompiler(ws, source, renderer).compile(body.get("filter", ALL))
         self._cursor = body.get("start_cursor")
         self._size = page_size(body)
         spec = {key: body.get(key) for key in ("filter", "sorts", "result_type")} | {"is_archived": self._archived}
@@ -209,7 +209,7 @@ def page_size(body: dict[str, Any], where: str = "body") -> int:
     """The page size asked for, 100 at most (section 3)."""
     size = body.get("page_size", MAX_PAGE_SIZE)
     if isinstance(size, bool) or not isinstance(size, int):
-        raise invalid(f"{where} failed validation: {where}.page_size should be a number, instead was `{size!r}`.")
+        raise invalid(f"{where} failed validation: {where}.page_size should be a number, instead was `{quoted(size)}`.")
     if size > MAX_PAGE_SIZE:
         raise invalid(f"{where} failed validation: {where}.page_size should be ≤ `100`, instead was `{size}`.")
     if size < 1:
@@ -230,17 +230,17 @@ def archived_wanted(ws: Store, body: dict[str, Any]) -> bool:
     refused += ["in_trash", "archived"] if ws.switches.trash_parameters == "refuse" else []
     for key in refused:
         if key in body:
-            raise invalid_body(f"body.{key} should be not present, instead was `{str(body[key]).lower()}`.")
+            raise invalid_body(f"body.{key} should be not present, instead was `{quoted(body[key])}`.")
     wanted = body.get("is_archived", False)
     if not isinstance(wanted, bool):
-        raise invalid_body(f"body.is_archived should be a boolean, instead was `{wanted!r}`.")
+        raise invalid_body(f"body.is_archived should be a boolean, instead was `{quoted(wanted)}`.")
     return wanted
 
 
 def checked_result_type(body: dict[str, Any]) -> str | None:
     wanted = body.get("result_type")
     if wanted not in (None, "page", "data_source"):
-        raise invalid_body(f"body.result_type should be `page` or `data_source`, instead was `{wanted!r}`.")
+        raise invalid_body(f"body.result_type should be `page` or `data_source`, instead was `{quoted(wanted)}`.")
     return wanted
 
 
@@ -249,7 +249,7 @@ def checked_sorts(source: DataSource, sorts: Any) -> list[tuple[Property | None,
     if sorts is None:
         return []
     if not isinstance(sorts, list):
-        raise invalid_body(f"body.sorts should be an array, instead was `{sorts!r}`.")
+        raise invalid_body(f"body.sorts should be an array, instead was `{quoted(sorts)}`.")
     return [_checked_sort(source, sort, f"body.sorts[{number}]") for number, sort in enumerate(sorts)]
 
 

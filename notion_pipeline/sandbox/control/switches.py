@@ -32,6 +32,7 @@ class Switches:
         rollup_progress: The aggregate of property item pages before the last (section 7).
         uncomputed_items: What the items of rollups are that property items do not compute: references to the related
             pages, or the values themselves (section 7: the "underlying property items").
+        missing_property: The item of a property that is not there: 404 by the docs, 400 live (section 7).
         partial_item_users: People in property items are ids alone (section 6: users may be partial).
         trashed_relations_hidden: Relations leave out pages in the trash (not documented).
         synced_copy_children: Children asked for by the id of a synced block's copy: those of the original, or 404 (not
@@ -59,6 +60,7 @@ class Switches:
     rollup_over_25: Literal["first_25", "full", "incomplete", "unsupported"] = "first_25"
     rollup_progress: Literal["incomplete", "value_so_far"] = "incomplete"
     uncomputed_items: Literal["relations", "values"] = "relations"
+    missing_property: Literal["not_found", "validation_error"] = "not_found"
     partial_item_users: bool = False
     trashed_relations_hidden: bool = True
     synced_copy_children: Literal["original", "not_found"] = "original"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from notion_pipeline.sandbox.answers.query import page_size, served_size
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.model.errors import NotionError, invalid, invalid_body, not_found, restricted, wrong_kind
+from notion_pipeline.sandbox.model.errors import (
+    NotionError,
+    invalid,
+    invalid_body,
+    not_found,
+    quoted,
+    restricted,
+    wrong_kind,
+)
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 from notion_pipeline.sandbox.model.tokens import Token
@@ -44,10 +52,10 @@ class Call:
         if self.body is None:
             return {}
         if not isinstance(self.body, dict):
-            raise invalid_body("body should be an object.")
+            raise invalid_body(f"body should be an object, instead was `{quoted(self.body)}`.")
         for key in self.body:
             if key not in allowed:
-                raise invalid_body(f"body.{key} should be not present, instead was `{self.body[key]!r}`.")
+                raise invalid_body(f"body.{key} should be not present, instead was `{quoted(self.body[key])}`.")
         return self.body
 
     def list_parameters(self) -> tuple[str | None, int]:
@@ -66,7 +74,7 @@ class Call:
         given = self.params[name]
         found = dashed(given)
         if found is None:
-            problem = f'path.{name} should be a valid uuid, instead was `"{given}"`.'
+            problem = f"path.{name} should be a valid uuid, instead was `{quoted(given)}`."
             raise invalid(f"path failed validation: {problem}")
         return found
 
@@ -86,7 +94,7 @@ class Call:
         object_id = self.path_id("data_source_id")
         found = self.ws.data_sources.get(object_id)
         if found is None or not self.token.sees(found.database):
-            raise self.missing("data source", object_id)
+            raise self.missing("data_source", object_id)
         return found
 
     def page(self, object_id: str | None = None) -> Page:

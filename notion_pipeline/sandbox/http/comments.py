@@ -7,7 +7,7 @@ from typing import Any
 from notion_pipeline.sandbox.http.calls import Call, listing, sliced
 from notion_pipeline.sandbox.model.clock import page_stamp
 from notion_pipeline.sandbox.model.comments import Comment
-from notion_pipeline.sandbox.model.errors import invalid, restricted
+from notion_pipeline.sandbox.model.errors import invalid, quoted, restricted
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Page
 
@@ -44,7 +44,7 @@ def _parent_id(call: Call) -> str:
         raise invalid("query failed validation: query.block_id should be defined, instead was `undefined`.")
     block_id = dashed(given)
     if block_id is None:
-        raise invalid(f'query failed validation: query.block_id should be a valid uuid, instead was `"{given}"`.')
+        raise invalid(f"query failed validation: query.block_id should be a valid uuid, instead was `{quoted(given)}`.")
     database = call.ws.databases.get(block_id)
     if database is not None and call.token.sees(database):
         return block_id

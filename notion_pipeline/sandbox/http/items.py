@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlencode
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.http.calls import Call, sliced
+from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.objects import Page, Property
 
 LISTED = ("title", "rich_text", "people", "relation")
@@ -37,6 +38,8 @@ def _property(call: Call, page: Page) -> Property:
     else:
         found = page.data_source.property_by_id(property_id)
     if found is None:
+        if call.ws.switches.missing_property == "validation_error":
+            raise invalid(f"{property_id} is not a property that exists.")
         raise call.missing("property", call.params["property_id"])
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
@@ -32,7 +31,7 @@ def templates(call: Call) -> dict[str, Any]:
 def query_data_source(call: Call) -> Spliced:
     source = call.data_source()
     if source.in_trash and call.ws.switches.trashed_source_query == "not_found":
-        raise call.missing("data source", source.id)
+        raise call.missing("data_source", source.id)
     body = call.json_body(BODY_KEYS)
     only = filter_properties(call, source)
     renderer = call.renderer
@@ -59,7 +58,7 @@ def filter_properties(call: Call, source: DataSource) -> set[str] | None:
         return None
     ids = set()
     for value in wanted:
-        found = source.find_property(value) or source.find_property(unquote(value))
+        found = source.find_property(value)
         if found is None:
             raise invalid(f"Could not find property with name or id: {value}")
         ids.add(found.id)

@@ -10,7 +10,7 @@ import orjson
 from notion_pipeline.sandbox.answers.query import page_size
 from notion_pipeline.sandbox.http.calls import Call, listing
 from notion_pipeline.sandbox.model.blocks import trashed
-from notion_pipeline.sandbox.model.errors import invalid_body
+from notion_pipeline.sandbox.model.errors import invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
 
 Found: TypeAlias = "Page | DataSource"
@@ -21,7 +21,7 @@ def search(call: Call) -> dict[str, Any]:
     """Full objects; the hits are those of the moment the search began."""
     call.require_read()
     ws, body = call.ws, call.json_body(_BODY_KEYS)
-    kind, in_trash = _checked_filter(call, body.get("filter"))
+    kind, in_trash = _checked_filter(body)
     size, cursor, now = page_size(body), body.get("start_cursor"), ws.clock.now()
     spec = {key: body.get(key) for key in ("query", "filter", "sort")}
     canonical = orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)
@@ -37,16 +37,17 @@ def search(call: Call) -> dict[str, Any]:
     return listing("page_or_data_source", results, session.cursor(end) if end < len(rows) else None)
 
 
-def _checked_filter(call: Call, filter_: Any) -> tuple[str | None, bool | None]:
-    if filter_ is None:
+def _checked_filter(body: dict[str, Any]) -> tuple[str | None, bool | None]:
+    if "filter" not in body:
         return None, None
+    filter_ = body["filter"]
     if not isinstance(filter_, dict) or set(filter_) - {"property", "value", "in_trash"}:
         raise invalid_body("body.filter should hold `property` and `value`.")
     if "value" not in filter_:
         return None, filter_.get("in_trash")
     if filter_.get("property") != "object" or filter_["value"] not in ("page", "data_source"):
         found = filter_["value"]
-        raise invalid_body(f'body.filter.value should be `"page"` or `"data_source"`, instead was `{found!r}`.')
+        raise invalid_body(f'body.filter.value should be `"page"` or `"data_source"`, instead was `{quoted(found)}`.')
     return filter_["value"], filter_.get("in_trash")
 
 

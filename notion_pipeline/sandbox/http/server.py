@@ -38,7 +38,15 @@ from notion_pipeline.sandbox.http import (
 )
 from notion_pipeline.sandbox.http.calls import Call, Spliced
 from notion_pipeline.sandbox.http.gate import Gate
-from notion_pipeline.sandbox.model.errors import NotionError, invalid_url, rate_limited, unauthorized
+from notion_pipeline.sandbox.http.parameters import check_parameters
+from notion_pipeline.sandbox.model.errors import (
+    NotionError,
+    invalid_body,
+    invalid_url,
+    quoted,
+    rate_limited,
+    unauthorized,
+)
 from notion_pipeline.sandbox.model.tokens import Token
 
 _LOG = logging.getLogger(__name__)
@@ -69,7 +77,7 @@ _API: tuple[tuple[str, str, Handler], ...] = (
 
 def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     """The ASGI application serving a workspace."""
-    routes = [Route(path, _endpoint(ws, handler), methods=[method]) for method, path, handler in _API]
+    routes = [Route(path, _endpoint(ws, path, handler), methods=[method]) for method, path, handler in _API]
     routes += control_routes.routes(ws) + oauth_routes.routes(ws) + files.routes(ws)
 
     async def unknown(request: HttpRequest, _: Exception) -> Response:
@@ -80,13 +88,13 @@ def application(ws: Workspace, closing: asyncio.Event) -> Gate:
     return Gate(app, ws, closing)
 
 
-def _endpoint(ws: Workspace, handler: Handler) -> Callable[[HttpRequest], Any]:
+def _endpoint(ws: Workspace, path: str, handler: Handler) -> Callable[[HttpRequest], Any]:
     async def endpoint(request: HttpRequest) -> Response:
         body = await request.body()
         # Between edits, never during one.
         with ws.lock:
             try:
-                return _answer(ws, handler(_call(ws, request, body)))
+                return _answer(ws, handler(_call(ws, path, request, body)))
             except NotionError as error:
                 return _error(ws, error)
             except Exception:
@@ -97,7 +105,7 @@ def _endpoint(ws: Workspace, handler: Handler) -> Callable[[HttpRequest], Any]:
     return endpoint
 
 
-def _call(ws: Workspace, request: HttpRequest, body: bytes) -> Call:
+def _call(ws: Workspace, path: str, request: HttpRequest, body: bytes) -> Call:
     token = _authorized(ws, request.headers.get("authorization", ""))
     version = _version(request.headers.get("notion-version"))
     if "notion-beta" in request.headers:
@@ -107,7 +115,10 @@ def _call(ws: Workspace, request: HttpRequest, body: bytes) -> Call:
         parsed = orjson.loads(body) if body else None
     except orjson.JSONDecodeError:
         raise NotionError(400, "invalid_json", "Error parsing JSON body.") from None
+    if body and parsed is None:
+        raise invalid_body("body should be an object, instead was `null`.")
     query = parse_qsl(request.url.query, keep_blank_values=True)
+    check_parameters(path, query)
     return Call(ws, token, version, dict(request.path_params), query, parsed)
 
 
@@ -122,12 +133,10 @@ def _authorized(ws: Workspace, header: str) -> Token:
 def _version(given: str | None) -> str:
     """The version asked for; there is no "latest" (section 1)."""
     if given not in VERSIONS:
-        known = " or ".join(f'`"{version}"`' for version in VERSIONS)
-        was = "undefined" if given is None else f'"{given}"'
-        message = (
-            f"Notion-Version header failed validation: Notion-Version header should be {known}, instead was `{was}`."
-        )
-        raise NotionError(400, "missing_version", message)
+        known = "defined" if given is None else " or ".join(f"`{quoted(version)}`" for version in VERSIONS)
+        was = "undefined" if given is None else quoted(given)
+        problem = f"Notion-Version header should be {known}, instead was `{was}`."
+        raise NotionError(400, "missing_version", f"Notion-Version header failed validation: {problem}")
     return given
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from notion_pipeline.sandbox.http.calls import Call
-from notion_pipeline.sandbox.model.errors import invalid, invalid_body
+from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.richtext import plain_text, text
@@ -39,7 +39,7 @@ def _parent_source(call: Call, parent: Any) -> DataSource:
     if source_id is not None:
         source = call.ws.data_sources.get(source_id)
         if source is None or not call.token.sees(source.database):
-            raise call.missing("data source", source_id)
+            raise call.missing("data_source", source_id)
         return source
     database = call.ws.databases.get(str(database_id))
     if database is None or not call.token.sees(database):
@@ -77,7 +77,7 @@ def _page_values(page: Page, given: dict[str, Any]) -> dict[str, Any]:
 def _values(source: DataSource, given: Any) -> dict[str, Any]:
     """The builder's values by property name, out of a request's by name or id."""
     if not isinstance(given, dict):
-        raise invalid_body(f"body.properties should be an object, instead was `{given!r}`.")
+        raise invalid_body(f"body.properties should be an object, instead was `{quoted(given)}`.")
     values = {}
     for key, value in given.items():
         prop = source.find_property(key)
@@ -99,7 +99,7 @@ def _value(prop: Property, value: Any, path: str) -> Any:
     try:
         return check(inner, path)
     except (TypeError, KeyError, AttributeError):
-        raise invalid_body(f"{path}.{prop.type} is not of its type's form, was `{inner!r}`.") from None
+        raise invalid_body(f"{path}.{prop.type} is not of its type's form, was `{quoted(inner)}`.") from None
 
 
 def _rich_text(value: Any, type_: str, name: str) -> list[dict[str, Any]]:
@@ -125,13 +125,13 @@ def _text_item(item: dict[str, Any], path: str) -> dict[str, Any]:
 
 def _number(given: Any, path: str) -> Any:
     if given is not None and (isinstance(given, bool) or not isinstance(given, (int, float))):
-        raise invalid_body(f"{path}.number should be a number, instead was `{given!r}`.")
+        raise invalid_body(f"{path}.number should be a number, instead was `{quoted(given)}`.")
     return given
 
 
 def _checkbox(given: Any, path: str) -> bool:
     if not isinstance(given, bool):
-        raise invalid_body(f"{path}.checkbox should be a boolean, instead was `{given!r}`.")
+        raise invalid_body(f"{path}.checkbox should be a boolean, instead was `{quoted(given)}`.")
     return given
 
 

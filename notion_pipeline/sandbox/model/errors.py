@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 
 class NotionError(Exception):
     """An error answer; raised anywhere below a request handler."""
@@ -38,6 +40,11 @@ def invalid(message: str) -> NotionError:
 
 def invalid_body(problem: str) -> NotionError:
     return invalid(f"body failed validation: {problem}")
+
+
+def quoted(value: Any) -> str:
+    """A value of a request as a message repeats it: JSON."""
+    return orjson.dumps(value).decode()
 
 
 def invalid_url() -> NotionError:

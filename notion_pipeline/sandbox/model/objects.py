@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from notion_pipeline.sandbox.model.ids import IdSource, encode_property_id, page_url
+from notion_pipeline.sandbox.model.ids import IdSource, decode_property_id, encode_property_id, page_url
 from notion_pipeline.sandbox.model.options import Option
 from notion_pipeline.sandbox.model.richtext import title_of
 from notion_pipeline.sandbox.model.users import User
@@ -252,7 +252,9 @@ class DataSource:
         return next((prop for prop in self.properties.values() if prop.id == property_id), None)
 
     def find_property(self, name_or_id: str) -> Property | None:
-        return self.properties.get(name_or_id) or self.property_by_id(name_or_id)
+        """By its name or id; the id also as values show it, percent-encoded."""
+        found = self.properties.get(name_or_id) or self.property_by_id(name_or_id)
+        return found or self.property_by_id(decode_property_id(name_or_id))
 
     def insert_row(self, row: Page | DataSource) -> None:
         """Keep the order of creation; rows of one instant stay in the order of their making."""

@@ -14,6 +14,7 @@ from benchmarks.peers.peer import UnavailableError
 _SECONDS = 900.0
 #: Left in an environment once it is whole.
 _MARK = "installed"
+_NPM_OPTIONS = ("--no-audit", "--no-fund", "--fetch-retries=1")
 
 
 def with_packages(folder: Path, requirement: str, *, allowed: bool) -> Path:
@@ -26,15 +27,15 @@ def with_packages(folder: Path, requirement: str, *, allowed: bool) -> Path:
     return python
 
 
-def with_node_modules(folder: Path, requirement: str, *, allowed: bool) -> str:
-    """The path of node; the folder has the npm package then."""
+def with_node_modules(folder: Path, *requirements: str, allowed: bool) -> str:
+    """The path of node; the folder has the npm packages then."""
     node, npm = which("node"), which("npm")
     if node is None or npm is None:
         raise UnavailableError("node and npm are not installed")
-    if not _is_whole(folder, requirement, allowed=allowed):
+    if not _is_whole(folder, " ".join(requirements), allowed=allowed):
         folder.mkdir(parents=True)
-        run_installed([npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), requirement], folder)
-        (folder / _MARK).write_text(requirement, encoding="utf-8")
+        run_installed([npm, "install", *_NPM_OPTIONS, "--prefix", str(folder), *requirements], folder)
+        (folder / _MARK).write_text(" ".join(requirements), encoding="utf-8")
     return node
 
 

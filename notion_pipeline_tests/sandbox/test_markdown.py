@@ -224,3 +224,13 @@ def test_deleted_blocks_and_trashed_pages_are_left_out(ws: Workspace, notion: Cl
     for an_id in (block.id, block.children[0].id):
         with pytest.raises(APIResponseError, match="Could not find page"):
             read(notion, an_id)
+
+
+def test_nesting_has_no_end(ws: Workspace, notion: Client, page: Page) -> None:
+    block = ws.add_block(page, "bulleted_list_item", "0")
+    for number in range(1, 250):
+        block = ws.add_block(block, "bulleted_list_item", str(number))
+    assert len(read(notion, page.id)["unknown_block_ids"]) == 1
+    assert whole(notion, page.id) == "\n".join("\t" * number + f"- {number}" for number in range(250))
+    ws.delete_block(page.children[0] if page.children else "", for_good=True)
+    assert read(notion, page.id)["markdown"] == ""

@@ -1,7 +1,7 @@
 """Pages in Notion's enhanced Markdown (notion-api-additions.md section 3).
 
-A line a block, children one tab deeper. What is beyond the limit of blocks, or not shared, is an `<unknown>` tag in its
-place; put there, the answer for its id gives the whole.
+A line a block, children one tab deeper. What is beyond the limit of blocks, nested too deep, or not shared, is an
+`<unknown>` tag in its place; put there, the answer for its id gives the whole.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from notion_pipeline.sandbox.model.objects import Database, Page
 
 #: What Markdown has no form for.
 NOT_SHOWN = ("bookmark", "embed", "link_preview", "breadcrumb", "template", "tab", "unsupported")
+#: Blocks within blocks that one answer shows; nothing is known of such a limit, this one spares Python's stack.
+_DEEPEST = 100
 _MARKS = {
     **{f"heading_{level}": "#" * level + " " for level in (1, 2, 3, 4)},
     "paragraph": "",
@@ -48,6 +50,7 @@ class _Writer:
         self._blocks = BlockRenderer(renderer)
         self._text = MarkdownText(renderer)
         self._originals: list[Block] = []
+        self._depth = 0
         self._numbers: dict[str, int] = {}
         self.unknown: list[str] = []
         self._forms: dict[str, Callable[[Block], list[str]]] = {
@@ -76,13 +79,16 @@ class _Writer:
     def child(self, child: Child) -> list[str]:
         if isinstance(child, (Page, Database)):
             return [self._reference(child)]
-        if not self._left:
+        if not self._left or self._depth == _DEEPEST:
             return [self._cut(child)]
         self._left -= 1
         if child.type in NOT_SHOWN:
             return [self._tag(child)]
         form = self._forms.get(child.type)
-        return form(child) if form else self._marked(child, _MARKS[child.type])
+        self._depth += 1
+        lines = form(child) if form else self._marked(child, _MARKS[child.type])
+        self._depth -= 1
+        return lines
 
     def _cut(self, block: Block) -> str:
         self.unknown.append(block.id)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from notion_pipeline.sandbox.model.code_languages import LANGUAGES, PLAIN
 from notion_pipeline.sandbox.model.objects import Database, Page
 from notion_pipeline.sandbox.model.richtext import Item, plain_text, rich_text
 
@@ -30,7 +31,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "toggle": _TEXT,
     "quote": _TEXT,
     "callout": {**_TEXT, "icon": None},
-    "code": {"rich_text": [], "caption": [], "language": "plain text"},
+    "code": {"rich_text": [], "caption": [], "language": PLAIN},
     "equation": {"expression": ""},
     "divider": {},
     "breadcrumb": {},
@@ -123,10 +124,12 @@ class Block:
 
     def walk(self) -> Iterator[Block]:
         """The block, then all blocks in it, in the order of the page."""
-        yield self
-        for child in [*self.children, *self.parts.values()]:
-            if isinstance(child, Block):
-                yield from child.walk()
+        left: list[Child] = [self]
+        while left:
+            block = left.pop()
+            if isinstance(block, Block):
+                yield block
+                left += reversed([*block.children, *block.parts.values()])
 
     def __repr__(self) -> str:
         return f"Block({self.type}, {self.text!r}, {self.id})"
@@ -147,6 +150,8 @@ def block_content(type_: str, text: str | list[Item] | None, given: Mapping[str,
     content = {**DEFAULTS[type_], **_linked(type_, given)}
     if text is not None:
         content[text_key(type_)] = text if type_ == "equation" else rich_text(text)
+    if type_ == "code" and content["language"] not in LANGUAGES:
+        raise ValueError(f"no such language of a code block: {content['language']}")
     if type_ == "table_row":
         content["cells"] = [rich_text(cell) for cell in content["cells"]]
     if "caption" in content:

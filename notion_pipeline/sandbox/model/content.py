@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content
+from notion_pipeline.sandbox.model.code_languages import language_of
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline.sandbox.model.richtext import Item, text
 
@@ -113,7 +114,7 @@ def _parsed(lines: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
         words = line.lstrip("\t ")
         indent = line[: len(line) - len(words)].replace("\t", "  ")
         if words.startswith("```"):
-            language = words[3:].strip() or "plain text"
+            language = language_of(words[3:].strip())
             yield len(indent), "code", block_content("code", "\n".join(_fenced(rest)), {"language": language})
         elif words:
             yield len(indent), *_line(words)

@@ -210,6 +210,7 @@ def test_addresses_of_hosted_files_differ_in_every_answer(ws: Workspace, notion:
     ws.add_block(page, "file", hosted="plan.txt")
     ws.add_block(page, "image", hosted="a.png")
     first, second = markdown(notion, page), markdown(notion, page)
+    assert first.split("\n")[0].endswith('">plan.txt</file>')
     assert first != second
     assert re.sub(r'\?X-Amz[^")]*', "", first) == re.sub(r'\?X-Amz[^")]*', "", second)
 

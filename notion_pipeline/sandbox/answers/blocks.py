@@ -104,8 +104,8 @@ class BlockRenderer:
         if "hosted" in content:
             kept = {key: value for key, value in content.items() if key != "hosted"}
             content = {**kept, "type": "file", "file": self._renderer.signed(content["hosted"])}
-            if block.type == "file" and not content["name"]:
-                content["name"] = self._ws.hosted_file(block.content["hosted"]).name
+        if block.type == "file":
+            content = {**content, "name": self.file_name(block)}
         if (original := block.original) is not None:
             content = {"synced_from": {"type": "block_id", "block_id": original.id}}
         if block.parts:
@@ -113,6 +113,11 @@ class BlockRenderer:
         if "icon" in content:
             content = {**content, "icon": self._renderer.file_holder(content["icon"])}
         return content
+
+    def file_name(self, block: Block) -> str:
+        """The name that a file block was given, else that of its upload."""
+        given, hosted = str(block.content["name"]), block.content.get("hosted")
+        return given if given or hosted is None else self._ws.hosted_file(hosted).name
 
     def listed(self, container: Container) -> Iterator[Child]:
         """The children that this connection gets: neither deleted ones nor those that are not shared."""

@@ -206,6 +206,8 @@ class _Writer:
 
     def _media(self, block: Block) -> list[str]:
         caption = self._text.line(block.content["caption"])
+        if block.type == "file" and not caption:
+            caption = self._title(self._blocks.file_name(block))
         return [f'<{block.type} src="{attribute(self._url(block))}">{caption}</{block.type}>']
 
     def _meeting_notes(self, block: Block) -> list[str]:

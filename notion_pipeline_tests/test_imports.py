@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "catalog.load": (
         *("root", "rows", "config", "extraction"),
-        *("catalog", "catalog.state", "catalog.additions", "catalog.listing"),
+        *("catalog", "catalog.state", "catalog.additions", "catalog.listing", "catalog.content"),
     ),
     "catalog.read": ("root", "rows", "listing", "extraction", "catalog", "catalog.state", "catalog.listing"),
     "catalog.views": ("root", "rows", "catalog", "catalog.state"),

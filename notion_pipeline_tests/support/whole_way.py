@@ -58,19 +58,21 @@ class Pipeline:
         job: str = "notion_sync",
         *,
         partition: str | None = None,
+        asset: str = "database",
         only: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
     ) -> Run:
         """One run of a job; it never raises for what the job does.
 
         Args:
-            partition: Materializes this key of `notion/database` alone, instead of running the job.
+            partition: Materializes this key of an asset alone, instead of running the job.
+            asset: The asset of that partition.
             only: Titles or ids, for the run config `databases`.
         """
-        definitions = build_definitions(self.project)
+        definitions = self.definitions()
         before = len(self.workspace.requests)
         if partition is not None:
-            job_def = definitions.resolve_implicit_job_def_def_for_assets([dg.AssetKey(["notion", "database"])])
+            job_def = definitions.resolve_implicit_job_def_def_for_assets([dg.AssetKey(["notion", asset])])
             assert job_def is not None
         else:
             job_def = definitions.resolve_job_def(job)
@@ -83,6 +85,9 @@ class Pipeline:
             raise_on_error=False,
         )
         return Run(result.success, self._log(result.run_id), self.workspace.requests[before:])
+
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(self.project)
 
     def _log(self, run_id: str) -> str:
         """Every line of the run, failures with their description and their causes."""
@@ -109,6 +114,11 @@ class Pipeline:
         with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(sql, list(parameters)).fetchall()
+
+    def change(self, sql: str) -> None:
+        """Changes the catalog behind the pipeline's back."""
+        with duckdb.connect(str(self.project.root / "catalog.duckdb")) as connection:
+            connection.execute(sql)
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         return self.query(sql, parameters)[0][0]

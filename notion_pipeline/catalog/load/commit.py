@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
+from notion_pipeline.catalog.content.page_content import remove_gone
 from notion_pipeline.catalog.listing.table_names import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.catalog.memory import give_back_memory
@@ -44,10 +47,17 @@ def _commit(
 ) -> list[tuple[Extract, LoadResult]]:
     with catalog.writing(memory_limit=memory_limit) as connection:
         bookkeeping.create_tables(connection)
-        return [
+        results = [
             (extract, merge(connection, extract, _state(connection, source, database, extract), run_id))
             for extract in database.extracts
         ]
+        for extract, result in results:
+            if result.rows_removed:
+                # Words must not outlive their row.
+                rows = (source.name, result.table.split(".", 1)[1])
+                now = datetime.now(timezone.utc)
+                remove_gone(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
+        return results
 
 
 def _state(

@@ -89,6 +89,14 @@ def test_children_come_in_pages_of_100_at_most(ws: Workspace, notion: Client, pa
         notion.blocks.children.list(toggle.id, start_cursor=page.id)
 
 
+def test_pages_of_children_may_be_short(ws: Workspace, notion: Client, page: Page) -> None:
+    toggle = ws.add_block(page, "toggle", children=[str(number) for number in range(120)])
+    ws.switches.short_pages = True
+    first: dict[str, Any] = notion.blocks.children.list(toggle.id)
+    assert (0 < len(first["results"]) < 100, first["has_more"]) == (True, True)
+    assert [block["id"] for block in children(notion, toggle.id)] == [block.id for block in toggle.children]
+
+
 def test_text_of_a_page_becomes_nested_blocks_with_ids_of_their_own(ws: Workspace, notion: Client) -> None:
     source = ws.add_database("Tasks", {"Name": "title"}).data_source
     row = source.add_page({"Name": "x"}, content="## Plan\n- one\n  - two\n\n```js\na\n\nb\n```")

@@ -21,7 +21,7 @@ class Switches:
         fine_instants: Filters and sorts see the stored instant, finer than the floored stamp (section 2).
         unstable_ties: Rows with equal sort keys come in another order in every query session (section 14, 16).
         live_cursors: A cursor goes on after the last row seen, on current data; else on a snapshot (section 14, 16).
-        short_pages: Answers hold fewer rows than asked for, now and then none (section 3).
+        short_pages: Answers hold fewer rows or blocks than asked for, now and then no row (section 3).
         cursor_lifetime_seconds: Cursors older than this are refused; None keeps them (section 3: undocumented).
         cap_marks_exact_fit: A query with exactly as many rows as the cap counts as capped (section 3).
         request_status_complete: Ordinary answers say `{"type": "complete"}`, as the types allow (section 3).

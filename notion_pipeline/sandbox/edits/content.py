@@ -161,11 +161,12 @@ class Content(Store):
         if stay:
             page_edits.own_children(self, page).extend(stay)
 
-    def move_page(self, page: Page | str, to: Container | DataSource | None) -> None:
+    def move_page(self, page: Page | str, to: Container | DataSource | str | None) -> None:
         """Move a page into a page, a block, a data source, or (None) to the workspace's top."""
         with self.changing() as now:
             self.sharing_revision += 1
-            page_edits.move(self, self.page(page), to, now)
+            target = to if to is None or isinstance(to, DataSource) else self.container(to)
+            page_edits.move(self, self.page(page), target, now)
 
     def share_page(self, page: Page | str, token: str | None = None) -> None:
         """Share a page of its own and all in it with one token that has grants, or with all others."""

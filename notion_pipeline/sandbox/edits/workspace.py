@@ -127,7 +127,7 @@ class Workspace(Content, CommentEdits):
         if isinstance(parent, dict):
             parent = self.pages.get(parent.get("page_id", "")) or self.blocks.get(parent.get("block_id", ""))
         if isinstance(parent, (Block, Page)):
-            page_edits.place(self, database, parent)
+            page_edits.place(self, database, self.container(parent))
 
     def add_data_source(
         self,
@@ -244,7 +244,8 @@ class Workspace(Content, CommentEdits):
         with self.changing() as now:
             if isinstance(of, DataSource):
                 return row_edits.create(self, of, values or {}, now, **fields)
-            return page_edits.create(self, of, now, **fields)
+            parent = fields.pop("parent", None)
+            return page_edits.create(self, of, now, parent=parent and self.container(parent), **fields)
 
     def edit_page(
         self,

@@ -1,4 +1,4 @@
-"""What a workspace holds: databases, data sources, pages, users, connections, and the rules of their values.
+"""What a workspace holds: databases, pages, blocks, files, users, connections, and the rules of their values.
 
 In: values as a builder or a request gives them. Out: the stored state (`store`) and the records in it. May import
 `control`.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from notion_pipeline.sandbox.answers.markdown import page_markdown
+from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.edits import pages as page_edits
 from notion_pipeline.sandbox.edits.rows import bump
 from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content, text_key
@@ -20,6 +24,7 @@ from notion_pipeline.sandbox.model.users import User
 
 #: A block within `children`: a paragraph's text, or what `add_block` takes, by name.
 Spec: TypeAlias = "str | Mapping[str, Any]"
+_SIGNATURE = re.compile(r"\?X-Amz-[^\"\s)]*")
 _PARTS = ("summary", "notes", "transcript")
 
 
@@ -228,6 +233,13 @@ class Content(Store):
         """What stands in a page or a block, deleted blocks and unshared pages included."""
         with self.lock:
             return list(children_of(self.container(container)))
+
+    def markdown(self, container: Container | str, *, token: str | None = None) -> str:
+        """What a test compares with: the whole content in Markdown, nothing cut, hosted files without signatures."""
+        with self.lock:
+            renderer = Renderer(self, self.tokens[token] if token else self.token)
+            found = page_markdown(renderer, self.container(container), sys.maxsize, transcripts=False)
+            return _SIGNATURE.sub("", found["markdown"])
 
     def _stamp(self, page: Page, moment: datetime, by: User | None, *, stamps_page: bool) -> None:
         if stamps_page:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
-from email.utils import format_datetime
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -17,11 +15,11 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http import files
+from notion_pipeline.sandbox.http.sending import Answering, Cutting, altered, with_date
 from notion_pipeline.sandbox.model.errors import NotionError, datastore_timeout, overloaded, rate_limited, unauthorized
 
 API_PREFIX = "/v1"
 _HTML_502 = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"  # noqa: E501
-_SAMPLE = b'{"object":"list","results":[],"next_cursor":null,"has_more":false}'
 
 
 class Gate:
@@ -45,12 +43,12 @@ class Gate:
         body = await _whole_body(receive)
         request = self._received(scope, raw_path, body)
         self._ws.requests.append(request)
-        await self._serve(scope, receive, _Answering(send, request, self._ws), body, request)
+        await self._serve(scope, receive, Answering(send, request, self._ws), body, request)
 
     def _dated(self, send: Send) -> Send:
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = _with_date(message, self._ws)
+                message = with_date(message, self._ws)
             await send(message)
 
         return dated
@@ -59,12 +57,12 @@ class Gate:
         """No API request: neither counted nor delayed, and no fault hits it that does not name its path."""
         request = self._received(scope, path, b"")
         self._ws.downloads.append(request)
-        answering = _Answering(send, request, self._ws)
+        answering = Answering(send, request, self._ws)
         with self._ws.lock:
             faults = self._ws.faults.due(f"{request.method} {path}", named=True)
         for fault in faults:
             if fault.kind == "cut_body":
-                await self._app(scope, receive, _Cutting(answering, fault.params.get("after")).send)
+                await self._app(scope, receive, Cutting(answering, fault.params.get("after")).send)
                 return
             if await self._fault(fault, answering, receive):
                 return
@@ -77,9 +75,7 @@ class Gate:
         query = scope["query_string"].decode("latin-1")
         return Request(scope["method"], path, query, _parsed(body), version, self._ws.clock.now(), token=token or None)
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, answering: _Answering, body: bytes, request: Request
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, answering: Answering, body: bytes, request: Request) -> None:
         if self._ws.latency:
             await asyncio.sleep(self._ws.latency)
         with self._ws.lock:
@@ -89,9 +85,9 @@ class Gate:
             if await self._fault(fault, answering, receive):
                 return
         changes = [_rewriting(fault) for fault in faults if fault.kind in ("alter", "rewrite")]
-        await self._app(scope, _replayed(body), _altered(answering.send, changes) if changes else answering.send)
+        await self._app(scope, _replayed(body), altered(answering.send, changes) if changes else answering.send)
 
-    async def _fault(self, fault: Fault, answering: _Answering, receive: Receive) -> bool:
+    async def _fault(self, fault: Fault, answering: Answering, receive: Receive) -> bool:
         """Whether the fault took the place of the answer."""
         params = fault.params
         if fault.kind in ("alter", "rewrite", "date"):
@@ -108,7 +104,7 @@ class Gate:
         elif fault.kind == "reset":
             await answering.drop()
         elif fault.kind == "cut_body":
-            await answering.cut(_SAMPLE)
+            await answering.cut()
         elif fault.kind == "answer":
             await answering.answer_by(params["callable"])
         else:
@@ -134,107 +130,6 @@ def _rewriting(fault: Fault) -> Callable[[bytes], bytes]:
         return orjson.dumps(body)
 
     return altered if fault.kind == "alter" else change
-
-
-def _altered(send: Send, changes: Sequence[Callable[[bytes], bytes]]) -> Send:
-    """Sends an answer once its body went through the changes."""
-    start: Message = {}
-
-    async def altered(message: Message) -> None:
-        nonlocal start
-        if message["type"] == "http.response.start":
-            start = message
-            return
-        content = message["body"]
-        for change in changes:
-            content = change(content)
-        headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
-        await send({**start, "headers": [*headers, (b"content-length", str(len(content)).encode())]})
-        await send({**message, "body": content})
-
-    return altered
-
-
-class _Answering:
-    """Sends the answer and notes its status."""
-
-    def __init__(self, send: Send, request: Request, ws: Workspace) -> None:
-        self._send, self._request, self._ws = send, request, ws
-        self.date: Fault | None = None
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._request.status = message["status"]
-            message = _with_date(message, self._ws, self.date)
-        await self._send(message)
-
-    async def answer(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
-        await self.send(_start(status, content_type, len(body), headers))
-        await self.send({"type": "http.response.body", "body": body})
-
-    async def answer_by(self, script: Callable[[Request], tuple[int, dict[str, str], bytes | Iterable[bytes]]]) -> None:
-        """An answer of the test's own making."""
-        status, headers, body = script(self._request)
-        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": status, "headers": encoded})
-        for piece in [body] if isinstance(body, bytes) else body:
-            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self.send({"type": "http.response.body", "body": b""})
-
-    async def cut(self, body: bytes) -> None:
-        """Half of what the headers promise, then the end of the connection."""
-        await self.send(_start(200, "application/json", len(body), {}))
-        await self.send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-        await self.disconnect(abort=False)
-
-    async def drop(self) -> None:
-        await self.disconnect(abort=True)
-
-    async def disconnect(self, *, abort: bool) -> None:
-        # ASGI knows no way to hang up; uvicorn's sender holds the connection.
-        transport = self._send.__self__.transport  # type: ignore[attr-defined]
-        transport.abort() if abort else transport.close()
-        # Noticed by uvicorn in the loop's next rounds; an answer sent before that would be logged as an error.
-        for _ in range(3):
-            await asyncio.sleep(0)
-
-
-class _Cutting:
-    """Sends an answer up to so many bytes, half of it unless said, then hangs up."""
-
-    def __init__(self, answering: _Answering, after: int | None) -> None:
-        self._answering, self._left = answering, after
-        self._over = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            length = int(dict(message["headers"]).get(b"content-length", b"0"))
-            self._left = length // 2 if self._left is None else self._left
-            await self._answering.send(message)
-            return
-        if self._over:
-            return
-        piece = message.get("body", b"")[: self._left]
-        self._left = (self._left or 0) - len(piece)
-        await self._answering.send({"type": "http.response.body", "body": piece, "more_body": True})
-        if self._left <= 0:
-            self._over = True
-            await self._answering.disconnect(abort=False)
-
-
-def _start(status: int, content_type: str, length: int, headers: dict[str, str]) -> Message:
-    pairs = {"content-type": content_type, "content-length": str(length)} | headers
-    encoded = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
-    return {"type": "http.response.start", "status": status, "headers": encoded}
-
-
-def _with_date(message: Message, ws: Workspace, fault: Fault | None = None) -> Message:
-    params = fault.params if fault is not None else {}
-    moment = ws.clock.header_time() + timedelta(seconds=params.get("seconds", 0))
-    date = params.get("header", format_datetime(moment, usegmt=True))
-    if date is None:
-        return message
-    return {**message, "headers": [*message["headers"], (b"date", date.encode("latin-1"))]}
 
 
 def scripted_answer(fault: Fault) -> tuple[int, str, bytes, dict[str, str]]:

@@ -14,7 +14,7 @@ from benchmarks.peers.peer import UnavailableError
 _SECONDS = 900.0
 #: Left in an environment once it is whole.
 _MARK = "installed"
-_NPM_OPTIONS = ("--no-audit", "--no-fund", "--fetch-retries=1")
+_NPM_OPTIONS = ("--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 
 
 def with_packages(folder: Path, requirement: str, *, allowed: bool) -> Path:

@@ -15,7 +15,7 @@ from benchmarks.peers.environments import with_node_modules
 from benchmarks.peers.peer import UnavailableError
 
 #: How long a failed installation counts: the tests beside it need not wait for the registry as well.
-_FAILURE_LASTS = 600.0
+_FAILURE_LASTS = 120.0
 
 
 def node_folder(name: str, *packages: str, complete: Callable[[Path], None] | None = None) -> Path:

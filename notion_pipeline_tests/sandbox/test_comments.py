@@ -82,6 +82,15 @@ def test_comments_come_oldest_first_in_pages(ws: Workspace, page: Page, notion: 
     assert said(notion, page.id, page_size=2) == ["1", "2", "3", "4", "5"]
 
 
+def test_cursor_is_the_id_of_the_next_comment(ws: Workspace, page: Page, notion: Client) -> None:
+    first, second, third = (ws.add_comment(page, word) for word in ("a", "b", "c"))
+    assert notion.comments.list(block_id=page.id, page_size=1)["next_cursor"] == second.id
+    ws.delete_comment(first)
+    assert said(notion, page.id, start_cursor=third.id) == ["c"]
+    with pytest.raises(APIResponseError, match="The start_cursor provided is invalid"):
+        notion.comments.list(block_id=page.id, start_cursor=first.id)
+
+
 def test_comments_of_a_page_and_of_its_blocks_are_apart(ws: Workspace, page: Page, notion: Client) -> None:
     first = ws.add_comment(page, "on the page")
     inline = ws.add_comment(BLOCK, "on the block")

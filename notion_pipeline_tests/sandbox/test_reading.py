@@ -31,37 +31,6 @@ def body_of(answer: httpx.Response, status: int) -> dict[str, Any]:
     return found
 
 
-def test_me_is_the_bot_with_its_workspace(ws: Workspace, notion: Client) -> None:
-    me = notion.users.me()
-    assert me["type"] == "bot"
-    assert me["bot"]["workspace_name"] == "Acme"
-    assert me["bot"]["owner"] == {"type": "workspace", "workspace": True}
-    assert me["request_id"]
-
-
-def test_users_are_listed_in_pages_and_one_by_one(ws: Workspace, notion: Client) -> None:
-    people = [ws.add_user(f"Person {n}", f"p{n}@example.com") for n in range(5)]
-    listed = collect_paginated_api(notion.users.list, page_size=2)
-    assert {person.id for person in people} <= {user["id"] for user in listed}
-    assert notion.users.retrieve(people[0].id)["person"] == {"email": "p0@example.com", "email_verified": True}
-
-
-def test_tokens_without_user_information_get_partial_users_and_403(ws: Workspace, url: str) -> None:
-    source = ws.add_database("Tasks", {"Name": "title", "Who": "people"}).data_source
-    page = source.add_page({"Name": "x", "Who": [ws.owner]})
-    ws.add_token("ntn_blind", user_information="none")
-    with http(url, token="ntn_blind") as client:
-        assert body_of(client.get("/v1/users"), 403)["code"] == "restricted_resource"
-        who = body_of(client.get(f"/v1/pages/{page.id}"), 200)["properties"]["Who"]["people"]
-    assert who == [{"object": "user", "id": ws.owner.id}]
-
-
-def test_tokens_without_email_capability_see_people_without_it(ws: Workspace, url: str) -> None:
-    ws.add_token("ntn_no_email", user_information="without_email")
-    with http(url, token="ntn_no_email") as client:
-        assert body_of(client.get(f"/v1/users/{ws.owner.id}"), 200)["person"] == {}
-
-
 def test_tokens_without_read_capability_get_403(ws: Workspace, url: str) -> None:
     database = ws.add_database("Tasks", {"Name": "title"})
     ws.add_token("ntn_writer", read_content=False)
@@ -230,6 +199,19 @@ def test_templates_have_neither_object_nor_request_id(ws: Workspace, notion: Cli
     assert answer == {
         "templates": [{"id": NOWHERE, "name": "Bug", "is_default": False}], "has_more": False, "next_cursor": None,
     }  # fmt: skip
+
+
+def test_templates_come_in_pages_and_by_name(ws: Workspace, notion: Client, url: str) -> None:
+    source = ws.add_database("Tasks", {"Name": "title"}).data_source
+    templates = [{"id": ws.ids.uuid(), "name": name, "is_default": False} for name in ("Bug", "Big bug", "Idea")]
+    source.templates += templates
+    first = notion.data_sources.list_templates(source.id, page_size=2)
+    assert (first["templates"], first["next_cursor"]) == (templates[:2], templates[2]["id"])
+    rest = notion.data_sources.list_templates(source.id, start_cursor=first["next_cursor"])
+    assert (rest["templates"], rest["has_more"]) == (templates[2:], False)
+    with http(url) as client:
+        named = body_of(client.get(f"/v1/data_sources/{source.id}/templates", params={"name": "bug"}), 200)
+    assert named["templates"] == templates[:2]
 
 
 def test_trashed_pages_are_found_by_id(ws: Workspace, notion: Client) -> None:

@@ -31,6 +31,14 @@ def refusal(ask: Callable[[], Any]) -> tuple[int, str]:
     return raised.value.status, raised.value.code
 
 
+def test_me_is_the_bot_with_its_workspace(notion: Client) -> None:
+    me = notion.users.me()
+    assert me["type"] == "bot"
+    assert me["bot"]["workspace_name"] == "Acme"
+    assert me["bot"]["owner"] == {"type": "workspace", "workspace": True}
+    assert me["request_id"]
+
+
 @pytest.mark.parametrize("short_pages", [False, True])
 def test_list_has_members_and_bots_in_no_promised_order(ws: Workspace, notion: Client, short_pages: bool) -> None:
     ws.switches.short_pages = short_pages
@@ -78,10 +86,12 @@ def test_groups_stand_in_values_and_have_no_endpoint(ws: Workspace, notion: Clie
 
 def test_without_the_capability_no_user_is_given(ws: Workspace, connect: Connect) -> None:
     ws.add_token("ntn_blind", user_information="none")
+    page = ws.add_database("Tasks", {"Name": "title", "Who": "people"}).data_source.add_page({"Who": [ws.owner]})
     blind = connect("ntn_blind")
     assert refusal(blind.users.list) == (403, "restricted_resource")
     assert refusal(lambda: blind.users.retrieve(ws.owner.id)) == (403, "restricted_resource")
     assert blind.users.me()["type"] == "bot"
+    assert blind.pages.retrieve(page.id)["properties"]["Who"]["people"] == [{"object": "user", "id": ws.owner.id}]
 
 
 def test_without_emails_there_are_names_alone(ws: Workspace, connect: Connect) -> None:

@@ -93,7 +93,7 @@ class Query:
         return QueryPage(served, session.cursor(end) if more else None, self._over_cap(offset + len(rows) - start))
 
     def _served_size(self, session: Session, offset: int) -> int:
-        return served_size(self._ws, session, offset, self._size)
+        return served_size(self._ws, session.salt, offset, self._size)
 
     def _state_fits(self, row: Row) -> bool:
         """Live, or archived instead; what is in the trash is in neither (section 4)."""
@@ -217,11 +217,11 @@ def page_size(body: dict[str, Any], where: str = "body") -> int:
     return size
 
 
-def served_size(ws: Store, session: Session, offset: int, size: int) -> int:
+def served_size(ws: Store, salt: str, offset: int, size: int) -> int:
     """The page size asked for, now and then less where the switch says so (section 3)."""
     if not ws.switches.short_pages or size == 1:
         return size
-    return 1 + _scatter(session.salt, offset) % size
+    return 1 + _scatter(salt, offset) % size
 
 
 def archived_wanted(ws: Store, body: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from notion_pipeline.sandbox.answers.query import page_size, served_size
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import (
     NotionError,
+    bad_cursor,
     invalid,
     invalid_body,
     not_found,
@@ -133,5 +134,16 @@ def sliced(call: Call, kind: str, items: list[Any]) -> tuple[list[Any], str | No
         session, offset = sessions.begin(fingerprint, now), 0
     else:
         session, offset = sessions.resume(cursor, fingerprint, now, call.ws.switches.cursor_lifetime_seconds)
-    end = offset + served_size(call.ws, session, offset, size)
+    end = offset + served_size(call.ws, session.salt, offset, size)
     return items[offset:end], session.cursor(end) if end < len(items) else None
+
+
+def sliced_by_id(call: Call, ids: Sequence[str]) -> tuple[int, int, str | None]:
+    """Start and end of the asked-for part of a list by GET whose cursors are ids, and the cursor of the next part."""
+    cursor, size = call.list_parameters()
+    found = dashed(cursor)
+    if cursor is not None and found not in ids:
+        raise bad_cursor(cursor)
+    start = ids.index(found) if found is not None else 0
+    end = start + served_size(call.ws, str(ids[:1]), start, size)
+    return start, end, ids[end] if end < len(ids) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.sandbox.http.calls import Call, listing, sliced
+from notion_pipeline.sandbox.http.calls import Call, listing, sliced_by_id
 from notion_pipeline.sandbox.model.clock import page_stamp
 from notion_pipeline.sandbox.model.comments import Comment
 from notion_pipeline.sandbox.model.errors import invalid, quoted, restricted
@@ -20,8 +20,8 @@ def comments(call: Call) -> dict[str, Any]:
         comment for comment in call.ws.comments.values() if comment.parent_id == parent_id and _open(call, comment)
     ]
     found.sort(key=lambda comment: comment.created_time)
-    part, cursor = sliced(call, f"comment of {parent_id}", found)
-    return listing("comment", [_comment(call, comment) for comment in part], cursor)
+    start, end, cursor = sliced_by_id(call, [comment.id for comment in found])
+    return listing("comment", [_comment(call, comment) for comment in found[start:end]], cursor)
 
 
 def comment(call: Call) -> dict[str, Any]:

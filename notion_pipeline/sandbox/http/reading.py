@@ -8,7 +8,7 @@ import orjson
 
 from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.http.calls import Call, Spliced, sliced
+from notion_pipeline.sandbox.http.calls import Call, Spliced, sliced_by_id
 from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.schema import COMPUTED
@@ -24,8 +24,10 @@ def data_source(call: Call) -> dict[str, Any]:
 
 def templates(call: Call) -> dict[str, Any]:
     """No `object`, no `results`, no request id (sections 1 and 4)."""
-    part, cursor = sliced(call, "template", call.data_source().templates)
-    return {"templates": part, "has_more": cursor is not None, "next_cursor": cursor}
+    name = dict(call.query).get("name", "").casefold()
+    found = [template for template in call.data_source().templates if name in template["name"].casefold()]
+    start, end, cursor = sliced_by_id(call, [template["id"] for template in found])
+    return {"templates": found[start:end], "has_more": cursor is not None, "next_cursor": cursor}
 
 
 def query_data_source(call: Call) -> Spliced:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.model.blocks import DEFAULTS, MEDIA_TYPES
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.richtext import equation, mention_date, mention_page, mention_user, text
 from notion_pipeline.sandbox.model.schema import FUNCTIONS
@@ -19,6 +20,16 @@ _DATE = {"start": "2026-05-01", "end": None, "time_zone": None}
 #: Rollup functions whose result comes of a date.
 _OF_DATES = ("earliest_date", "latest_date", "date_range")
 
+#: What a block of the type is made with, beside its text.
+_GIVEN: dict[str, dict[str, Any]] = {
+    "table_row": {"cells": ["a", "b"]},
+    **{name: {"url": "https://example.com/x"} for name in (*MEDIA_TYPES, "embed", "bookmark", "link_preview")},
+}
+_WITHOUT_TEXT = (
+    *("divider", "breadcrumb", "table_of_contents", "tab", "column_list", "column", "table", "table_row"),
+    *("synced_block", "link_to_page", "link_preview", "unsupported"),
+)
+
 
 def full_workspace() -> Workspace:
     ws = Workspace()
@@ -28,7 +39,9 @@ def full_workspace() -> Workspace:
     projects = _projects(ws)
     source = ws.add_database("Everything", _schema(projects), icon="🎪", description="One of each").data_source
     _fill(ws, source, projects, people)
+    handbook = _write(ws)
     _talk(ws, source, people)
+    ws.add_comment(handbook, "In the middle of it", by=people[0])
     return ws
 
 
@@ -87,6 +100,24 @@ def _fill(ws: Workspace, source: DataSource, projects: DataSource, people: Seque
     source.add_page({"Name": "a few", "relation": projects.pages[:3], "people": people[:2]}, icon="🎈")
     source.add_page({})
     source.templates.append({"id": ws.ids.uuid(), "name": "Bug", "is_default": False})
+
+
+def _write(ws: Workspace) -> str:
+    """A page of its own with a block of every type, empty and filled, and pages below; the id of a block deep in it."""
+    page = ws.add_page("Handbook")
+    for type_ in DEFAULTS:
+        given = {"page": page} if type_ == "link_to_page" else _GIVEN.get(type_, {})
+        ws.add_block(page, type_, None if type_ in _WITHOUT_TEXT else "words", **given)
+    deep = {"type": "to_do", "text": "deep", "children": ["deeper", {"type": "quote", "text": "deepest"}]}
+    columns = [{"type": "column", "children": ["left", deep]}, {"type": "column", "width_ratio": 0.3}]
+    ws.add_block(page, "column_list", children=columns)
+    ws.add_block(page, "table", rows=[["1", "2"], ["3", [text("4", bold=True)]]], has_row_header=True)
+    ws.add_block(page, "image", "caption", hosted="picture.png")
+    original = ws.add_block(page, "synced_block", children=["shared"])
+    ws.add_block(page, "synced_block", synced_from=original)
+    ws.add_block(page, "meeting_notes", "Weekly", summary="all is well", notes="a\nb", transcript="hello")
+    ws.add_page("Below", parent=page)
+    return ws.add_block(ws.add_block(page, "toggle", "more"), "paragraph", "within").id
 
 
 def _talk(ws: Workspace, source: DataSource, people: Sequence[User]) -> None:

@@ -16,6 +16,10 @@ MEGABYTE = 1024 * 1024
 CONTENT_SELECT = "content.select"
 
 
+#: A run a day finds it passed, however early in the day the run comes.
+_HALF_A_DAY = timedelta(hours=12)
+
+
 class Comments(str, Enum):
     """Which comments are read."""
 
@@ -59,6 +63,9 @@ FilesSwitch = Annotated[Files | None, BeforeValidator(lambda value: None if valu
 
 _REFRESH = "Age at which content is read again though its page shows no edit, such as 30d; or never."
 _CHUNKS = "Cut content into chunks (S.page_chunks): true, or max_characters and overlap."
+_COMMENTS_EVERY = (
+    "Age at which the comments of a page are read again though it shows no edit, since a comment stamps nothing."
+)
 _COMMENTS = "Read open comments (S.comments): true or page, one request a page; inline, one a block as well."
 _FILES = "Download hosted files (S.files)."
 
@@ -72,8 +79,14 @@ class Content(FrozenModel):
     refresh_every: Span = Field(default=timedelta(days=30), description=_REFRESH, json_schema_extra={"default": "30d"})
     pages: bool = Field(default=True, description="Read the pages that are in no database as well (S.pages).")
     users: bool = Field(default=True, description="Read all members, and the guests that rows show (S.users).")
+    users_every: Span = Field(
+        default=_HALF_A_DAY,
+        description="Age at which the users are listed again, such as 12h; or never.",
+        json_schema_extra={"default": "12h"},
+    )
     chunks: ChunksSwitch = Field(default=None, description=_CHUNKS)
     comments: CommentsSwitch = Field(default=None, description=_COMMENTS)
+    comments_every: Span = Field(default=_HALF_A_DAY, description=_COMMENTS_EVERY, json_schema_extra={"default": "12h"})
     files: FilesSwitch = Field(default=None, description=_FILES)
     schedule: Crons = Field(default=(), description="When to read content: a cron or a list of crons.")
 
@@ -85,6 +98,7 @@ class StreamContent(FrozenModel):
     refresh_every: Span = Field(default=None, description=_REFRESH)
     chunks: ChunksSwitch = Field(default=None, description=_CHUNKS)
     comments: CommentsSwitch = Field(default=None, description=_COMMENTS)
+    comments_every: Span = Field(default=None, description=_COMMENTS_EVERY)
     files: FilesSwitch = Field(default=None, description=_FILES)
 
     def over(self, content: Content) -> Content:

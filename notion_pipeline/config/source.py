@@ -192,6 +192,17 @@ class Source(FrozenModel):
         """Whether anything but rows is read."""
         return self.content is not None or any(own.content and own.content.select for own in self.streams.values())
 
+    @property
+    def reads_users(self) -> bool:
+        """Whether the workspace's users are read, beside those that rows show."""
+        return self.content is not None and self.content.users
+
+    @property
+    def reads_comments(self) -> bool:
+        """Whether comments are read, of any pages."""
+        everywhere = self.content is not None and self.content.comments is not None
+        return everywhere or any(own.content and own.content.comments for own in self.streams.values())
+
     def content_for(self, database_id: str, title: str) -> Content | None:
         """What is read of the pages of this database; None where their rows are all."""
         own = self.settings_for(database_id, title).content

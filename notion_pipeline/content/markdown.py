@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.content.hosted_urls import without_signatures
-from notion_pipeline.content.pages import PageContent
+from notion_pipeline.content.pages import DuePage, PageContent
 from notion_pipeline.errors import (
     AuthorizationError,
     ContentError,
@@ -44,7 +44,7 @@ class _Parts:
     read_at: datetime | None = None
 
 
-async def read_content(client: NotionClient, page_id: str) -> PageContent:
+async def read_content(client: NotionClient, page: DuePage) -> PageContent:
     """The content of a page, with all parts that the connection may see.
 
     Raises:
@@ -53,7 +53,7 @@ async def read_content(client: NotionClient, page_id: str) -> PageContent:
         NotPermittedError: The connection may not read content.
         NotionError: The page, or a part of it, could not be read; nothing of it is kept.
     """
-    parts = _Parts()
+    page_id, parts = page.page_id, _Parts()
     whole, unknown = await _ask(client, page_id, parts)
     waiting = list(unknown)
     # A stack and no recursion: parts may nest as deep as somebody nests them.
@@ -152,3 +152,8 @@ def _ids_in(text: str) -> Iterator[str]:
         for found in _ID.findall(match["attributes"])[-1:]:
             if key := normalise_id(found):
                 yield key
+
+
+def content_weight(content: PageContent) -> int:
+    """Bytes of a page's content, or about."""
+    return len(content.markdown)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from notion_pipeline.errors import NotionPipelineError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class PageContent:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRead:
+class PageResult(Generic[T]):
     """What came of one page.
 
     Attributes:
@@ -57,13 +60,19 @@ class PageRead:
     """
 
     page: DuePage
-    content: PageContent | None = None
+    content: T | None = None
     error: Exception | None = None
     is_gone: bool = False
 
     @property
     def reason(self) -> str:
         """Why it could not be read, in one line."""
-        if isinstance(self.error, NotionPipelineError):
-            return str(self.error)
-        return f"{type(self.error).__name__}: {self.error}"
+        return reason_of(self.error)
+
+
+PageRead = PageResult[PageContent]
+
+
+def reason_of(error: Exception | None) -> str:
+    """Why something could not be read, in one line."""
+    return str(error) if isinstance(error, NotionPipelineError) else f"{type(error).__name__}: {error}"

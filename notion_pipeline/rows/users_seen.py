@@ -32,13 +32,14 @@ class UsersSeen:
             if type(value) is not dict and type(value) is not list:
                 continue
             for user in users_in(value):
-                shown = _user(user)
+                shown = user_parts(user)
                 if shown is not None and shown not in self._seen:
                     self._seen.add(shown)
                     self.by_row[row] = [*(self.by_row[row] or ()), shown]
 
 
-def _user(value: Any) -> tuple[Any, ...] | None:
+def user_parts(value: Any) -> tuple[Any, ...] | None:
+    """Id, object, type, name and email of a user, the latter NULL where they are missing; None if it is none."""
     found = object_id(value)
     if found is ODD:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,18 @@ class ContentScope:
     refresh_before: datetime | None
 
 
+@dataclass(frozen=True)
+class DueRule:
+    """What makes a page due, in SQL over its row `r`."""
+
+    joins: str
+    condition: str
+    parameters: tuple[object, ...] = ()
+
+
+MakeRule = Callable[[duckdb.DuckDBPyConnection, ContentScope], DueRule]
+
+
 def content_scopes(
     connection: duckdb.DuckDBPyConnection,
     source: str,
@@ -63,21 +76,40 @@ def _title_column(state: StreamState) -> str | None:
     return next((column.column for column in state.columns if column.property_type == "title"), None)
 
 
-def count_due(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> int:
+def content_rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> DueRule:
+    """Content is due that was never read, whose page was edited since, or that is old."""
+    content = find_table(connection, scope.table[0], PAGE_CONTENT)
+    if content is None or not has_reads(connection):
+        return DueRule("", "true")
+    return DueRule(
+        "LEFT JOIN _notion_pipeline.page_reads p ON p.source = ? AND p.page_id = r.id "
+        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND c.data_source_id = ?",
+        "p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
+        "OR NOT p.is_settled OR p.read_at < ?",
+        (scope.table[0], scope.data_source_id, scope.refresh_before),
+    )
+
+
+def count_due(connection: duckdb.DuckDBPyConnection, scope: ContentScope, *, make_rule: MakeRule = content_rule) -> int:
     """How many pages of a table are due."""
-    query, parameters = _due_query(connection, scope)
+    query, parameters = _due_query(connection, scope, make_rule)
     return count_of(connection, f"SELECT count(*) FROM ({query})", parameters)
 
 
 def due_pages(
-    connection: duckdb.DuckDBPyConnection, scope: ContentScope, after: str, limit: int = PAGES_AT_ONCE
+    connection: duckdb.DuckDBPyConnection,
+    scope: ContentScope,
+    after: str,
+    limit: int = PAGES_AT_ONCE,
+    *,
+    make_rule: MakeRule = content_rule,
 ) -> list[DuePage]:
     """Pages that are due, by id.
 
     Args:
         after: The last id of the call before; empty at first.
     """
-    query, parameters = _due_query(connection, scope)
+    query, parameters = _due_query(connection, scope, make_rule)
     rows = connection.execute(
         f"SELECT * FROM ({query}) WHERE id > ? ORDER BY id LIMIT {limit}", [*parameters, after]
     ).fetchall()
@@ -87,19 +119,14 @@ def due_pages(
     ]
 
 
-def _due_query(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> tuple[str, list[object]]:
-    rows, source = quote(*scope.table), scope.table[0]
+def _due_query(
+    connection: duckdb.DuckDBPyConnection, scope: ContentScope, make_rule: MakeRule
+) -> tuple[str, list[object]]:
     title = f"r.{quote(scope.title_column)}" if scope.title_column is not None else "NULL"
-    columns = column_types(connection, scope.table)
-    here = " AND r._deleted_at IS NULL" if "_deleted_at" in columns else ""
-    select = f"SELECT r.id, {title} AS title, r.url, r.last_edited_time FROM {rows} r"
-    content = find_table(connection, source, PAGE_CONTENT)
-    if content is None or not has_reads(connection):
-        return f"{select} WHERE true{here}", []
+    here = " AND r._deleted_at IS NULL" if "_deleted_at" in column_types(connection, scope.table) else ""
+    rule = make_rule(connection, scope)
     return (
-        f"{select} LEFT JOIN _notion_pipeline.page_reads p ON p.source = ? AND p.page_id = r.id "
-        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND c.data_source_id = ? "
-        "WHERE (p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
-        f"OR NOT p.is_settled OR p.read_at < ?){here}",
-        [source, scope.data_source_id, scope.refresh_before],
+        f"SELECT r.id, {title} AS title, r.url, r.last_edited_time FROM {quote(*scope.table)} r {rule.joins} "
+        f"WHERE ({rule.condition}){here}",
+        list(rule.parameters),
     )

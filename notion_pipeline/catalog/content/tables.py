@@ -9,6 +9,7 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
+from notion_pipeline.catalog.state import USERS_CONTENT
 
 Table = tuple[str, str]
 
@@ -43,6 +44,44 @@ PAGE_CONTENT = ContentTable(
         ("truncated", "BOOLEAN", "Whether parts are missing that could not be read by themselves either"),
         ("unknown_block_ids", "VARCHAR[]", "Blocks that are missing: not shared with the connection, or cut off"),
         ("last_edited_time", "TIMESTAMPTZ", "The page's edit (to the minute) up to which the content was read"),
+        ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
+    ),
+)
+USERS = ContentTable(
+    USERS_CONTENT,
+    "The users and groups that rows show, and with `content` the workspace's members and bots, as Notion showed them "
+    "last",
+    (
+        ("id", "VARCHAR", "Id of the user; unique"),
+        ("object", "VARCHAR", "`user`, or `group`"),
+        ("type", "VARCHAR", "`person` or `bot`; NULL where Notion showed no more than the id"),
+        ("name", "VARCHAR", "Name, as Notion showed it last"),
+        ("email", "VARCHAR", "Email, where the connection may see it"),
+        ("avatar_url", "VARCHAR", "Address of the picture, without a signature; read with `content` alone"),
+        (
+            "membership",
+            "VARCHAR",
+            "`member`: in the workspace's list, a person or a bot; `guest`: not in it, known by id; `gone`: neither, "
+            "such as a person who left; NULL: not asked for",
+        ),
+        ("last_seen_at", "TIMESTAMPTZ", "When a sync last brought anything new of the user"),
+    ),
+)
+COMMENTS = ContentTable(
+    "comments",
+    "The open comments on pages, and on blocks where `inline` is asked for; Notion gives no resolved ones",
+    (
+        ("id", "VARCHAR", "Id of the comment; unique"),
+        ("discussion_id", "VARCHAR", "The thread: comments with the same one answer one another"),
+        ("page_id", "VARCHAR", "The page, also of a comment on a block; the `id` of its row"),
+        ("block_id", "VARCHAR", "The block that the comment hangs on; NULL for one on the page itself"),
+        ("created_time", "TIMESTAMPTZ", "When it was written"),
+        ("last_edited_time", "TIMESTAMPTZ", "When it was last edited"),
+        ("created_by", "VARCHAR", "Id of the user who wrote it; see `users`"),
+        ("display_name", "VARCHAR", "Name that Notion shows as the writer's; an integration may give one of its own"),
+        ("text", "VARCHAR", "The words, without formatting"),
+        ("rich_text", "JSON", "The words as Notion gives them"),
+        ("attachments", "JSON", "Attached files, without the signatures of their addresses; NULL where there are none"),
         ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
     ),
 )

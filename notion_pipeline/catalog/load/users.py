@@ -1,7 +1,6 @@
-"""The table `S.users`: every user that a row of the source showed, with the name that Notion gave last.
+"""Users in rows: each commit merges those of its rows into the table `S.users`.
 
-Each commit merges the users of its rows. A partial user does not remove a known name. Users leave the table only when
-the property that showed them is excluded.
+Users leave the table only when the property that showed them is excluded.
 """
 
 from __future__ import annotations
@@ -12,24 +11,16 @@ from datetime import datetime
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.sql import column_types, names_in, quote
-from notion_pipeline.catalog.state import USERS_CONTENT, Column, users_table
+from notion_pipeline.catalog.content import users as users_content
+from notion_pipeline.catalog.content.tables import USERS as USERS_TABLE
+from notion_pipeline.catalog.content.tables import make_table
+from notion_pipeline.catalog.content.users import SHOWN
+from notion_pipeline.catalog.sql import column_types, quote
+from notion_pipeline.catalog.state import Column, users_table
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.extraction.staging import PLACE
 from notion_pipeline.rows.batch import USERS
 from notion_pipeline.rows.properties import USER_TYPES
-
-#: Name, type and comment.
-_COLUMNS = (
-    ("id", "VARCHAR", "Id of the user; unique"),
-    ("object", "VARCHAR", "`user`, or `group`"),
-    ("type", "VARCHAR", "`person` or `bot`; NULL where Notion showed no more than the id"),
-    ("name", "VARCHAR", "Name, as Notion showed it last"),
-    ("email", "VARCHAR", "Email, where the connection may see it"),
-    ("last_seen_at", "TIMESTAMPTZ", "When a sync last brought anything new of the user"),
-)
-_TOLD = ("object", "type", "name", "email")
 
 
 def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: datetime) -> None:
@@ -38,14 +29,15 @@ def merge_users(connection: duckdb.DuckDBPyConnection, extract: Extract, now: da
         return
     connection.register("incoming", extract.stage.reader(extract.schema.arrow, [USERS]))
     # The later answer wins, except where it lacks a value.
-    told = ", ".join(f"arg_max(u.{name}, {PLACE}) AS {name}" for name in _TOLD)
+    told = ", ".join(f"arg_max(u.{name}, {PLACE}) AS {name}" for name in SHOWN)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE users_seen AS SELECT u.id, {told} "
         f"FROM (SELECT unnest({USERS}) AS u, {PLACE} FROM incoming) GROUP BY u.id"
     )
     connection.unregister("incoming")
     if connection.execute("SELECT 1 FROM users_seen LIMIT 1").fetchall():
-        _merge(connection, users_table(connection, extract.source) or _make(connection, extract.source), now)
+        table = users_table(connection, extract.source) or make_table(connection, extract.source, USERS_TABLE)
+        users_content.merge_seen(connection, table, SHOWN, now)
     connection.execute("DROP TABLE users_seen")
 
 
@@ -58,7 +50,7 @@ def note_users_of(connection: duckdb.DuckDBPyConnection, table: tuple[str, str],
 
 
 def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
-    """Removes the users of `users_excluded` whom no column shows any more."""
+    """Removes the users of `users_excluded` whom no column shows any more; members that the list brought stay."""
     users = users_table(connection, source)
     if users is not None and connection.execute("SELECT 1 FROM users_excluded LIMIT 1").fetchall():
         shown = [
@@ -68,9 +60,11 @@ def forget_users(connection: duckdb.DuckDBPyConnection, source: str) -> None:
             for select in _ids_in_existing(connection, (source, state.table_name), state.columns)
         ]
         elsewhere = f"AND id NOT IN ({' UNION '.join(shown)})" if shown else ""
-        connection.execute(
-            f"DELETE FROM {quote(*users)} WHERE id IN (SELECT id FROM users_excluded WHERE id IS NOT NULL) {elsewhere}"
-        )
+        if "membership" in column_types(connection, users):
+            elsewhere += " AND membership IS DISTINCT FROM 'member'"
+        gone = f"id IN (SELECT id FROM users_excluded WHERE id IS NOT NULL) {elsewhere}"
+        users_content.forget_reads(connection, source, f"SELECT id FROM {quote(*users)} WHERE {gone}")
+        connection.execute(f"DELETE FROM {quote(*users)} WHERE {gone}")
     connection.execute("DROP TABLE users_excluded")
 
 
@@ -97,40 +91,3 @@ def _ids_in(table: tuple[str, str], column: Column) -> Iterator[str]:
     else:
         return
     yield f"SELECT id FROM (SELECT {ids} AS id FROM {quote(*table)} t) WHERE id IS NOT NULL"
-
-
-def _merge(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], now: datetime) -> None:
-    target = quote(*table)
-    merged = ", ".join(f"coalesce(s.{name}, t.{name}) AS {name}" for name in _TOLD)
-    is_news = " OR ".join(f"(s.{name} IS NOT NULL AND s.{name} IS DISTINCT FROM t.{name})" for name in _TOLD)
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE users_changed AS SELECT s.id, {merged} "
-        f"FROM users_seen s LEFT JOIN {target} t ON t.id = s.id WHERE t.id IS NULL OR {is_news}"
-    )
-    if connection.execute("SELECT 1 FROM users_changed LIMIT 1").fetchall():
-        connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM users_changed)")
-        names = ", ".join(("id", *_TOLD))
-        connection.execute(
-            f"INSERT INTO {target} ({names}, last_seen_at) SELECT {names}, ? FROM users_changed ORDER BY id", [now]
-        )
-    connection.execute("DROP TABLE users_changed")
-
-
-def _make(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str]:
-    """Makes the table, under another name if a table has this one."""
-    taken = {name.lower() for name in names_in(connection, source)}
-    taken |= {state.table_name.lower() for state in bookkeeping.stream_states(connection, source).values()}
-    name = USERS_CONTENT
-    while name in taken:
-        name += "_"
-    table = (source, name)
-    columns = ", ".join(f"{quote(column)} {kind}" for column, kind, _ in _COLUMNS)
-    connection.execute(f"CREATE TABLE {quote(*table)} ({columns})")
-    comment_on(
-        connection,
-        table,
-        "Every user that the rows of the tables show, under the name that Notion showed last",
-        {column: comment for column, _, comment in _COLUMNS},
-    )
-    bookkeeping.note_content_table(connection, source, USERS_CONTENT, name)
-    return table

@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.due import ContentScope, content_scopes, count_due, due_pages
+from notion_pipeline.catalog.content.due import (
+    ContentScope,
+    MakeRule,
+    content_rule,
+    content_scopes,
+    count_due,
+    due_pages,
+)
 from notion_pipeline.config.content import Content
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
+from notion_pipeline.content.markdown import content_weight, read_content
 from notion_pipeline.content.pages import DuePage, PageRead
 from notion_pipeline.content.reader import page_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
@@ -99,23 +107,31 @@ def start_reads(
     async def pages() -> AsyncIterator[DuePage]:
         for target in targets:
             for scope in target.scopes if due[target.id] else ():
-                async for page in _pages_of(catalog, scope):
+                async for page in pages_of(catalog, scope):
                     yield page
 
     batches = page_batches(
         make_client,
         pages,
+        read_content,
         workers=source.limits.concurrent_requests,
         usage=usage,
         wait_turn=lambda: turns.wait_for_tables(log),
+        weight=content_weight,
     )
     return ContentReads(source, asset_keys, tuple(targets), due, batches, usage)
 
 
-async def _pages_of(catalog: Catalog, scope: ContentScope) -> AsyncIterator[DuePage]:
+async def pages_of(catalog: Catalog, scope: ContentScope, make_rule: MakeRule = content_rule) -> AsyncIterator[DuePage]:
+    """The pages of a table that are due, fetched a few thousand at a time.
+
+    Args:
+        make_rule: Says what makes a page due.
+    """
+
     def fetch(after: str) -> list[DuePage]:
         with catalog.reading() as connection:
-            return due_pages(connection, scope, after) if connection is not None else []
+            return due_pages(connection, scope, after, make_rule=make_rule) if connection is not None else []
 
     after = ""
     while pages := await asyncio.to_thread(fetch, after):

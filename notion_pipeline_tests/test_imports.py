@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "catalog.read": ("root", "rows", "listing", "extraction", "catalog", "catalog.state", "catalog.listing"),
     "catalog.views": ("root", "rows", "catalog", "catalog.state"),
-    "catalog.content": ("root", "rows", "config", "content", "catalog", "catalog.state"),
+    "catalog.content": ("root", "rows", "config", "listing", "content", "catalog", "catalog.state"),
     "catalog.upkeep": ("root", "rows", "catalog", "catalog.state", "catalog.views"),
     "sync": ("root", "rows", "config", "notion", "listing", "extraction", "catalog", "catalog.state"),
     "defs": (
@@ -52,12 +52,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "the public face": ("root", "config", "defs", "component"),
     "cli": (
         *("root", "config", "notion", "accounts", "listing", "extraction", "sync", "defs"),
-        *("catalog", "catalog.read", "catalog.upkeep"),
+        *("catalog", "catalog.content", "catalog.read", "catalog.upkeep"),
     ),
     "cli.wizard": ("root", "rows", "config", "accounts", "listing", "cli"),
     "cli.commands": (
         *("root", "rows", "config", "accounts", "listing", "sync", "defs", "cli", "cli.wizard"),
-        *("catalog", "catalog.state", "catalog.listing", "catalog.load"),
+        *("catalog", "catalog.state", "catalog.listing", "catalog.load", "catalog.content"),
         *("catalog.read", "catalog.views", "catalog.upkeep"),
         *("sandbox.edits", "sandbox.http", "sandbox.sample"),
     ),

@@ -33,6 +33,7 @@ from notion_pipeline.cli.access_report import (
     unseen,
 )
 from notion_pipeline.cli.catalog import open_catalog
+from notion_pipeline.cli.content_cost import content_note
 from notion_pipeline.cli.terminal import messages, output
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
@@ -242,6 +243,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
                         if table.rows is None
                     ]
                 line.notes += limits_told(connection, source.name)
+                line.notes += content_note(connection, resolution.source, databases)
                 line.notes += archived_rows_refused(connection, source.name)
             left = sources_in(connection) | sources_with_files(project.home)
             line.notes += [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,9 +12,11 @@ import click
 from rich.console import Console
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.targets import ContentDue
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
+from notion_pipeline.cli.content_cost import content_line, due_content
 from notion_pipeline.cli.first_search import first_search
 from notion_pipeline.cli.terminal import Record, echo_json, moment, output, print_records, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
@@ -43,6 +45,7 @@ class _Listed:
         held_back: Why databases are not read, by their ids.
         listing_requests: Of the listing that comes first in a sync.
         requests_made: To Notion, for this plan.
+        content: What the next run of content reads, by the rows of the last sync; None where none is asked for.
     """
 
     source: Source
@@ -53,6 +56,7 @@ class _Listed:
     schemas: SeenSchemas | None
     listing_requests: int
     requests_made: int = 0
+    content: ContentDue | None = None
 
     @property
     def listed_at(self) -> datetime | None:
@@ -117,6 +121,7 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
             home=project.home,
             now=now,
         )
+        content = due_content(connection, resolution.source, known) if source.reads_content else None
     if not known:
         return _never_listed(project, source, full=full, now=now)
     bound = resolution.source
@@ -131,6 +136,7 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
         {**resolution.held_back, **{key: problem.message for key, problem in unclear.items()}},
         SeenSchemas(*schemas) if schemas is not None else None,
         listing_requests(seen, bound.named_ids()),
+        content=content,
     )
 
 
@@ -226,6 +232,8 @@ def _summary(found: _Listed, planned: SyncPlan, now: datetime) -> list[str]:
         coming = next(((at, read) for at, read in dates if at >= now), None)
         after = f"; the next one is {title_of(coming[1].database.title)} at {moment(coming[0])}" if coming else ""
         lines.append(f"By full_sync_every {overdue:,} of {len(dates):,} are due for a full read now{after}.")
+    if found.content is not None:
+        lines.append(content_line(found.content, found.source))
     if found.requests_made:
         many = "request" if found.requests_made == 1 else "requests"
         lines.append(
@@ -257,6 +265,9 @@ def _as_json(found: _Listed, planned: SyncPlan) -> dict[str, Any]:
         "concurrent_requests": limits.concurrent_requests,
         "requests_made": found.requests_made,
         "listed_at": found.listed_at.isoformat() if found.listed_at is not None else None,
+        "content": None
+        if found.content is None
+        else {**asdict(found.content), "seconds": round(seconds_for(found.content.pages, limits), 1)},
         "next_full_read_due": next((at.isoformat() for at, _ in _due(planned)), None),
         "data_sources": [
             {

@@ -10,12 +10,13 @@ from typing import Optional, Union
 import dagster as dg
 from pydantic import Field
 
+from notion_pipeline.catalog.content.targets import content_targets
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.selection import find_databases
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import AlreadyCommitted
-from notion_pipeline.defs.content.reads import ContentReads, content_targets, start_reads
+from notion_pipeline.defs.content.reads import ContentReads, start_reads
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.partitions import database_partitions, partition_keys
@@ -95,9 +96,9 @@ def _page_content(
             catalog = catalog_resource.catalog(context.log.warning)
             with catalog.reading() as connection:
                 resolution, known = resolution_of_catalog(connection, loaded.source(name))
-            current = resolution.source
-            databases = _chosen(context, config, current, list(known.values()))
-            targets = content_targets(catalog, current, databases, refresh_all=config.refresh)
+                current = resolution.source
+                databases = _chosen(context, config, current, list(known.values()))
+                targets = content_targets(connection, current, databases, refresh_all=config.refresh)
             turns = Turns(loaded.project.home, loaded.account(current))
             reads = start_reads(
                 lambda: loaded.client(current, log), catalog, current, asset_keys, targets, turns=turns, log=log

@@ -3,43 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.due import (
-    ContentScope,
-    MakeRule,
-    content_rule,
-    content_scopes,
-    count_due,
-    due_pages,
-)
-from notion_pipeline.config.content import Content
+from notion_pipeline.catalog.content.due import ContentScope, MakeRule, content_rule, count_due, due_pages
+from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.markdown import content_weight, read_content
 from notion_pipeline.content.pages import DuePage, PageRead
 from notion_pipeline.content.reader import page_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.notion.turns import Turns
-
-
-@dataclass(frozen=True)
-class ContentTarget:
-    """A database whose pages' content is read.
-
-    Attributes:
-        scopes: Its tables, as far as a sync has filled them.
-    """
-
-    id: str
-    title: str
-    partition: str
-    content: Content
-    scopes: tuple[ContentScope, ...]
 
 
 @dataclass
@@ -57,33 +33,6 @@ class ContentReads:
     due: dict[str, int]
     batches: Batches[PageRead]
     usage: RunUsage = field(default_factory=RunUsage)
-
-
-def content_targets(
-    catalog: Catalog, source: Source, databases: Sequence[KnownDatabase], *, refresh_all: bool
-) -> tuple[ContentTarget, ...]:
-    """The databases whose content is read, of those given.
-
-    Args:
-        source: That knows what its names mean.
-        refresh_all: Every page is due.
-    """
-    now = datetime.now(timezone.utc)
-    found = []
-    with catalog.reading() as connection:
-        for database in databases:
-            content = source.content_for(database.id, database.title)
-            if content is None:
-                continue
-            age = content.refresh_every
-            before = now if refresh_all else now - age if age is not None else None
-            scopes = (
-                content_scopes(connection, source.name, database.id, database.title, refresh_before=before)
-                if connection is not None
-                else ()
-            )
-            found.append(ContentTarget(database.id, database.title, database.partition, content, tuple(scopes)))
-    return tuple(found)
 
 
 def start_reads(

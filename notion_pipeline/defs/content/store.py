@@ -15,9 +15,10 @@ from notion_pipeline.catalog.content.page_content import (
     remove_gone,
     write_content,
 )
+from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.content.reads import ContentReads, ContentTarget
+from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.dagster_internals import plan_materializations
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.errors import ContentError

@@ -1,0 +1,51 @@
+"""What the next run of content will read, and how long that takes at the account's pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import duckdb
+
+from notion_pipeline.catalog.content.targets import ContentDue, content_due, content_targets
+from notion_pipeline.config.sources import Source
+from notion_pipeline.listing.listed import KnownDatabase
+from notion_pipeline.sync.estimate import requests_per_minute, seconds_for
+
+
+def due_content(
+    connection: duckdb.DuckDBPyConnection | None, source: Source, databases: Mapping[str, KnownDatabase]
+) -> ContentDue:
+    """What is due of the selected databases.
+
+    Args:
+        source: That knows what its names mean.
+    """
+    chosen = [found for found in databases.values() if found.accessible and source.selects(found.id, found.title)]
+    return content_due(connection, content_targets(connection, source, chosen))
+
+
+def content_line(due: ContentDue, source: Source) -> str:
+    """For a plan."""
+    unknown = f"; nothing is known yet of {due.not_synced:,} that were never synced" if due.not_synced else ""
+    return (
+        f"Content, by {source.name}_content after the sync: {due.pages:,} pages of {due.databases:,} {'database' if due.databases == 1 else 'databases'} are "
+        f"due, about as many requests, {_duration(due, source)}; and those that the sync finds edited{unknown}."
+    )
+
+
+def content_note(
+    connection: duckdb.DuckDBPyConnection, source: Source, databases: Mapping[str, KnownDatabase]
+) -> list[str]:
+    """For a check; empty where nothing is due."""
+    due = due_content(connection, source, databases)
+    if not due.pages:
+        return []
+    return [
+        f"The content of {due.pages:,} {'page' if due.pages == 1 else 'pages'} is due in source {source.name}: about "
+        f"as many requests, {_duration(due, source)} at {requests_per_minute(source.limits):,} a minute."
+    ]
+
+
+def _duration(due: ContentDue, source: Source) -> timedelta:
+    return timedelta(seconds=round(seconds_for(due.pages, source.limits)))

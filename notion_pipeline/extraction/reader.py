@@ -33,6 +33,7 @@ from notion_pipeline.extraction.read_progress import (
 )
 from notion_pipeline.extraction.references import References
 from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
+from notion_pipeline.extraction.schema_proof import SchemaProof
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.extraction.window_query import End, QueryPage, WindowQuery
 from notion_pipeline.extraction.windows import Window
@@ -71,7 +72,9 @@ class Extraction:
         self._on_rows = on_rows
         self._progress = ReadProgress.from_json(stage.manifest.progress)
         self._references = References(client, plan.schema.properties, lambda: on_rows(0))
-        self._one_answer = OneAnswer(plan.schema, possible=plan.full and self._progress.attempt == 1)
+        is_first = self._progress.attempt == 1
+        self._one_answer = OneAnswer(possible=plan.full and is_first)
+        self.schema_proof = SchemaProof(plan.schema, possible=is_first)
         self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None
         self._start_workers: Callable[[], None] = lambda: None
@@ -82,11 +85,6 @@ class Extraction:
     @property
     def counts(self) -> ReadCounts:
         return self._notes.counts
-
-    @property
-    def shows_schema(self) -> bool:
-        """Whether the rows themselves prove that the properties stayed as they were when the read began."""
-        return self._one_answer.shows_schema and not self.counts.values_refused
 
     async def read(self) -> None:
         """Stages every row of the plan.
@@ -241,7 +239,8 @@ class Extraction:
         self.counts.vanished_rows += completed.vanished
         self.counts.values_disagreeing += completed.disagreements
         self._notes.values_refused(completed.refused)
-        self._one_answer.note(window.phase, pages, is_end=answer.end is End.WHOLE, is_completed=completed.asked)
+        self._one_answer.note(window.phase, is_end=answer.end is End.WHOLE, is_completed=completed.asked)
+        self.schema_proof.note(window.phase, pages, is_end=answer.end is End.WHOLE)
         windows.advance(window, answer.minutes)
         await self._save()
         self._on_rows(len(kept))

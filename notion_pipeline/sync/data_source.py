@@ -81,8 +81,8 @@ class DataSourceRead:
             if not is_last_try and (later := await self._schemas.get_if_visible()) and rereading_changes(schema, later):
                 return later
             raise error from None
-        is_proved = extraction.shows_schema and not await self._seems_emptied(stage, state)
-        if (decision.full and not is_proved) or (not decision.full and stage.rows > rows_before):
+        brought_rows = stage.rows > rows_before
+        if await self._needs_schema(extraction, decision, state, brought_rows=brought_rows):
             later = await self._schemas.get()
             if rereading_changes(schema, later) and not is_last_try:
                 return later
@@ -101,9 +101,25 @@ class DataSourceRead:
         await asyncio.to_thread(extraction.finish)
         return None
 
-    async def _seems_emptied(self, stage: Stage, state: StreamState | None) -> bool:
-        """Whether nothing was read though the table has rows: the data source may be in the trash by now."""
-        if stage.rows or state is None or not state.has_table:
+    async def _needs_schema(
+        self,
+        extraction: Extraction,
+        decision: ReadDecision,
+        state: StreamState | None,
+        *,
+        brought_rows: bool,
+    ) -> bool:
+        """Whether the schema has to be asked for again, after the rows.
+
+        Not where the rows prove that it stayed as it was; but before rows are removed that no answer held since some
+        query ended without rows: the data source may be in the trash by now.
+        """
+        if not extraction.schema_proof.holds or extraction.counts.values_refused:
+            return decision.full or brought_rows
+        return decision.full and extraction.schema_proof.ends_empty and await self._table_has_rows(state)
+
+    async def _table_has_rows(self, state: StreamState | None) -> bool:
+        if state is None or not state.has_table:
             return False
         return await asyncio.to_thread(self._context.has_rows, state)
 

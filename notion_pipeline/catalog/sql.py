@@ -57,9 +57,23 @@ def is_table(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> b
     return table[1].lower() in tables_in(connection, table[0])
 
 
-def has_rows(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) -> bool:
-    """Whether a table, of this schema and name, holds any row."""
-    return connection.execute(f"SELECT 1 FROM {quote(*table)} LIMIT 1").fetchone() is not None
+def has_other_rows(connection: duckdb.DuckDBPyConnection, table: tuple[str, str], ids: object) -> bool:
+    """Whether a table, of this schema and name, holds rows beside these, not marked as deleted.
+
+    Args:
+        ids: An Arrow stream with a column `id`.
+    """
+    current = "_deleted_at IS NULL" if "_deleted_at" in column_types(connection, table) else "true"
+    connection.register("some_ids", ids)
+    try:
+        return bool(
+            connection.execute(
+                f"SELECT count(*) FROM {quote(*table)} WHERE {current} AND id NOT IN "
+                "(SELECT id FROM some_ids WHERE id IS NOT NULL)"
+            ).fetchall()[0][0]
+        )
+    finally:
+        connection.unregister("some_ids")
 
 
 def tables_in(connection: duckdb.DuckDBPyConnection, schema: str) -> set[str]:

@@ -81,8 +81,13 @@ class DataSourceRead:
             if not is_last_try and (later := await self._schemas.get_if_visible()) and rereading_changes(schema, later):
                 return later
             raise error from None
-        brought_rows = stage.rows > rows_before
-        if await self._needs_schema(extraction, decision, state, brought_rows=brought_rows):
+        proof = extraction.schema_proof
+        needs_schema = not proof.holds or extraction.counts.values_refused > 0
+        if decision.full:
+            needs_schema = needs_schema or (proof.ends_empty and await self._removes_rows(stage, schema, state))
+        else:
+            needs_schema = needs_schema and stage.rows > rows_before
+        if needs_schema:
             later = await self._schemas.get()
             if rereading_changes(schema, later) and not is_last_try:
                 return later
@@ -101,27 +106,12 @@ class DataSourceRead:
         await asyncio.to_thread(extraction.finish)
         return None
 
-    async def _needs_schema(
-        self,
-        extraction: Extraction,
-        decision: ReadDecision,
-        state: StreamState | None,
-        *,
-        brought_rows: bool,
-    ) -> bool:
-        """Whether the schema has to be asked for again, after the rows.
-
-        Not where the rows prove that it stayed as it was; but before rows are removed that no answer held since some
-        query ended without rows: the data source may be in the trash by now.
-        """
-        if not extraction.schema_proof.holds or extraction.counts.values_refused:
-            return decision.full or brought_rows
-        return decision.full and extraction.schema_proof.ends_empty and await self._table_has_rows(state)
-
-    async def _table_has_rows(self, state: StreamState | None) -> bool:
+    async def _removes_rows(self, stage: Stage, schema: ReadSchema, state: StreamState | None) -> bool:
+        """Whether the table has rows that the read did not meet: the data source may be in the trash by now."""
         if state is None or not state.has_table:
             return False
-        return await asyncio.to_thread(self._context.has_rows, state)
+        ids = stage.reader(RowSchema(schema.properties, self._schemas.excluded).arrow, ["id"])
+        return await asyncio.to_thread(self._context.has_other_rows, state, ids)
 
     def _decide(self, state: StreamState | None, schema: ReadSchema, sync_type: str) -> ReadDecision:
         decision = decide_for(

@@ -43,7 +43,7 @@ class RunContext:
 
     Attributes:
         is_committed: Whether the catalog's history holds a stage id.
-        has_rows: Whether the table of a stream, which exists, holds any row.
+        has_other_rows: Whether the table of a stream, which exists, holds rows whose ids this Arrow stream lacks.
         refused: Why Notion no longer takes the account's credential; no further request is made then.
         visible: Whether the connection sees a data source, by id, as far as it was found out.
         unclear: Why that could not be found out, by id.
@@ -53,7 +53,7 @@ class RunContext:
     progress: Progress
     log: Callable[[str], None]
     is_committed: Callable[[str], bool]
-    has_rows: Callable[[StreamState], bool]
+    has_other_rows: Callable[[StreamState, object], bool]
     archived: ArchivedSupport = field(default_factory=ArchivedSupport)
     spare_workers: SpareWorkers = field(default_factory=SpareWorkers)
     refused: AuthorizationError | None = None

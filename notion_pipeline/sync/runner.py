@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.sql import has_rows
+from notion_pipeline.catalog.sql import has_other_rows
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
@@ -81,7 +81,12 @@ class Sync:
         self._opening = asyncio.Lock()
         self._asking_who = asyncio.Lock()
         self._context = RunContext(
-            options, progress, log, self._is_committed, self._has_rows, visible=dict.fromkeys(options.visible, True)
+            options,
+            progress,
+            log,
+            self._is_committed,
+            self._has_other_rows,
+            visible=dict.fromkeys(options.visible, True),
         )
 
     def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
@@ -272,9 +277,9 @@ class Sync:
                 and bookkeeping.is_committed(connection, stage_id)
             )
 
-    def _has_rows(self, state: StreamState) -> bool:
+    def _has_other_rows(self, state: StreamState, ids: object) -> bool:
         with self._catalog.reading() as connection:
-            return connection is not None and has_rows(connection, (state.source, state.table_name))
+            return connection is not None and has_other_rows(connection, (state.source, state.table_name), ids)
 
     async def _read_data_source(
         self,

@@ -152,17 +152,34 @@ def test_schema_edit_at_any_moment_is_in_the_table_after_the_next_sync(
     assert differences(engine, workspace, source) == []
 
 
-def test_data_source_in_the_trash_between_two_answers_removes_no_row(engine: Engine, source: DataSource) -> None:
+@pytest.mark.parametrize("at", [FIRST, SECOND])
+def test_data_source_in_the_trash_between_two_answers_removes_no_row(
+    engine: Engine, source: DataSource, at: int
+) -> None:
     """Nothing tells what a query on it answers (notion-api.md section 4): here it gives nothing more."""
+    engine.workspace.archive(source.pages[2])
+    synced(engine, "FULL_TABLE")
+    later(engine)
     engine.workspace.switches.trashed_source_query = "rows"
-    at_query(engine, SECOND, lambda: engine.workspace.trash_database(source.database))
+    at_query(engine, at, lambda: engine.workspace.trash_database(source.database))
 
     def nothing_more(body: dict[str, Any]) -> None:
         body.update(results=[], has_more=False, next_cursor=None)
 
-    engine.workspace.faults.add(Fault("alter", match=QUERY, at=SECOND, times=100, callable=nothing_more))
+    engine.workspace.faults.add(Fault("alter", match=QUERY, at=at, times=100, callable=nothing_more))
     assert "in Notion's trash" in engine.attempt("FULL_TABLE").reasons
     assert engine.query("SELECT count(*) FROM notion.tasks") == [(ROWS,)]
+
+
+def test_worker_that_finds_no_rows_costs_no_further_request(engine: Engine) -> None:
+    """Of several workers, one may take a time without rows; but no row of the table is missing then."""
+    engine.settings["limits"]["concurrent_requests"] = 8
+    source = tasks_in(engine, 250)
+    for sync_type in (None, "FULL_TABLE", "FULL_TABLE"):
+        assert "schema" not in kinds(synced(engine, sync_type))
+        later(engine)
+    engine.workspace.archive(source.pages[2])
+    assert "schema" not in kinds(synced(engine, "FULL_TABLE"))
 
 
 # Incremental reads

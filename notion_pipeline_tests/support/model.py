@@ -52,6 +52,7 @@ COMPUTED: tuple[Callable[[Page], Any], ...] = (
 TROUBLE = ("", "", "", "", "refused", "dropped", BEFORE_COMMIT, AFTER_COMMIT)
 PLACES = st.integers(0, 50)
 SMALL = st.integers(0, 5)
+SCHEMA_EDITS = ("add", "rename", "swap", "remove", "replace", "retype", "option", "option")
 
 
 class SyncMachine(RuleBasedStateMachine):
@@ -61,6 +62,8 @@ class SyncMachine(RuleBasedStateMachine):
         content: By page id the page as the table must hold it; None where the table may hold one of several versions.
         soft, hard: Pages of which the next sync may still find out; of which only a full sync can.
         pending: Whether a read was begun and not landed; what changes from then on may be seen or not.
+        schema_met: Whether the schema was edited while a read was under way that has not landed.
+        schema_open: Pages that may look as before such an edit, until the next sync.
     """
 
     tally: ClassVar[Counter[str]] = Counter()
@@ -80,6 +83,8 @@ class SyncMachine(RuleBasedStateMachine):
         self.quiet = False
         self.schema: dict[str, Any] | None = None
         self.schema_touched = False
+        self.schema_met = False
+        self.schema_open: set[str] = set()
 
     def teardown(self) -> None:
         """At the end a full sync that nothing precedes makes the table exact."""
@@ -124,9 +129,15 @@ class SyncMachine(RuleBasedStateMachine):
         other=PLACES,
         name=st.sampled_from(NAMES),
         kind=st.sampled_from(TYPES),
-        change=st.sampled_from(["add", "rename", "swap", "remove", "replace", "retype", "option", "option"]),
+        change=st.sampled_from(SCHEMA_EDITS),
     )
     def edit_schema(self, place: int, other: int, name: str, kind: Any, change: str) -> None:
+        if self._edit_schema(place, other, name, kind, change):
+            self.tally["schema edits"] += 1
+            self.schema_touched, self.quiet = True, False
+
+    def _edit_schema(self, place: int, other: int, name: str, kind: Any, change: str) -> bool:
+        """Whether that was possible."""
         prop = list(self.source.properties.values())[place % len(self.source.properties)]
         if change == "add" and name not in self.source.properties and len(self.source.properties) < 8:
             self.source.add_property(name, kind)
@@ -139,9 +150,8 @@ class SyncMachine(RuleBasedStateMachine):
         elif change == "option" and prop.options:
             self._change_options(prop, other)
         else:
-            return
-        self.tally["schema edits"] += 1
-        self.schema_touched, self.quiet = True, False
+            return False
+        return True
 
     def _create(self, place: int, number: int) -> None:
         page = self.source.add_page({self._title().name: f"Row {number}", **self._values(number)})
@@ -193,22 +203,23 @@ class SyncMachine(RuleBasedStateMachine):
         if self.quiet:
             self._sync_again()
         else:
-            self._sync(full=False, trouble="", at=1, meanwhile=0)
+            self._sync(full=False, trouble="", at=1, meanwhile=0, schema_edit="")
 
     @rule(
         full=st.sampled_from([False, False, True]),
         trouble=st.sampled_from(TROUBLE),
         at=st.integers(1, 8),
         meanwhile=SMALL,
+        schema_edit=st.sampled_from(["", "", *SCHEMA_EDITS]),
     )
-    def sync(self, full: bool, trouble: str, at: int, meanwhile: int) -> None:
-        """A run that may fail, or die, or meet edits on its way."""
-        self._sync(full=full, trouble=trouble, at=at, meanwhile=meanwhile)
+    def sync(self, full: bool, trouble: str, at: int, meanwhile: int, schema_edit: str) -> None:
+        """A run that may fail, or die, or meet edits on its way, of rows and of the schema."""
+        self._sync(full=full, trouble=trouble, at=at, meanwhile=meanwhile, schema_edit=schema_edit)
 
-    def _sync(self, *, full: bool, trouble: str, at: int, meanwhile: int) -> None:
+    def _sync(self, *, full: bool, trouble: str, at: int, meanwhile: int, schema_edit: str) -> None:
         self.workspace.clock.advance(timedelta(minutes=1))
         before = self._table()
-        planned = self._plan(trouble, at, meanwhile)
+        planned = self._plan(trouble, at, meanwhile, schema_edit)
         dies = trouble if trouble in (BEFORE_COMMIT, AFTER_COMMIT) else ""
         was_pending, self.pending = self.pending, True
         outcome = self.engine.attempt("FULL_TABLE" if full else None, dies=dies)
@@ -236,7 +247,7 @@ class SyncMachine(RuleBasedStateMachine):
 
     # What is so
 
-    def _plan(self, trouble: str, at: int, meanwhile: int) -> list[Fault]:
+    def _plan(self, trouble: str, at: int, meanwhile: int, schema_edit: str) -> list[Fault]:
         faults = []
         if trouble == "refused":
             faults.append(Fault("status", at=at, status=400, code="invalid_request", message="Not now."))
@@ -245,18 +256,27 @@ class SyncMachine(RuleBasedStateMachine):
         for fault in faults:
             self.workspace.faults.add(fault)
         if meanwhile:
-            self.workspace.faults.add(Fault("call", at=meanwhile + 2, callable=lambda: self._meanwhile(meanwhile)))
+            change = Fault("call", at=meanwhile + 2, callable=lambda: self._meanwhile(meanwhile, schema_edit))
+            self.workspace.faults.add(change)
         return faults
 
-    def _meanwhile(self, number: int) -> None:
+    def _meanwhile(self, number: int, schema_edit: str) -> None:
         self.workspace.clock.advance(timedelta(seconds=30))
         for change in (self._create, self._edit, self._leave, self._come_back):
             change(number * 7, number)
+        if schema_edit and self._edit_schema(number * 5, number * 3, NAMES[number], TYPES[number], schema_edit):
+            self.tally["schema edits meanwhile"] += 1
+            self.schema_met, self.quiet = True, False
 
     def _landed(self, full: bool, outcome: Outcome, *, was_pending: bool) -> None:
         """Judges the table and takes from it what is known from now on."""
         _, columns = recorded(self.engine, self.source)
-        is_full = full or self.always_full or self._schema_moved()
+        if self.schema_met or self.schema_open:
+            is_full = full or self.always_full or self._was_read_in_full()
+        else:
+            is_full = full or self.always_full or self._schema_moved()
+        self.schema_open = {page.id for page in self.source.pages} if self.schema_met else set()
+        self.schema_met = False
         if self.schema_touched and (not is_full or was_pending):
             self.hard |= {page.id for page in self.source.pages}
             self.touched_hard |= {page.id for page in self.source.pages}
@@ -267,7 +287,7 @@ class SyncMachine(RuleBasedStateMachine):
         rows = {key: row for key, row in self._rows().items() if row.get("_deleted_at") is None}
         self._judge(rows, self._expected(truth, full=is_full), columns)
         self.content = {key: self._known(key, truth) for key in rows}
-        self.quiet = not (self.soft or self.hard or self.touched_soft or self.touched_hard)
+        self.quiet = not (self._open or self.touched_soft or self.touched_hard)
         self.schema, self.schema_touched = self._schema(), False
         self.touched_soft, self.touched_hard, self.pending = set(), set(), False
         self.tally["full" if is_full else "incremental"] += 1
@@ -284,7 +304,7 @@ class SyncMachine(RuleBasedStateMachine):
         return expected
 
     def _known(self, page_id: str, truth: dict[str, Any]) -> dict[str, Any] | None:
-        if page_id in self.soft | self.hard:
+        if page_id in self._open:
             return None
         page = truth.get(page_id)
         if page is not None and not page["is_archived"]:
@@ -298,7 +318,7 @@ class SyncMachine(RuleBasedStateMachine):
         columns: list[dict[str, Any]],
     ) -> None:
         self.expected_now = expected
-        open_ones = self.soft | self.hard
+        open_ones = self._open
         assert sorted(rows.keys() - open_ones) == sorted(expected.keys() - open_ones)
         kinds = {column["property_id"]: _kinds(column["duckdb_type"]) for column in columns}
         for page_id in rows.keys() - open_ones:
@@ -312,7 +332,7 @@ class SyncMachine(RuleBasedStateMachine):
             self.workspace.clock.advance(timedelta(hours=1))
             outcome = self.engine.attempt("FULL_TABLE")
             assert outcome.success, outcome.reasons
-        self.soft = self.hard = set()
+        self.soft = self.hard = self.schema_open = set()
         _, columns = recorded(self.engine, self.source)
         truth = {page["id"]: page for page in self.workspace.rows(self.source)}
         rows = {key: row for key, row in self._rows().items() if row.get("_deleted_at") is None}
@@ -332,6 +352,17 @@ class SyncMachine(RuleBasedStateMachine):
             self.hard.add(page.id)
         if self.pending:
             (self.touched_soft if soft else self.touched_hard).add(page.id)
+
+    @property
+    def _open(self) -> set[str]:
+        """Pages that the table may hold in one of several versions."""
+        return self.soft | self.hard | self.schema_open
+
+    def _was_read_in_full(self) -> bool:
+        """What the last sync did, where it depends on when it met an edit of the schema."""
+        return self.engine.query("SELECT read FROM _notion_pipeline.syncs ORDER BY finished_at DESC LIMIT 1") == [
+            ("full",)
+        ]
 
     def _schema(self) -> dict[str, Any]:
         return {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,16 @@ class Catalog:
     def file(self) -> Path:
         """The file itself: links and relative paths to it share one lock, and one write-ahead log of DuckDB."""
         return Path(os.path.realpath(self.path))
+
+    def version(self) -> tuple[tuple[int, int, int], ...] | None:
+        """Differs after every commit, whichever program made it; None where there is no catalog yet."""
+        try:
+            found = [self.file.stat()]
+        except OSError:
+            return None
+        with suppress(OSError):  # the write-ahead log is there only while somebody writes, or was killed
+            found.append(Path(f"{self.file}.wal").stat())
+        return tuple((entry.st_ino, entry.st_size, entry.st_mtime_ns) for entry in found)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from types import TracebackType
 from typing import Any
@@ -15,14 +16,16 @@ from notion_pipeline.extraction.extract import DatabaseExtract
 Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 #: The catalog is closed to others for about a second while a group is committed, so a group is few databases, and
 #: small ones.
-_MOST_TOGETHER = 25
+_MOST_TOGETHER = 50
 _MOST_ROWS_TOGETHER = 5_000
+#: How long the first of a group waits for others: each group opens the file once, which costs more than a commit.
+_MOST_SECONDS_TOGETHER = 1.0
 
 
 class Reading:
     """Databases that are being read; iterate over it to get them in the order in which they finish.
 
-    Each group holds the databases that are whole at that moment; those that failed say why. The locks of a group are
+    Each group holds databases that were whole within a second; those that failed say why. The locks of a group are
     released when the next one is asked for. Use it in a `with` block: who leaves the block early stops the reads, and
     what they staged stays.
 
@@ -70,17 +73,22 @@ class Reading:
             self._handed.put(None)
 
 
-def _together(handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER) -> Generator[list[DatabaseExtract], None, None]:
+def _together(
+    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER, most_seconds: float = _MOST_SECONDS_TOGETHER
+) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups."""
     item = handed.get()
     while isinstance(item, DatabaseExtract):
-        group, rows, is_full = [], 0, False
+        group, rows, is_full, until = [], 0, False, time.monotonic() + most_seconds
         while isinstance(item, DatabaseExtract) and not is_full:
             group.append(item)
             rows += sum(extract.stage.rows for extract in item.extracts)
-            is_full = len(group) >= _MOST_TOGETHER or rows >= most_rows or handed.empty()
+            is_full = len(group) >= _MOST_TOGETHER or rows >= most_rows
             if not is_full:
-                item = handed.get()
+                try:
+                    item = handed.get(timeout=max(0.0, until - time.monotonic()))
+                except queue.Empty:
+                    is_full = True
         try:
             yield group
         finally:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from filelock import Timeout
@@ -34,6 +35,7 @@ from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.notion.turns import Turns
 from notion_pipeline.sync.data_source import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
+from notion_pipeline.sync.known_states import KnownStates
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Handed, Reading
@@ -42,6 +44,8 @@ from notion_pipeline.sync.run_context import RunContext, SyncOptions
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0
 _CONVERTING_THREADS = 4
+#: Of how many databases that wait for a reader the catalog is asked together with those that are read.
+_STATES_AHEAD = 100
 
 
 @dataclass
@@ -76,9 +80,8 @@ class Sync:
         self._log = log
         self.usage = usage or RunUsage()
         self._held_elsewhere: dict[str, _Wait] = {}
-        self._wanted: set[str] = set()
-        self._next_states: asyncio.Future[dict[str, StreamState]] | None = None
-        self._opening = asyncio.Lock()
+        self._waiting: deque[DatabaseTarget] = deque()
+        self._known = KnownStates(catalog, options.source.name, self._next_data_sources)
         self._asking_who = asyncio.Lock()
         self._context = RunContext(
             options,
@@ -100,7 +103,7 @@ class Sync:
         handed: Handed,
         stop: threading.Event,
     ) -> None:
-        waiting = deque(targets)
+        waiting = self._waiting = deque(targets)
         most = self._options.source.limits.concurrent_requests
         readers_at_once = max(1, min(len(targets), most))
         # One more than there may be requests: while it keeps an answer the others are asking.
@@ -189,7 +192,7 @@ class Sync:
             target = await self._get_database(client, target)
             extract.title, extract.url = target.title, target.url
         await self._require_exclusions(client, target)
-        states = await self._states(target)
+        states = await self._known.of(data_source.id for data_source in target.data_sources)
         for data_source in target.data_sources:
             if data_source.id in self._options.skip:
                 extract.already_committed = True
@@ -246,28 +249,8 @@ class Sync:
             tuple(DataSourceTarget(member_id, name) for member_id, name in members),
         )
 
-    async def _states(self, target: DatabaseTarget) -> dict[str, StreamState]:
-        """What the catalog knows of the target now, its lock being held.
-
-        One opening of the catalog serves all databases that wait for it: hundreds of openings would hold up each
-        other and the commits.
-        """
-        self._wanted.update(data_source.id for data_source in target.data_sources)
-        if self._next_states is None:
-            self._next_states = asyncio.ensure_future(self._read_wanted())
-        return await asyncio.shield(self._next_states)
-
-    async def _read_wanted(self) -> dict[str, StreamState]:
-        async with self._opening:
-            # A database that asks from here on took its lock later, so it needs a later answer.
-            wanted, self._wanted, self._next_states = self._wanted, set(), None
-            return await asyncio.to_thread(self._read_states, wanted)
-
-    def _read_states(self, wanted: set[str]) -> dict[str, StreamState]:
-        with self._catalog.reading() as connection:
-            if connection is None or not bookkeeping.has_bookkeeping(connection):
-                return {}
-            return bookkeeping.stream_states(connection, self._options.source.name, only=wanted)
+    def _next_data_sources(self) -> list[str]:
+        return [member.id for target in islice(self._waiting, _STATES_AHEAD) for member in target.data_sources]
 
     def _is_committed(self, stage_id: str) -> bool:
         with self._catalog.reading() as connection:

@@ -1,14 +1,16 @@
-"""Which databases are landed together: those that are whole by then, few and small ones."""
+"""Which databases are committed together: those that are whole within a moment, few and small ones."""
 
 from __future__ import annotations
 
 import queue
+import threading
 from pathlib import Path
 
 import pytest
 
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.sync import reading
+from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 
 
@@ -25,7 +27,7 @@ def handed(*items: DatabaseExtract | BaseException | None) -> reading.Handed:
     return found
 
 
-def test_databases_that_wait_are_landed_together_but_not_too_many() -> None:
+def test_databases_that_wait_are_committed_together_but_not_too_many() -> None:
     released: list[str] = []
     many = [database(f"{number}", released) for number in range(2 * reading._MOST_TOGETHER + 3)]
     groups = reading._together(handed(*many, None))
@@ -37,6 +39,24 @@ def test_one_of_many_rows_ends_its_group(tmp_path: Path) -> None:
     large = database("large", released, rows_in=tmp_path, rows=5)
     groups = reading._together(handed(database("a", released), large, database("b", released), None), most_rows=5)
     assert [[found.title for found in group] for group in groups] == [["a", "large"], ["b"]]
+
+
+def test_the_first_of_a_group_waits_a_moment_for_others() -> None:
+    released: list[str] = []
+    waiting = handed(database("a", released))
+    soon = threading.Timer(0.2, lambda: [waiting.put(item) for item in (database("b", released), None)])
+    soon.start()
+    groups = reading._together(waiting, most_seconds=PATIENCE)
+    assert [[found.title for found in group] for group in groups] == [["a", "b"]]
+
+
+def test_the_first_of_a_group_does_not_wait_for_a_long_read() -> None:
+    released: list[str] = []
+    waiting = handed(database("a", released))
+    groups = reading._together(waiting, most_seconds=0.01)
+    assert [found.title for found in next(groups)] == ["a"]
+    waiting.put(None)
+    assert list(groups) == []
 
 
 def test_locks_are_given_back_where_the_caller_stops() -> None:

@@ -138,7 +138,7 @@ def _user(answer: Any, membership: str | None) -> User | None:
         return None
     avatar = answer.get("avatar_url")
     picture = without_signatures(avatar) if isinstance(avatar, str) and avatar else None
-    return User(*parts, avatar_url=picture, membership=membership)
+    return replace(User(*parts), avatar_url=picture, membership=membership)
 
 
 async def _each(ids: Sequence[str]) -> AsyncIterator[str]:

@@ -10,11 +10,13 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
+from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
 from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.content.store import store_content
+from notion_pipeline.defs.content.users import UserReads, store_users
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
@@ -40,7 +42,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def handle_output(
         self,
         context: dg.OutputContext,
-        obj: Union[FoundListing, DatabaseReads, ContentReads, AlreadyCommitted],  # noqa: UP007
+        obj: Union[FoundListing, DatabaseReads, ContentReads, UserReads, AlreadyCommitted],  # noqa: UP007
     ) -> None:
         """Commits a listing, or one database after another while the asset's reads go on; fails as `commits` says."""
         if isinstance(obj, AlreadyCommitted):
@@ -51,9 +53,9 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if isinstance(obj, FoundListing):
                 store_listing(context, catalog, obj, home)
                 return
-            if isinstance(obj, ContentReads):
+            if isinstance(obj, (ContentReads, UserReads)):
                 with few_collections():
-                    store_content(context, catalog, obj)
+                    _store(context, catalog, obj)
                 return
             # Who fails here stops the reads, which the asset cannot do before it is resumed.
             with obj.reading, few_collections():
@@ -94,6 +96,13 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         upstream = context.upstream_output
         table = ((upstream.definition_metadata if upstream else None) or {}).get("dagster/table_name")
         return self.source, table.split(".", 1)[1] if isinstance(table, str) else context.asset_key.path[-1]
+
+
+def _store(context: dg.OutputContext, catalog: Catalog, reads: Union[ContentReads, UserReads]) -> None:  # noqa: UP007
+    if isinstance(reads, ContentReads):
+        store_content(context, catalog, reads)
+    else:
+        store_users(context, catalog, reads)
 
 
 def _shaped(table: pa.Table, wanted: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 
+from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import (
     DELETED_AT,
@@ -37,23 +37,6 @@ _SCHEMA = pa.schema(
 _NAMES = [name for name, _, _ in PAGE_CONTENT.columns if name != "_synced_at"]
 #: A later edit within the same minute carries the same stamp.
 _STAMP = timedelta(minutes=1)
-
-
-@dataclass
-class ContentCounts:
-    """What a commit of content did."""
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
-
-    def add(self, other: ContentCounts) -> None:
-        """Adds the counts of another commit."""
-        self.inserted += other.inserted
-        self.updated += other.updated
-        self.unchanged += other.unchanged
-        self.removed += other.removed
 
 
 def write_content(

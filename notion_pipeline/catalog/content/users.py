@@ -6,13 +6,14 @@ A partial user does not remove a known name. Users who left the workspace stay, 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.tables import COMMENTS, USERS, Table, find_table, make_table
 from notion_pipeline.catalog.sql import columns_by_table, count_of, is_table, quote
 from notion_pipeline.content.users import User
@@ -26,22 +27,9 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.user_reads (source VARCHAR, user_id 
 """
 
 
-@dataclass
-class UserCounts:
-    """What commits of users did."""
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-
-    def add(self, other: UserCounts) -> None:
-        """Adds the counts of another commit."""
-        self.inserted += other.inserted
-        self.updated += other.updated
-        self.unchanged += other.unchanged
-
-
-def merge_seen(connection: duckdb.DuckDBPyConnection, table: Table, told: Sequence[str], now: datetime) -> UserCounts:
+def merge_seen(
+    connection: duckdb.DuckDBPyConnection, table: Table, told: Sequence[str], now: datetime
+) -> ContentCounts:
     """Merges the temporary table `users_seen`; writes nothing if nothing is new.
 
     Args:
@@ -72,10 +60,12 @@ def merge_seen(connection: duckdb.DuckDBPyConnection, table: Table, told: Sequen
         )
     total = count_of(connection, "SELECT count(*) FROM users_seen")
     connection.execute("DROP TABLE users_changed")
-    return UserCounts(inserted, changed - inserted, total - changed)
+    return ContentCounts(inserted, changed - inserted, total - changed)
 
 
-def write_users(connection: duckdb.DuckDBPyConnection, source: str, users: Sequence[User], now: datetime) -> UserCounts:
+def write_users(
+    connection: duckdb.DuckDBPyConnection, source: str, users: Sequence[User], now: datetime
+) -> ContentCounts:
     """Writes users that Notion was asked for, in the caller's transaction, and when it was.
 
     Args:

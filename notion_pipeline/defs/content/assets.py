@@ -17,6 +17,7 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import AlreadyCommitted
 from notion_pipeline.defs.content.reads import ContentReads, start_reads
+from notion_pipeline.defs.content.users import users_assets
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.partitions import database_partitions, partition_keys
@@ -61,7 +62,12 @@ def content_assets(
     Args:
         given: The sources to run with; None has each run read sources.yaml anew.
     """
-    return [_page_content(source, project, asset_keys, given)] if source.reads_content else []
+    if not source.reads_content:
+        return []
+    return [
+        _page_content(source, project, asset_keys, given),
+        *users_assets(source, project, asset_keys, given),
+    ]
 
 
 def _page_content(

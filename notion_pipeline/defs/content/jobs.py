@@ -11,11 +11,12 @@ def content_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJ
     """`S_content`, where there is content to read."""
     if not source.reads_content:
         return []
+    names = ["content", *(["users"] if source.reads_users else [])]
     described = f"{source.description}. " if source.description else ""
     return [
         dg.define_asset_job(
             f"{source.name}_content",
-            dg.AssetSelection.assets(asset_keys.key(asset_keys.free_name("content"))),
+            dg.AssetSelection.assets(*(asset_keys.key(asset_keys.free_name(name)) for name in names)),
             description=f"{described}Reads the words: content of the pages that were edited, and what sources.yaml "
             "asks for beside it.",
             executor_def=dg.in_process_executor,

@@ -1,6 +1,5 @@
 """Commits the content of pages batch by batch, and reports each database as soon as its pages are committed."""
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -9,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.page_content import (
-    ContentCounts,
     keep_paths,
     remove_gone,
     write_content,
@@ -18,17 +17,12 @@ from notion_pipeline.catalog.content.page_content import (
 from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.committing import commit_batches, content_failure, page_lines
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.dagster_internals import plan_materializations
 from notion_pipeline.defs.metadata import usage_metadata
-from notion_pipeline.errors import ContentError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.sync.estimate import requests_per_minute
-from notion_pipeline.sync.progress import time_left
-
-LOG_SECONDS = 5.0
-#: Pages that failed and are named, each with its reason; the rest are counted.
-MOST_NAMED = 20
 
 
 @dataclass
@@ -77,20 +71,23 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
     """
     asset_keys = reads.asset_keys
     databases = {target.id: _Database(target, reads.due[target.id]) for target in reads.targets}
-    total, done, began, told_at = sum(reads.due.values()), 0, time.monotonic(), time.monotonic()
     _tidy(catalog, reads, databases)
     reported: set[str] = set()
+
+    def commit(batch: list[PageRead]) -> None:
+        _commit(catalog, reads, databases, batch)
+        _report(context, asset_keys, databases, reported)
+
     try:
         _report(context, asset_keys, databases, reported)
-        with reads.batches:
-            for batch in reads.batches:
-                _commit(catalog, reads, databases, batch)
-                done += len(batch)
-                if (now := time.monotonic()) - told_at >= LOG_SECONDS and done < total:
-                    told_at = now
-                    left = time_left((total - done) * (now - began) / done)
-                    context.log.info(f"{done:,}/{total:,} pages, {reads.usage.requests:,} requests so far; {left}")
-                _report(context, asset_keys, databases, reported)
+        commit_batches(
+            reads.batches,
+            commit,
+            total=sum(reads.due.values()),
+            what="pages",
+            usage=reads.usage,
+            log=context.log.info,
+        )
         # Pages that were edited between the count and the read are fewer or more than were counted.
         _report(context, asset_keys, databases, reported, all_are_read=True)
     except BaseException:
@@ -163,7 +160,9 @@ def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentRead
     if failed:
         partitions = [database.target.partition for database in databases if database.failed]
         plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), partitions)
-        raise _failure(reads.source.name, failed, totals["pages_read"])
+        raise content_failure(
+            reads.source.name, page_lines(failed), totals["pages_read"], "pages", asset="page_content"
+        )
     usage = usage_metadata(reads.usage, requests_per_minute(reads.source.limits))
     if not context.has_asset_partitions:
         context.add_output_metadata({**totals, **usage})
@@ -174,16 +173,3 @@ def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentRead
             context.step_context.add_asset_metadata(
                 found.metadata(), asset_key=context.asset_key, partition_key=partition
             )
-
-
-def _failure(source: str, failed: list[PageRead], read: int) -> ContentError:
-    lines = [
-        f'"{shown_line(found.page.title) or "Untitled"}" ({found.page.page_id}): {found.reason}' for found in failed
-    ]
-    more = [f"… and {len(lines) - MOST_NAMED:,} more"] if len(lines) > MOST_NAMED else []
-    return ContentError(
-        f"{len(failed):,} of {read:,} pages could not be read; the others are committed.\n"
-        + "\n".join([*lines[:MOST_NAMED], *more]),
-        hint="Materialize page_content again: only what is still due is read.",
-        source=source,
-    )

@@ -1,0 +1,105 @@
+"""Assets of content without partitions: each of its own op, which prepares reads and hands them to the IO manager."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import dagster as dg
+from pydantic import Field
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
+from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.failures import as_failure
+from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
+from notion_pipeline.defs.source_spec import source_spec
+from notion_pipeline.listing.listed import KnownDatabase
+from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.turns import Turns
+from notion_pipeline.project import Project
+
+
+class RefreshConfig(dg.Config):
+    """What one run does otherwise than sources.yaml says."""
+
+    refresh: bool = Field(default=False, description="Read everything again, however new it is.")
+
+
+@dataclass(frozen=True)
+class ContentRun:
+    """What an op of content works with.
+
+    Attributes:
+        source: As sources.yaml has it now, with what its names mean.
+        databases: Those that sources.yaml selects.
+        refresh: Read everything again.
+    """
+
+    source: Source
+    databases: tuple[KnownDatabase, ...]
+    catalog: Catalog
+    asset_keys: AssetKeys
+    turns: Turns
+    log: Callable[[str], None]
+    refresh: bool
+    loaded: LoadedProject
+
+    def client(self) -> NotionClient:
+        """A client, to be entered."""
+        return self.loaded.client(self.source, self.log)
+
+    async def wait_turn(self) -> None:
+        """Waits until no tables of the account are being read."""
+        await self.turns.wait_for_tables(self.log)
+
+
+def unpartitioned_asset(
+    source: Source,
+    project: Project,
+    asset_keys: AssetKeys,
+    given: Optional[LoadedProject],  # noqa: UP045
+    *,
+    name: str,
+    description: str,
+    prepare: Callable[[ContentRun], Any],
+) -> dg.AssetsDefinition:
+    """`S/<name>`, filled by the op `S__<name>`.
+
+    Args:
+        given: The sources to run with; None has each run read sources.yaml anew.
+        prepare: Prepares the reads; what it returns is committed by the IO manager.
+    """
+    keys = ResourceKeys(source.name)
+    spec = source_spec(source, project, asset_keys, asset_keys.free_name(name), description=description, maker=prepare)
+
+    @dg.multi_asset(
+        name=f"{source.name}__{name}",
+        specs=[spec.replace_attributes(key=name).with_io_manager_key(keys.io_manager)],
+        can_subset=True,
+        required_resource_keys={keys.notion, keys.catalog},
+    )
+    def read(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[dg.Output[Any]]:
+        notion: NotionResource = getattr(context.resources, keys.notion)
+        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
+        with as_failure():
+            loaded = notion.load(given)
+            catalog = catalog_resource.catalog(context.log.warning)
+            with catalog.reading() as connection:
+                resolution, known = resolution_of_catalog(connection, loaded.source(source.name))
+            current = resolution.source
+            reads = prepare(
+                ContentRun(
+                    current,
+                    tuple(database for database in known.values() if database.selected),
+                    catalog,
+                    asset_keys,
+                    Turns(loaded.project.home, loaded.account(current)),
+                    context.log.info,
+                    config.refresh,
+                    loaded,
+                )
+            )
+        yield dg.Output(reads, output_name=name)
+
+    return read.with_attributes(asset_key_replacements={dg.AssetKey(name): spec.key})

@@ -29,8 +29,8 @@ def content_line(due: ContentDue, source: Source) -> str:
     """For a plan."""
     unknown = f"; nothing is known yet of {due.not_synced:,} that were never synced" if due.not_synced else ""
     return (
-        f"Content, by {source.name}_content after the sync: pages due {due.pages:,}, databases {due.databases:,}; about "
-        f"as many requests, {_duration(due, source)}; and those that the sync finds edited{unknown}."
+        f"Content, by {source.name}_content after the sync: pages due {due.pages:,}, databases {due.databases:,}; "
+        f"about as many requests, {_duration(due, source)}; and those that the sync finds edited{unknown}."
     )
 
 

@@ -14,6 +14,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
 from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
+from notion_pipeline.defs.content.comments import CommentReads, store_comments
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.content.store import store_content
 from notion_pipeline.defs.content.users import UserReads, store_users
@@ -42,7 +43,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def handle_output(
         self,
         context: dg.OutputContext,
-        obj: Union[FoundListing, DatabaseReads, ContentReads, UserReads, AlreadyCommitted],  # noqa: UP007
+        obj: Union[FoundListing, DatabaseReads, ContentReads, UserReads, CommentReads, AlreadyCommitted],  # noqa: UP007
     ) -> None:
         """Commits a listing, or one database after another while the asset's reads go on; fails as `commits` says."""
         if isinstance(obj, AlreadyCommitted):
@@ -53,7 +54,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if isinstance(obj, FoundListing):
                 store_listing(context, catalog, obj, home)
                 return
-            if isinstance(obj, (ContentReads, UserReads)):
+            if isinstance(obj, (ContentReads, UserReads, CommentReads)):
                 with few_collections():
                     _store(context, catalog, obj)
                 return
@@ -98,11 +99,17 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         return self.source, table.split(".", 1)[1] if isinstance(table, str) else context.asset_key.path[-1]
 
 
-def _store(context: dg.OutputContext, catalog: Catalog, reads: Union[ContentReads, UserReads]) -> None:  # noqa: UP007
+def _store(
+    context: dg.OutputContext,
+    catalog: Catalog,
+    reads: Union[ContentReads, UserReads, CommentReads],  # noqa: UP007
+) -> None:
     if isinstance(reads, ContentReads):
         store_content(context, catalog, reads)
-    else:
+    elif isinstance(reads, UserReads):
         store_users(context, catalog, reads)
+    else:
+        store_comments(context, catalog, reads)
 
 
 def _shaped(table: pa.Table, wanted: Any) -> Any:

@@ -16,6 +16,7 @@ from notion_pipeline.config.selection import find_databases
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import AlreadyCommitted
+from notion_pipeline.defs.content.comments import comments_assets
 from notion_pipeline.defs.content.reads import ContentReads, start_reads
 from notion_pipeline.defs.content.users import users_assets
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
@@ -67,6 +68,7 @@ def content_assets(
     return [
         _page_content(source, project, asset_keys, given),
         *users_assets(source, project, asset_keys, given),
+        *comments_assets(source, project, asset_keys, given),
     ]
 
 

@@ -11,7 +11,8 @@ def content_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJ
     """`S_content`, where there is content to read."""
     if not source.reads_content:
         return []
-    names = ["content", *(["users"] if source.reads_users else [])]
+    asked_for = {"content": True, "users": source.reads_users, "comments": source.reads_comments}
+    names = [name for name, is_asked_for in asked_for.items() if is_asked_for]
     described = f"{source.description}. " if source.description else ""
     return [
         dg.define_asset_job(

@@ -1,0 +1,194 @@
+"""Writes the comments of pages, each page whole; removes or marks those that are gone; says which pages are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Literal
+
+import duckdb
+import pyarrow as pa
+
+from notion_pipeline.catalog.content.counts import ContentCounts
+from notion_pipeline.catalog.content.due import ContentScope, DueRule, MakeRule
+from notion_pipeline.catalog.content.tables import COMMENTS, DELETED_AT, find_table, make_table
+from notion_pipeline.catalog.sql import column_types, count_of, is_table, quote
+from notion_pipeline.content.comments import PageComments
+from notion_pipeline.content.pages import PageResult
+
+_TIMES = ("created_time", "last_edited_time")
+_NAMES = [name for name, _, _ in COMMENTS.columns if name != "_synced_at"]
+_SCHEMA = pa.schema([(name, pa.timestamp("us", "UTC") if name in _TIMES else pa.string()) for name in _NAMES])
+_PAGES = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("data_source_id", pa.string()),
+        ("last_edited_time", pa.timestamp("us", "UTC")),
+        ("includes_blocks", pa.bool_()),
+    ]
+)
+_READS = """
+CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
+CREATE TABLE IF NOT EXISTS _notion_pipeline.comment_reads (
+    source VARCHAR, page_id VARCHAR, data_source_id VARCHAR, last_edited_time TIMESTAMPTZ, includes_blocks BOOLEAN,
+    read_at TIMESTAMPTZ
+);
+"""
+DeletedRows = Literal["remove", "mark"]
+
+
+def comments_rule(*, with_blocks: bool) -> MakeRule:
+    """Comments are due that were never read, whose page was edited since, or that are old: a comment stamps nothing.
+
+    Args:
+        with_blocks: Those on blocks are wanted too.
+    """
+
+    def rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> DueRule:
+        if not _has_reads(connection):
+            return DueRule("", "true")
+        return DueRule(
+            "LEFT JOIN _notion_pipeline.comment_reads p ON p.source = ? AND p.page_id = r.id",
+            "p.page_id IS NULL OR r.last_edited_time > p.last_edited_time OR p.read_at < ?"
+            + (" OR NOT p.includes_blocks" if with_blocks else ""),
+            (scope.table[0], scope.refresh_before),
+        )
+
+    return rule
+
+
+def write_comments(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    reads: Sequence[PageResult[PageComments]],
+    now: datetime,
+    *,
+    deleted_rows: DeletedRows,
+) -> ContentCounts:
+    """Writes the comments of the pages that were read, in the caller's transaction.
+
+    A comment that a page does not have any more is removed or marked: it was resolved or deleted, which Notion does not
+    tell apart. Nothing of a page that failed is touched, and no comment on a block where blocks were not read.
+
+    Args:
+        now: Local time.
+    """
+    read = [(found.page, found.content) for found in reads if found.content is not None]
+    if not read:
+        return ContentCounts()
+    connection.execute(_READS)
+    table = make_table(connection, source, COMMENTS, marks_deleted=deleted_rows == "mark")
+    # A block that was moved while pages were read may show its comments on two of them.
+    comments = {comment.id: comment for _, content in read for comment in content.comments}
+    pages = [
+        {
+            "page_id": page.page_id,
+            "data_source_id": page.data_source_id or None,
+            "last_edited_time": page.last_edited_time,
+            "includes_blocks": content.includes_blocks,
+        }
+        for page, content in read
+    ]
+    incoming = pa.Table.from_pylist([asdict(comment) for comment in comments.values()], schema=_SCHEMA)
+    connection.register("incoming_comments", incoming)
+    connection.register("pages_read", pa.Table.from_pylist(pages, schema=_PAGES))
+    try:
+        counts = _merge(connection, quote(*table), now, has_marks=DELETED_AT[0] in column_types(connection, table))
+        gone = (
+            "id NOT IN (SELECT id FROM incoming_comments) AND EXISTS (SELECT 1 FROM pages_read p "
+            "WHERE p.page_id = t.page_id AND (t.block_id IS NULL OR p.includes_blocks))"
+        )
+        counts.removed = _remove(connection, quote(*table), gone, [], now=now, deleted_rows=deleted_rows)
+        connection.execute(
+            "DELETE FROM _notion_pipeline.comment_reads WHERE source = ? "
+            "AND page_id IN (SELECT page_id FROM pages_read)",
+            [source],
+        )
+        connection.execute(
+            "INSERT INTO _notion_pipeline.comment_reads SELECT ?, page_id, data_source_id, last_edited_time, "
+            "includes_blocks, ? FROM pages_read",
+            [source, now],
+        )
+    finally:
+        connection.unregister("incoming_comments")
+        connection.unregister("pages_read")
+    return counts
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, target: str, now: datetime, *, has_marks: bool) -> ContentCounts:
+    """Replaces the rows that differ, so that `_synced_at` says when a row changed."""
+    # JSON is compared as the text that it was written as.
+    casts = {name: "::VARCHAR" if type_ == "JSON" else "" for name, type_, _ in COMMENTS.columns}
+    differs = " OR ".join(f"t.{name}{casts[name]} IS DISTINCT FROM i.{name}" for name in _NAMES)
+    if has_marks:
+        differs += " OR t._deleted_at IS NOT NULL"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed_comments AS SELECT i.id, t.id IS NULL AS is_new "
+        f"FROM incoming_comments i LEFT JOIN {target} t ON t.id = i.id WHERE t.id IS NULL OR {differs}"
+    )
+    inserted = count_of(connection, "SELECT count(*) FROM changed_comments WHERE is_new")
+    changed = count_of(connection, "SELECT count(*) FROM changed_comments")
+    if changed:
+        names = ", ".join(_NAMES)
+        connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM changed_comments WHERE NOT is_new)")
+        connection.execute(
+            f"INSERT INTO {target} ({names}, _synced_at) SELECT {names}, ? FROM incoming_comments "
+            "WHERE id IN (SELECT id FROM changed_comments)",
+            [now],
+        )
+    total = count_of(connection, "SELECT count(*) FROM incoming_comments")
+    connection.execute("DROP TABLE changed_comments")
+    return ContentCounts(inserted, changed - inserted, total - changed)
+
+
+def _remove(
+    connection: duckdb.DuckDBPyConnection,
+    target: str,
+    gone: str,
+    parameters: list[object],
+    *,
+    now: datetime,
+    deleted_rows: DeletedRows,
+) -> int:
+    """Removes or marks the comments that a condition over the table `t` names; how many."""
+    if deleted_rows == "mark":
+        gone += " AND t._deleted_at IS NULL"
+    count = count_of(connection, f"SELECT count(*) FROM {target} t WHERE {gone}", parameters)
+    if count and deleted_rows == "mark":
+        connection.execute(
+            f"UPDATE {target} AS t SET _deleted_at = ?, _synced_at = ? WHERE {gone}", [now, now, *parameters]
+        )
+    elif count:
+        connection.execute(f"DELETE FROM {target} AS t WHERE {gone}", parameters)
+    return count
+
+
+def remove_comments_of_gone_pages(
+    connection: duckdb.DuckDBPyConnection, scope: ContentScope, now: datetime, *, deleted_rows: DeletedRows
+) -> int:
+    """Removes or marks the comments of pages whose row is gone from its table; how many comments."""
+    source = scope.table[0]
+    table = find_table(connection, source, COMMENTS)
+    if table is None or not _has_reads(connection):
+        return 0
+    live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, scope.table) else ""
+    pages = (
+        "SELECT page_id FROM _notion_pipeline.comment_reads WHERE source = ? AND data_source_id = ? "
+        f"AND page_id NOT IN (SELECT id FROM {quote(*scope.table)}{live})"
+    )
+    of_pages: list[object] = [source, scope.data_source_id]
+    if not count_of(connection, f"SELECT count(*) FROM ({pages})", of_pages):
+        return 0
+    make_table(connection, source, COMMENTS, marks_deleted=deleted_rows == "mark")
+    removed = _remove(
+        connection, quote(*table), f"t.page_id IN ({pages})", of_pages, now=now, deleted_rows=deleted_rows
+    )
+    connection.execute(
+        f"DELETE FROM _notion_pipeline.comment_reads WHERE source = ? AND page_id IN ({pages})", [source, *of_pages]
+    )
+    return removed
+
+
+def _has_reads(connection: duckdb.DuckDBPyConnection) -> bool:
+    return is_table(connection, ("_notion_pipeline", "comment_reads"))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from notion_pipeline.config import values
 from notion_pipeline.config.fields import Crons, Entry, FrozenModel, Span, Text, WholeNumber
@@ -37,6 +37,12 @@ class Chunks(FrozenModel):
     overlap: WholeNumber = Field(
         default=0, ge=0, le=10_000, description="How many characters of a chunk the next one may repeat."
     )
+
+    @model_validator(mode="after")
+    def _overlap_leaves_room(self) -> Chunks:
+        if self.overlap > self.max_characters // 2:
+            raise ValueError("overlap must be at most half of max_characters")
+        return self
 
 
 class Files(FrozenModel):

@@ -1,0 +1,103 @@
+"""The outline of a page's Markdown: the headings above each line, and the text as a CommonMark parser should see it.
+
+Notion's Markdown differs from CommonMark. Blocks follow each other without a blank line, tags such as `<callout>` stand
+on lines of their own, and what is inside of a block is indented by tabs. CommonMark takes all that follows such a tag
+for HTML, headings too.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import lru_cache
+
+from markdown_it import MarkdownIt
+
+_FENCE = re.compile(r"[ \t]*(?P<mark>`{3,}|~{3,})(?P<rest>.*)")
+_HEADING = re.compile(r"(?P<indent>[ \t]*)(?P<level>#{1,6})[ \t]+(?P<words>\S.*)")
+_TAG_ALONE = re.compile(r"\s*<[^<>]*>\s*")
+#: What Notion writes behind a heading, such as {toggle="true" color="blue"}.
+_ATTRIBUTES = re.compile(r'\s*\{\s*(?:[\w-]+="[^"]*"\s*)+\}\s*$')
+_TAB_WIDTH = 4
+#: Below every heading's level.
+_NO_HEADING = 7
+
+_INLINE = MarkdownIt("commonmark").enable("strikethrough")
+
+
+class Outline:
+    """The lines of a text and the headings above them.
+
+    Attributes:
+        parsable: The text with tags and indented headings changed so that CommonMark finds the blocks. As long as the
+            text itself, so that offsets mean the same in both.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._starts: list[int] = []
+        self._paths: list[tuple[str, ...]] = []
+        # Indentation, level and words of each heading that holds, outermost first.
+        self._open: list[tuple[int, int, str]] = []
+        lines = []
+        fence, offset = "", 0
+        for line in text.split("\n"):
+            mark = _fence_mark(line, fence)
+            self._add_line(line, offset, is_code=bool(fence))
+            lines.append(line if fence or mark else _parsable(line))
+            if mark:
+                fence = "" if fence else mark
+            offset += len(line) + 1
+        self.parsable = "\n".join(lines)
+
+    def headings_above(self, offset: int) -> tuple[str, ...]:
+        """Words of the headings above the line at an offset, outermost first; a heading is not above itself."""
+        return self._paths[bisect_right(self._starts, offset) - 1]
+
+    def _add_line(self, line: str, offset: int, *, is_code: bool) -> None:
+        heading = None if is_code else _HEADING.fullmatch(line)
+        if line.strip() and not is_code:
+            indent = _indent(line)
+            level = len(heading["level"]) if heading is not None else _NO_HEADING
+            # A heading inside of a block holds to the end of that block; one beside others to the next of its level.
+            while self._open and (
+                self._open[-1][0] > indent or (self._open[-1][0] == indent and self._open[-1][1] >= level)
+            ):
+                self._open.pop()
+        self._starts.append(offset)
+        self._paths.append(tuple(words for _, _, words in self._open))
+        if heading is not None and (words := _plain(heading["words"])):
+            self._open.append((_indent(line), len(heading["level"]), words))
+
+
+def _indent(line: str) -> int:
+    expanded = line.expandtabs(_TAB_WIDTH)
+    return len(expanded) - len(expanded.lstrip())
+
+
+def _fence_mark(line: str, fence: str) -> str:
+    """The mark of a line that begins a code block or, where one is open, ends it; else empty."""
+    match = _FENCE.fullmatch(line)
+    if match is None:
+        return ""
+    mark, rest = match["mark"], match["rest"]
+    if not fence:
+        return "" if mark[0] == "`" and "`" in rest else mark
+    return mark if mark[0] == fence[0] and len(mark) >= len(fence) and not rest.strip() else ""
+
+
+def _parsable(line: str) -> str:
+    if _TAG_ALONE.fullmatch(line):
+        return " " * len(line)
+    if line.lstrip().startswith("<"):
+        return line.replace("<", "(", 1)
+    if _HEADING.fullmatch(line):
+        return line.replace("\t", " ")
+    return line
+
+
+@lru_cache(maxsize=1_000)
+def _plain(words: str) -> str:
+    """The words of a heading without marks, tags and attributes."""
+    inline = _INLINE.parseInline(_ATTRIBUTES.sub("", words))[0].children or []
+    shown = (" " if token.type in ("html_inline", "softbreak") else token.content for token in inline)
+    return " ".join("".join(shown).split())

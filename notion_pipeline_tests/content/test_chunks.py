@@ -1,0 +1,120 @@
+"""Chunks of a page: where they are cut, the headings above them, and that no word is lost."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notion_pipeline.config.content import Chunks
+from notion_pipeline.config.sources import parse_sources
+from notion_pipeline.content.chunks import chunks_of, fingerprint
+from notion_pipeline.errors import ConfigError
+
+HANDBOOK = """# Handbook
+Welcome to the handbook.
+<callout icon="x">
+	Important words here that are long enough to matter a bit.
+	### In the callout
+	More words in the callout to fill up.
+</callout>
+## **Refunds** {toggle="true" color="blue"}
+Refunds are paid within 14 days of the return.
+A second paragraph about refunds and what is needed for them.
+<table header-row="true">
+	<tr>
+		<td>Country</td>
+		<td>Days</td>
+	</tr>
+	<tr>
+		<td>Germany</td>
+		<td>14</td>
+	</tr>
+</table>
+## Shipping <mention-page url="x">to \\[abroad\\]</mention-page>
+Shipping costs are five euros in the country of origin, else ten.
+- one
+	- nested
+- two
+```python
+# no heading
+<div>
+```
+Bye from all of us, and until the next time that you order something here."""
+
+#: What pages are made of, and what they should not be made of.
+PARTS = (
+    *("# A\n", '## B {toggle="true"}\n', "\t### C\n", "\n", '<callout icon="x">\n', "</callout>\n", "<empty-block/>\n"),
+    *("```py\n", "```\n", "- a\n", "\t- b\n", "word ", "😀é ", "\t", "x" * 150, "<td>q</td>\n", "   \n", "\u2028"),
+    *("\r\n", "**b**", "One sentence. And one more.\n", "| a | b |\n", "> q\n", "---\n", "<!-- ", "[x]: y\n", "1. z\n"),
+)
+PAGES = st.lists(st.sampled_from(PARTS) | st.text(max_size=20), max_size=60).map("".join)
+
+
+def test_pages_are_cut_at_headings_blocks_and_lines() -> None:
+    found = [
+        (chunk.heading_path, chunk.text.split("\n")[0]) for chunk in chunks_of(HANDBOOK, Chunks(max_characters=200))
+    ]
+    assert found == [
+        ((), "# Handbook"),
+        (("Handbook",), '## **Refunds** {toggle="true" color="blue"}'),
+        (("Handbook", "Refunds"), '<table header-row="true">'),
+        (("Handbook",), '## Shipping <mention-page url="x">to \\[abroad\\]</mention-page>'),
+        (
+            ("Handbook", "Shipping to [abroad]"),
+            "Bye from all of us, and until the next time that you order something here.",
+        ),
+    ]
+
+
+def test_a_chunk_says_where_it_stands_and_what_it_holds() -> None:
+    found = chunks_of(HANDBOOK, Chunks(max_characters=200))
+    assert [chunk.ordinal for chunk in found] == list(range(len(found)))
+    assert all(chunk.content_hash == hashlib.sha256(chunk.text.encode()).hexdigest() for chunk in found)
+    assert [chunk.text for chunk in chunks_of("Short.\n\n", Chunks())] == ["Short."]
+    assert chunks_of(" \n", Chunks()) == []
+
+
+def test_a_heading_in_a_block_holds_to_the_end_of_the_block() -> None:
+    inside = "<callout>\n\t# Inside\n\t" + "words " * 30 + "\n</callout>\n" + "after " * 20
+    paths = {
+        chunk.text[:5]: chunk.heading_path for chunk in chunks_of(f"## Outside\n{inside}", Chunks(max_characters=100))
+    }
+    assert paths["words"] == ("Outside", "Inside")
+    assert paths["after"] == ("Outside",)
+
+
+def test_what_looks_like_a_heading_in_code_is_none() -> None:
+    code = "````md\n```\n# Not this\n```\n# Nor this\n````\n" + "words " * 20
+    assert {chunk.heading_path for chunk in chunks_of(f"# Yes\n{code}", Chunks(max_characters=100))} == {(), ("Yes",)}
+
+
+@given(PAGES, st.sampled_from([100, 300]))
+def test_no_word_is_lost_and_no_chunk_too_long(text: str, size: int) -> None:
+    found = chunks_of(text, Chunks(max_characters=size))
+    assert "".join("".join(chunk.text.split()) for chunk in found) == "".join(text.split())
+    assert all(0 < len(chunk.text) <= size for chunk in found)
+    assert found == chunks_of(text, Chunks(max_characters=size))
+
+
+@given(PAGES, st.sampled_from([20, 50]))
+def test_overlapping_chunks_stand_in_the_page_in_their_order(text: str, overlap: int) -> None:
+    start = 0
+    for chunk in chunks_of(text, Chunks(max_characters=100, overlap=overlap)):
+        assert len(chunk.text) <= 100
+        found = text.find(chunk.text, max(0, start - overlap))
+        assert found >= 0
+        start = found
+
+
+def test_settings_are_part_of_what_a_chunk_was_made_with() -> None:
+    assert fingerprint(Chunks()) == fingerprint(Chunks(max_characters=2_000))
+    assert len({fingerprint(Chunks(overlap=overlap)) for overlap in (0, 10)}) == 2
+
+
+def test_an_overlap_of_most_of_a_chunk_is_refused() -> None:
+    chunks = {"max_characters": 100, "overlap": 51}
+    with pytest.raises(ConfigError, match="overlap must be at most half of max_characters"):
+        parse_sources({"sources": [{"name": "notion", "account": {"type": "token"}, "content": {"chunks": chunks}}]})

@@ -85,6 +85,17 @@ COMMENTS = ContentTable(
         ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
     ),
 )
+PAGE_CHUNKS = ContentTable(
+    "page_chunks",
+    "Page content in pieces, for search and language models; a page's pieces are made again when its content changes",
+    (
+        ("page_id", "VARCHAR", "Id of the page"),
+        ("ordinal", "INTEGER", "Place of the piece in its page, from 0"),
+        ("heading_path", "VARCHAR[]", "Headings above the first line of the piece, outermost first"),
+        ("text", "VARCHAR", "The piece, as Markdown"),
+        ("content_hash", "VARCHAR", "SHA-256 of `text`, hexadecimal"),
+    ),
+)
 DELETED_AT = ("_deleted_at", "TIMESTAMPTZ", "When the page was found gone from Notion; NULL while it is there")
 
 _READS = """

@@ -17,9 +17,11 @@ from notion_pipeline.catalog.content.page_content import (
 from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.chunks import add_missing_chunks, cut_pages, tidy_chunks
 from notion_pipeline.defs.content.committing import commit_batches, content_failure, page_lines
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.dagster_internals import plan_materializations
+from notion_pipeline.defs.listing_commit import follow_tables
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.outside import shown_line
 from notion_pipeline.sync.estimate import requests_per_minute
@@ -36,6 +38,7 @@ class _Database:
     truncated: int = 0
     not_shared: int = 0
     gone: int = 0
+    chunked: int = 0
     failed: list[PageRead] = field(default_factory=list)
 
     def add(self, read: PageRead) -> None:
@@ -58,6 +61,7 @@ class _Database:
             "pages_removed": self.counts.removed,
             "pages_gone": self.gone,
             "pages_failed": len(self.failed),
+            "pages_cut_into_chunks": self.chunked,
             "pages_truncated": self.truncated,
             "pages_with_parts_not_shared": self.not_shared,
         }
@@ -76,10 +80,10 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
 
     def commit(batch: list[PageRead]) -> None:
         _commit(catalog, reads, databases, batch)
-        _report(context, asset_keys, databases, reported)
+        _report(context, catalog, asset_keys, databases, reported)
 
     try:
-        _report(context, asset_keys, databases, reported)
+        _report(context, catalog, asset_keys, databases, reported)
         commit_batches(
             reads.batches,
             commit,
@@ -89,11 +93,12 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
             log=context.log.info,
         )
         # Pages that were edited between the count and the read are fewer or more than were counted.
-        _report(context, asset_keys, databases, reported, all_are_read=True)
+        _report(context, catalog, asset_keys, databases, reported, all_are_read=True)
     except BaseException:
         left_over = [database.target.partition for key, database in databases.items() if key not in reported]
         plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), left_over)
         raise
+    follow_tables(context.log, catalog, reads.source)
     _finish(context, asset_keys, reads, list(databases.values()))
 
 
@@ -106,6 +111,7 @@ def _tidy(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database]
                 database.counts.removed += remove_gone(
                     connection, scope.table, scope.data_source_id, now, deleted_rows=reads.source.deleted_rows
                 )
+        tidy_chunks(connection, reads)
 
 
 def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database], batch: list[PageRead]) -> None:
@@ -118,14 +124,20 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
             key: write_content(connection, reads.source.name, found, now, deleted_rows=reads.source.deleted_rows)
             for key, found in by_database.items()
         }
+        chunked = {
+            key: cut_pages(connection, reads.source.name, databases[key].target, found)
+            for key, found in by_database.items()
+        }
     for key, found in by_database.items():
         databases[key].counts.add(counts[key])
+        databases[key].chunked += chunked[key]
         for read in found:
             databases[key].add(read)
 
 
 def _report(
     context: dg.OutputContext,
+    catalog: Catalog,
     asset_keys: AssetKeys,
     databases: dict[str, _Database],
     reported: set[str],
@@ -134,7 +146,10 @@ def _report(
 ) -> None:
     launched = set(context.asset_partition_keys) if context.has_asset_partitions else set()
     for key, database in databases.items():
-        if key in reported or database.failed or not (all_are_read or database.read >= database.due):
+        if key in reported or not (all_are_read or (database.read >= database.due and not database.failed)):
+            continue
+        database.chunked += add_missing_chunks(catalog, asset_keys.source, database.target)
+        if database.failed:
             continue
         reported.add(key)
         if database.target.partition not in launched:

@@ -9,7 +9,7 @@ import pytest
 
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, later, synced
 
 CHUNKS = "SELECT ordinal, heading_path, text FROM notion.page_chunks k JOIN notion.tasks t ON t.id = k.page_id"
@@ -46,6 +46,12 @@ def tasks(pipeline: Pipeline, workspace: Workspace) -> DataSource:
     return source
 
 
+def rewrite(workspace: Workspace, page: Page, text: str) -> None:
+    """Other words on a page, and its stamp."""
+    workspace.set_content(page, text)
+    workspace.edit_page(page, {"Effort": 2})
+
+
 def change_catalog(pipeline: Pipeline, sql: str) -> None:
     with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
         connection.execute(sql)
@@ -72,7 +78,7 @@ def test_only_pages_that_changed_are_cut_again(pipeline: Pipeline, workspace: Wo
     assert by_hand(pipeline) == {"First", "Second", "Third"}
     # An edit of the row alone is read, and leaves the content as it was.
     workspace.edit_page(tasks.pages[0], {"Effort": 1})
-    workspace.set_content(tasks.pages[1], "Other words.")
+    rewrite(workspace, tasks.pages[1], "Other words.")
     later(workspace, hours=1)
     assert read(pipeline) == 2
     assert by_hand(pipeline) == {"First", "Third"}
@@ -120,7 +126,7 @@ def test_chunks_go_with_their_page(
 
 def test_a_page_that_fails_keeps_its_chunks(pipeline: Pipeline, workspace: Workspace, tasks: DataSource) -> None:
     for page in tasks.pages:
-        workspace.set_content(page, "Other words.")
+        rewrite(workspace, page, "Other words.")
     later(workspace, hours=1)
     synced(pipeline)
     workspace.faults.add(Fault("status", match=f"GET .*{tasks.pages[0].id}/markdown", times=99, **REFUSAL))

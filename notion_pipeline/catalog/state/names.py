@@ -21,6 +21,16 @@ def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: s
     return rows[0][0] if rows else None
 
 
+def content_tables(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Names of the tables that hold content of a source, by kind; those alone that exist."""
+    if not is_table(connection, ("_notion_pipeline", "content_tables")):
+        return {}
+    rows = connection.execute(
+        "SELECT content, table_name FROM _notion_pipeline.content_tables WHERE source = ? ORDER BY 1", [source]
+    ).fetchall()
+    return {content: name for content, name in rows if is_table(connection, (source, name))}
+
+
 def note_content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str, name: str) -> None:
     """Records the name of the table that was made for a kind of content."""
     connection.execute(

@@ -29,6 +29,8 @@ class FlatView:
         columns: Name, SQL and comment of each.
         joins: SQL after the table, for titles of related pages and names of people.
         about: The comment of its table.
+        data_source_id: Whose rows the table holds; empty where it holds others.
+        plain: Names of the columns that show a property and need no join.
     """
 
     schema: str
@@ -37,6 +39,8 @@ class FlatView:
     columns: tuple[tuple[str, str, str], ...]
     joins: tuple[str, ...]
     about: str
+    data_source_id: str = ""
+    plain: tuple[str, ...] = ()
 
     def statements(self) -> Iterator[str]:
         """SQL that makes the view, or replaces it."""
@@ -89,9 +93,9 @@ def flat_views(
             # The user has a view of this name: it stays, and ours gets another name.
             name = first_free(with_id(name, key), names)
             names.add(name.lower())
-        columns, joins = _columns(key, state, kinds[key], neighbours)
+        columns, joins, plain = _columns(key, state, kinds[key], neighbours)
         about = comments.get(state.table_name, "")
-        views.append(FlatView(schema, name, (source, state.table_name), columns, joins, about))
+        views.append(FlatView(schema, name, (source, state.table_name), columns, joins, about, key, plain))
     return views
 
 
@@ -110,8 +114,8 @@ def _table_comments(connection: duckdb.DuckDBPyConnection, source: str) -> dict[
 
 def _columns(
     data_source_id: str, state: StreamState, kinds: Mapping[str, tuple[str, str]], neighbours: Neighbours
-) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
-    """The columns of a view (id, title, properties, columns of the page), and the joins that they need."""
+) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...], tuple[str, ...]]:
+    """The columns of a view (id, title, properties, columns of the page), their joins, and the properties without."""
     own = [column for column in state.columns if column.column in kinds]
     own.sort(key=lambda column: column.property_type != "title")
     found = [
@@ -120,6 +124,7 @@ def _columns(
     names = _part_names([(column.column, column.property_id, part) for column, part in found])
     columns = [("id", "t.id", kinds["id"][1])]
     joins: list[str] = []
+    plain: list[str] = []
     for (column, part), name in zip(found, names, strict=True):
         expression = part.expression
         if part.people and neighbours.users:
@@ -130,9 +135,11 @@ def _columns(
             alias = f"r{len(joins) + 1}"
             joins.append(_titles_join(part, (state.source, state.table_name), part.titles, alias))
             expression = f"{alias}.titles"
+        if expression == part.expression:
+            plain.append(name)
         columns.append((name, expression, kinds[column.column][1]))
     columns += [(name, f"t.{quote(name)}", kinds[name][1]) for name in _LAST if name in kinds]
-    return tuple(columns), tuple(joins)
+    return tuple(columns), tuple(joins), tuple(plain)
 
 
 def _part_names(found: list[tuple[str, str, Part]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Flat views: for each table of source S a view of the same name in the schema `S_views`.
+"""Flat views: for each table of source S a view of the same name in the schema `S_views`; those of content beside them.
 
 They have a schema of their own, so that no view takes the name of another stream's table. Our views have a mark in
 their comments; views without it are never replaced or dropped. DuckDB lets tables change under their views: a view
@@ -17,6 +17,7 @@ import duckdb
 from notion_pipeline.catalog.comments import VIEW_MARK
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.sql import names_in, quote
+from notion_pipeline.catalog.views.content_views import content_views
 from notion_pipeline.catalog.views.definitions import FlatView, flat_views
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.naming import first_free, numbered
@@ -61,6 +62,7 @@ def view_changes(
     current = _ours(connection, schema)
     foreign = {name.lower() for name in names_in(connection, schema)} - {name.lower() for name in current}
     wanted = [] if drop else flat_views(connection, source, schema, foreign)
+    wanted += content_views(connection, source, schema, foreign, wanted) if wanted else []
     changes = [
         ViewChange(
             action := "created" if view.name not in current else _compared(view, current[view.name]),

@@ -123,3 +123,29 @@ def test_moved_pages_keep_id_and_content(ws: Workspace, notion: Client) -> None:
     ws.move_page(page, ws.home)
     shown: dict[str, Any] = notion.pages.retrieve(page.id)
     assert shown["properties"]["title"]["title"][0]["plain_text"] == "Handbook"
+
+
+def test_a_page_that_comes_or_goes_stamps_the_one_it_stands_in(ws: Workspace, notion: Client) -> None:
+    row = ws.add_database("Tasks", {"Name": "title"}).data_source.add_page({"Name": "x"})
+    other = ws.add_page("Other")
+    inner = ws.add_page("Inner", parent=ws.add_block(row, "toggle", "t"), stamps_page=False)
+
+    def stamp(page_id: str) -> str:
+        answer: dict[str, Any] = notion.pages.retrieve(page_id)
+        return str(answer["last_edited_time"])[11:16]
+
+    for minute, change in enumerate(
+        (
+            lambda: ws.add_page("New", parent=row.id),
+            lambda: ws.trash(inner),
+            lambda: ws.restore(inner),
+            lambda: ws.move_page(inner, other),
+            lambda: ws.move_page(inner, row),
+            lambda: ws.delete(inner),
+        ),
+        1,
+    ):
+        ws.clock.advance(timedelta(minutes=1))
+        change()
+        assert stamp(row.id) == f"09:0{minute}"
+    assert stamp(other.id) == "09:05"

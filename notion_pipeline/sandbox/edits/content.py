@@ -1,4 +1,4 @@
-"""Edits to what stands on pages: blocks, pages of their own, hosted files."""
+"""Edits to what stands on pages: blocks, hosted files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any, TypeAlias
 
 from notion_pipeline.sandbox.answers.markdown import page_markdown
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.edits import pages as page_edits
-from notion_pipeline.sandbox.edits.rows import bump
+from notion_pipeline.sandbox.edits import placement
+from notion_pipeline.sandbox.edits.pages import Pages
 from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content, text_key
 from notion_pipeline.sandbox.model.clock import as_instant
 from notion_pipeline.sandbox.model.content import children_of
 from notion_pipeline.sandbox.model.files import HostedFile, content_type_of
 from notion_pipeline.sandbox.model.ids import dashed
-from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.richtext import Item, rich_text
-from notion_pipeline.sandbox.model.store import Store
 from notion_pipeline.sandbox.model.users import User
 
 #: A block within `children`: a paragraph's text, or what `add_block` takes, by name.
@@ -28,7 +26,7 @@ _SIGNATURE = re.compile(r"\?X-Amz-[^\"\s)]*")
 _PARTS = ("summary", "notes", "transcript")
 
 
-class Content(Store):
+class Content(Pages):
     """What people do on pages.
 
     Edits in the app stamp the page. Pass `stamps_page=False` for one that does not, as edits through the API were
@@ -77,13 +75,14 @@ class Content(Store):
                 created_by=author,
             )
             self.blocks[block.id] = block
-            page_edits.place(self, block, container, after)
+            placement.place(self, block, container, after)
             inner: list[Spec] = [*children, *({"type": "table_row", "cells": row} for row in rows)]
             for spec in inner:
                 self._add_spec(block, spec, moment, by)
             for name, lines in parts.items():
                 self._add_part(block, name, lines, moment, by)
-            self._stamp(block.page, moment, by, stamps_page=stamps_page)
+            if stamps_page:
+                self.stamp(block.page, moment, by)
             return block
 
     def _add_spec(self, parent: Block, spec: Spec, moment: datetime, by: User | None) -> None:
@@ -123,7 +122,8 @@ class Content(Store):
                 found.content[text_key(found.type)] = text if found.type == "equation" else rich_text(text)
             found.content.update(content)
             found.last_edited_time, found.last_edited_by = moment, (by or self.owner).id
-            self._stamp(found.page, moment, by, stamps_page=stamps_page)
+            if stamps_page:
+                self.stamp(found, moment, by)
 
     def delete_block(
         self, block: Block | str, *, at: datetime | str | None = None, for_good: bool = False, stamps_page: bool = True
@@ -133,16 +133,17 @@ class Content(Store):
             found = self.block(block)
             found.in_trash = True
             if for_good:
-                page_edits.take_out(self, found)
+                placement.take_out(self, found)
                 for gone in found.walk():
                     self.blocks.pop(gone.id, None)
-            self._stamp(found.page, as_instant(at) if at else now, None, stamps_page=stamps_page)
+            if stamps_page:
+                self.stamp(found, as_instant(at) if at else now)
 
     def restore_block(self, block: Block | str) -> None:
         with self.changing() as now:
             found = self.block(block)
             found.in_trash = False
-            self._stamp(found.page, now, None, stamps_page=True)
+            self.stamp(found, now)
 
     def move_block(
         self, block: Block | str, parent: Container | str, *, after: Child | None = None, stamps_page: bool = True
@@ -151,47 +152,11 @@ class Content(Store):
         with self.changing() as now:
             found = self.block(block)
             left = found.page
-            page_edits.take_out(self, found)
-            page_edits.place(self, found, self.container(parent), after)
-            for page in {left, found.page}:
-                self._stamp(page, now, None, stamps_page=stamps_page)
-
-    def set_content(self, page: Page, content: str) -> None:
-        """Replace the blocks of a page by a text; pages and databases in it stay, at its end."""
-        stay = [child for child in page.children or () if not isinstance(child, Block)]
-        for block in [child for child in page.children or () if isinstance(child, Block)]:
-            for gone in block.walk():
-                self.blocks.pop(gone.id, None)
-        page.content, page.children = content, None
-        if stay:
-            page_edits.own_children(self, page).extend(stay)
-
-    def move_page(self, page: Page | str, to: Container | DataSource | str | None) -> None:
-        """Move a page into a page, a block, a data source, or (None) to the workspace's top."""
-        with self.changing() as now:
-            self.sharing_revision += 1
-            target = to if to is None or isinstance(to, DataSource) else self.container(to)
-            page_edits.move(self, self.page(page), target, now)
-
-    def share_page(self, page: Page | str, token: str | None = None) -> None:
-        """Share a page of its own and all in it with one token that has grants, or with all others."""
-        with self.changing():
-            self.sharing_revision += 1
-            if token is not None and (granted := self.tokens[token].databases) is not None:
-                granted.add(self.page(page).id)
-            else:
-                self.page(page).shared = True
-
-    def unshare_page(self, page: Page | str, token: str | None = None) -> None:
-        """Take a page of its own, and all in it, from one token that has grants, or from all."""
-        with self.changing():
-            self.sharing_revision += 1
-            found = self.page(page)
-            if token is None:
-                found.shared = False
-            for entry in self.tokens.values() if token is None else [self.tokens[token]]:
-                if entry.databases is not None:
-                    entry.databases.discard(found.id)
+            placement.take_out(self, found)
+            placement.place(self, found, self.container(parent), after)
+            if stamps_page:
+                self.stamp(left, now)
+                self.stamp(found, now)
 
     def add_file(
         self, name: str, content: bytes | None = None, *, size: int = 1_000, content_type: str | None = None
@@ -212,22 +177,7 @@ class Content(Store):
             self.keep_file(name, file)
             return file
 
-    # Finding and reading
-
-    def block(self, block: Block | str) -> Block:
-        """The block to change: that of a page kept as text is made for good."""
-        found = block if isinstance(block, Block) else self.find_block(dashed(block) or block)
-        if found is None:
-            raise KeyError(block)
-        page_edits.own_children(self, found.page)
-        return self.blocks[found.id]
-
-    def container(self, container: Container | str) -> Container:
-        if isinstance(container, Block):
-            return self.block(container)
-        if isinstance(container, Page):
-            return container
-        return self.pages.get(dashed(container) or container) or self.block(container)
+    # What a test compares with
 
     def blocks_of(self, container: Container | str) -> list[Child]:
         """What stands in a page or a block, deleted blocks and unshared pages included."""
@@ -240,7 +190,3 @@ class Content(Store):
             renderer = Renderer(self, self.tokens[token] if token else self.token)
             found = page_markdown(renderer, self.container(container), sys.maxsize, transcripts=False)
             return _SIGNATURE.sub("", found["markdown"])
-
-    def _stamp(self, page: Page, moment: datetime, by: User | None, *, stamps_page: bool) -> None:
-        if stamps_page:
-            bump(page, max(moment, page.last_edited_time), by or self.owner)

@@ -1,110 +1,134 @@
-"""Pages of their own: outside any data source, in a page, a block or the workspace."""
+"""Edits to pages: rows and pages of their own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from notion_pipeline.sandbox.edits.rows import bump, icon_object, is_volatile
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container
-from notion_pipeline.sandbox.model.clock import as_instant
-from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.edits import placement
+from notion_pipeline.sandbox.edits import rows as row_edits
+from notion_pipeline.sandbox.model.blocks import Block, Container
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline.sandbox.model.store import Store
 from notion_pipeline.sandbox.model.users import User
 
-if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
 
+class Pages(Store):
+    """What people do with pages. A page that stands in another one is part of its content: changes stamp that one."""
 
-def create(
-    ws: Store,
-    title: Any,
-    now: datetime,
-    *,
-    parent: Container | None = None,
-    shared: bool | None = None,
-    created_at: datetime | str | None = None,
-    edited_at: datetime | str | None = None,
-    icon: Any = None,
-    cover: Any = None,
-    created_by: User | str | None = None,
-    id: str | None = None,  # noqa: A002 - Notion's word
-    in_trash: bool = False,
-    content: str = "",
-) -> Page:
-    """A page of its own. `title` is a text or rich text items; `shared` is None to go with its parent."""
-    created = as_instant(created_at) if created_at else now
-    page = Page(
-        dashed(id) or ws.ids.uuid(),
-        None,
-        seq=ws.next_seq(),
-        created_time=created,
-        last_edited_time=as_instant(edited_at) if edited_at else created,
-        created_by=created_by.id if isinstance(created_by, User) else created_by or ws.owner.id,
-        values={"title": title},
-    )
-    page.shared, page.content, page.in_trash = shared, content, in_trash
-    page.icon, page.cover = icon_object(icon), icon_object(cover)
-    page.volatile = is_volatile(page)
-    ws.pages[page.id] = page
-    if parent is not None:
-        place(ws, page, parent)
-    return page
+    def add_page(self, of: DataSource | str, values: Mapping[str, Any] | None = None, /, **fields: Any) -> Page:
+        """Add a row of a data source, or a page of its own with this title (see `edits.placement.create`)."""
+        with self.changing() as now:
+            if isinstance(of, DataSource):
+                return row_edits.create(self, of, values or {}, now, **fields)
+            stamps_page, parent = fields.pop("stamps_page", True), fields.pop("parent", None)
+            page = placement.create(self, of, now, parent=parent and self.container(parent), **fields)
+            if stamps_page:
+                self.stamp(page.parent, now)
+            return page
 
+    def edit_page(
+        self,
+        page: Page | str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        content: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Set property values, page fields (icon, cover, edited_at, edited_by, is_locked, ...) and the content."""
+        with self.changing() as now:
+            found = self.page(page)
+            if content is not None:
+                self.set_content(found, content)
+            row_edits.edit(self, found, values or {}, now, **fields)
 
-def place(ws: Store, child: Child, parent: Container, after: Child | None = None) -> None:
-    """Put it at the end of the parent, or after one of its children."""
-    siblings = own_children(ws, parent)
-    siblings.insert(len(siblings) if after is None else siblings.index(after) + 1, child)
-    if isinstance(child, (Block, Page)):
-        child.parent = parent
+    def trash(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, in_trash=True)
+            self.stamp(self.page(page).parent, now)
 
+    def restore(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, in_trash=False)
+            self.stamp(self.page(page).parent, now)
 
-def own_children(ws: Store, container: Container) -> list[Child]:
-    """The children to change; a page that was kept as text holds blocks from now on."""
-    if isinstance(container, Block):
-        own_children(ws, container.page)
-        return container.children
-    if container.children is None:
-        container.children, container.content = children_of(container), ""
-        for child in container.children:
-            if isinstance(child, Block):
-                ws.blocks.update({block.id: block for block in child.walk()})
-    return container.children
+    def archive(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, is_archived=True)
 
+    def unarchive(self, page: Page | str) -> None:
+        with self.changing() as now:
+            row_edits.set_state(self, self.page(page), now, is_archived=False)
 
-def take_out(ws: Store, child: Block | Page) -> None:
-    parent = child.parent
-    if parent is not None:
-        own_children(ws, parent).remove(child)
+    def delete(self, page: Page | str) -> None:
+        """Delete for good: its id answers 404."""
+        with self.changing() as now:
+            found = self.page(page)
+            placement.take_out(self, found)
+            self.stamp(found.parent, now)
+            row_edits.delete(self, found)
 
+    def set_content(self, page: Page, content: str) -> None:
+        """Replace the blocks of a page by a text; pages and databases in it stay, at its end."""
+        stay = [child for child in page.children or () if not isinstance(child, Block)]
+        for block in [child for child in page.children or () if isinstance(child, Block)]:
+            for gone in block.walk():
+                self.blocks.pop(gone.id, None)
+        page.content, page.children = content, None
+        if stay:
+            placement.own_children(self, page).extend(stay)
 
-def move(ws: Store, page: Page, to: Container | DataSource | None, now: datetime) -> None:
-    """Move a page with its id and content; in a data source it keeps the values that have a property of that name."""
-    values = _named_values(page)
-    if page.data_source is not None:
-        page.data_source.order.remove(page)
-    else:
-        take_out(ws, page)
-    page.data_source, page.parent = (to if isinstance(to, DataSource) else None), None
-    own = page.own_values()
-    own.clear()
-    if isinstance(to, DataSource):
-        own.update({prop.id: values[name] for name, prop in to.properties.items() if name in values})
-        own["title"] = values[""]
-        to.insert_row(page)
-    else:
-        own["title"] = values[""]
-        if to is not None:
-            place(ws, page, to)
-    bump(page, now)
-    page.volatile = is_volatile(page)
+    def move_page(self, page: Page | str, to: Container | DataSource | str | None) -> None:
+        """Move a page into a page, a block, a data source, or (None) to the workspace's top."""
+        with self.changing() as now:
+            self.sharing_revision += 1
+            found = self.page(page)
+            target = to if to is None or isinstance(to, DataSource) else self.container(to)
+            self.stamp(found.parent, now)
+            placement.move(self, found, target, now)
+            self.stamp(found.parent, now)
 
+    def share_page(self, page: Page | str, token: str | None = None) -> None:
+        """Share a page of its own and all in it with one token that has grants, or with all others."""
+        with self.changing():
+            self.sharing_revision += 1
+            if token is not None and (granted := self.tokens[token].databases) is not None:
+                granted.add(self.page(page).id)
+            else:
+                self.page(page).shared = True
 
-def _named_values(page: Page) -> dict[str, Any]:
-    """Values by property name; the title under the empty one."""
-    values = page.values
-    properties = page.data_source.properties if page.data_source is not None else {}
-    named = {name: values[prop.id] for name, prop in properties.items() if prop.id in values and prop.type != "title"}
-    return named | {"": values.get("title", "")}
+    def unshare_page(self, page: Page | str, token: str | None = None) -> None:
+        """Take a page of its own, and all in it, from one token that has grants, or from all."""
+        with self.changing():
+            self.sharing_revision += 1
+            found = self.page(page)
+            if token is None:
+                found.shared = False
+            for entry in self.tokens.values() if token is None else [self.tokens[token]]:
+                if entry.databases is not None:
+                    entry.databases.discard(found.id)
+
+    # Finding
+
+    def block(self, block: Block | str) -> Block:
+        """The block to change: that of a page kept as text is made for good."""
+        found = block if isinstance(block, Block) else self.find_block(dashed(block) or block)
+        if found is None:
+            raise KeyError(block)
+        placement.own_children(self, found.page)
+        return self.blocks[found.id]
+
+    def container(self, container: Container | str) -> Container:
+        if isinstance(container, Block):
+            return self.block(container)
+        if isinstance(container, Page):
+            return container
+        return self.pages.get(dashed(container) or container) or self.block(container)
+
+    def stamp(self, container: Container | None, moment: datetime, by: User | None = None) -> None:
+        """Stamp the page whose content changed; nothing above pages has a stamp."""
+        if container is not None:
+            page = container.page if isinstance(container, Block) else container
+            row_edits.bump(page, max(moment, page.last_edited_time), by or self.owner)

@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.control.faults import Faults, RateLimit, RateWindows
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.control.switches import Switches
-from notion_pipeline.sandbox.edits import pages as page_edits
+from notion_pipeline.sandbox.edits import placement
 from notion_pipeline.sandbox.edits import rows as row_edits
 from notion_pipeline.sandbox.edits import schema as schema_edits
 from notion_pipeline.sandbox.edits.comments import CommentEdits
@@ -127,7 +127,7 @@ class Workspace(Content, CommentEdits):
         if isinstance(parent, dict):
             parent = self.pages.get(parent.get("page_id", "")) or self.blocks.get(parent.get("block_id", ""))
         if isinstance(parent, (Block, Page)):
-            page_edits.place(self, database, self.container(parent))
+            placement.place(self, database, self.container(parent))
 
     def add_data_source(
         self,
@@ -236,55 +236,6 @@ class Workspace(Content, CommentEdits):
     def remove_option(self, source: DataSource, name: str, option: str) -> None:
         with self.changing() as now:
             schema_edits.remove_option(self, source, name, option, now)
-
-    # Pages
-
-    def add_page(self, of: DataSource | str, values: Mapping[str, Any] | None = None, /, **fields: Any) -> Page:
-        """Add a row of a data source, or a page of its own with this title (see `edits.pages.create`)."""
-        with self.changing() as now:
-            if isinstance(of, DataSource):
-                return row_edits.create(self, of, values or {}, now, **fields)
-            parent = fields.pop("parent", None)
-            return page_edits.create(self, of, now, parent=parent and self.container(parent), **fields)
-
-    def edit_page(
-        self,
-        page: Page | str,
-        values: Mapping[str, Any] | None = None,
-        *,
-        content: str | None = None,
-        **fields: Any,
-    ) -> None:
-        """Set property values, page fields (icon, cover, edited_at, edited_by, is_locked, ...) and the content."""
-        with self.changing() as now:
-            found = self.page(page)
-            if content is not None:
-                self.set_content(found, content)
-            row_edits.edit(self, found, values or {}, now, **fields)
-
-    def trash(self, page: Page | str) -> None:
-        with self.changing() as now:
-            row_edits.set_state(self, self.page(page), now, in_trash=True)
-
-    def restore(self, page: Page | str) -> None:
-        with self.changing() as now:
-            row_edits.set_state(self, self.page(page), now, in_trash=False)
-
-    def archive(self, page: Page | str) -> None:
-        with self.changing() as now:
-            row_edits.set_state(self, self.page(page), now, is_archived=True)
-
-    def unarchive(self, page: Page | str) -> None:
-        with self.changing() as now:
-            row_edits.set_state(self, self.page(page), now, is_archived=False)
-
-    def delete(self, page: Page | str) -> None:
-        """Delete for good: its id answers 404."""
-        with self.changing():
-            found = self.page(page)
-            if found.data_source is None:
-                page_edits.take_out(self, found)
-            row_edits.delete(self, found)
 
     # What a test compares with
 

@@ -44,6 +44,7 @@ class PageLoader:
             id=row_id(spec["key"]),
             created_at=self.texts.moment(spec["created"]),
             edited_at=self.texts.moment(spec["edited"]),
+            stamps_page=False,
             **{name: spec[name] for name in _OF_PAGE if name in spec},
         )
         self._fill(page, spec)

@@ -262,3 +262,14 @@ def test_content_of_many_rows_costs_no_blocks(ws: Workspace, notion: Client) -> 
     answer: dict[str, Any] = notion.pages.retrieve_markdown(rows[7].id)
     assert answer["markdown"] == "# 7\nThe text of row 7"
     assert not ws.blocks
+
+
+def test_blocks_of_a_long_text_are_found_by_their_ids(ws: Workspace, notion: Client) -> None:
+    source = ws.add_database("Logs", {"Name": "title"}).data_source
+    for lines in (1_000, 1_001):
+        row = source.add_page({}, content="\n".join(f"1. line {number}" for number in range(lines)))
+        ws.markdown_limit = lines - 1
+        answer: dict[str, Any] = notion.pages.retrieve_markdown(row.id)
+        (last,) = answer["unknown_block_ids"]
+        assert notion.pages.retrieve_markdown(last)["markdown"] == f"{lines}. line {lines - 1}"
+    assert len(ws.blocks) == 1_001

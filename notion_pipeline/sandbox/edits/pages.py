@@ -9,6 +9,7 @@ from typing import Any
 from notion_pipeline.sandbox.edits import placement
 from notion_pipeline.sandbox.edits import rows as row_edits
 from notion_pipeline.sandbox.model.blocks import Block, Container
+from notion_pipeline.sandbox.model.content import LONGEST_TEXT
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.store import Store
@@ -22,9 +23,12 @@ class Pages(Store):
         """Add a row of a data source, or a page of its own with this title (see `edits.placement.create`)."""
         with self.changing() as now:
             if isinstance(of, DataSource):
-                return row_edits.create(self, of, values or {}, now, **fields)
+                row = row_edits.create(self, of, values or {}, now, **fields)
+                self._keep_long(row)
+                return row
             stamps_page, parent = fields.pop("stamps_page", True), fields.pop("parent", None)
             page = placement.create(self, of, now, parent=parent and self.container(parent), **fields)
+            self._keep_long(page)
             if stamps_page:
                 self.stamp(page.parent, now)
             return page
@@ -77,8 +81,13 @@ class Pages(Store):
             for gone in block.walk():
                 self.blocks.pop(gone.id, None)
         page.content, page.children = content, None
+        self._keep_long(page)
         if stay:
             placement.own_children(self, page).extend(stay)
+
+    def _keep_long(self, page: Page) -> None:
+        if page.content.count("\n") >= LONGEST_TEXT:
+            placement.own_children(self, page)
 
     def move_page(self, page: Page | str, to: Container | DataSource | str | None) -> None:
         """Move a page into a page, a block, a data source, or (None) to the workspace's top."""

@@ -15,8 +15,8 @@ from notion_pipeline.sandbox.model.code_languages import language_of
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline.sandbox.model.richtext import Item, text
 
-#: More blocks than this no text holds.
-_MOST = 1 << 17
+#: The most lines of a text that stays one; the blocks of a longer one are made for good.
+LONGEST_TEXT = 1_000
 _LINES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("divider", re.compile(r"---$()")),
     ("to_do", re.compile(r"- \[[ x]\] ?(.*)$")),
@@ -43,7 +43,7 @@ def text_block(pages: Mapping[str, Page], block_id: str) -> Block | None:
     if int(block_id[14], 16) < 8:
         return None
     head, tail = _flipped(block_id)[:-12], int(block_id[-12:], 16)
-    for number in range(1, _MOST):
+    for number in range(1, LONGEST_TEXT + 1):
         page = pages.get(f"{head}{tail ^ number:012x}")
         if page is not None and page.children is None:
             found = (block for block in _every(_text_blocks(page)) if block.id == block_id)

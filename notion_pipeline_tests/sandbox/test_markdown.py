@@ -222,6 +222,8 @@ def test_deleted_blocks_and_trashed_pages_are_left_out(ws: Workspace, notion: Cl
     ws.add_block(page, "paragraph", "stays")
     ws.delete_block(block)
     ws.trash(inner)
+    for change in (ws.trash_database, ws.delete_database):
+        change(ws.add_database("Tasks", {"Name": "title"}, parent=page))
     assert markdown(notion, page) == "stays"
     for an_id in (block.id, block.children[0].id):
         with pytest.raises(APIResponseError, match="Could not find page"):

@@ -130,7 +130,7 @@ class BlockRenderer:
 
     @staticmethod
     def shown(child: Child) -> bool:
-        return not (child.in_trash or (isinstance(child, Page) and child.gone))
+        return not (child.in_trash or (isinstance(child, Database) and child.deleted))
 
     def seen(self, child: Child) -> bool:
         if isinstance(child, Database):

@@ -6,8 +6,9 @@ import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.chunks import lacks_chunks, remove_chunks, write_chunks, write_missing_chunks
+from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
-from notion_pipeline.defs.content.reads import ContentReads, ContentTarget
+from notion_pipeline.defs.content.reads import ContentReads
 
 
 def cut_pages(

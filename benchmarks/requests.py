@@ -47,8 +47,8 @@ def run(*, quick: bool) -> Findings:
         title="Requests",
         command="python -m benchmarks.requests",
         meaning="Notion gives 100 rows an answer and 180 requests a minute, so a request is what a sync has least of. "
-        "A full read asks for the rows, twice for archived rows, and for what was edited meanwhile; the bound is "
-        "1.06 x ceil(rows / 100) + 8.",
+        "A full read asks for the rows, twice for archived rows, for what was edited meanwhile, and for the schema "
+        "again; the bound is 1.06 x ceil(rows / 100) + 8.",
         columns=("", "requests", "bound", "ratio"),
         rows=rows,
         counts=counts,

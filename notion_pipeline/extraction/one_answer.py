@@ -23,9 +23,14 @@ class OneAnswer:
         self._is_whole = self._is_completed = False
 
     @property
+    def is_one(self) -> bool:
+        """Whether all live rows came in one answer."""
+        return self._possible and self._live_answers == 1 and self._is_whole
+
+    @property
     def is_one_moment(self) -> bool:
-        """Whether all live rows came in one answer, and are as of one moment."""
-        return self._possible and self._live_answers == 1 and self._is_whole and not self._is_completed
+        """Whether all values of all live rows did, and are as of one moment."""
+        return self.is_one and not self._is_completed
 
     def note(self, phase: str, *, is_end: bool, is_completed: bool) -> None:
         """Takes in one answer.

@@ -73,7 +73,7 @@ class Extraction:
         self._progress = ReadProgress.from_json(stage.manifest.progress)
         self._references = References(client, plan.schema.properties, lambda: on_rows(0))
         is_first = self._progress.attempt == 1
-        self._one_answer = OneAnswer(possible=plan.full and is_first)
+        self.one_answer = OneAnswer(possible=plan.full and is_first)
         self.schema_proof = SchemaProof(plan.schema, possible=is_first)
         self._notes = ReadNotes(stage.manifest.counts, self._progress, archived, log)
         self._windows: OpenWindows | None = None
@@ -99,7 +99,7 @@ class Extraction:
         more = FULL_CATCH_UP if self._plan.full else INCREMENTAL_CATCH_UP
         while self._progress.step < len(steps) or self._progress.is_behind:
             phases = steps[self._progress.step] if self._progress.step < len(steps) else more
-            if CATCH_UP in phases and self._one_answer.is_one_moment:
+            if CATCH_UP in phases and self.one_answer.is_one_moment:
                 phases = (ARCHIVED_AFTER,)
             await self._read_step(phases)
             self._progress.step, self._progress.windows, self._progress.wasted = self._progress.step + 1, None, 0.0
@@ -239,7 +239,7 @@ class Extraction:
         self.counts.vanished_rows += completed.vanished
         self.counts.values_disagreeing += completed.disagreements
         self._notes.values_refused(completed.refused)
-        self._one_answer.note(window.phase, is_end=answer.end is End.WHOLE, is_completed=completed.asked)
+        self.one_answer.note(window.phase, is_end=answer.end is End.WHOLE, is_completed=completed.asked)
         self.schema_proof.note(window.phase, pages, is_end=answer.end is End.WHOLE)
         windows.advance(window, answer.minutes)
         await self._save()

@@ -81,12 +81,12 @@ class DataSourceRead:
             if not is_last_try and (later := await self._schemas.get_if_visible()) and rereading_changes(schema, later):
                 return later
             raise error from None
-        proof = extraction.schema_proof
-        needs_schema = not proof.holds or extraction.counts.values_refused > 0
         if decision.full:
-            needs_schema = needs_schema or (proof.ends_empty and await self._removes_rows(stage, schema, state))
+            needs_schema = not _shows_schema(extraction) or (
+                extraction.schema_proof.ends_empty and await self._removes_rows(stage, schema, state)
+            )
         else:
-            needs_schema = needs_schema and stage.rows > rows_before
+            needs_schema = stage.rows > rows_before
         if needs_schema:
             later = await self._schemas.get()
             if rereading_changes(schema, later) and not is_last_try:
@@ -216,3 +216,12 @@ class DataSourceRead:
             table_name=state.table_name if state else "",
             counts=ReadCounts(**stage.manifest.counts),
         )
+
+
+def _shows_schema(extraction: Extraction) -> bool:
+    """Whether the rows of a full read prove that the schema stayed as it was, so that it need not be asked for again.
+
+    Rows carry no options and no expressions. Those of one answer hold the values of one moment; those of several may
+    hold values from before and after such an edit.
+    """
+    return extraction.one_answer.is_one and extraction.schema_proof.holds and not extraction.counts.values_refused

@@ -19,8 +19,8 @@ NOTION_REQUESTS_PER_MINUTE = 180
 SECONDS_AN_ANSWER = 0.3
 #: Archived rows, live rows, archived rows: a full read whose live rows fit one answer.
 _ONE_ANSWER = 3
-#: Archived rows twice, what was edited since: a full read of more answers, beside these.
-_BESIDE_ANSWERS = 3
+#: Archived rows twice, what was edited since, the schema: a full read of more answers, beside these.
+_BESIDE_ANSWERS = 4
 #: What was edited since, archived rows, the schema: after a read that was killed.
 _CATCH_UP = 3
 UNREAD = f"at most {NOTION_PAGE_SIZE} rows, and no relation of more than 25 pages"

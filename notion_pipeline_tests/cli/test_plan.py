@@ -119,7 +119,7 @@ def test_plan_is_told_in_words(commands: Commands, workspace: Workspace) -> None
     full = commands.ok("plan", "--full", "Events")
     assert "Notes" not in full
     assert "it was asked for" in full
-    assert "About 9 requests (3 for the listing, 6 for the reads" in full
+    assert "About 10 requests (3 for the listing, 7 for the reads" in full
 
 
 @pytest.mark.slow

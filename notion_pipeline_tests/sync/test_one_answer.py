@@ -107,9 +107,11 @@ def test_archived_rows_do_not_count(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("rows", "answers"), [(101, 2), (250, 3)])
-def test_more_answers_are_caught_up_with(engine: Engine, rows: int, answers: int) -> None:
+def test_more_answers_are_caught_up_with_and_their_schema_is_asked_for_again(
+    engine: Engine, rows: int, answers: int
+) -> None:
     source = tasks_in(engine, rows)
-    assert kinds(synced(engine)) == ["archived", *["live"] * answers, "edited", "archived"]
+    assert kinds(synced(engine)) == ["archived", *["live"] * answers, "edited", "archived", "schema"]
     assert differences(engine, engine.workspace, source) == []
 
 
@@ -224,7 +226,7 @@ def test_edit_during_the_read_comes_with_the_next_sync(engine: Engine, at: int) 
     synced(engine)
     assert engine.query("SELECT count(*) FROM notion.tasks WHERE effort = 1000") == [(1 if at < 3 else 0,)]
     later(engine)
-    assert kinds(synced(engine)) == ["edited"]
+    assert kinds(synced(engine)) == ["edited", "schema"]
     assert engine.query("SELECT count(*) FROM notion.tasks WHERE effort = 1000") == [(1,)]
     later(engine)
     synced(engine, "FULL_TABLE")

@@ -89,7 +89,7 @@ def _fill(ws: Workspace, source: DataSource, projects: DataSource, people: Seque
     values = {
         "Name": [text("All"), text(" of it", italic=True)], "rich_text": rich, "number": 1.25, "checkbox": True,
         "url": "https://example.com", "email": "a@example.com", "phone_number": "+49 1", "select": "a",
-        "multi_select": ["a", "c"], "status": "Done", "people": [*people, ws.add_group("Crew")],
+        "multi_select": ["a", "c"], "status": "Done", "people": [ws.add_group("Crew"), *people],
         "date": {"start": "2026-05-01T10:00:00.000+02:00", "end": "2026-05-02T10:00:00.000+02:00"},
         "files": [{"name": "f", "url": "https://example.com/f"}, {"name": "g", "hosted": "g.pdf"}],
         "relation": projects.pages, "verification": Raw(verified),

@@ -18,6 +18,7 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import (
     AssetCheckExecutionRecordStatus,
+    events_in_one_transaction,
     normalize_metadata,
     report_check_evaluation,
 )
@@ -167,12 +168,14 @@ def report_checks(
         passing = {key for key, record in latest.items() if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED}
         counts = {table: int(metadata.get("values_not_converted", 0)) for table, metadata in loaded.items()}
         values_of = _doubtful(step.instance, asset_keys, counts)
-        for table, checked in _look(catalog, asset_keys.source, loaded, values_of=values_of).items():
-            for check in DESCRIPTIONS:
-                key = dg.AssetCheckKey(asset_keys.key(table), check)
-                is_news = checked.findings[check] is not None or key not in passing or has_changed(loaded[table])
-                if key not in planned and is_news:
-                    report_check_evaluation(context, checked.evaluation(asset_keys, check))
+        looked_at = _look(catalog, asset_keys.source, loaded, values_of=values_of)
+        with events_in_one_transaction(step.instance):
+            for table, checked in looked_at.items():
+                for check in DESCRIPTIONS:
+                    key = dg.AssetCheckKey(asset_keys.key(table), check)
+                    is_news = checked.findings[check] is not None or key not in passing or has_changed(loaded[table])
+                    if key not in planned and is_news:
+                        report_check_evaluation(context, checked.evaluation(asset_keys, check))
     except Exception as error:  # the sync itself has succeeded, or its own failure is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")
 

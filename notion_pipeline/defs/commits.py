@@ -1,6 +1,5 @@
 """Commits databases as their reads end, then takes the steps that follow: views, the copy, checks, failures."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -8,14 +7,16 @@ from typing import Any, Optional
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.load.commit import commit_database
+from notion_pipeline.catalog.load.commit import Committed
 from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.checks import report_checks
+from notion_pipeline.defs.dagster_internals import events_in_one_transaction
 from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
+from notion_pipeline.defs.group_commit import commit_group
 from notion_pipeline.defs.listing_commit import follow_tables
 from notion_pipeline.defs.metadata import (
     current_metadata,
@@ -31,7 +32,7 @@ from notion_pipeline.defs.metadata import (
 from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables
 from notion_pipeline.errors import CatalogError, NotionPipelineError
-from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
+from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
@@ -127,47 +128,33 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
 def _commit_databases(
     context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, results: CommitResults
 ) -> None:
-    """Commits one database after another, in a transaction each, and reports each at once."""
-    for database in _each(reads.reading, catalog):
-        loaded = _commit_database(context, catalog, reads, database)
-        rows = loaded.partition.get("rows_read", 0) if loaded else 0
-        reads.progress.finished(database.database_id, rows, failed=bool(database.failures))
-        if database.failures:
-            results.failed[database.database_id] = FailedDatabase(database.title, database.failures)
-        elif loaded is not None:
-            results.loaded[database.database_id] = loaded
-            if not _left_to_dagster(context, reads, {database.database_id: loaded}):
-                _log_partitions(context, reads, {database.database_id: loaded})
-        _report_database(context, reads.asset_keys, database, loaded)
-        results.has_tables = results.has_tables or bool(loaded and loaded.tables)
+    """Commits each database in a transaction, those without changes in one, and reports a group together."""
+    for group in reads.reading:
+        done: list[tuple[DatabaseExtract, Committed]] = []
+        try:
+            # The catalog stays open for those of a group, and is free again when they are reported.
+            with catalog.kept_open():
+                for database, committed in commit_group(catalog, reads.source, group, context.run_id):
+                    done.append((database, committed))
+                    rows = sum(result.rows_read for _, result in committed)
+                    reads.progress.finished(database.database_id, rows, failed=bool(database.failures))
+        finally:
+            with events_in_one_transaction(context.step_context.instance):
+                for database, committed in done:
+                    _report_database(context, catalog, reads, database, committed, results=results)
 
 
-def _each(reading: Reading, catalog: Catalog) -> Iterator[DatabaseExtract]:
-    """One database after the other; the catalog stays open for those of a group."""
-    for group in reading:
-        with catalog.kept_open():
-            yield from group
-
-
-def _commit_database(
-    context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, database: DatabaseExtract
-) -> Optional[LoadedDatabase]:  # noqa: UP045
-    """Commits what was read of a database; None where nothing was. An error joins the failures of the database."""
-    source = reads.source
-    results: list[tuple[Extract, LoadResult]] = []
-    try:
-        if database.extracts:
-            results = commit_database(catalog, source, database, context.run_id)
-            for extract, _ in results:
-                extract.stage.remove()
-    except Exception as error:  # one database's failure is its own; it is reported with its reason
-        if isinstance(error, NotionPipelineError):
-            error.source = error.source or source.name
-            error.database = error.database or f'"{shown_line(database.title) or "Untitled"}" ({database.database_id})'
-        database.failures.append(error)
-    finally:
-        database.release()
-    for extract, result in results:
+def _report_database(
+    context: dg.OutputContext,
+    catalog: Catalog,
+    reads: DatabaseReads,
+    database: DatabaseExtract,
+    committed: Committed,
+    *,
+    results: CommitResults,
+) -> None:
+    """Reports a database, its failures and its tables: the end of the run, which names failures again, may be far."""
+    for extract, result in committed:
         if not (result.rows_read or result.rows_removed or result.schema_changes):
             continue  # counted at the end of the run
         context.log.info(
@@ -176,8 +163,27 @@ def _commit_database(
             f"{result.rows_unchanged:,} unchanged, {result.rows_removed:,} removed "
             f"({extract.counts.api_requests:,} requests)"
         )
+    loaded = _loaded(context, catalog, reads, database, committed)
+    if database.failures:
+        results.failed[database.database_id] = FailedDatabase(database.title, database.failures)
+    elif loaded is not None:
+        results.loaded[database.database_id] = loaded
+        if not _left_to_dagster(context, reads, {database.database_id: loaded}):
+            _log_partitions(context, reads, {database.database_id: loaded})
+    for error in database.failures:
+        reason = database_reason(database.title, error)
+        context.log.error(reason if isinstance(error, NotionPipelineError) else f"{reason}\n{traceback_text(error)}")
+    for table, metadata in loaded.tables.items() if loaded else ():
+        context.log_event(materialization(reads.asset_keys, table, metadata))
+    results.has_tables = results.has_tables or bool(loaded and loaded.tables)
+
+
+def _loaded(
+    context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, database: DatabaseExtract, results: Committed
+) -> Optional[LoadedDatabase]:  # noqa: UP045
+    """Metadata of a database; None where nothing of it is committed."""
     if results:
-        by_table: dict[str, list[tuple[Extract, LoadResult]]] = {}
+        by_table: dict[str, Committed] = {}
         for extract, result in results:
             by_table.setdefault(_bare(result.table), []).append((extract, result))
         partition = reads.partition(database.database_id)
@@ -216,20 +222,6 @@ def _loaded_before(
 def _bare(table: str) -> str:
     """The table's name without its schema, which is the source's and has no dot."""
     return table.split(".", 1)[1]
-
-
-def _report_database(
-    context: dg.OutputContext,
-    asset_keys: AssetKeys,
-    database: DatabaseExtract,
-    loaded: Optional[LoadedDatabase],  # noqa: UP045
-) -> None:
-    """Reports its failures and its tables at once: the end of the run, which names failures again, may be far away."""
-    for error in database.failures:
-        reason = database_reason(database.title, error)
-        context.log.error(reason if isinstance(error, NotionPipelineError) else f"{reason}\n{traceback_text(error)}")
-    for table, metadata in loaded.tables.items() if loaded else ():
-        context.log_event(materialization(asset_keys, table, metadata))
 
 
 def _left_to_dagster(

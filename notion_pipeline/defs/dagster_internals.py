@@ -3,12 +3,13 @@
 All of it was tried on the Dagster line that pyproject.toml allows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import dagster as dg
-from dagster import DagsterEvent, DagsterEventType, DagsterRun
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
@@ -29,6 +30,9 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+if TYPE_CHECKING:
+    from dagster._core.storage.event_log import SqliteEventLogStorage
+
 __all__ = [
     "NO_COMPUTE_LOGS",
     "NO_MATERIALIZATION",
@@ -40,6 +44,7 @@ __all__ = [
     "StepExecutionContext",  # names the type of a step, for events from within it
     "UnresolvedAssetJobDefinition",  # names the type that define_asset_job returns
     "data_version_tags",
+    "events_in_one_transaction",
     "normalize_metadata",  # turns plain values into the metadata of a check evaluation
     "plan_materializations",
     "provenance_tags",
@@ -56,6 +61,8 @@ NO_MATERIALIZATION = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 #: Where `workspace.production.yaml` finds the code server, below the project's folder, in which runs work.
 PRODUCTION_SOCKET = Path(".dagster/code_server.sock")
+#: How long to wait while another process stores an event, as long as Dagster itself waits.
+SQLITE_SECONDS = 30
 #: A code location that takes longer goes on loading; the run does not wait for it.
 RELOAD_SECONDS = 30
 
@@ -114,6 +121,73 @@ def report_check_evaluation(context: dg.OutputContext, evaluation: dg.AssetCheck
     DagsterEvent.from_step(
         DagsterEventType.ASSET_CHECK_EVALUATION, context.step_context, evaluation, evaluation.check_name
     )
+
+
+@contextmanager
+def events_in_one_transaction(instance: DagsterInstance) -> Iterator[None]:
+    """What this process logs meanwhile is stored in one transaction, where Dagster keeps events in SQLite files.
+
+    Dagster stores each event alone: it opens the file of the run and that of all runs, commits and closes both, which
+    takes longer than to commit a database that did not change. Other storages are left as they are. Use it for moments
+    only: other processes wait to store their events.
+    """
+    from dagster._core.storage.event_log import SqliteEventLogStorage  # noqa: PLC0415 - slow; a run has it loaded
+
+    storage = instance.event_log_storage
+    if type(storage) is not SqliteEventLogStorage or "_connect" in vars(storage):
+        yield
+        return
+    shared = _SharedConnections(storage)
+    vars(storage)["_connect"] = shared.connect
+    try:
+        yield
+    finally:
+        del vars(storage)["_connect"]
+        shared.commit()
+
+
+class _SharedConnections:
+    """A connection to each file of events, in a transaction that stays open from one event to the next."""
+
+    def __init__(self, storage: "SqliteEventLogStorage") -> None:
+        self._storage = storage
+        self._alone = storage._connect
+        self._open: dict[str, Any] = {}
+        self._is_over = False
+
+    @contextmanager
+    def connect(self, shard: str) -> Iterator[Any]:
+        """In the place of the storage's own method, for one thread at a time as there."""
+        with self._storage._db_lock:
+            if not self._is_over and shard in self._storage._initialized_dbs:
+                yield self._connection(shard)
+                return
+        with self._alone(shard) as connection:
+            yield connection
+
+    def _connection(self, shard: str) -> Any:
+        if shard not in self._open:
+            import sqlalchemy  # noqa: PLC0415 - slow; a storage of events has it loaded
+
+            engine = sqlalchemy.create_engine(
+                self._storage.conn_string_for_shard(shard),
+                poolclass=sqlalchemy.pool.NullPool,
+                connect_args={"timeout": SQLITE_SECONDS, "check_same_thread": False},
+            )
+            connection = engine.connect()
+            connection.begin()
+            self._open[shard] = connection
+        return self._open[shard]
+
+    def commit(self) -> None:
+        with self._storage._db_lock:
+            self._is_over = True
+            try:
+                for connection in self._open.values():
+                    connection.commit()
+            finally:
+                for connection in self._open.values():
+                    connection.close()
 
 
 def reload_definitions(run: DagsterRun, log: Callable[[str], None]) -> None:

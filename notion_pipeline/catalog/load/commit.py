@@ -17,15 +17,16 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogMemoryError
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
 
+#: What was committed of a database, and what loading it did.
+Committed = list[tuple[Extract, LoadResult]]
+
 #: Tried in turn: rows of megabytes each need more than the first. None is DuckDB's own default.
 _MEMORY_LIMITS = (MEMORY_LIMIT, "256MB", None)
 #: Fewer rows leave too little memory to be worth the milliseconds of giving it back.
 _ROWS_WORTH_A_TRIM = 2_000
 
 
-def commit_database(
-    catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str
-) -> list[tuple[Extract, LoadResult]]:
+def commit_database(catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str) -> Committed:
     """Commits all extracts of a database or none; the load result of each.
 
     Raises:
@@ -44,7 +45,7 @@ def commit_database(
 
 def _commit(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str, *, memory_limit: str | None
-) -> list[tuple[Extract, LoadResult]]:
+) -> Committed:
     with catalog.writing(memory_limit=memory_limit) as connection:
         bookkeeping.create_tables(connection)
         results = [

@@ -1,11 +1,13 @@
-"""Commits a group of databases, each in a transaction of its own."""
+"""Commits a group of databases: those without changes in one transaction, each of the others in its own."""
 
 from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.load.commit import Committed, commit_database
+from notion_pipeline.catalog.load.unchanged import commit_unchanged
 from notion_pipeline.config.sources import Source
-from notion_pipeline.errors import NotionPipelineError
+from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.outside import shown_line
 
@@ -14,14 +16,25 @@ def commit_group(
     catalog: Catalog, source: Source, group: Sequence[DatabaseExtract], run_id: str
 ) -> Iterator[tuple[DatabaseExtract, Committed]]:
     """Each database, once it is committed, with what loading did. An error joins the failures of the database."""
-    for database in group:
-        yield database, _commit(catalog, source, database, run_id)
-
-
-def _commit(catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str) -> Committed:
-    results: Committed = []
     try:
-        if database.extracts:
+        unchanged = commit_unchanged(catalog, source, group, run_id)
+    except CatalogError:  # nothing is committed: each is tried alone, and tells its own error
+        unchanged = {}
+    # What is committed comes first: its events are not to wait for a long commit, during which the run may be killed.
+    for database in sorted(group, key=lambda database: database.database_id not in unchanged):
+        yield database, _commit(catalog, source, database, run_id, unchanged.get(database.database_id))
+
+
+def _commit(
+    catalog: Catalog,
+    source: Source,
+    database: DatabaseExtract,
+    run_id: str,
+    committed: Optional[Committed],  # noqa: UP045
+) -> Committed:
+    results = committed or []
+    try:
+        if database.extracts and committed is None:
             results = commit_database(catalog, source, database, run_id)
         for extract, _ in results:
             extract.stage.remove()

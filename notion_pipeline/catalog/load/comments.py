@@ -60,13 +60,22 @@ def keep_comments(
         noted: What the last sync recorded; None if nothing.
         is_made_anew: Whether the table or a column was made since.
     """
-    digest, before, ours = hashlib.sha256(dump_json([on_table, on_columns])).hexdigest(), *_read(noted)
+    digest, before, ours = _digest(on_table, on_columns), *_read(noted)
     # DuckDB goes through all its tables to read comments, so they are read only if some must be written.
     if is_made_anew or digest != before:
         current_table, current = comments_on(connection, table)
         wanted = {name: comment for name, comment in on_columns.items() if _is_ours(current.get(name), ours)}
         comment_on(connection, table, on_table if _is_ours(current_table, ours) else None, wanted)
     return orjson.dumps([digest, *sorted({_mark(comment) for comment in (on_table, *on_columns.values())})]).decode()
+
+
+def are_written(on_table: str, on_columns: Mapping[str, str], noted: str | None) -> bool:
+    """Whether the last sync wrote these very comments, so that `keep_comments` would write none."""
+    return _read(noted)[0] == _digest(on_table, on_columns) and _read(noted)[1] is not None
+
+
+def _digest(on_table: str, on_columns: Mapping[str, str]) -> str:
+    return hashlib.sha256(dump_json([on_table, on_columns])).hexdigest()
 
 
 def _read(noted: str | None) -> tuple[str, Collection[str] | None]:

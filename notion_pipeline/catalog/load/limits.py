@@ -67,7 +67,9 @@ def limits_of(
     values_not_computed: int,
 ) -> Limits:
     """The limits after this extract is merged. A sync without news leaves them as they are."""
-    before = Limits.from_json(bookkeeping.noted_limits(connection, extract.source).get(extract.data_source_id))
+    before = Limits.from_json(
+        bookkeeping.noted_limits(connection, extract.source, extract.data_source_id).get(extract.data_source_id)
+    )
     present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
     if before is None or extract.full or extract.schema_changes:
         layers = tuple(sorted(_in_layers(connection, extract)))
@@ -84,6 +86,15 @@ def limits_of(
         current = [plan for plan in planned if plan.prop is not None]
         in_part = _rows_where(connection, table, {plan.property_id: _is_in_part(plan) for plan in current})
     return Limits(not_computed, layers, in_part)
+
+
+def unchanged_limits(extract: Extract, noted: str | None, planned: Sequence[PlannedColumn]) -> Limits | None:
+    """The limits after an incremental read that brought no row; None if they must be looked at again."""
+    before = Limits.from_json(noted)
+    if before is None or before.in_part or extract.counts.values_refused:
+        return None
+    present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
+    return before if {*before.in_layers, *before.not_computed} <= present else None
 
 
 def _rows_where(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -31,6 +32,17 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import KnownNames
 from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.rows.properties import Exclusion, exclusion_marks
+
+#: Counts of `LoadResult` where no row was read.
+NO_ROWS = {
+    "rows_read": 0,
+    "rows_inserted": 0,
+    "rows_updated": 0,
+    "rows_unchanged": 0,
+    "rows_removed": 0,
+    "values_not_computed": 0,
+    "values_not_converted": 0,
+}
 
 
 def merge(
@@ -86,7 +98,7 @@ def merge(
     if extract.excluded_ids:
         found = {(extract.database_id, mark): ids for mark, ids in extract.excluded_ids.items()}
         keep_names(connection, extract.source, KnownNames(properties=found))
-    bookkeeping.record_sync(connection, _history_entry(extract, state, run_id, counts, finished_at))
+    bookkeeping.record_sync(connection, history_entry(extract, state, run_id, counts, finished_at))
     connection.execute("DROP TABLE staged")
     row_count = count_of(connection, f"SELECT count(*) FROM {quote(*table)}")
     return LoadResult(
@@ -150,9 +162,10 @@ def _prepare_table(
     return planned, is_made_anew
 
 
-def _history_entry(
-    extract: Extract, state: StreamState, run_id: str, counts: dict[str, Any], finished_at: datetime
+def history_entry(
+    extract: Extract, state: StreamState, run_id: str, counts: Mapping[str, Any], finished_at: datetime
 ) -> dict[str, Any]:
+    """The line of history of a sync, for `record_sync`."""
     return {
         "run_id": run_id,
         "source": extract.source,

@@ -7,6 +7,7 @@ from notion_pipeline.catalog.state.acknowledgements import acknowledge, acknowle
 from notion_pipeline.catalog.state.commits import (
     committed_in_run,
     is_committed,
+    move_bookmarks,
     note_refusals,
     record_read,
     record_sync,
@@ -27,10 +28,12 @@ from notion_pipeline.catalog.state.names import (
 from notion_pipeline.catalog.state.read_costs import ReadCosts, read_costs
 from notion_pipeline.catalog.state.streams import (
     Column,
+    NotedRead,
     StreamState,
     committed_bookmarks,
     noted_comments,
     noted_limits,
+    noted_reads,
     stream_states,
 )
 from notion_pipeline.catalog.state.tables import create_tables, has_bookkeeping
@@ -38,6 +41,7 @@ from notion_pipeline.catalog.state.tables import create_tables, has_bookkeeping
 __all__ = [
     "USERS_CONTENT",
     "Column",
+    "NotedRead",
     "ReadCosts",
     "StreamState",
     "acknowledge",
@@ -51,12 +55,14 @@ __all__ = [
     "has_bookkeeping",
     "is_committed",
     "last_fetches",
+    "move_bookmarks",
     "move_stream",
     "note_content_table",
     "note_fetch",
     "note_refusals",
     "noted_comments",
     "noted_limits",
+    "noted_reads",
     "read_costs",
     "record_read",
     "record_sync",

@@ -97,6 +97,32 @@ def record_read(
     )
 
 
+def move_bookmarks(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    moved: Sequence[tuple[str, str, datetime]],
+    finished_at: datetime,
+) -> None:
+    """Moves the bookmarks of data sources of which nothing else changed.
+
+    Args:
+        moved: Data source id, sync type and bookmark.
+    """
+    if not moved:
+        return
+    ids, sync_types, bookmarks = (list(values) for values in zip(*moved, strict=True))
+    connection.execute(
+        """
+        UPDATE _notion_pipeline.streams AS s
+        SET sync_type = n.sync_type, bookmark = n.bookmark, last_sync_at = ?
+        FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS sync_type,
+                     unnest(?::TIMESTAMPTZ[]) AS bookmark) n
+        WHERE s.source = ? AND s.data_source_id = n.id
+        """,
+        [finished_at, ids, sync_types, bookmarks, source],
+    )
+
+
 def record_sync(connection: duckdb.DuckDBPyConnection, entry: dict[str, Any]) -> None:
     """Adds one line of history; `entry` has the columns of `_notion_pipeline.syncs`."""
     names = ", ".join(entry)

@@ -133,12 +133,37 @@ def noted_comments(connection: duckdb.DuckDBPyConnection, state: StreamState) ->
     return rows[0][0] if rows else None
 
 
-def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
-    """What the last sync of each data source recorded as its limits, by its id; see `load.limits.Limits`."""
+@dataclass(frozen=True)
+class NotedRead:
+    """What the last sync of a data source recorded about its comments and its limits."""
+
+    comments: str | None
+    limits: str | None
+
+
+def noted_reads(
+    connection: duckdb.DuckDBPyConnection, source: str, data_sources: Collection[str]
+) -> dict[str, NotedRead]:
+    """What the last syncs of these data sources recorded, by id; two records of one are none."""
+    rows = connection.execute(
+        "SELECT data_source_id, any_value(comments), any_value(limits) FROM _notion_pipeline.reads "
+        "WHERE source = ? AND list_contains(?, data_source_id) GROUP BY data_source_id HAVING count(*) = 1",
+        [source, list(data_sources)],
+    ).fetchall()
+    return {row[0]: NotedRead(row[1], row[2]) for row in rows}
+
+
+def noted_limits(connection: duckdb.DuckDBPyConnection, source: str, only: str | None = None) -> dict[str, str]:
+    """What the last sync of each data source recorded as its limits, by its id; see `load.limits.Limits`.
+
+    Args:
+        only: The one data source wanted; None for all.
+    """
     try:
         rows = connection.execute(
-            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL",
-            [source],
+            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL "
+            "AND (?::VARCHAR IS NULL OR data_source_id = ?)",
+            [source, only, only],
         ).fetchall()
     except duckdb.Error:  # a catalog that an earlier version wrote
         return {}

@@ -6,6 +6,7 @@ mixes the two clocks shows. Faults that a client repeats cost real back-off; ref
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,11 @@ from notion_pipeline_tests.support.whole_way import Pipeline
 # An example may take as long as a busy machine makes it take: nothing here asserts a time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers a core: many tests wait, for a process, a clock or a browser."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

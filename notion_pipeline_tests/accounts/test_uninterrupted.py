@@ -26,11 +26,8 @@ pytestmark = pytest.mark.slow
 
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-ENDS = pytest.mark.parametrize(
-    "signals",
-    [[INT] * 3, [TERM, TERM, INT, TERM]],
-    ids=lambda signals: " ".join(number.name for number in signals),
-)
+#: What a person and what a supervisor sends; each process meets one of them.
+BY_KEYBOARD, BY_SUPERVISOR = [INT] * 3, [TERM, TERM, INT, TERM]
 ON_THE_COMMAND_LINE = [sys.executable, "-m", "notion_pipeline.cli"]
 BY_DAGSTER = [sys.executable, "-m", "dagster", "job", "execute", "-m", "notion_pipeline.definitions", "-j"]
 
@@ -99,14 +96,13 @@ def assert_kept(folder: Folder, workspace: Workspace, accounts: int = 1) -> None
     assert workspace.oauth.reused == 0
 
 
-@ENDS
 @pytest.mark.parametrize(
-    ("command", "where"),
+    ("command", "where", "signals"),
     [
-        ([*ON_THE_COMMAND_LINE, "sync"], "/v1/search"),
-        ([*ON_THE_COMMAND_LINE, "sync"], "/query$"),
-        ([*ON_THE_COMMAND_LINE, "check"], "/v1/users/me"),
-        ([*BY_DAGSTER, "notion_sync"], "/query$"),
+        ([*ON_THE_COMMAND_LINE, "sync"], "/v1/search", BY_KEYBOARD),
+        ([*ON_THE_COMMAND_LINE, "sync"], "/query$", BY_SUPERVISOR),
+        ([*ON_THE_COMMAND_LINE, "check"], "/v1/users/me", BY_KEYBOARD),
+        ([*BY_DAGSTER, "notion_sync"], "/query$", BY_SUPERVISOR),
     ],
     ids=["listing", "reading", "check", "a run of Dagster's"],
 )
@@ -124,8 +120,9 @@ def test_a_refresh_is_kept_whatever_ends_the_process(
     assert_kept(folder, workspace)
 
 
-@ENDS
-@pytest.mark.parametrize("pasted", [False, True], ids=["by the browser", "by hand"])
+@pytest.mark.parametrize(
+    ("pasted", "signals"), [(False, BY_SUPERVISOR), (True, BY_KEYBOARD)], ids=["by the browser", "by hand"]
+)
 def test_an_exchange_is_kept_whatever_ends_connect(
     folder: Folder, workspace: Workspace, signals: list[signal.Signals], pasted: bool
 ) -> None:

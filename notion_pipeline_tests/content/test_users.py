@@ -8,6 +8,8 @@ import dagster as dg
 import duckdb
 import pytest
 
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
@@ -213,3 +215,35 @@ def test_members_stay_when_the_property_that_showed_them_is_excluded(
     synced(pipeline)
     assert "Ada" in users(pipeline)
     assert "Gus" not in users(pipeline)
+
+
+def test_flat_views_show_todays_names_of_whoever_made_a_row(
+    pipeline: Pipeline, workspace: Workspace, ada: User, guest: User
+) -> None:
+    schema = {"Name": "title", "Made by": "created_by", "Who": "people"}
+    source = workspace.add_database("Tasks", schema).data_source
+    source.add_page({"Name": "one", "Who": [ada.id]}, created_by=ada)
+    source.add_page({"Name": "two"}, created_by=guest)
+    later(workspace, hours=1)
+    pipeline.configure(CONTENT)
+    synced(pipeline)
+    make_views(pipeline)
+    assert "created_by_name" not in columns_of_view(pipeline)
+    read(pipeline)
+    shown = "SELECT made_by, who, created_by_name, last_edited_by_name FROM notion_views.tasks ORDER BY name"
+    assert pipeline.query(shown) == [("Ada", "Ada", "Ada", "Ada"), ("Gus", None, "Gus", "Gus")]
+    workspace.rename_user(ada, "Ada King")
+    age(pipeline)
+    read(pipeline)
+    assert pipeline.query(shown)[0] == ("Ada King", "Ada King", "Ada King", "Ada King")
+
+
+def make_views(pipeline: Pipeline) -> None:
+    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None)
+    with catalog.writing() as connection:
+        apply_changes(connection, "notion_views", view_changes(connection, "notion", "notion_views"))
+
+
+def columns_of_view(pipeline: Pipeline) -> set[str]:
+    found = pipeline.query("SELECT column_name FROM duckdb_columns() WHERE schema_name = 'notion_views'")
+    return {row[0] for row in found}

@@ -68,7 +68,7 @@ FIELDS = (
 PLAIN = {name: spec if isinstance(spec, str) else spec["type"] for name, spec in list(SCHEMA.items())[:13]}
 ROWS = 6
 FUZZ = settings(
-    max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 SCALARS = (

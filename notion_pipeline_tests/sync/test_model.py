@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_syncs_keep_their_promises_through_random_edits() -> None:
-    tally = play(8, steps=25, derandomize=True)
-    assert tally["full"] > 5
-    assert tally["incremental"] > 5
-    assert tally["edits"] > 50
+    tally = play(5, steps=20, derandomize=True)
+    assert tally["full"] > 3
+    assert tally["incremental"] > 3
+    assert tally["edits"] > 30

@@ -8,7 +8,6 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table
-from notion_pipeline.catalog.state import USERS_CONTENT
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class DocumentedTable:
 
     Attributes:
         columns: Name, DuckDB type and comment of each, in order.
-        database_id: Empty for the list of databases, for users, and for views.
+        database_id: Empty for the list of databases, for users and content, and for views.
     """
 
     name: str
@@ -28,15 +27,15 @@ class DocumentedTable:
 
 
 def documented_tables(connection: duckdb.DuckDBPyConnection, source: str) -> list[DocumentedTable]:
-    """The list of databases, the users, then by name every table of a source that a sync has filled."""
+    """The list of databases, users and content, then by name every table of a source that a sync has filled."""
     if not bookkeeping.has_bookkeeping(connection):
         return []
     current = {
         state.table_name: state for state in bookkeeping.stream_states(connection, source).values() if state.has_table
     }
     here = _documented(connection, source)
-    users = bookkeeping.content_table(connection, source, USERS_CONTENT)
-    listed = [here[name] for name in ("databases", users or "") if name in here]
+    content = bookkeeping.content_tables(connection, source).values()
+    listed = [here[name] for name in ("databases", *content) if name in here]
     return listed + [
         replace(here[name], database_id=state.database_id, data_source_id=state.data_source_id)
         for name, state in sorted(current.items())

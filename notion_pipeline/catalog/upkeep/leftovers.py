@@ -14,7 +14,6 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.sql import columns_by_table, names_in, quote, text
-from notion_pipeline.catalog.state import USERS_CONTENT
 from notion_pipeline.catalog.views.flat_views import drop_views, standing_views
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
@@ -70,7 +69,7 @@ def source_in(connection: duckdb.DuckDBPyConnection | None, source: str) -> Sour
         for state in states.values()
         if state.has_table
     }
-    of_source = {"databases", bookkeeping.content_table(connection, source, USERS_CONTENT)}
+    of_source = {"databases", *bookkeeping.content_tables(connection, source).values()}
     ours = [name for name in sorted(present) if name in of_source or name.lower() in known]
     shared = [
         name

@@ -11,11 +11,12 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import VIEW_MARK
-from notion_pipeline.catalog.sql import columns_by_table, quote, text
+from notion_pipeline.catalog.sql import column_types, columns_by_table, quote, text
 from notion_pipeline.catalog.state import StreamState, users_table
-from notion_pipeline.catalog.views.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts
+from notion_pipeline.catalog.views.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts, user_name
 from notion_pipeline.rows.batch import DELETED_AT, PAGE_COLUMNS, SYNCED_AT
 from notion_pipeline.rows.naming import first_free, with_id
+from notion_pipeline.rows.properties import USER_TYPES
 
 #: Page columns that a view ends with; the others are JSON, complete in the table.
 _LAST = [name for name, kind in PAGE_COLUMNS if kind != "JSON" and name != "id"] + [SYNCED_AT, DELETED_AT]
@@ -79,10 +80,12 @@ def flat_views(
     }
     # Somebody may have dropped the column of ids; such a table gets no view.
     states = {key: states[key] for key, columns in kinds.items() if "id" in columns}
+    users = users_table(connection, source)
     neighbours = Neighbours(
         {key: state.snapshot or {} for key, state in states.items()},
         {key: titles for key, state in states.items() if (titles := _titles(state, kinds[key]))},
-        users_table(connection, source),
+        users,
+        knows_members=users is not None and _knows_members(connection, users),
     )
     comments = _table_comments(connection, source)
     names = set(foreign) | {state.table_name.lower() for state in states.values()}
@@ -97,6 +100,14 @@ def flat_views(
         about = comments.get(state.table_name, "")
         views.append(FlatView(schema, name, (source, state.table_name), columns, joins, about, key, plain))
     return views
+
+
+def _knows_members(connection: duckdb.DuckDBPyConnection, users: tuple[str, str]) -> bool:
+    """Whether Notion was ever asked for users: those that rows show are seldom the ones who made the rows."""
+    if "membership" not in column_types(connection, users):
+        return False
+    found = connection.execute(f"SELECT 1 FROM {quote(*users)} WHERE membership IS NOT NULL LIMIT 1").fetchall()
+    return bool(found)
 
 
 def _titles(state: StreamState, kinds: Mapping[str, tuple[str, str]]) -> Titles | None:
@@ -138,8 +149,21 @@ def _columns(
         if expression == part.expression:
             plain.append(name)
         columns.append((name, expression, kinds[column.column][1]))
-    columns += [(name, f"t.{quote(name)}", kinds[name][1]) for name in _LAST if name in kinds]
+    for name in (name for name in _LAST if name in kinds):
+        columns.append((name, f"t.{quote(name)}", kinds[name][1]))
+        if name in USER_TYPES and neighbours.users and neighbours.knows_members:
+            taken = {other.lower() for other, *_ in columns}
+            shown = user_name(neighbours.users, f"t.{quote(name)}")
+            columns.append(
+                (first_free(_underlined(f"{name}_name"), taken), shown, f"Name of the user in `{name}` today")
+            )
     return tuple(columns), tuple(joins), tuple(plain)
+
+
+def _underlined(name: str) -> Iterator[str]:
+    while True:
+        yield name
+        name += "_"
 
 
 def _part_names(found: list[tuple[str, str, Part]]) -> list[str]:

@@ -61,6 +61,7 @@ class Neighbours:
         snapshots: By data source id: its schema, as `properties.schema_snapshot` gives it.
         titles: By data source id: where to find the titles of its pages.
         users: The table of users; None if there is none.
+        knows_members: Whether it has the workspace's members, beside those whom rows show.
     """
 
     def __init__(
@@ -68,10 +69,13 @@ class Neighbours:
         snapshots: Mapping[str, Mapping[str, Any]],
         titles: Mapping[str, Titles],
         users: tuple[str, str] | None = None,
+        *,
+        knows_members: bool = False,
     ) -> None:
         self._snapshots = snapshots
         self._titles = titles
         self.users = users
+        self.knows_members = knows_members
 
     def titles(self, data_source_id: str, property_id: str) -> Titles | None:
         """Where to find the titles for a relation, or a rollup of a relation; None if they are not in the catalog."""
@@ -108,10 +112,14 @@ def parts(data_source_id: str, column: Column, kind: str, neighbours: Neighbours
     if column.property_type in USER_TYPES:
         names = [f"nullif({_raw(column, column.property_type)} ->> 'name', '')", value]
         if neighbours.users:
-            users = quote(*neighbours.users)
-            names.insert(0, f"(SELECT any_value(nullif(u.name, '')) FROM {users} u WHERE u.id = {value})")
+            names.insert(0, user_name(neighbours.users, value))
         return [Part("", f"coalesce({', '.join(names)})")]
     return [Part("", value)]
+
+
+def user_name(users: tuple[str, str], user_id: str) -> str:
+    """SQL of the present name of a user; NULL where the table of users has none."""
+    return f"(SELECT any_value(nullif(u.name, '')) FROM {quote(*users)} u WHERE u.id = {user_id})"
 
 
 def joined(values: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import duckdb
 
+from notion_pipeline.catalog.content.comments_due import comment_targets, comments_due
 from notion_pipeline.catalog.content.targets import ContentDue, content_due, content_targets
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.listed import KnownDatabase
@@ -22,7 +24,9 @@ def due_content(
         source: That knows what its names mean.
     """
     chosen = [found for found in databases.values() if found.accessible and source.selects(found.id, found.title)]
-    return content_due(connection, content_targets(connection, source, chosen))
+    due = content_due(connection, content_targets(connection, source, chosen))
+    comments = comments_due(connection, comment_targets(connection, source, chosen))
+    return replace(due, pages_for_comments=comments.total(), pages_for_inline_comments=comments[True])
 
 
 def content_line(due: ContentDue, source: Source) -> str:
@@ -31,7 +35,15 @@ def content_line(due: ContentDue, source: Source) -> str:
     return (
         f"Content, by {source.name}_content after the sync: pages due {due.pages:,}, databases {due.databases:,}; "
         f"about as many requests, {_duration(due, source)}; and those that the sync finds edited{unknown}."
+        f"{_comments(due)}"
     )
+
+
+def _comments(due: ContentDue) -> str:
+    if not due.pages_for_comments:
+        return ""
+    blocks = f", and for {due.pages_for_inline_comments:,} of them one a block" if due.pages_for_inline_comments else ""
+    return f" Comments of {due.pages_for_comments:,} pages are due: a request each{blocks}."
 
 
 def content_note(
@@ -39,11 +51,13 @@ def content_note(
 ) -> list[str]:
     """For a check; empty where nothing is due."""
     due = due_content(connection, source, databases)
+    comments = [f"Source {source.name}:{_comments(due)}"] if due.pages_for_comments else []
     if not due.pages:
-        return []
+        return comments
     return [
         f"The content of {due.pages:,} {'page' if due.pages == 1 else 'pages'} is due in source {source.name}: about "
-        f"as many requests, {_duration(due, source)} at {requests_per_minute(source.limits):,} a minute."
+        f"as many requests, {_duration(due, source)} at {requests_per_minute(source.limits):,} a minute.",
+        *comments,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Writes the comments of pages, each page whole; removes or marks those that are gone; says which pages are due."""
+"""Writes the comments of pages, each page whole; removes or marks those that are gone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from notion_pipeline.catalog.content.comments_due import create_comment_reads, has_comment_reads
 from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.due import ContentScope, DueRule, MakeRule
+from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import COMMENTS, DELETED_AT, find_table, make_table
-from notion_pipeline.catalog.sql import column_types, count_of, is_table, quote
+from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.content.comments import PageComments
 from notion_pipeline.content.pages import PageResult
 
@@ -28,34 +29,7 @@ _PAGES = pa.schema(
         ("includes_blocks", pa.bool_()),
     ]
 )
-_READS = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.comment_reads (
-    source VARCHAR, page_id VARCHAR, data_source_id VARCHAR, last_edited_time TIMESTAMPTZ, includes_blocks BOOLEAN,
-    read_at TIMESTAMPTZ
-);
-"""
 DeletedRows = Literal["remove", "mark"]
-
-
-def comments_rule(*, with_blocks: bool) -> MakeRule:
-    """Comments are due that were never read, whose page was edited since, or that are old: a comment stamps nothing.
-
-    Args:
-        with_blocks: Those on blocks are wanted too.
-    """
-
-    def rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> DueRule:
-        if not _has_reads(connection):
-            return DueRule("", "true")
-        return DueRule(
-            "LEFT JOIN _notion_pipeline.comment_reads p ON p.source = ? AND p.page_id = r.id",
-            "p.page_id IS NULL OR r.last_edited_time > p.last_edited_time OR p.read_at < ?"
-            + (" OR NOT p.includes_blocks" if with_blocks else ""),
-            (scope.table[0], scope.refresh_before),
-        )
-
-    return rule
 
 
 def write_comments(
@@ -77,7 +51,7 @@ def write_comments(
     read = [(found.page, found.content) for found in reads if found.content is not None]
     if not read:
         return ContentCounts()
-    connection.execute(_READS)
+    create_comment_reads(connection)
     table = make_table(connection, source, COMMENTS, marks_deleted=deleted_rows == "mark")
     # A block that was moved while pages were read may show its comments on two of them.
     comments = {comment.id: comment for _, content in read for comment in content.comments}
@@ -170,7 +144,7 @@ def remove_comments_of_gone_pages(
     """Removes or marks the comments of pages whose row is gone from its table; how many comments."""
     source = scope.table[0]
     table = find_table(connection, source, COMMENTS)
-    if table is None or not _has_reads(connection):
+    if table is None or not has_comment_reads(connection):
         return 0
     live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, scope.table) else ""
     pages = (
@@ -188,7 +162,3 @@ def remove_comments_of_gone_pages(
         f"DELETE FROM _notion_pipeline.comment_reads WHERE source = ? AND page_id IN ({pages})", [source, *of_pages]
     )
     return removed
-
-
-def _has_reads(connection: duckdb.DuckDBPyConnection) -> bool:
-    return is_table(connection, ("_notion_pipeline", "comment_reads"))

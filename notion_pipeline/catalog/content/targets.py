@@ -38,11 +38,15 @@ class ContentDue:
         pages: How many of their pages are due, by the rows that the catalog has; a request each, and more for a page
             that Notion cuts into parts.
         not_synced: Databases among them whose rows were never synced, so that nothing is known of their pages.
+        pages_for_comments: Pages whose comments are due; a request each.
+        pages_for_inline_comments: Those of them whose blocks' comments are read too; a request for each block.
     """
 
     databases: int
     pages: int
     not_synced: int
+    pages_for_comments: int = 0
+    pages_for_inline_comments: int = 0
 
 
 def content_targets(

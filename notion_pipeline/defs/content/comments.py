@@ -10,13 +10,11 @@ import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.comments import (
-    comments_rule,
     remove_comments_of_gone_pages,
     write_comments,
 )
+from notion_pipeline.catalog.content.comments_due import CommentTarget, comment_targets, comments_due, comments_rule
 from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.due import ContentScope, content_scopes, count_due
-from notion_pipeline.config.content import Comments
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.comments import PageComments, comments_weight, read_all_comments, read_page_comments
@@ -44,18 +42,6 @@ NOT_PERMITTED = (
     'The connection may not read comments; those read before stay. Give it the capability "Read comments" in its '
     "settings in Notion, or take `comments` out of sources.yaml."
 )
-
-
-@dataclass(frozen=True)
-class CommentTarget:
-    """Pages of one table whose comments are read.
-
-    Attributes:
-        with_blocks: Those on blocks are read too.
-    """
-
-    scope: ContentScope
-    with_blocks: bool
 
 
 @dataclass
@@ -113,13 +99,9 @@ def comments_assets(
 
 def prepare_comments(run: ContentRun) -> CommentReads:
     """Counts the pages whose comments are due, says what they cost, and prepares the reads."""
-    targets = _targets(run)
-    due = Counter[bool]()
     with run.catalog.reading() as connection:
-        if connection is not None:
-            for target in targets:
-                rule = comments_rule(with_blocks=target.with_blocks)
-                due[target.with_blocks] += count_due(connection, target.scope, make_rule=rule)
+        targets = comment_targets(connection, run.source, run.databases, refresh_all=run.refresh)
+        due = comments_due(connection, targets)
     run.log(_cost(due, run.source))
     with_blocks = {target.scope.data_source_id: target.with_blocks for target in targets}
 
@@ -143,21 +125,6 @@ def prepare_comments(run: ContentRun) -> CommentReads:
         weight=comments_weight,
     )
     return CommentReads(run.source, run.asset_keys, targets, due.total(), batches, usage)
-
-
-def _targets(run: ContentRun) -> tuple[CommentTarget, ...]:
-    now = datetime.now(timezone.utc)
-    found: list[CommentTarget] = []
-    with run.catalog.reading() as connection:
-        for database in run.databases:
-            content = run.source.content_for(database.id, database.title)
-            if connection is None or content is None or content.comments is None:
-                continue
-            age = content.comments_every
-            before = now if run.refresh else now - age if age is not None else None
-            scopes = content_scopes(connection, run.source.name, database.id, database.title, refresh_before=before)
-            found += [CommentTarget(scope, content.comments is Comments.INLINE) for scope in scopes]
-    return tuple(found)
 
 
 def _cost(due: Counter[bool], source: Source) -> str:

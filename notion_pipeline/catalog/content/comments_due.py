@@ -1,0 +1,102 @@
+"""Which pages' comments are due: told by the tables' own rows and by the age of the last read, without a request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import duckdb
+
+from notion_pipeline.catalog.content.due import ContentScope, DueRule, MakeRule, content_scopes, count_due
+from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.config.content import Comments
+from notion_pipeline.config.sources import Source
+from notion_pipeline.listing.listed import KnownDatabase
+
+_READS = """
+CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
+CREATE TABLE IF NOT EXISTS _notion_pipeline.comment_reads (
+    source VARCHAR, page_id VARCHAR, data_source_id VARCHAR, last_edited_time TIMESTAMPTZ, includes_blocks BOOLEAN,
+    read_at TIMESTAMPTZ
+);
+"""
+
+
+@dataclass(frozen=True)
+class CommentTarget:
+    """Pages of one table whose comments are read.
+
+    Attributes:
+        with_blocks: Those on blocks are read too.
+    """
+
+    scope: ContentScope
+    with_blocks: bool
+
+
+def comment_targets(
+    connection: duckdb.DuckDBPyConnection | None,
+    source: Source,
+    databases: Iterable[KnownDatabase],
+    *,
+    refresh_all: bool = False,
+) -> tuple[CommentTarget, ...]:
+    """The tables whose pages' comments are read, of these databases.
+
+    Args:
+        source: That knows what its names mean.
+        refresh_all: Every page is due.
+    """
+    now = datetime.now(timezone.utc)
+    found: list[CommentTarget] = []
+    for database in databases:
+        content = source.content_for(database.id, database.title)
+        if connection is None or content is None or content.comments is None:
+            continue
+        age = content.comments_every
+        before = now if refresh_all else now - age if age is not None else None
+        scopes = content_scopes(connection, source.name, database.id, database.title, refresh_before=before)
+        found += [CommentTarget(scope, content.comments is Comments.INLINE) for scope in scopes]
+    return tuple(found)
+
+
+def comments_due(connection: duckdb.DuckDBPyConnection | None, targets: Sequence[CommentTarget]) -> Counter[bool]:
+    """How many pages are due, by whether the comments on their blocks are read too."""
+    due = Counter[bool]()
+    if connection is not None:
+        for target in targets:
+            rule = comments_rule(with_blocks=target.with_blocks)
+            due[target.with_blocks] += count_due(connection, target.scope, make_rule=rule)
+    return due
+
+
+def comments_rule(*, with_blocks: bool) -> MakeRule:
+    """Comments are due that were never read, whose page was edited since, or that are old: a comment stamps nothing.
+
+    Args:
+        with_blocks: Those on blocks are wanted too.
+    """
+
+    def rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> DueRule:
+        if not has_comment_reads(connection):
+            return DueRule("", "true")
+        return DueRule(
+            "LEFT JOIN _notion_pipeline.comment_reads p ON p.source = ? AND p.page_id = r.id",
+            "p.page_id IS NULL OR r.last_edited_time > p.last_edited_time OR p.read_at < ?"
+            + (" OR NOT p.includes_blocks" if with_blocks else ""),
+            (scope.table[0], scope.refresh_before),
+        )
+
+    return rule
+
+
+def create_comment_reads(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the table that says when each page's comments were read, by local time."""
+    connection.execute(_READS)
+
+
+def has_comment_reads(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether comments were ever read into this catalog."""
+    return is_table(connection, ("_notion_pipeline", "comment_reads"))

@@ -19,7 +19,8 @@ def configure(pipeline: Pipeline, chunks: str = "true", more: str = "") -> None:
     """Sources.yaml with these chunks; every sync is full, so that rows that are gone are found gone."""
     pipeline.configure(
         "sources:\n  - name: notion\n    account: {type: token}\n"
-        f"    content: {{pages: false, users: false, chunks: {chunks}}}\n    streams: {{Tasks: {{sync_type: FULL_TABLE{more}}}}}\n"
+        f"    content: {{pages: false, users: false, chunks: {chunks}}}\n"
+        f"    streams: {{Tasks: {{sync_type: FULL_TABLE{more}}}}}\n"
     )
 
 

@@ -13,6 +13,10 @@ from semantic_text_splitter import MarkdownSplitter
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.outline import Outline
 
+#: How short pieces may become below headings, and how often.
+_LEAST_SHARE = 0.75
+_MOST_DEPTH = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -35,7 +39,7 @@ def chunks_of(markdown: str, settings: Chunks) -> list[Chunk]:
     """The chunks of a page, in order; without overlap they hold every word once."""
     outline = Outline(markdown)
     found: list[Chunk] = []
-    for start, text in _pieces(markdown, outline.parsable, settings):
+    for start, text in _pieces(markdown, outline, settings):
         digest = hashlib.sha256(text.encode()).hexdigest()
         found.append(Chunk(len(found), outline.headings_above(start), text, digest))
     return found
@@ -47,17 +51,46 @@ def fingerprint(settings: Chunks) -> str:
     return json.dumps(cut_by, sort_keys=True)
 
 
-def _pieces(markdown: str, parsable: str, settings: Chunks) -> Iterator[tuple[int, str]]:
+def _pieces(markdown: str, outline: Outline, settings: Chunks) -> Iterator[tuple[int, str]]:
     """Offset and text of each piece that is not blank."""
-    # Untrimmed, so that tags which are blank in `parsable` are in a piece too.
-    splitter = MarkdownSplitter(settings.max_characters, overlap=settings.overlap, trim=False)
-    for offset, piece in splitter.chunk_indices(parsable):
-        text = markdown[offset : offset + len(piece)].rstrip()
+    for first, end in _spans(outline, 0, len(markdown), settings, capacity=settings.max_characters):
+        text = markdown[first:end].rstrip()
         if not text:
             continue
-        start = offset + len(text) - len(text.lstrip())
+        start = first + len(text) - len(text.lstrip())
         # The indentation of the first line stays, if the piece begins with a whole line.
-        line = markdown.rfind("\n", offset, start) + 1 or offset
+        line = markdown.rfind("\n", first, start) + 1 or first
         if line == 0 or markdown[line - 1] == "\n":
             start = line
-        yield start, markdown[start : offset + len(text)]
+        yield start, markdown[start : first + len(text)]
+
+
+def _spans(
+    outline: Outline, start: int, end: int, settings: Chunks, *, capacity: int, depth: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Beginning and end of each piece of a part; all of the part is in a piece.
+
+    Where the text below a heading is too long for one piece, the splitter leaves the heading by itself. Then what is
+    below is cut somewhat shorter, so that its first piece has room for the heading.
+    """
+    # Untrimmed, so that lines which are blank in `parsable` are in a piece too.
+    splitter = MarkdownSplitter(capacity, overlap=settings.overlap, trim=False)
+    found = [
+        (start + offset, start + offset + len(piece))
+        for offset, piece in splitter.chunk_indices(outline.parsable[start:end])
+    ]
+    place = 0
+    while place < len(found):
+        first, after = found[place]
+        left = capacity - (after - first)
+        has_room = left >= settings.max_characters * _LEAST_SHARE and depth < _MOST_DEPTH
+        place += 1
+        if not has_room or place == len(found) or not outline.is_bare(first, after):
+            yield first, after
+            continue
+        place += 1
+        while place < len(found) and not outline.starts_section(found[place][0]):
+            place += 1
+        (_, first_end), *others = _spans(outline, after, found[place - 1][1], settings, capacity=left, depth=depth + 1)
+        yield first, first_end
+        yield from others

@@ -19,6 +19,7 @@ _TAG_ALONE = re.compile(r"\s*<[^<>]*>\s*")
 #: What Notion writes behind a heading, such as {toggle="true" color="blue"}.
 _ATTRIBUTES = re.compile(r'\s*\{\s*(?:[\w-]+="[^"]*"\s*)+\}\s*$')
 _TAB_WIDTH = 4
+_LOWEST_HEADING = "###### "
 #: Below every heading's level.
 _NO_HEADING = 7
 
@@ -38,12 +39,15 @@ class Outline:
         self._paths: list[tuple[str, ...]] = []
         # Indentation, level and words of each heading that holds, outermost first.
         self._open: list[tuple[int, int, str]] = []
+        self._headings: set[int] = set()
         lines = []
         fence, offset = "", 0
         for line in text.split("\n"):
             mark = _fence_mark(line, fence)
             self._add_line(line, offset, is_code=bool(fence))
             lines.append(line if fence or mark else _parsable(line))
+            if not fence and not mark and _HEADING.fullmatch(lines[-1]):
+                self._headings.add(offset)
             if mark:
                 fence = "" if fence else mark
             offset += len(line) + 1
@@ -52,6 +56,18 @@ class Outline:
     def headings_above(self, offset: int) -> tuple[str, ...]:
         """Words of the headings above the line at an offset, outermost first; a heading is not above itself."""
         return self._paths[bisect_right(self._starts, offset) - 1]
+
+    def is_bare(self, start: int, end: int) -> bool:
+        """Whether a part that begins with a line holds nothing but headings and opening tags."""
+        first, last = bisect_right(self._starts, start) - 1, bisect_right(self._starts, end - 1)
+        lines = self._starts[first:last]
+        return lines[0] == start and all(
+            line in self._headings or self.parsable[line:end].split("\n", 1)[0].isspace() for line in lines
+        )
+
+    def starts_section(self, offset: int) -> bool:
+        """Whether a heading or an opening tag begins at an offset."""
+        return offset in self._headings
 
     def _add_line(self, line: str, offset: int, *, is_code: bool) -> None:
         heading = None if is_code else _HEADING.fullmatch(line)
@@ -86,9 +102,19 @@ def _fence_mark(line: str, fence: str) -> str:
 
 
 def _parsable(line: str) -> str:
-    if _TAG_ALONE.fullmatch(line):
-        return " " * len(line)
-    if line.lstrip().startswith("<"):
+    """The line for CommonMark, to which no line should begin with a tag.
+
+    A block's opening tag becomes the lowest of headings, before which a text is rather cut than between two lines; its
+    closing tag stays with the line before it, and has a blank line behind it.
+    """
+    tag = line.strip()
+    if _TAG_ALONE.fullmatch(line) and not tag.endswith("/>"):
+        before, _, after = line.partition(tag)
+        if tag.startswith("</"):
+            return f"{before}({tag[1:-1]}\n{after}"
+        if len(tag) >= len(_LOWEST_HEADING):
+            return " " * len(before) + _LOWEST_HEADING + tag[len(_LOWEST_HEADING) :] + after
+    if tag.startswith("<"):
         return line.replace("<", "(", 1)
     if _HEADING.fullmatch(line):
         return line.replace("\t", " ")

@@ -12,6 +12,7 @@ import pytest
 
 from notion_pipeline.catalog.content.chunks import write_missing_chunks
 from notion_pipeline.catalog.content.page_content import write_content
+from notion_pipeline.catalog.upkeep.leftovers import remove_source, rename_source
 from notion_pipeline.catalog.views.flat_views import apply_changes, keep_views, view_changes
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.pages import DuePage, PageContent, PageRead
@@ -140,3 +141,15 @@ def test_views_of_content_follow_their_table(bench: Bench, tickets: DataSource) 
     for view in ("tickets_content", "tickets_chunks"):
         (row,) = rows(bench, f"FROM notion_views.{view}")
         assert (row["state"], row["text"]) == ("Open", "3")
+
+
+def test_content_goes_with_its_source(bench: Bench, tickets: DataSource) -> None:
+    write(bench, tickets, "Words.")
+    make(bench)
+    with bench.catalog.writing() as connection:
+        rename_source(connection, "notion", "company")
+    assert [row["text"] for row in rows(bench, "FROM company.page_chunks")] == ["Words."]
+    with bench.catalog.writing() as connection:
+        assert {"page_chunks", "page_content"} <= set(remove_source(connection, "company").tables)
+    assert not rows(bench, "SELECT 1 FROM duckdb_schemas() WHERE schema_name IN ('company', 'notion', 'notion_views')")
+    assert not rows(bench, "FROM _notion_pipeline.chunked_pages")

@@ -86,6 +86,13 @@ def test_a_heading_in_a_block_holds_to_the_end_of_the_block() -> None:
     assert paths["after"] == ("Outside",)
 
 
+def test_no_chunk_is_a_heading_alone() -> None:
+    text = "# Title\n## Section\n" + "\n".join(f"Line {number} of a long section." for number in range(20))
+    toggle = "\n<details>\n<summary>More</summary>\n" + "\tHidden words.\n" * 20 + "</details>\nBye."
+    first = {chunk.text.split("\n")[-1] for chunk in chunks_of(text + toggle, Chunks(max_characters=100))}
+    assert not first & {"# Title", "## Section", "<details>"}
+
+
 def test_what_looks_like_a_heading_in_code_is_none() -> None:
     code = "````md\n```\n# Not this\n```\n# Nor this\n````\n" + "words " * 20
     assert {chunk.heading_path for chunk in chunks_of(f"# Yes\n{code}", Chunks(max_characters=100))} == {(), ("Yes",)}

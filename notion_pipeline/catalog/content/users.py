@@ -81,6 +81,11 @@ def write_users(
     finally:
         connection.unregister("incoming_users")
     counts = merge_seen(connection, table, (*SHOWN, "membership"), now)
+    # Found by a connection that may not list users, so it is not known whether as a member or a guest.
+    connection.execute(
+        f"UPDATE {quote(*table)} AS t SET membership = NULL FROM users_seen s "
+        "WHERE s.id = t.id AND s.membership IS NULL AND t.membership = 'gone'"
+    )
     # A new picture is no news of the user: nobody knows whether Notion gives the same address twice.
     connection.execute(
         f"UPDATE {quote(*table)} AS t SET avatar_url = s.avatar_url FROM users_seen s "

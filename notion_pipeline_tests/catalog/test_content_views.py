@@ -15,7 +15,7 @@ from notion_pipeline.catalog.content.page_content import write_content
 from notion_pipeline.catalog.upkeep.leftovers import remove_source, rename_source
 from notion_pipeline.catalog.views.flat_views import apply_changes, keep_views, view_changes
 from notion_pipeline.config.content import Chunks
-from notion_pipeline.content.pages import DuePage, PageContent, PageRead
+from notion_pipeline.content.pages import DuePage, PageContent, PageResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
@@ -62,7 +62,7 @@ def write(bench: Bench, source: DataSource, text: str, *, cut: bool = True) -> N
     """Content of the first page of a data source, in chunks of 100 characters."""
     page = source.pages[0]
     due = DuePage(page.id, source.id, source.database.id, page.title, page.url, (source.name,), NOW)
-    read = PageRead(due, PageContent(text, f"hash of {text}", truncated=False, unknown_block_ids=(), read_at=NOW))
+    read = PageResult(due, PageContent(text, f"hash of {text}", truncated=False, unknown_block_ids=(), read_at=NOW))
     with bench.catalog.writing() as connection:
         write_content(connection, "notion", [read], NOW, deleted_rows="remove")
         if cut:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -88,6 +88,14 @@ def why_not(line: str) -> str | None:
     return next((reason for pattern, reason in NOT_RUN.items() if re.fullmatch(pattern, line)), None)
 
 
+CONTENT = """
+sources:
+  - name: notion
+    account: {type: token}
+    content: {select: [Support tickets], chunks: true, pages: false, users: false}
+"""
+
+
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A user's variables, the sample workspace served, and a browser that allows."""
@@ -118,6 +126,26 @@ def synced(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
+@pytest.fixture(scope="module")
+def with_content(synced: Path, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, with the content of one database and its chunks."""
+    folder = tmp_path_factory.mktemp("content") / "company"
+    shutil.copytree(synced, folder)
+    (folder / "sources.yaml").write_text(CONTENT, encoding="utf-8")
+    run(
+        "dagster asset materialize -m notion_pipeline.definitions --select notion/content\nnotion-pipeline views",
+        folder,
+        environ,
+    )
+    return folder
+
+
+@pytest.fixture
+def project_of(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """The project that a page is about."""
+    return lambda name: request.getfixturevalue("with_content" if name == "docs/content.md" else "synced")
+
+
 def run(script: str, folder: Path, environ: dict[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-euxo", "pipefail", "-c", script],
@@ -136,7 +164,7 @@ def run(script: str, folder: Path, environ: dict[str, str]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_commands_run(name: str, synced: Path, environ: dict[str, str], tmp_path: Path) -> None:
+def test_commands_run(name: str, project_of: Callable[[str], Path], environ: dict[str, str], tmp_path: Path) -> None:
     page = ROOT / name
     for number, section in enumerate(sections(page)):
         lines = [TYPED.get(line, line) for line in shell_lines(section) if why_not(line) is None]
@@ -149,7 +177,7 @@ def test_commands_run(name: str, synced: Path, environ: dict[str, str], tmp_path
         elif section.startswith(ELSEWHERE):
             make_host(folder)
         else:
-            shutil.copytree(synced, folder)
+            shutil.copytree(project_of(name), folder)
             write_files(page, folder)
         # That of an `init` project needs no path; one of somebody else's is installed, as a rule.
         run("\n".join(present), folder, {**environ, "PYTHONPATH": f"{ROOT}:{folder / 'src'}"})
@@ -171,11 +199,11 @@ def test_what_is_not_run_is_there(pattern: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_python_runs(name: str, synced: Path, environ: dict[str, str]) -> None:
+def test_python_runs(name: str, project_of: Callable[[str], Path], environ: dict[str, str]) -> None:
     for code in blocks(ROOT / name, "python"):
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code],
-            cwd=synced,
+            cwd=project_of(name),
             env=environ,
             capture_output=True,
             text=True,
@@ -186,8 +214,8 @@ def test_python_runs(name: str, synced: Path, environ: dict[str, str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_queries_answer(name: str, synced: Path) -> None:
-    with duckdb.connect(str(synced / "catalog.duckdb"), read_only=True) as catalog:
+def test_queries_answer(name: str, project_of: Callable[[str], Path]) -> None:
+    with duckdb.connect(str(project_of(name) / "catalog.duckdb"), read_only=True) as catalog:
         for query in (query for block in blocks(ROOT / name, "sql") for query in block.split(";") if query.strip()):
             assert catalog.execute(query).fetchall(), query
 

@@ -100,8 +100,12 @@ def user_batches(
                 await wait_turn()
                 await hand_over(await _read_user(client, user_id, unlisted))
 
+            # Where the list was refused, one answer tells whether the others may be asked for at all.
+            alone = 1 if refused is not None and ids else 0
             try:
-                await side_by_side(_each(ids), workers, one)
+                for user_id in ids[:alone]:
+                    await one(user_id)
+                await side_by_side(_each(ids[alone:]), workers, one)
             except NotPermittedError as error:
                 refused = refused or error
             if refused is not None:

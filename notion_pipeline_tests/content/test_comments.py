@@ -192,11 +192,11 @@ def test_run_that_ends_in_the_middle_loses_one_batch(
         return write(*given, **named)
 
     write = written.write_comments
-    monkeypatch.setattr("notion_pipeline.defs.content.comments.write_comments", second_fails)
-    assert not words.sync("notion_content").success
+    with monkeypatch.context() as patched:
+        patched.setattr("notion_pipeline.defs.content.comments.write_comments", second_fails)
+        assert not words.sync("notion_content").success
     held = len(texts(words))
     assert 0 < held <= 200
-    monkeypatch.undo()
     assert read(words).asked(COMMENTS) == 453 - held
     assert len(texts(words)) == 453
 

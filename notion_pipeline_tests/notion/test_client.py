@@ -25,6 +25,7 @@ from notion_pipeline.errors import (
     InvalidCursorError,
     NotionNotFoundError,
     NotionRequestError,
+    NotPermittedError,
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NOTION_VERSION, Answer, BearerAuth, NotionClient
@@ -330,7 +331,7 @@ def test_absent_server_is_named_with_its_address() -> None:
     [
         (error(401, "unauthorized", "API token is invalid."), AuthorizationError, "NOTION_TOKEN"),
         (error(401, "unauthorized", http=200), AuthorizationError, "NOTION_TOKEN"),
-        (error(403, "restricted_resource"), NotionRequestError, '"Read content"'),
+        (error(403, "restricted_resource"), NotPermittedError, '"Read content"'),
         (error(404, "object_not_found"), NotionNotFoundError, "Share the database with the connection, or"),
         (reply(b'{"object":"error","code":"object_not_found"}'), NotionNotFoundError, "404 object_not_found"),
         (error(400, "validation_error"), NotionRequestError, "400 validation_error"),

@@ -8,7 +8,6 @@ import dagster as dg
 import duckdb
 import pytest
 
-from notion_pipeline.catalog.content import comments as written
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
@@ -174,31 +173,25 @@ def test_page_that_fails_is_named_and_read_again_next_time(
     assert len(texts(words)) == 3
 
 
-def test_run_that_ends_in_the_middle_loses_one_batch(
-    words: Pipeline, workspace: Workspace, tasks: DataSource, monkeypatch: pytest.MonkeyPatch
+def test_run_that_ends_in_the_middle_keeps_what_it_read(
+    words: Pipeline, workspace: Workspace, tasks: DataSource
 ) -> None:
-    for number in range(450):
-        tasks.add_page({"Name": f"more {number}"})
-    for page in tasks.pages:
-        workspace.add_comment(page, "x")
+    for number in range(100):
+        workspace.add_comment(tasks.add_page({"Name": f"more {number}"}), "x")
     later(workspace, hours=1)
     synced(words)
-    commits = []
 
-    def second_fails(*given: Any, **named: Any) -> Any:
-        commits.append(given)
-        if len(commits) == 2:
-            raise KeyboardInterrupt
-        return write(*given, **named)
+    def revoke() -> None:
+        workspace.token.revoked = True
 
-    write = written.write_comments
-    with monkeypatch.context() as patched:
-        patched.setattr("notion_pipeline.defs.content.comments.write_comments", second_fails)
-        assert not words.sync("notion_content").success
-    held = len(texts(words))
-    assert 0 < held <= 200
-    assert read(words).asked(COMMENTS) == 453 - held
-    assert len(texts(words)) == 453
+    workspace.faults.add(Fault("call", match=COMMENTS, at=60, callable=revoke))
+    assert not words.sync("notion_content").success
+    held = words.count("comments")
+    assert 0 < held < 60
+    workspace.token.revoked = False
+    pages_read = words.value("SELECT count(*) FROM _notion_pipeline.comment_reads")
+    assert read(words).asked(COMMENTS) == 103 - pages_read
+    assert words.count("comments") == 100
 
 
 def test_comments_on_blocks_are_read_where_they_are_asked_for(

@@ -45,6 +45,10 @@ class Project:
         """`notion-pipeline sync` there."""
         return run_measured(self.folder, environment(self.folder, server), "notion_pipeline.cli", "sync", *arguments)
 
+    def content(self, server: Server) -> Cost:
+        """The job that reads content, there."""
+        return run_measured(self.folder, environment(self.folder, server), "benchmarks.content_process")
+
     def rows(self) -> int:
         """How many rows the database's table holds."""
         return rows_in(self.catalog, "notion.bulk")
@@ -61,22 +65,33 @@ def rows_in(file: Path, table: str) -> int:
 
 
 @contextmanager
-def new_project(*, concurrent_requests: int = 8, requests_per_minute: int | None = None) -> Iterator[Project]:
+def new_project(
+    *, concurrent_requests: int = 8, requests_per_minute: int | None = None, content: str = "false"
+) -> Iterator[Project]:
     """A project that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="notion-pipeline-benchmark-"))
     try:
-        write_project(folder, concurrent_requests=concurrent_requests, requests_per_minute=requests_per_minute)
+        write_project(
+            folder, concurrent_requests=concurrent_requests, requests_per_minute=requests_per_minute, content=content
+        )
         yield Project(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_project(folder: Path, *, concurrent_requests: int = 8, requests_per_minute: int | None = None) -> None:
-    """Makes the folder a project."""
+def write_project(
+    folder: Path, *, concurrent_requests: int = 8, requests_per_minute: int | None = None, content: str = "false"
+) -> None:
+    """Makes the folder a project.
+
+    Args:
+        content: The value of `content:` in sources.yaml.
+    """
     limits = f"{{concurrent_requests: {concurrent_requests}, requests_per_minute: {requests_per_minute or 'null'}}}"
     (folder / "workspace.yaml").write_text("load_from:\n  - python_module: notion_pipeline.definitions\n", "utf-8")
     (folder / "sources.yaml").write_text(
-        f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n", "utf-8"
+        f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n    content: {content}\n",
+        "utf-8",
     )
 
 

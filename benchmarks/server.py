@@ -21,14 +21,20 @@ TOKEN = "ntn_sandbox_token"  # noqa: S105 - the sandbox's own
 FEWEST_MINUTES = 5_000
 _NOW = datetime(2026, 7, 1, 9, 0, tzinfo=timezone.utc)
 _SPAN = timedelta(days=900)
+_SMALL_SCHEMA = {"Name": "title", "State": {"type": "select", "options": ("Open", "Done")}, "Effort": "number"}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a workspace holds: `databases` databases of `rows` rows, 30 properties each."""
+    """What a workspace holds: `databases` databases of `rows` rows, 30 properties each.
+
+    Attributes:
+        words: Bytes of text on each page, or about; rows with text have three properties.
+    """
 
     rows: int
     databases: int = 1
+    words: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Requests:
     Attributes:
         listing: For what there is: searches, and databases asked for by id.
         reading: For what is in it: schemas, rows, and items of long values.
-        seconds: From the first request for rows to the answer of the last.
+        seconds: From the first request for rows, or for content, to the answer of the last.
     """
 
     listing: int
@@ -59,7 +65,8 @@ class Server:
     """
 
     def __init__(self, contents: Contents) -> None:
-        command = [sys.executable, "-m", "benchmarks.server", str(contents.rows), str(contents.databases)]
+        sizes = (contents.rows, contents.databases, contents.words)
+        command = [sys.executable, "-m", "benchmarks.server", *map(str, sizes)]
         self._process = subprocess.Popen(  # noqa: S603
             command, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -104,6 +111,15 @@ class Server:
         return json.loads(line)
 
 
+def _text(size: int) -> str:
+    """Markdown of about so many bytes, which names the page's number."""
+    lines = [
+        "# Page {number}",
+        *["What there is to say about number {number}, in a line of some length."] * (size // 70),
+    ]
+    return "\n".join(lines) if size else ""
+
+
 def main() -> None:
     """Serves until standard input ends; a JSON line in is an order, a JSON line out its answer."""
     from benchmarks.old_version import OldVersion  # noqa: PLC0415
@@ -116,14 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int)
     parser.add_argument("databases", type=int)
+    parser.add_argument("words", type=int)
     given = parser.parse_args()
     ws = Workspace(token=TOKEN, now=_NOW, clock_runs=True)
     ws.cached_rows = given.rows * given.databases + 1
     began = _NOW - timedelta(days=30) - _SPAN
     titles = ["Bulk"] if given.databases == 1 else [f"Bulk {number:03d}" for number in range(1, given.databases + 1)]
-    sources = [ws.add_database(title, bulk_schema(), created_at=began).data_source for title in titles]
+    schema = _SMALL_SCHEMA if given.words else bulk_schema()
+    sources = [ws.add_database(title, schema, created_at=began).data_source for title in titles]
     for source in sources:
-        add_rows(source, given.rows, start=began, minutes=_SPAN.total_seconds() / 60)
+        add_rows(source, given.rows, start=began, minutes=_SPAN.total_seconds() / 60, content=_text(given.words))
 
     def render(_: Any = None) -> None:
         for source in sources:
@@ -146,7 +164,7 @@ def main() -> None:
 
     def count(_: Any) -> dict[str, Any]:
         reading = [request for request in ws.requests if "/data_sources/" in request.path or "/pages/" in request.path]
-        queries = [request.at for request in reading if request.path.endswith("/query")]
+        queries = [request.at for request in reading if request.path.endswith(("/query", "/markdown"))]
         seconds = (max(queries) - min(queries)).total_seconds() + ws.latency if queries else 0.0
         return {"listing": len(ws.requests) - len(reading), "reading": len(reading), "seconds": seconds}
 

@@ -1,0 +1,20 @@
+"""Reads content in a process of its own, as a schedule would: `python -m benchmarks.content_process`."""
+
+from __future__ import annotations
+
+from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.defs.build import build_definitions
+from notion_pipeline.project import find_project
+
+
+def main() -> None:
+    """Runs the job of content in the project of the current folder."""
+    project = find_project()
+    with project_instance(project) as instance:
+        job = build_definitions(project).resolve_job_def("notion_content")
+        if not job.execute_in_process(instance=instance).success:
+            raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

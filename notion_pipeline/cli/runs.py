@@ -129,7 +129,7 @@ def run_sync(
     """
     definitions = dg.Definitions.merge(
         build_definitions(project, sources, progress=_Announcer(progress)),
-        dg.Definitions(loggers={"console": _terminal_logger(say)}),
+        dg.Definitions(loggers={"console": terminal_logger(say)}),
     )
     result = definitions.resolve_job_def(f"{request.source}_sync").execute_in_process(
         run_config=_run_config(request),
@@ -172,8 +172,8 @@ class _Both:
             progress.finished(database_id, rows, failed=failed)
 
 
-def _terminal_logger(say: Say) -> dg.LoggerDefinition:
-    """Replaces Dagster's console logger, which writes every event."""
+def terminal_logger(say: Say) -> dg.LoggerDefinition:
+    """Hands the run's log lines to the terminal. Replaces Dagster's console logger, which writes every event."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -211,7 +211,7 @@ def _outcome(instance: DagsterInstance, source: str, result: ExecuteInProcessRes
         for event in materializations
         if event.asset_key.path[-1] == "databases" and "dagster/row_count" in event.metadata
     ]
-    failures, interrupted = _failures(result)
+    failures, interrupted = failures_of(result)
     return Outcome(
         source=source,
         run_id=result.run_id,
@@ -234,7 +234,7 @@ def _synced(source: str, event: dg.AssetMaterialization) -> SyncedDatabase:
     )
 
 
-def _failures(result: ExecuteInProcessResult) -> tuple[list[str], bool]:
+def failures_of(result: ExecuteInProcessResult) -> tuple[list[str], bool]:
     """Why the steps of a run failed, with our own message where there is one, and whether it was interrupted."""
     reasons: list[str] = []
     interrupted = False

@@ -13,6 +13,8 @@ from rich.text import Text
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.catalog import open_catalog
+from notion_pipeline.cli.commands.sync_content import check_content, print_contents, read_contents
+from notion_pipeline.cli.content_runs import ContentOutcome
 from notion_pipeline.cli.display import Tally, display_on
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
 from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
@@ -31,9 +33,10 @@ _COUNTS = ("read", "inserted", "updated", "removed")
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("streams", nargs=-1, metavar="[STREAM]...")
 @click.option("--full", is_flag=True, help="Read everything and make the tables exact; rows gone from Notion go.")
+@click.option("--content", is_flag=True, help="Then read the pages' content, where sources.yaml asks for it.")
 @click.option("--source", metavar="NAME", help="Only this source of sources.yaml.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every line of Dagster's log.")
-def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: bool) -> None:
+def sync(streams: tuple[str, ...], *, full: bool, content: bool, source: str | None, verbose: bool) -> None:
     """Bring the catalog up to date.
 
     STREAM is the title of a database, a glob on titles, a table, an id, an address copied from Notion, or a stream
@@ -42,11 +45,17 @@ def sync(streams: tuple[str, ...], *, full: bool, source: str | None, verbose: b
     """
     project = find_project()
     sources = load_sources(project)
+    if content:
+        check_content(sources, source)
     began_at = time.monotonic()
     requests, unknown = _requests(project, sources, streams, full=full, source=source, verbose=verbose)
     outcomes = run_syncs(project, sources, requests, verbose=verbose)
     _print_result(output(), outcomes, seconds=time.monotonic() - began_at)
-    raise_failures(outcomes, unknown)
+    read: list[ContentOutcome] = []
+    if content and not any(outcome.interrupted for outcome in outcomes):
+        read = read_contents(project, sources, requests, verbose=verbose)
+        print_contents(output(), read)
+    raise_failures([*outcomes, *read], unknown)
 
 
 def run_syncs(
@@ -158,11 +167,11 @@ def _synced_table(synced: Sequence[SyncedDatabase]) -> Table:
     return table
 
 
-def raise_failures(outcomes: Sequence[Outcome], unknown: Sequence[str] = ()) -> None:
+def raise_failures(outcomes: Sequence[Outcome | ContentOutcome], unknown: Sequence[str] = ()) -> None:
     """Ends the command where a run failed, or a name fits nothing.
 
     Raises:
-        CommandError: The message says which databases failed, and why.
+        CommandError: The message says which databases or pages failed, and why.
     """
     reasons = [*unknown, *(reason for outcome in outcomes for reason in outcome.failures)]
     if any(outcome.interrupted for outcome in outcomes):

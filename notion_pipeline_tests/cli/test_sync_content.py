@@ -1,0 +1,85 @@
+"""`notion-pipeline sync --content`: the job of content after the sync, with its result and its failures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import duckdb
+import pytest
+
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.whole_way import REFUSAL
+
+pytestmark = pytest.mark.slow
+
+WITH_CONTENT = "sources: [{name: notion, account: {type: token}, content: true}]\n"
+WITHOUT = "sources: [{name: notion, account: {type: token}}]\n"
+
+
+@pytest.fixture
+def commands(project: Project, workspace: Workspace) -> Commands:
+    """Two databases of two pages each, with words; the source asks for their content."""
+    for title in ("Tasks", "Notes"):
+        source = workspace.add_database(title, {"Name": "title"}).data_source
+        for name in ("one", "two"):
+            source.add_page({"Name": name}, content=f"Words of {name}.")
+    workspace.clock.advance(timedelta(hours=1))
+    found = Commands(project)
+    found.configure(WITH_CONTENT)
+    return found
+
+
+def titles(project: Project) -> list[tuple[str, int]]:
+    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+        return connection.execute("SELECT path[1], count(*) FROM notion.page_content GROUP BY 1 ORDER BY 1").fetchall()
+
+
+def test_content_is_read_after_the_sync(commands: Commands, project: Project) -> None:
+    result = commands.run("sync", "--content")
+    assert result.exit_code == 0, result.output
+    assert titles(project) == [("Notes", 2), ("Tasks", 2)]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "Tasks 2 2 0 0" in lines
+    assert any(line.startswith("Content of source notion: 4 pages read, ") for line in lines)
+    assert "notion: reading content" in result.stderr
+    assert "notion: 4 pages are due in 2 databases." in result.stderr
+    assert "Content of source notion: 0 pages read" in commands.ok("sync", "--content")
+
+
+def test_content_of_one_database(commands: Commands, project: Project, workspace: Workspace) -> None:
+    before = len(workspace.requests)
+    commands.ok("sync", "Tasks", "--content")
+    assert titles(project) == [("Tasks", 2)]
+    assert not [request for request in workspace.requests[before:] if "/users" in request.path]
+
+
+def test_page_that_fails_is_named_and_ends_the_command_with_1(
+    commands: Commands, project: Project, workspace: Workspace
+) -> None:
+    page = next(iter(workspace.databases.values())).data_source.pages[0]
+    workspace.faults.add(Fault("status", match=f"{page.id}/markdown", **REFUSAL))
+    said = commands.fails("sync", "--content")
+    assert page.id in said
+    assert sum(count for _, count in titles(project)) == 3
+
+
+def test_source_without_content_is_told_how_to_ask_for_it(commands: Commands, workspace: Workspace) -> None:
+    commands.configure(WITHOUT)
+    before = len(workspace.requests)
+    said = commands.fails("sync", "--content")
+    assert "`content: true`" in said
+    assert "`notion-pipeline add --change --name notion --content all`" in said
+    assert len(workspace.requests) == before
+
+
+def test_sources_that_ask_for_content_go_on_beside_one_that_does_not(commands: Commands) -> None:
+    commands.configure(
+        "sources: [{name: notion, account: {type: token}, content: true}, {name: bare, account: {type: token}}]\n"
+    )
+    result = commands.run("sync", "--content")
+    assert result.exit_code == 0, result.output
+    assert "no content of source bare" in result.stderr
+    assert "Content of source notion: 4 pages read" in result.stdout

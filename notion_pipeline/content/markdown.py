@@ -26,8 +26,10 @@ from notion_pipeline.errors import (
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
 
-#: Parts of one page that are read by themselves; a page that needs more stays truncated, and says so.
+#: Parts of one page that are asked for by themselves; a page that has more stays truncated, and says so.
 MOST_PARTS = 1_000
+#: Characters of a page with its parts. Parts that name each other twice and more would grow without end.
+MOST_CHARACTERS = 32 * 1024 * 1024
 _UNKNOWN = re.compile(
     r"(?P<indent>(?:^[ \t]*)?)(?P<tag><unknown\b(?P<attributes>[^>]*?)/?>(?:</unknown>)?)", re.MULTILINE
 )
@@ -41,7 +43,15 @@ class _Parts:
     texts: dict[str, str] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     cut: set[str] = field(default_factory=set)
+    refused: int = 0
     read_at: datetime | None = None
+
+    @property
+    def asked(self) -> int:
+        return len(self.texts) + len(self.hidden) + self.refused
+
+    def knows(self, block_id: str) -> bool:
+        return block_id in self.texts or block_id in self.hidden or block_id in self.cut
 
 
 async def read_content(client: NotionClient, page: DuePage) -> PageContent:
@@ -55,13 +65,14 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
     """
     page_id, parts = page.page_id, _Parts()
     whole, unknown = await _ask(client, page_id, parts)
-    waiting = list(unknown)
-    # A stack and no recursion: parts may nest as deep as somebody nests them.
+    # In the order of the text, so that its beginning is whole where there are too many. A stack and no recursion: parts
+    # may nest as deep as somebody nests them.
+    waiting = unknown[::-1]
     while waiting:
         block_id = waiting.pop()
-        if block_id in parts.texts or block_id in parts.hidden or block_id in parts.cut or block_id == page_id:
+        if parts.knows(block_id) or block_id == page_id:
             continue
-        if len(parts.texts) >= MOST_PARTS:
+        if parts.asked >= MOST_PARTS:
             parts.cut.add(block_id)
             continue
         try:
@@ -72,16 +83,18 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
             parts.hidden.add(block_id)
         except NotionRequestError:
             # A kind of block that this endpoint refuses.
+            parts.refused += 1
             parts.cut.add(block_id)
         else:
-            waiting.extend(more)
+            waiting.extend(reversed(more))
     markdown = without_signatures(_stitched(whole, unknown, parts))
-    left = tuple(dict.fromkeys(key for key in _ids_in(markdown) if key in parts.hidden | parts.cut))
+    unread = parts.hidden | parts.cut
+    left = tuple(dict.fromkeys(key for key in _ids_in(markdown) if key in unread))
     return PageContent(
         markdown=markdown,
         content_hash=hashlib.sha256(markdown.encode()).hexdigest(),
         truncated=bool(parts.cut),
-        unknown_block_ids=left or tuple(sorted(parts.hidden | parts.cut)),
+        unknown_block_ids=left or tuple(sorted(unread)),
         read_at=parts.read_at,
     )
 
@@ -102,9 +115,10 @@ async def _ask(client: NotionClient, block_id: str, parts: _Parts) -> tuple[str,
 
 
 def _stitched(text: str, unknown: list[str], parts: _Parts) -> str:
-    """The text with each part in the place of its tag, at the tag's indentation."""
+    """The text with each part in the place of its tag, at the tag's indentation; as far as it is not too long."""
     # Each frame is a text that is being written, and the parts in which it stands: a part within itself stays a tag.
     out: list[str] = []
+    room = MOST_CHARACTERS - len(text)
     stack: list[tuple[Iterator[str | tuple[str, str, str]], frozenset[str]]] = [(_pieces(text, unknown), frozenset())]
     while stack:
         pieces, around = stack[-1]
@@ -118,8 +132,13 @@ def _stitched(text: str, unknown: list[str], parts: _Parts) -> str:
             part = parts.texts.get(key)
             if part is None or key in around:
                 out.append(indent + tag)
+            elif len(part) + len(indent) * (part.count("\n") + 1) > room:
+                parts.cut.add(key)
+                out.append(indent + tag)
             else:
-                stack.append((_pieces(_indented(part, indent), []), around | {key}))
+                part = _indented(part, indent)
+                room -= len(part)
+                stack.append((_pieces(part, []), around | {key}))
     return "".join(out)
 
 
@@ -129,7 +148,11 @@ def _pieces(text: str, unknown: list[str]) -> Iterator[str | tuple[str, str, str
     Args:
         unknown: Ids in the order of their tags, for tags whose address names none.
     """
-    nameless = iter([key for key in unknown if key.replace("-", "") not in text.replace("-", "")])
+    if "<unknown" not in text:
+        yield text
+        return
+    named = {normalise_id(found) for found in _ID.findall(text)} if unknown else set()
+    nameless = iter([key for key in unknown if key not in named])
     end = 0
     for match in _UNKNOWN.finditer(text):
         ids = _ID.findall(match["attributes"])
@@ -148,6 +171,8 @@ def _indented(text: str, indent: str) -> str:
 
 
 def _ids_in(text: str) -> Iterator[str]:
+    if "<unknown" not in text:
+        return
     for match in _UNKNOWN.finditer(text):
         for found in _ID.findall(match["attributes"])[-1:]:
             if key := normalise_id(found):

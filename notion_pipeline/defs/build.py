@@ -9,6 +9,7 @@ import dagster as dg
 from notion_pipeline.catalog.connection import check_file_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
+from notion_pipeline.defs.account_tags import known_account
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
@@ -84,6 +85,7 @@ def source_definitions(
         progress: As `build_definitions` has it.
     """
     keys, catalog_path = ResourceKeys(source.name), Path(catalog.database)
+    account = known_account(source, project.environ)
     with warnings.catch_warnings():
         # We use parts of Dagster that are still in beta on purpose; a warning at each command would help nobody.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
@@ -94,7 +96,7 @@ def source_definitions(
                 *source_checks(source, asset_keys),
                 *content_assets(source, project, asset_keys, given),
             ],
-            jobs=[*sync_jobs(source, asset_keys), *content_jobs(source, asset_keys)],
+            jobs=[*sync_jobs(source, asset_keys, account), *content_jobs(source, asset_keys, account)],
             schedules=sync_schedules(source, project.home, asset_keys),
             sensors=[changes_sensor(source, project.home, given)],
             resources={

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster import DagsterRun
 
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.account_tags import ACCOUNT_TAG
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
@@ -23,7 +24,12 @@ _PARTITION_TAGS = frozenset(
 )
 
 
-def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobDefinition]:
+def sync_jobs(source: Source, asset_keys: AssetKeys, account: str) -> list[UnresolvedAssetJobDefinition]:
+    """`S_sync` and `S_full_sync`.
+
+    Args:
+        account: Names the source's account in the tags of the runs.
+    """
     name = source.name
     described = f"{source.description}. " if source.description else ""
     selection = dg.AssetSelection.assets(asset_keys.databases, asset_keys.sync)
@@ -31,6 +37,7 @@ def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobD
         dg.define_asset_job(
             f"{name}_sync",
             selection,
+            tags={ACCOUNT_TAG: account},
             description=f"{described}Lists the databases, then syncs every selected one, or those of the config's "
             "`databases`.",
             executor_def=dg.in_process_executor,
@@ -38,7 +45,7 @@ def sync_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobD
         dg.define_asset_job(
             f"{name}_full_sync",
             selection,
-            tags={SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
+            tags={ACCOUNT_TAG: account, SYNC_TYPE_TAG: ForcedSyncType.FULL_TABLE.value},
             description=f"{described}The same as a full sync of every table: exact again, rows gone from Notion "
             "removed or marked.",
             executor_def=dg.in_process_executor,

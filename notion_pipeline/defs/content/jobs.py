@@ -3,12 +3,17 @@
 import dagster as dg
 
 from notion_pipeline.config.sources import Source
+from notion_pipeline.defs.account_tags import CONTENT_ACCOUNT_TAG
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 
 
-def content_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJobDefinition]:
-    """`S_content`, where there is content to read."""
+def content_jobs(source: Source, asset_keys: AssetKeys, account: str) -> list[UnresolvedAssetJobDefinition]:
+    """`S_content`, where there is content to read.
+
+    Args:
+        account: Names the source's account in the tags of the runs.
+    """
     if not source.reads_content:
         return []
     asked_for = {"content": True, "users": source.reads_users, "comments": source.reads_comments}
@@ -18,6 +23,7 @@ def content_jobs(source: Source, asset_keys: AssetKeys) -> list[UnresolvedAssetJ
         dg.define_asset_job(
             f"{source.name}_content",
             dg.AssetSelection.assets(*(asset_keys.key(asset_keys.free_name(name)) for name in names)),
+            tags={CONTENT_ACCOUNT_TAG: account},
             description=f"{described}Reads the words: content of the pages that were edited, and what sources.yaml "
             "asks for beside it.",
             executor_def=dg.in_process_executor,

@@ -26,9 +26,9 @@ def sample() -> Workspace:
 
 
 def many() -> Workspace:
-    """100 databases of 40 rows; 300 take minutes more, and no more is learnt."""
+    """50 databases of 40 rows; 300 take minutes more, and no more is learnt."""
     workspace = Workspace(token=TOKEN)
-    for number in range(100):
+    for number in range(50):
         source = workspace.add_database(f"Bulk {number:03d}", bulk_schema()).data_source
         add_rows(source, 40, start="2026-01-01T00:00:00Z", minutes=400)
     return workspace

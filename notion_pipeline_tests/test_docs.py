@@ -92,7 +92,7 @@ CONTENT = """
 sources:
   - name: notion
     account: {type: token}
-    content: {select: [Support tickets], chunks: true, pages: false, users: false}
+    content: {select: [Support tickets], chunks: true, comments: page, pages: false}
 """
 
 
@@ -128,12 +128,12 @@ def synced(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def with_content(synced: Path, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, with the content of one database and its chunks."""
+    """The same, with the content of one database, its chunks and comments, and the users."""
     folder = tmp_path_factory.mktemp("content") / "company"
     shutil.copytree(synced, folder)
     (folder / "sources.yaml").write_text(CONTENT, encoding="utf-8")
     run(
-        "dagster asset materialize -m notion_pipeline.definitions --select notion/content\nnotion-pipeline views",
+        "notion-pipeline sync --content\nnotion-pipeline views",
         folder,
         environ,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -52,7 +53,7 @@ def snapshot(workspace: Workspace) -> str:
     renderer = Renderer(workspace, workspace.token, truncate=False)
     sources = [[renderer.data_source(source), workspace.rows(source)] for source in workspace.data_sources.values()]
     text = json.dumps([[renderer.database(entry) for entry in workspace.databases.values()], sources])
-    return "".join(part.split('"', 1)[-1] if number else part for number, part in enumerate(text.split("?X-Amz-Date")))
+    return re.sub(r"\?X-Amz-[^\"]*", "", text)
 
 
 def test_sample_is_the_same_at_each_call(workspace: Workspace) -> None:

@@ -55,8 +55,22 @@ def sample_workspace(*, token: str = SAMPLE_TOKEN, now: datetime | None = None, 
     for key in company["databases"]:
         loader.add_database(key)
     PageLoader(texts, _yaml).add_all()
+    for discussion in _yaml("comments"):
+        _add_discussion(texts, discussion)
     workspace.markdown_limit = _MARKDOWN_LIMIT
     return workspace
+
+
+def _add_discussion(texts: Texts, discussion: Mapping[str, Any]) -> None:
+    page = texts.workspace.page(row_id(discussion["page"]))
+    thread: str | None = None
+    for said in discussion["comments"]:
+        comment = texts.workspace.add_comment(
+            page, said["text"], thread, by=texts.users[said["by"]], created_at=texts.moment(said["at"])
+        )
+        thread = comment.discussion_id
+    if thread is not None and discussion.get("resolved"):
+        texts.workspace.resolve_discussion(thread)
 
 
 def _yaml(name: str) -> Any:

@@ -10,7 +10,7 @@ import duckdb
 
 from notion_pipeline.catalog.content.comments_due import comment_targets, comments_due
 from notion_pipeline.catalog.content.targets import ContentDue, content_due, content_targets
-from notion_pipeline.config.sources import Source
+from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.sync.estimate import requests_per_minute, seconds_for
 
@@ -37,6 +37,18 @@ def content_line(due: ContentDue, source: Source) -> str:
         f"about as many requests, {_duration(due, source)}; and those that the sync finds edited{unknown}."
         f"{_comments(due)}"
     )
+
+
+def pages_cost(pages: int | None, limits: Limits) -> str:
+    """What the content of so many pages costs when it is read for the first time.
+
+    Args:
+        pages: None where their number is not known.
+    """
+    if pages is None:
+        return f"a request a page, {requests_per_minute(limits):,} a minute"
+    length = timedelta(seconds=round(seconds_for(pages, limits)))
+    return f"a request a page: about {length} for the {pages:,} pages known"
 
 
 def _comments(due: ContentDue) -> str:

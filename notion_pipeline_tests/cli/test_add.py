@@ -56,6 +56,7 @@ class TestWizard:
             terminal.answers("Which", "tasks", SPACE)
             terminal.answers('Table of "Tasks"', *["\x7f"] * 7, "jobs")
             terminal.answers('How is "Tasks" synced?', DOWN)
+            terminal.answers("Content: read the words on the pages too? (a request a page, 180 a minute)")
             terminal.sees("Description, at most 140 characters")
             terminal.types("Our team")
             terminal.shows("8 of 140 characters")
@@ -97,7 +98,8 @@ class TestWizard:
         with Terminal(project.root, "add", "--name", "all_of_it", "--token-env", "NOTION_TOKEN") as terminal:
             for question in (
                 *("Start date", "Streams", "a prefix for all names", "How are tables synced?"),
-                *("Change the name or the sync type", "Description", "Triggers", "Full syncs too", "Write it into"),
+                *("Change the name or the sync type", "Content: read", "Description", "Triggers", "Full syncs too"),
+                "Write it into",
             ):
                 terminal.answers(question)
             assert terminal.ends()[0] == 0
@@ -130,6 +132,7 @@ class TestWizard:
             terminal.answers("a prefix for all names")
             terminal.answers("How are tables synced?")
             terminal.answers("Change the name or the sync type")
+            terminal.answers("Content: read")
             terminal.answers("Description", "Changed")
             terminal.answers("Triggers")
             terminal.answers("Full syncs too")
@@ -157,7 +160,7 @@ class TestWizard:
 
     def test_all_are_ticked_at_once(self, commands: Commands, project: Project, workspace: Workspace) -> None:
         flags = ["--name", "notion", "--token-env", "NOTION_TOKEN", "--start-date", "", "--table-prefix", ""]
-        flags += ["--sync-type", "INCREMENTAL", "--description", "", "--no-watch"]
+        flags += ["--sync-type", "INCREMENTAL", "--description", "", "--no-watch", "--content", "none"]
         with Terminal(project.root, "add", *flags) as terminal:
             terminal.answers("Streams", DOWN, DOWN)
             terminal.answers("Synced are", CTRL_A)
@@ -176,7 +179,7 @@ class TestFlags:
             *("--select", "Tasks", "--select", "C*", "--deselect", "Archive", "--table-prefix", "n_"),
             *("--table", "Tasks=jobs", "--stream-sync-type", "Café=full_table", "--description", "Sales team"),
             *("--daily", "06:00,18:30", "--weekly", "mon 7:15", "--schedule", "@hourly", "--watch-every", "30"),
-            *("--full-sync-weekly", "sun 03:00", "--timezone", "Europe/Berlin"),
+            *("--full-sync-weekly", "sun 03:00", "--timezone", "Europe/Berlin", "--content", "Tasks"),
         )
         assert "notion-pipeline sync --source sales" in output
         assert written(commands, "sales") == {
@@ -190,6 +193,7 @@ class TestFlags:
             "streams": {known["Tasks"]: {"table": "jobs"}, known["Café"]: {"sync_type": "FULL_TABLE"}},
             "schedule": ["0 6 * * *", "30 18 * * *", "15 7 * * 1", "@hourly"],
             "full_sync_schedule": "0 3 * * 0",
+            "content": {"select": [known["Tasks"]]},
             "timezone": "Europe/Berlin",
             "watch": {"every_seconds": "30"},
         }
@@ -267,6 +271,7 @@ class TestFlags:
             ["--table", "Tasks"],
             ["--watch-every", "1"],
             ["--token-env", "A", "--workspace", "B"],
+            ["--content", "none", "--content", "Tasks"],
         ],
     )
     def test_flags_that_say_nothing_sensible_are_wrong_usage(self, commands: Commands, flags: list[str]) -> None:

@@ -21,7 +21,7 @@ from notion_pipeline_tests.support.terminal import CTRL_A, DOWN, ENTER, ESCAPE, 
 BACKSPACE = "\x7f"
 FLAGS = ["--name", "notion", "--token-env", "NOTION_TOKEN", "--start-date", "", "--table-prefix", ""]
 FLAGS += ["--sync-type", "INCREMENTAL", "--description", "", "--no-watch", "--daily", "06:00", "--timezone", "UTC"]
-FLAGS += ["--full-sync-weekly", "sun 03:00"]
+FLAGS += ["--full-sync-weekly", "sun 03:00", "--content", "none"]
 TEAMS, OTHERS = 13, 47
 
 
@@ -157,6 +157,7 @@ def test_escape_asks_the_question_before_again_with_its_answer(commands: Command
         terminal.answers("a prefix for all names", "n_")
         terminal.answers("How are tables synced?")
         terminal.answers("Change the name or the sync type")
+        terminal.answers("Content: read")
         terminal.answers("Description", "Late")
         terminal.answers("Triggers")
         terminal.answers("Full syncs too")
@@ -252,7 +253,8 @@ sources:
 ]
 QUESTIONS = (
     *("What shall be done?", "Account: how is", "Start date:", "Streams: the account", "Left out are", "Synced are"),
-    *("Tables: a prefix", "How are tables synced?", "Change the name or", "Description, at", "Triggers: when"),
+    *("Tables: a prefix", "How are tables synced?", "Change the name or", "Content: read", "Content is read of"),
+    *("Description, at", "Triggers: when"),
     *("Crons, one or several", "Look for changes every", "Full syncs too", "Crons of full syncs", "Time zone"),
     "Write it into",
 )
@@ -339,6 +341,7 @@ def test_renamed_database_stays_ticked(commands: Commands, project: Project, wor
         terminal.answers("How are tables synced?")
         terminal.sees("notion.jobs")
         terminal.answers("Change the name or the sync type")
+        terminal.answers("Content: read")
         terminal.answers("Description")
         terminal.answers("Triggers")
         terminal.answers("Full syncs too")

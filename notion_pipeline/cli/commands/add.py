@@ -13,13 +13,14 @@ import click
 
 from notion_pipeline.catalog.listing.known_databases import accessible_databases
 from notion_pipeline.catalog.listing.resolved import known_names
-from notion_pipeline.catalog.read.overview import held_names
+from notion_pipeline.catalog.read.overview import catalog_streams, held_names
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.access_report import access_report, account_text, identity
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.commands.connect import connect
 from notion_pipeline.cli.terminal import echo, echo_data, messages
 from notion_pipeline.cli.wizard.account import ask_account, connected_before, connected_now, token_account
+from notion_pipeline.cli.wizard.content_step import content_summary
 from notion_pipeline.cli.wizard.databases import AccountDatabases, InCatalog
 from notion_pipeline.cli.wizard.draft import Draft, check_name, check_sync_type, suggested_name
 from notion_pipeline.cli.wizard.flags import (
@@ -89,6 +90,12 @@ Entries = Mapping[str, Mapping[str, Any]]
     help="Sync type of one stream.",
 )
 @click.option(
+    "--content",
+    multiple=True,
+    metavar="STREAM",
+    help="Read the pages' content too, a request a page: all, none, or a stream as in --select.",
+)
+@click.option(
     "--description",
     metavar="TEXT",
     callback=checked(check_description),
@@ -113,7 +120,7 @@ Entries = Mapping[str, Mapping[str, Any]]
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: what no flag says is left at its default.")
 @click.option("--dry-run", is_flag=True, help="Print the file instead of writing it.")
 def add(**flags: Any) -> None:
-    """Set up a source: account, start date, streams, tables, description, triggers.
+    """Set up a source: account, start date, streams, tables, content, description, triggers.
 
     Asks for each, shows the whole, and writes it into sources.yaml; your comments and their order stay. A flag answers
     its question. Without a terminal nothing is asked.
@@ -241,8 +248,12 @@ def _in_catalog(project: Project, sources: Sources, name: str) -> InCatalog:
     """What the catalog knows of an existing source; nothing where it cannot be read."""
     try:
         with open_catalog(project, sources).reading() as connection:
+            rows = {found.database_id: found.rows for found in catalog_streams(connection, name) or ()}
             return InCatalog(
-                accessible_databases(connection, name), known_names(connection, name), *held_names(connection, name)
+                accessible_databases(connection, name),
+                known_names(connection, name),
+                *held_names(connection, name),
+                rows={key: count for key, count in rows.items() if count is not None},
             )
     except CatalogError:
         return InCatalog()
@@ -280,8 +291,9 @@ def _finish(project: Project, draft: Draft, around: Surroundings, *, asks: bool,
 
 
 def _summary(draft: Draft, around: Surroundings, titles: dict[str, str]) -> str:
-    """The source as YAML, and how many databases it selects."""
+    """The source as YAML, how many databases it selects, and what their content costs."""
     whole = Draft(draft.name, values=dict(draft.values)).entry(titles)
     text = text_with(whole, "").rstrip()
     selected, seen = around.account.selected(draft), around.account.listed
-    return f"{text}\n\n{len(selected):,} of {len(seen):,} databases are selected.\n"
+    content = content_summary(draft, around.account)
+    return f"{text}\n\n{len(selected):,} of {len(seen):,} databases are selected.{content}\n"

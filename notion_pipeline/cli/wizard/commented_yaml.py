@@ -128,6 +128,8 @@ def node(key: str, value: Any, titles: Mapping[str, str]) -> Any:
     """A value as it is to be written."""
     if key == "streams":
         return _streams(value, titles)
+    if key == "content" and isinstance(value, Mapping):
+        return CommentedMap({name: node(name, entry, titles) for name, entry in value.items()})
     if isinstance(value, Mapping):
         found = CommentedMap({name: node("", entry, {}) for name, entry in value.items()})
         if key in _ON_ONE_LINE or not key:

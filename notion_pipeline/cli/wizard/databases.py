@@ -27,12 +27,14 @@ class InCatalog:
         names: What the names in sources.yaml were found to mean.
         tables: Table by data source id, of those that have one.
         foreign_tables: Tables of the source's schema that are not ours.
+        rows: Rows by database id, of those that were synced.
     """
 
     databases: Mapping[str, KnownDatabase] = field(default_factory=dict)
     names: KnownNames = field(default_factory=KnownNames)
     tables: Mapping[str, str] = field(default_factory=dict)
     foreign_tables: Collection[str] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

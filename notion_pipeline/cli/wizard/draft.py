@@ -18,7 +18,7 @@ from notion_pipeline.rows.naming import numbered
 #: The keys in the order in which they are written.
 KEYS = (
     *("description", "account", "start_date", "select", "deselect", "table_prefix", "sync_type", "streams"),
-    *("schedule", "full_sync_schedule", "timezone", "watch"),
+    *("content", "schedule", "full_sync_schedule", "timezone", "watch"),
 )
 #: A source is not valid without one.
 _ANY_ACCOUNT: Mapping[str, Any] = {"type": "token"}
@@ -60,6 +60,10 @@ class Draft:
     def source(self) -> Source:
         """The source as the file has it, with the account of the draft."""
         return Source.model_validate({**self.present, "name": self.name, "account": self.get("account")})
+
+    def meaning(self, key: str) -> Any:
+        """What the pipeline reads from a key of the draft."""
+        return self._means(key, self.get(key))
 
     def _means(self, key: str, value: Any) -> Any:
         """What the pipeline reads from a value; the value itself where it is not valid."""

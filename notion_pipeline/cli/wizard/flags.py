@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from notion_pipeline.cli import CommandError
+from notion_pipeline.cli.wizard.content_step import choose_content
 from notion_pipeline.cli.wizard.draft import Draft, check_own_table, check_sync_type
 from notion_pipeline.cli.wizard.schedule_input import daily, parse_times
 from notion_pipeline.cli.wizard.steps import Surroundings, zone_so_far
@@ -56,7 +57,7 @@ def answered_by(flags: Flags) -> set[str]:
     answered = {
         key for key in ("start_date", "table_prefix", "sync_type", "description", "timezone") if flags[key] is not None
     }
-    answered |= {key for key in ("select", "deselect") if flags[key]}
+    answered |= {key for key in ("select", "deselect", "content") if flags[key]}
     answered |= {"streams"} if flags["table"] or flags["stream_sync_type"] else set()
     answered |= {"schedule"} if flags["daily"] or flags["weekly"] or flags["schedule"] else set()
     answered |= {"watch"} if flags["watch"] is not None or flags["watch_every"] else set()
@@ -84,7 +85,23 @@ def take_flags(draft: Draft, around: Surroundings, flags: Flags) -> None:
     for entry, sync_type in flags["stream_sync_type"]:
         database = around.account.one(entry)
         draft.set_stream(database.id, database.title, sync_type=sync_type)
+    if flags["content"]:
+        choose_content(draft, _content_entries(around, flags["content"]))
     _take_triggers(draft, flags)
+
+
+def _content_entries(around: Surroundings, texts: Sequence[str]) -> list[str]:
+    """Entries of `content: select`; `*` for `all`, none for `none`.
+
+    Raises:
+        UsageError: `all` or `none` stands beside something else.
+    """
+    switches = {"all": ["*"], "none": []}
+    if len(texts) == 1 and texts[0] in switches:
+        return switches[texts[0]]
+    if found := [text for text in texts if text in switches]:
+        raise click.UsageError(f"--content {found[0]} stands alone.")
+    return around.account.entries(texts)
 
 
 def _take_triggers(draft: Draft, flags: Flags) -> None:

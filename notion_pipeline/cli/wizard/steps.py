@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from notion_pipeline.cli.terminal import title_of
+from notion_pipeline.cli.wizard.content_step import ask_for_content
 from notion_pipeline.cli.wizard.databases import AccountDatabases
 from notion_pipeline.cli.wizard.draft import Draft, check_own_table
 from notion_pipeline.cli.wizard.prompts import ask_one, ask_several, ask_text, ask_yes, tell
@@ -172,6 +173,12 @@ def _ask_table(draft: Draft, database: ListedDatabase, around: Surroundings) -> 
     )
 
 
+def ask_content(draft: Draft, around: Surroundings) -> None:
+    """Whether the words on the pages are read, and of which databases."""
+    if "content" not in around.answered:
+        ask_for_content(draft, around.account, _choices(draft, around))
+
+
 def ask_description(draft: Draft, around: Surroundings) -> None:
     if "description" in around.answered:
         return
@@ -280,5 +287,5 @@ def check_seconds(text: str) -> int:
 
 
 STEPS: tuple[Callable[[Draft, Surroundings], None], ...] = (
-    *(ask_start_date, ask_streams, ask_tables, ask_description, ask_triggers),
+    *(ask_start_date, ask_streams, ask_tables, ask_content, ask_description, ask_triggers),
 )

@@ -55,11 +55,24 @@ def text_with(entry: SourceEntry, text: str | None) -> str:
         present = CommentedMap(name=scalar(entry.name))
         content["sources"].append(present)
     for key, value in entry.values.items():
-        if value is None:
-            present.pop(key, None)
-        else:
-            put(present, key, node(key, value, entry.titles))
+        _set(present, key, value, entry.titles)
     return (_HEAD if text is None else "") + yaml_text(content, indent, offset)
+
+
+def _set(owner: CommentedMap, key: str, value: Any, titles: Mapping[str, str]) -> None:
+    """Sets a key, or takes it out; within `content` only what differs is touched, so that comments stay there."""
+    present = owner.get(key)
+    if value is None:
+        owner.pop(key, None)
+    elif key == "content" and isinstance(present, CommentedMap) and isinstance(value, Mapping):
+        for name in [name for name in present if name not in value]:
+            present.pop(name)
+        for name, inner in value.items():
+            if present.get(name) != inner:
+                # Comments have no place in a mapping on one line.
+                put(present, name, node(name, inner, {} if present.fa.flow_style() else titles))
+    else:
+        put(owner, key, node(key, value, {} if owner.fa.flow_style() else titles))
 
 
 def write(project: Project, entry: SourceEntry) -> None:

@@ -255,7 +255,8 @@ def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str])
     for key in partitions_of(instance, source):
         instance.delete_dynamic_partition(partitions_name(source), key)
     tables = list(tables)
-    ours = ("databases", "database", "sync_" if "sync" in tables else "sync")
+    beside_tables = ("sync", "content", "page_content", "users", "comments")
+    ours = ("databases", "database", *(f"{name}_" if name in tables else name for name in beside_tables))
     keys = [AssetKeys(source).key(name) for name in (*ours, *tables)]
     known = [key for key in dict.fromkeys(keys) if instance.has_asset_key(key)]
     if known:

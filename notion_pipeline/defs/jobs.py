@@ -5,7 +5,7 @@ where sources.yaml has them. They run from the start, and skip a tick while a ru
 unfinished: a run of one database, or of one asset, holds no tick back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,6 +15,7 @@ from dagster import DagsterRun
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.account_tags import ACCOUNT_TAG
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.jobs import content_keys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
@@ -88,7 +89,7 @@ def _schedule(
             context.instance,
             job,
             home,
-            lambda run: _does_all(run, job, asset_keys),
+            lambda run: _does_all(run, job, source, asset_keys),
         )
         if running is not None:
             yield dg.SkipReason(f"Run {running.run_id} of {job} is not finished yet.")
@@ -98,12 +99,22 @@ def _schedule(
     return tick
 
 
-def _does_all(run: DagsterRun, job: str, asset_keys: AssetKeys) -> bool:
+def _does_all(run: DagsterRun, job: str, source: Source, asset_keys: AssetKeys) -> bool:
     """Whether a run of a job does all that a tick asks for."""
-    source = asset_keys.source
-    if job == f"{source}_content":
-        return run.asset_selection is None and _PARTITION_TAGS.isdisjoint(run.tags)
-    return is_whole(run, asset_keys, full=job == f"{source}_full_sync")
+    if job == f"{source.name}_content":
+        return _reads_all_content(run, content_keys(source, asset_keys))
+    return is_whole(run, asset_keys, full=job == f"{source.name}_full_sync")
+
+
+def _reads_all_content(run: DagsterRun, keys: Mapping[str, dg.AssetKey]) -> bool:
+    """Whether a run of the content job reads all that is due.
+
+    Args:
+        keys: The assets of the job, by op.
+    """
+    if _has_partitions(run) or not set(run.asset_selection or keys.values()) >= set(keys.values()):
+        return False
+    return _runs_all(run, keys.keys()) and _names_all(_op_config(run.run_config, next(iter(keys))))
 
 
 def is_whole(run: DagsterRun, asset_keys: AssetKeys, *, full: bool) -> bool:
@@ -112,27 +123,37 @@ def is_whole(run: DagsterRun, asset_keys: AssetKeys, *, full: bool) -> bool:
     Args:
         full: Every database is to be read in full, too.
     """
-    if run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags):
+    if _has_partitions(run):
         return False
-    source = asset_keys.source
-    steps = {f"{source}__database"}
+    op = f"{asset_keys.source}__database"
     if run.asset_selection:
         lists = asset_keys.databases in run.asset_selection
         # The second name of `S/sync` is that beside a table `sync`.
         whole = [asset_keys.key(name) for name in ("sync", "sync_", "database")]
         if not lists or run.asset_selection.isdisjoint(whole):
             return False
-    if any(not set(chosen or steps) >= steps for chosen in (run.step_keys_to_execute, run.resolved_op_selection)):
-        return False
-    config = _database_config(run.run_config, source)
-    entries = config.get("databases") or []
+    config = _op_config(run.run_config, op)
     forced = config.get("sync_type") or run.tags.get(SYNC_TYPE_TAG) or ForcedSyncType.FULL_TABLE.value
-    return all(entry == "*" for entry in entries) and (not full or forced == ForcedSyncType.FULL_TABLE.value)
+    is_full = forced == ForcedSyncType.FULL_TABLE.value
+    return _runs_all(run, {op}) and _names_all(config) and (is_full or not full)
 
 
-def _database_config(run_config: Mapping[str, Any], source: str) -> Mapping[str, Any]:
-    """What a run's config says of the databases to sync; empty where it says nothing."""
+def _has_partitions(run: DagsterRun) -> bool:
+    return run.partitions_subset is not None or not _PARTITION_TAGS.isdisjoint(run.tags)
+
+
+def _runs_all(run: DagsterRun, ops: Collection[str]) -> bool:
+    chosen = (run.step_keys_to_execute, run.resolved_op_selection)
+    return all(set(found or ops) >= set(ops) for found in chosen)
+
+
+def _names_all(config: Mapping[str, Any]) -> bool:
+    return all(entry == "*" for entry in config.get("databases") or [])
+
+
+def _op_config(run_config: Mapping[str, Any], op: str) -> Mapping[str, Any]:
+    """What a run's config says to an op; empty where it says nothing."""
     found: Any = run_config
-    for key in ("ops", f"{source}__database", "config"):
+    for key in ("ops", op, "config"):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found if isinstance(found, Mapping) else {}

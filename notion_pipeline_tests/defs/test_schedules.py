@@ -24,6 +24,12 @@ SOURCES = {
             "timezone": "Europe/Paris",
         },
         {"name": "other", "account": {"type": "token"}},
+        {
+            "name": "words",
+            "account": {"type": "token"},
+            "content": {"comments": True, "schedule": "0 4 * * *"},
+            "timezone": "Europe/Paris",
+        },
     ]
 }
 
@@ -48,7 +54,9 @@ def tick(definitions: dg.Definitions, instance: dg.DagsterInstance, name: str) -
 
 def test_schedules_are_those_of_sources_yaml_and_run_by_themselves(definitions: dg.Definitions) -> None:
     found = {schedule.name: schedule for schedule in definitions.schedules or []}
-    assert found.keys() == {"notion_schedule", "notion_full_sync_schedule"}
+    assert found.keys() == {"notion_schedule", "notion_full_sync_schedule", "words_content_schedule"}
+    words = found["words_content_schedule"]
+    assert (words.cron_schedule, words.job_name) == ("0 4 * * *", "words_content")
     daily, weekly = found["notion_schedule"], found["notion_full_sync_schedule"]
     assert (daily.cron_schedule, daily.job_name) == (["0 6 * * *", "30 18 * * 1-5"], "notion_sync")
     assert (weekly.cron_schedule, weekly.job_name) == ("0 3 * * 0", "notion_full_sync")
@@ -86,6 +94,8 @@ DATABASES, CONTENT = dg.AssetKey(["notion", "databases"]), dg.AssetKey(["notion"
 ONE = {"ops": {"notion__database": {"config": {"databases": ["Tasks"]}}}}
 ALL = {"ops": {"notion__database": {"config": {"databases": ["*"], "sync_type": "FULL_TABLE"}}}}
 INCREMENTAL = {"ops": {"notion__database": {"config": {"sync_type": "INCREMENTAL"}}}}
+ONE_IN_WORDS = {"ops": {"words__content": {"config": {"databases": ["Tasks"]}}}}
+WORDS = [dg.AssetKey(["words", name]) for name in ("content", "users", "comments")]
 RANGE = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
 
 
@@ -103,6 +113,11 @@ RANGE = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_ra
         ("notion_full_sync_schedule", "notion_full_sync", {"run_config": ONE}, False),
         ("notion_full_sync_schedule", "notion_full_sync", {"run_config": INCREMENTAL}, False),
         ("notion_full_sync_schedule", "notion_full_sync", {}, True),
+        ("words_content_schedule", "words_content", {}, True),
+        ("words_content_schedule", "words_content", {"asset_selection": frozenset(WORDS)}, True),
+        ("words_content_schedule", "words_content", {"asset_selection": frozenset(WORDS[:1])}, False),
+        ("words_content_schedule", "words_content", {"run_config": ONE_IN_WORDS}, False),
+        ("words_content_schedule", "words_sync", {}, False),
     ],
 )
 def test_only_a_run_that_does_all_of_it_holds_a_tick_back(

@@ -8,6 +8,16 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 
 
+def content_keys(source: Source, asset_keys: AssetKeys) -> dict[str, dg.AssetKey]:
+    """The assets that the job fills, by op."""
+    asked_for = {"content": source.reads_content, "users": source.reads_users, "comments": source.reads_comments}
+    return {
+        f"{source.name}__{name}": asset_keys.key(asset_keys.free_name(name))
+        for name, is_asked_for in asked_for.items()
+        if is_asked_for
+    }
+
+
 def content_jobs(source: Source, asset_keys: AssetKeys, account: str) -> list[UnresolvedAssetJobDefinition]:
     """`S_content`, where there is content to read.
 
@@ -16,13 +26,11 @@ def content_jobs(source: Source, asset_keys: AssetKeys, account: str) -> list[Un
     """
     if not source.reads_content:
         return []
-    asked_for = {"content": True, "users": source.reads_users, "comments": source.reads_comments}
-    names = [name for name, is_asked_for in asked_for.items() if is_asked_for]
     described = f"{source.description}. " if source.description else ""
     return [
         dg.define_asset_job(
             f"{source.name}_content",
-            dg.AssetSelection.assets(*(asset_keys.key(asset_keys.free_name(name)) for name in names)),
+            dg.AssetSelection.assets(*content_keys(source, asset_keys).values()),
             tags={CONTENT_ACCOUNT_TAG: account},
             description=f"{described}Reads the words: content of the pages that were edited, and what sources.yaml "
             "asks for beside it.",

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import yaml
 from dagster import DagsterRunStatus
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from notion_pipeline.config.sources import parse_sources
@@ -64,7 +65,9 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """An instance whose queue has the limits of the page."""
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```yaml\n(concurrency:.*?)```", page, re.DOTALL)
-    with dg.instance_for_test(temp_dir=str(tmp_path / "dagster"), overrides=yaml.safe_load(block)) as found:
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    with dg.instance_for_test(temp_dir=str(folder), overrides=yaml.safe_load(block)) as found:
         yield found
 
 
@@ -82,8 +85,11 @@ def test_queue_starts_one_run_of_an_account_and_content_beside_it(instance: dg.D
         """A run of any job: the queue sees its tags alone."""
 
     asked_for = ("sales_sync", "product_sync", "sales_content", "product_content", "partners_sync", "sales_full_sync")
+    origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "here").get_job_origin("empty")
     for job in asked_for:
-        instance.create_run_for_job(empty, status=DagsterRunStatus.QUEUED, tags={**tags[job], "job": job})
+        instance.create_run_for_job(
+            empty, status=DagsterRunStatus.QUEUED, tags={**tags[job], "job": job}, remote_job_origin=origin
+        )
     with QueuedRunCoordinatorDaemon(interval_seconds=1) as queue:
         started = queue._get_runs_to_dequeue(instance, instance.get_concurrency_config(), fixed_iteration_time=None)
     assert [run.tags["job"] for run in started] == ["sales_sync", "sales_content", "partners_sync"]

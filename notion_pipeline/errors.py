@@ -141,6 +141,20 @@ class ContentError(NotionPipelineError):
     """Content of pages that could not be read. What the catalog had of them stays."""
 
 
+class DownloadError(NotionPipelineError):
+    """A hosted file that could not be downloaded or stored.
+
+    Attributes:
+        status: HTTP status, None where no answer came.
+        size: Bytes of a file that is larger than what is kept; None for every other reason.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None, size: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.size = size
+
+
 class ExtractionError(NotionPipelineError):
     """A read that cannot be finished. The table stays as it was."""
 

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "accounts": ("root", "config", "notion"),
     "listing": ("root", "rows", "config", "notion"),
     "extraction": ("root", "rows", "notion"),
-    "content": ("root", "rows", "config", "notion"),
+    "content": ("root", "rows", "config", "notion", "listing"),
     "catalog": ("root", "rows"),
     "catalog.state": ("root", "catalog"),
     "catalog.additions": ("root", "catalog"),

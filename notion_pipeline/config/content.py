@@ -48,8 +48,8 @@ class Chunks(FrozenModel):
 class Files(FrozenModel):
     """Where hosted files are kept, since their addresses in Notion expire within an hour."""
 
-    download_to: Annotated[Text, AfterValidator(values.check_path)] = Field(
-        description="A folder, relative to sources.yaml, or an address such as s3://bucket/folder."
+    download_to: Annotated[Text, AfterValidator(values.check_storage)] = Field(
+        description="A folder, relative ones from the project root on, or s3://bucket/folder."
     )
     max_megabytes: WholeNumber = Field(default=100, ge=1, description="Larger files are listed and not downloaded.")
 

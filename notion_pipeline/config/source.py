@@ -193,6 +193,11 @@ class Source(FrozenModel):
         return self.content is not None or any(own.content and own.content.select for own in self.streams.values())
 
     @property
+    def reads_standalone_pages(self) -> bool:
+        """Whether the pages that are in no database are read."""
+        return self.content is not None and self.content.pages
+
+    @property
     def reads_users(self) -> bool:
         """Whether the workspace's users are read, beside those that rows show."""
         return self.content is not None and self.content.users
@@ -202,6 +207,12 @@ class Source(FrozenModel):
         """Whether comments are read, of any pages."""
         everywhere = self.content is not None and self.content.comments is not None
         return everywhere or any(own.content and own.content.comments for own in self.streams.values())
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether hosted files are downloaded, of any pages."""
+        everywhere = self.content is not None and self.content.files is not None
+        return everywhere or any(own.content and own.content.files for own in self.streams.values())
 
     def content_for(self, database_id: str, title: str) -> Content | None:
         """What is read of the pages of this database; None where their rows are all."""

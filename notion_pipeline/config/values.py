@@ -29,6 +29,7 @@ _TAG_KEY = re.compile(r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _TAGS_OF_DAGSTER = "dagster/"
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[A-Za-z0-9!_.*'()=-]+)*/?")
 _SPAN = re.compile(r"(\d{1,6}) ?([dhm])", re.ASCII)
 _SPAN_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _START_DATE_ALLOWED = "a date such as 2024-01-31, or a time with its offset such as 2024-01-31T08:30:00+01:00"
@@ -159,6 +160,19 @@ def check_path(text: str) -> str:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
         raise ValueError(f"found {quoted(text)}, allowed: the path of a DuckDB file; addresses are not supported")
     return text
+
+
+def check_storage(text: str) -> str:
+    """A folder, or a bucket of S3 with a folder in it."""
+    if not text.lower().startswith("s3:"):
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
+            raise ValueError(f"found {quoted(redacted(text))}, allowed: a folder, or s3://bucket/folder")
+        return check_path(text)
+    if not _BUCKET.fullmatch(text):
+        raise ValueError(
+            f"found {quoted(redacted(text))}, allowed: s3://bucket/folder, with the key in the environment and not here"
+        )
+    return text.rstrip("/")
 
 
 def check_variable(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # An address ends where Markdown or a tag's attribute ends it. Brackets and parentheses are encoded in addresses that
 # Notion signs; `&amp;` stands for `&` in attributes.
@@ -15,8 +16,15 @@ _SIGNED = re.compile(
 
 def without_signatures(text: str) -> str:
     """The text with the query of every signed address left out; other addresses keep theirs."""
-    # Most texts hold no address that is signed, and `in` is a hundred times faster than the pattern.
+    return _SIGNED.sub(lambda match: match["address"], text) if _may_hold_one(text) else text
+
+
+def signed_addresses(text: str) -> Iterator[str]:
+    """Every signed address, as it is written in the text."""
+    return (match[0] for match in _SIGNED.finditer(text)) if _may_hold_one(text) else iter(())
+
+
+def _may_hold_one(text: str) -> bool:
+    # Most texts hold none, and `in` is a hundred times faster than the pattern.
     lowered = text.lower()
-    if "x-amz-" not in lowered and "signature=" not in lowered:
-        return text
-    return _SIGNED.sub(lambda match: match["address"], text)
+    return "x-amz-" in lowered or "signature=" in lowered

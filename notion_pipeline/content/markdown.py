@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.content.hosted_files import files_of_content
 from notion_pipeline.content.hosted_urls import without_signatures
 from notion_pipeline.content.pages import DuePage, PageContent
 from notion_pipeline.errors import (
@@ -87,7 +88,8 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
             parts.cut.add(block_id)
         else:
             waiting.extend(reversed(more))
-    markdown = without_signatures(_stitched(whole, unknown, parts))
+    signed = _stitched(whole, unknown, parts)
+    markdown = without_signatures(signed)
     unread = parts.hidden | parts.cut
     left = tuple(dict.fromkeys(key for key in _ids_in(markdown) if key in unread))
     return PageContent(
@@ -96,6 +98,7 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
         truncated=bool(parts.cut),
         unknown_block_ids=left or tuple(sorted(unread)),
         read_at=parts.read_at,
+        files=files_of_content(signed),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from notion_pipeline.content.file_keeping import StoredFile
+from notion_pipeline.content.hosted_files import HostedFile
 from notion_pipeline.errors import NotionPipelineError
 
 T = TypeVar("T")
@@ -41,6 +44,8 @@ class PageContent:
             that they are not shared.
         unknown_block_ids: Blocks whose tag stands in the text still: not shared with the connection, or cut off.
         read_at: Notion's clock before the read; None where no answer told it.
+        files: Hosted files that it names, their addresses still signed.
+        stored: Those of them that this read has stored, by identity.
     """
 
     markdown: str
@@ -48,6 +53,8 @@ class PageContent:
     truncated: bool
     unknown_block_ids: tuple[str, ...]
     read_at: datetime | None
+    files: tuple[HostedFile, ...] = ()
+    stored: Mapping[str, StoredFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ A page fails by itself. A credential that is refused, or that lacks the capabili
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from notion_pipeline.content.batches import Batches, side_by_side
 from notion_pipeline.content.pages import DuePage, PageResult, T
@@ -18,7 +19,7 @@ YieldsTo = Callable[[], Awaitable[None]]
 
 
 def page_batches(
-    make_client: Callable[[], NotionClient],
+    make_client: Callable[[], AbstractAsyncContextManager[NotionClient]],
     due: Callable[[], AsyncIterator[DuePage]],
     read_page: Callable[[NotionClient, DuePage], Awaitable[T]],
     *,

@@ -15,6 +15,8 @@ from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
 from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
 from notion_pipeline.defs.content.comments import CommentReads, store_comments
+from notion_pipeline.defs.content.files import FileReads, store_files
+from notion_pipeline.defs.content.pages import StandalonePages, store_pages
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.content.store import store_content
 from notion_pipeline.defs.content.users import UserReads, store_users
@@ -43,7 +45,16 @@ class CatalogIOManager(dg.ConfigurableIOManager):
     def handle_output(
         self,
         context: dg.OutputContext,
-        obj: Union[FoundListing, DatabaseReads, ContentReads, UserReads, CommentReads, AlreadyCommitted],  # noqa: UP007
+        obj: Union[  # noqa: UP007
+            FoundListing,
+            DatabaseReads,
+            StandalonePages,
+            ContentReads,
+            UserReads,
+            CommentReads,
+            FileReads,
+            AlreadyCommitted,
+        ],
     ) -> None:
         """Commits a listing, or one database after another while the asset's reads go on; fails as `commits` says."""
         if isinstance(obj, AlreadyCommitted):
@@ -54,7 +65,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
             if isinstance(obj, FoundListing):
                 store_listing(context, catalog, obj, home)
                 return
-            if isinstance(obj, (ContentReads, UserReads, CommentReads)):
+            if isinstance(obj, (StandalonePages, ContentReads, UserReads, CommentReads, FileReads)):
                 with few_collections():
                     _store(context, catalog, obj)
                 return
@@ -102,10 +113,14 @@ class CatalogIOManager(dg.ConfigurableIOManager):
 def _store(
     context: dg.OutputContext,
     catalog: Catalog,
-    reads: Union[ContentReads, UserReads, CommentReads],  # noqa: UP007
+    reads: Union[StandalonePages, ContentReads, UserReads, CommentReads, FileReads],  # noqa: UP007
 ) -> None:
-    if isinstance(reads, ContentReads):
+    if isinstance(reads, StandalonePages):
+        store_pages(context, catalog, reads)
+    elif isinstance(reads, ContentReads):
         store_content(context, catalog, reads)
+    elif isinstance(reads, FileReads):
+        store_files(context, catalog, reads)
     elif isinstance(reads, UserReads):
         store_users(context, catalog, reads)
     else:

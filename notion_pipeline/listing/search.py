@@ -86,9 +86,50 @@ async def _search_to_its_end(client: NotionClient, search: Search, log: Callable
         "sort": {"timestamp": "last_edited_time", "direction": "descending"},
         "page_size": 100,
     }
+
+    def note(answer: dict[str, Any]) -> bool:
+        for raw in answer.get("results") or []:
+            _note(search, raw)
+        if is_incomplete(answer):
+            search.is_capped = True
+            log(
+                "Notion's search did not give everything; databases known before are asked for by id, and nothing is "
+                "retired."
+            )
+        return False
+
+    await search_to_its_end(
+        client, body, note, log, subject="the databases that search finds", most_pages=MOST_SEARCH_PAGES
+    )
+
+
+async def search_to_its_end(
+    client: NotionClient,
+    body: dict[str, Any],
+    note: Callable[[dict[str, Any]], bool],
+    log: Callable[[str], None],
+    *,
+    subject: str,
+    most_pages: int,
+) -> None:
+    """Every answer of a search; it starts again where a cursor is refused, so that results may come twice.
+
+    Args:
+        note: Takes each answer; returns whether it was enough.
+        subject: What is listed, in the words of a message.
+        most_pages: More answers than Notion can have of it.
+
+    Raises:
+        NotionError: Notion refused a request, or could not be reached; what was noted before stays good.
+    """
     for attempt in range(SEARCH_RESTARTS + 1):
+        listing = Listing(subject, most_pages=most_pages, source=client.source)
         try:
-            await _search_once(client, body, search, log)
+            async for answer in pages(
+                lambda cursor: client.search({**body, "start_cursor": cursor} if cursor else body), listing
+            ):
+                if note(answer):
+                    return
         except InvalidCursorError as error:
             if attempt == SEARCH_RESTARTS:
                 raise RetryableNotionError(
@@ -101,20 +142,10 @@ async def _search_to_its_end(client: NotionClient, search: Search, log: Callable
             return
 
 
-async def _search_once(client: NotionClient, body: dict[str, Any], search: Search, log: Callable[[str], None]) -> None:
-    listing = Listing("the databases that search finds", most_pages=MOST_SEARCH_PAGES, source=client.source)
-    async for answer in pages(
-        lambda cursor: client.search({**body, "start_cursor": cursor} if cursor else body), listing
-    ):
-        for raw in answer.get("results") or []:
-            _note(search, raw)
-        status = answer.get("request_status")
-        if isinstance(status, dict) and status.get("type") == "incomplete":
-            search.is_capped = True
-            log(
-                "Notion's search did not give everything; databases known before are asked for by id, and nothing is "
-                "retired."
-            )
+def is_incomplete(answer: dict[str, Any]) -> bool:
+    """Whether Notion says that it does not give everything."""
+    status = answer.get("request_status")
+    return isinstance(status, dict) and status.get("type") == "incomplete"
 
 
 def _note(search: Search, raw: Any) -> None:

@@ -101,10 +101,10 @@ class Exchange:
         self._body_seconds = body_seconds
         self._page_sizes: defaultdict[str, PageSize] = defaultdict(PageSize)
         self._closes_connections = True
-        self._base_url = checked_base_url(base_url)
+        self.base_url = checked_base_url(base_url)
         self._http = http_client(
             auth,
-            self._base_url,
+            self.base_url,
             connections=rate_limiter.concurrent_requests,
             timeout=timeout,
             longest_answer=longest_answer,
@@ -217,7 +217,7 @@ class Exchange:
         headers = {"Content-Type": "application/json"} if content is not None else None
         request = self._http.build_request(
             call.method,
-            self._base_url + call.path,
+            self.base_url + call.path,
             content=content,
             params=call.params,
             headers=headers,
@@ -235,7 +235,7 @@ class Exchange:
         except BodyTooLongError as error:
             raise error.about(call.subject) from None
         except (httpx.RequestError, asyncio.TimeoutError) as error:
-            raise unreachable(error, request, call.subject, self._base_url) from None
+            raise unreachable(error, request, call.subject, self.base_url) from None
         return response
 
 

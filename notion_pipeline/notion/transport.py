@@ -93,6 +93,28 @@ def http_client(
         raise _bad_proxy(error) from None
 
 
+def file_client(base_url: str, *, connections: int, timeout: float) -> httpx.AsyncClient:
+    """An HTTP client for signed addresses of files: neither a credential nor Notion's headers go there.
+
+    Args:
+        base_url: Of Notion's API; a sandbox hosts its files there as well.
+
+    Raises:
+        ConfigError: The proxy of the environment cannot be used.
+    """
+    try:
+        return httpx.AsyncClient(
+            # Bytes as they are: packed ones would be of another length.
+            headers={"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": HEADERS["User-Agent"]},
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+            trust_env=not is_this_machine(httpx.URL(base_url).host),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise _bad_proxy(error) from None
+
+
 def blocking_client(base_url: str) -> httpx.Client:
     """An HTTP client for single requests outside of an event loop.
 

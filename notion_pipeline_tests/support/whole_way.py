@@ -61,6 +61,7 @@ class Pipeline:
         asset: str = "database",
         only: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Run:
         """One run of a job; it never raises for what the job does.
 
@@ -68,6 +69,7 @@ class Pipeline:
             partition: Materializes this key of an asset alone, instead of running the job.
             asset: The asset of that partition.
             only: Titles or ids, for the run config `databases`.
+            config: Run config by op.
         """
         definitions = self.definitions()
         before = len(self.workspace.requests)
@@ -76,9 +78,9 @@ class Pipeline:
             assert job_def is not None
         else:
             job_def = definitions.resolve_job_def(job)
-        config = {"ops": {"notion__database": {"config": {"databases": list(only)}}}} if only else {}
+        ops = {"notion__database": {"databases": list(only)}} if only else dict(config or {})
         result = job_def.execute_in_process(
-            run_config=config,
+            run_config={"ops": {op: {"config": dict(given)} for op, given in ops.items()}},
             instance=self.instance,
             partition_key=partition,
             tags=dict(tags or {}),

@@ -9,7 +9,7 @@ from datetime import datetime
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.content.tables import PAGE_CONTENT, Table, find_table, has_reads
+from notion_pipeline.catalog.content.tables import PAGE_CONTENT, PAGES, Table, find_table, has_reads
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.content.pages import DuePage
@@ -25,8 +25,11 @@ class ContentScope:
     Attributes:
         table: The table of rows; its columns `id`, `url` and `last_edited_time` are used.
         title_column: Column with the pages' title; None where the table has none.
+        data_source_id, database_id: Empty for pages that are in no database.
         path: Titles of what all of its pages stand in, outermost first.
         refresh_before: Pages that were read before it (local time) are due without an edit; None for none.
+        id_column: Column with the pages' ids.
+        path_column: Column with the path of each page; None where all have `path`.
     """
 
     table: Table
@@ -35,6 +38,14 @@ class ContentScope:
     title_column: str | None
     path: tuple[str, ...]
     refresh_before: datetime | None
+    id_column: str = "id"
+    path_column: str | None = None
+
+    @property
+    def rows(self) -> str:
+        """The table in SQL, its pages' ids under the name `id`."""
+        table = quote(*self.table)
+        return table if self.id_column == "id" else f"(SELECT *, {quote(self.id_column)} AS id FROM {table})"
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def content_scopes(
             (source, state.table_name),
             state.data_source_id,
             database_id,
-            _title_column(state),
+            title_column(state),
             (title,) if title else (),
             refresh_before,
         )
@@ -72,7 +83,18 @@ def content_scopes(
     ]
 
 
-def _title_column(state: StreamState) -> str | None:
+def standalone_scope(
+    connection: duckdb.DuckDBPyConnection, source: str, *, refresh_before: datetime | None
+) -> ContentScope | None:
+    """The pages that are in no database; None where none were looked for yet."""
+    table = find_table(connection, source, PAGES)
+    if table is None:
+        return None
+    return ContentScope(table, "", "", "title", (), refresh_before, id_column="page_id", path_column="path")
+
+
+def title_column(state: StreamState) -> str | None:
+    """Column with the titles of a table's pages; None where the title is excluded."""
     return next((column.column for column in state.columns if column.property_type == "title"), None)
 
 
@@ -83,7 +105,7 @@ def content_rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> 
         return DueRule("", "true")
     return DueRule(
         "LEFT JOIN _notion_pipeline.page_reads p ON p.source = ? AND p.page_id = r.id "
-        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND c.data_source_id = ?",
+        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND coalesce(c.data_source_id, '') = ?",
         "p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
         "OR NOT p.is_settled OR p.read_at < ?",
         (scope.table[0], scope.data_source_id, scope.refresh_before),
@@ -114,19 +136,26 @@ def due_pages(
         f"SELECT * FROM ({query}) WHERE id > ? ORDER BY id LIMIT {limit}", [*parameters, after]
     ).fetchall()
     return [
-        DuePage(row[0], scope.data_source_id, scope.database_id, row[1] or "", row[2] or "", scope.path, row[3])
+        DuePage(
+            row[0], scope.data_source_id, scope.database_id, row[1] or "", row[2] or "", _path(scope, row[4]), row[3]
+        )
         for row in rows
     ]
+
+
+def _path(scope: ContentScope, own: list[str] | None) -> tuple[str, ...]:
+    return scope.path if scope.path_column is None else tuple(own or ())
 
 
 def _due_query(
     connection: duckdb.DuckDBPyConnection, scope: ContentScope, make_rule: MakeRule
 ) -> tuple[str, list[object]]:
     title = f"r.{quote(scope.title_column)}" if scope.title_column is not None else "NULL"
+    path = f"r.{quote(scope.path_column)}" if scope.path_column is not None else "NULL"
     here = " AND r._deleted_at IS NULL" if "_deleted_at" in column_types(connection, scope.table) else ""
     rule = make_rule(connection, scope)
     return (
-        f"SELECT r.id, {title} AS title, r.url, r.last_edited_time FROM {quote(*scope.table)} r {rule.joins} "
+        f"SELECT r.id, {title} AS title, r.url, r.last_edited_time, {path} AS path FROM {scope.rows} r {rule.joins} "
         f"WHERE ({rule.condition}){here}",
         list(rule.parameters),
     )

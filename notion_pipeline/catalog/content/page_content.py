@@ -9,6 +9,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from notion_pipeline.catalog.content.content_files import note_content_files
 from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import (
@@ -71,6 +72,7 @@ def write_content(
             "SELECT ?, page_id, last_edited_time, is_settled, ? FROM incoming_content",
             [source, now],
         )
+        note_content_files(connection, source, [read for read in reads if read.content is not None], now)
     finally:
         connection.unregister("incoming_content")
     return counts
@@ -129,20 +131,24 @@ def remove_gone(
     now: datetime,
     *,
     deleted_rows: Literal["remove", "mark"],
+    id_column: str = "id",
 ) -> int:
-    """Removes the content of pages whose row is gone from its table, or marks it; how many pages.
+    """Removes the content of pages that are gone from their table, or marks it; how many pages.
 
     Args:
-        rows: The table of rows, which exists.
+        rows: The table, which exists.
+        data_source_id: Empty for the table of pages that are in no database.
+        id_column: Column with the pages' ids.
     """
-    table = find_table(connection, rows[0], PAGE_CONTENT)
+    source = rows[0]
+    table = find_table(connection, source, PAGE_CONTENT)
     if table is None:
         return 0
     live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, rows) else ""
     target = quote(*table)
-    gone = f"data_source_id = ? AND page_id NOT IN (SELECT id FROM {quote(*rows)}{live})"
+    gone = f"coalesce(data_source_id, '') = ? AND page_id NOT IN (SELECT {quote(id_column)} FROM {quote(*rows)}{live})"
     if deleted_rows == "mark":
-        make_table(connection, rows[0], PAGE_CONTENT, marks_deleted=True)
+        make_table(connection, source, PAGE_CONTENT, marks_deleted=True)
         gone += " AND _deleted_at IS NULL"
     removed = count_of(connection, f"SELECT count(*) FROM {target} WHERE {gone}", [data_source_id])
     if not removed:
@@ -151,7 +157,7 @@ def remove_gone(
     connection.execute(
         "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
         f"AND page_id IN (SELECT page_id FROM {target} WHERE {gone})",
-        [rows[0], data_source_id],
+        [source, data_source_id],
     )
     if deleted_rows == "mark":
         connection.execute(
@@ -167,6 +173,8 @@ def keep_paths(connection: duckdb.DuckDBPyConnection, scope: ContentScope, now: 
     table = find_table(connection, scope.table[0], PAGE_CONTENT)
     if table is None:
         return 0
+    if scope.path_column is not None:
+        return _keep_own_paths(connection, scope, table, now)
     moved = "data_source_id = ? AND (path IS DISTINCT FROM ? OR database_id IS DISTINCT FROM ?)"
     wanted = [scope.data_source_id, list(scope.path), scope.database_id]
     count = count_of(connection, f"SELECT count(*) FROM {quote(*table)} WHERE {moved}", wanted)
@@ -174,5 +182,18 @@ def keep_paths(connection: duckdb.DuckDBPyConnection, scope: ContentScope, now: 
         connection.execute(
             f"UPDATE {quote(*table)} SET path = ?, database_id = ?, _synced_at = ? WHERE {moved}",
             [list(scope.path), scope.database_id, now, *wanted],
+        )
+    return count
+
+
+def _keep_own_paths(connection: duckdb.DuckDBPyConnection, scope: ContentScope, table: Table, now: datetime) -> int:
+    moved = (
+        f"FROM {scope.rows} r WHERE r.id = c.page_id AND c.data_source_id IS NULL "
+        f"AND c.path IS DISTINCT FROM r.{quote(str(scope.path_column))}"
+    )
+    count = count_of(connection, f"SELECT count(*) FROM {quote(*table)} c WHERE EXISTS (SELECT 1 {moved})", [])
+    if count:
+        connection.execute(
+            f"UPDATE {quote(*table)} AS c SET path = r.{quote(str(scope.path_column))}, _synced_at = ? {moved}", [now]
         )
     return count

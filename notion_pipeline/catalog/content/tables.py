@@ -96,6 +96,51 @@ PAGE_CHUNKS = ContentTable(
         ("content_hash", "VARCHAR", "SHA-256 of `text`, hexadecimal"),
     ),
 )
+PAGES = ContentTable(
+    "pages",
+    "The pages that are in no database, one row a page",
+    (
+        ("page_id", "VARCHAR", "Id of the page; unique"),
+        ("title", "VARCHAR", "Title of the page"),
+        ("url", "VARCHAR", "Address of the page in Notion"),
+        (
+            "parent_type",
+            "VARCHAR",
+            "`page`, a row being one too; `workspace`; `agent`; `block` where the page around it cannot be seen",
+        ),
+        ("parent_id", "VARCHAR", "Id of what it is in; NULL for the workspace"),
+        ("parent_block_id", "VARCHAR", "The block of the parent that it is in; NULL where it is in none"),
+        ("path", "VARCHAR[]", "Titles of what the page is in, outermost first, as far as they can be seen"),
+        ("created_time", "TIMESTAMPTZ", "When it was made"),
+        ("last_edited_time", "TIMESTAMPTZ", "When it was last edited, to the minute"),
+        ("created_by", "VARCHAR", "Id of the user who made it; see `users`"),
+        ("last_edited_by", "VARCHAR", "Id of the user who last edited it; see `users`"),
+        ("in_trash", "BOOLEAN", "Whether it was found in Notion's trash"),
+        ("icon", "JSON", "Icon, without the signature of its address"),
+        ("found_by", "VARCHAR", "`search`; `content`: named by another page's; `parent`: a page in it was found"),
+        ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
+    ),
+)
+FILES = ContentTable(
+    "files",
+    "The files that Notion hosts, one row a place that names one",
+    (
+        ("file_id", "VARCHAR", "What stays of the file's address: workspace, id of the upload, name"),
+        ("page_id", "VARCHAR", "The page that names it; the `id` of its row"),
+        ("data_source_id", "VARCHAR", "Data source of the page's row; NULL for a page that is in no database"),
+        ("kind", "VARCHAR", "`property`, `content`, `icon` or `cover`"),
+        ("property", "VARCHAR", "Name of the property; NULL for other kinds"),
+        ("name", "VARCHAR", "Name of the file"),
+        ("path", "VARCHAR", "Where it is kept; NULL while it is not"),
+        ("size", "BIGINT", "Bytes; of a file that is larger than `max_megabytes` too, as its host says"),
+        ("sha256", "VARCHAR", "SHA-256 of the bytes, hexadecimal"),
+        ("mime", "VARCHAR", "Type of the content, as its host says"),
+        ("source_url", "VARCHAR", "Its address in Notion, without the signature that opens it"),
+        ("downloaded_at", "TIMESTAMPTZ", "When it was downloaded"),
+        ("error", "VARCHAR", "Why it is not kept, or not yet"),
+        ("_synced_at", "TIMESTAMPTZ", "When this row last changed here"),
+    ),
+)
 DELETED_AT = ("_deleted_at", "TIMESTAMPTZ", "When the page was found gone from Notion; NULL while it is there")
 
 _READS = """

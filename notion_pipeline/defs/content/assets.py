@@ -17,6 +17,8 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.commits import AlreadyCommitted
 from notion_pipeline.defs.content.comments import comments_assets
+from notion_pipeline.defs.content.files import files_asset
+from notion_pipeline.defs.content.pages import pages_asset
 from notion_pipeline.defs.content.reads import ContentReads, start_reads
 from notion_pipeline.defs.content.users import users_assets
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
@@ -49,6 +51,11 @@ class ContentConfig(dg.Config):
         description="For a run without a partition: titles, tables or ids of the databases whose pages are read. "
         "Empty: all that sources.yaml chooses.",
     )
+    standalone_pages: bool = Field(
+        default=False,
+        description="Beside `databases`: read the pages that are in no database too. Without `databases` they are read "
+        "in any case.",
+    )
     refresh: bool = Field(default=False, description="Read every page again, edited or not.")
 
 
@@ -65,11 +72,16 @@ def content_assets(
     """
     if not source.reads_content:
         return []
-    return [
+    assets = [
         _page_content(source, project, asset_keys, given),
         *users_assets(source, project, asset_keys, given),
         *comments_assets(source, project, asset_keys, given),
     ]
+    if source.reads_standalone_pages:
+        assets.append(pages_asset(source, project, asset_keys, given))
+    if source.keeps_files:
+        assets.append(files_asset(source, project, asset_keys, given))
+    return assets
 
 
 def _page_content(
@@ -106,12 +118,27 @@ def _page_content(
                 resolution, known = resolution_of_catalog(connection, loaded.source(name))
                 current = resolution.source
                 databases = _chosen(context, config, current, list(known.values()))
-                targets = content_targets(connection, current, databases, refresh_all=config.refresh)
+                targets = content_targets(
+                    connection,
+                    current,
+                    databases,
+                    refresh_all=config.refresh,
+                    standalone_pages=current.reads_standalone_pages
+                    and not has_keys(context)
+                    and (config.standalone_pages or not config.databases),
+                )
             turns = Turns(loaded.project.home, loaded.account(current))
             reads = start_reads(
-                lambda: loaded.client(current, log), catalog, current, asset_keys, targets, turns=turns, log=log
+                lambda: loaded.client(current, log),
+                catalog,
+                current,
+                asset_keys,
+                targets,
+                root=loaded.project.root,
+                turns=turns,
+                log=log,
             )
-            log(f"{sum(reads.due.values()):,} pages are due in {len(targets):,} databases.")
+            log(f"{sum(reads.due.values()):,} pages are due in {len(databases):,} databases and outside of them.")
         output = WHOLE if WHOLE in chosen else PARTITIONED
         has_own_event = output == WHOLE or has_keys(context)
         yield dg.Output(reads, output_name=output, metadata={} if has_own_event else NO_MATERIALIZATION)

@@ -28,9 +28,9 @@ def add_missing_chunks(catalog: Catalog, source: str, target: ContentTarget) -> 
         return 0
     with catalog.reading() as connection:
         missing = [
-            scope.data_source_id
+            scope.data_source_id or None
             for scope in target.scopes
-            if connection is not None and lacks_chunks(connection, source, scope.data_source_id, settings)
+            if connection is not None and lacks_chunks(connection, source, scope.data_source_id or None, settings)
         ]
     done = 0
     for data_source_id in missing:

@@ -10,7 +10,13 @@ from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 
 def content_keys(source: Source, asset_keys: AssetKeys) -> dict[str, dg.AssetKey]:
     """The assets that the job fills, by op."""
-    asked_for = {"content": source.reads_content, "users": source.reads_users, "comments": source.reads_comments}
+    asked_for = {
+        "content": source.reads_content,
+        "pages": source.reads_standalone_pages,
+        "users": source.reads_users,
+        "comments": source.reads_comments,
+        "files": source.keeps_files,
+    }
     return {
         f"{source.name}__{name}": asset_keys.key(asset_keys.free_name(name))
         for name, is_asked_for in asked_for.items()

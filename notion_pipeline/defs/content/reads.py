@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.due import ContentScope, MakeRule, content_rule, count_due, due_pages
 from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.config.content import MEGABYTE
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
-from notion_pipeline.content.markdown import content_weight, read_content
+from notion_pipeline.content.content_files import ContentWithFiles
+from notion_pipeline.content.file_keeping import Keeping
+from notion_pipeline.content.file_stores import open_store
+from notion_pipeline.content.markdown import content_weight
 from notion_pipeline.content.pages import DuePage, PageRead
 from notion_pipeline.content.reader import page_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
@@ -35,6 +40,22 @@ class ContentReads:
     usage: RunUsage = field(default_factory=RunUsage)
 
 
+def keepings(targets: Sequence[ContentTarget], root: Path) -> dict[str, Keeping]:
+    """Where files are kept, by database id, for the databases whose files are.
+
+    Args:
+        root: Of the project, where relative folders begin.
+
+    Raises:
+        ConfigError: Files are to go to S3, and what that takes is not installed.
+    """
+    return {
+        target.id: Keeping(open_store(files.download_to, root), files.max_megabytes * MEGABYTE)
+        for target in targets
+        if (files := target.content.files) is not None
+    }
+
+
 def start_reads(
     make_client: Callable[[], NotionClient],
     catalog: Catalog,
@@ -42,16 +63,25 @@ def start_reads(
     asset_keys: AssetKeys,
     targets: Sequence[ContentTarget],
     *,
+    root: Path,
     turns: Turns,
     log: Callable[[str], None],
 ) -> ContentReads:
-    """Counts what is due, and prepares its reads."""
+    """Counts what is due, and prepares its reads.
+
+    Args:
+        root: Of the project, where relative folders begin.
+
+    Raises:
+        ConfigError: Files are to go to S3, and what that takes is not installed.
+    """
     with catalog.reading() as connection:
         due = {
             target.id: sum(count_due(connection, scope) for scope in target.scopes) if connection is not None else 0
             for target in targets
         }
-    usage = RunUsage()
+    usage, workers = RunUsage(), source.limits.concurrent_requests
+    reader = ContentWithFiles(source.name, keepings(targets, root), connections=workers)
 
     async def pages() -> AsyncIterator[DuePage]:
         for target in targets:
@@ -60,10 +90,10 @@ def start_reads(
                     yield page
 
     batches = page_batches(
-        make_client,
+        lambda: reader.client(make_client),
         pages,
-        read_content,
-        workers=source.limits.concurrent_requests,
+        reader.read,
+        workers=workers,
         usage=usage,
         wait_turn=lambda: turns.wait_for_tables(log),
         weight=content_weight,

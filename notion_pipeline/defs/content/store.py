@@ -14,6 +14,7 @@ from notion_pipeline.catalog.content.page_content import (
     remove_gone,
     write_content,
 )
+from notion_pipeline.catalog.content.pages import ask_again
 from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
@@ -96,7 +97,7 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
         _report(context, catalog, asset_keys, databases, reported, all_are_read=True)
     except BaseException:
         left_over = [database.target.partition for key, database in databases.items() if key not in reported]
-        plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), left_over)
+        _plan_again(context, asset_keys, left_over)
         raise
     follow_tables(context.log, catalog, reads.source)
     _finish(context, asset_keys, reads, list(databases.values()))
@@ -109,7 +110,12 @@ def _tidy(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database]
             for scope in database.target.scopes:
                 keep_paths(connection, scope, now)
                 database.counts.removed += remove_gone(
-                    connection, scope.table, scope.data_source_id, now, deleted_rows=reads.source.deleted_rows
+                    connection,
+                    scope.table,
+                    scope.data_source_id,
+                    now,
+                    deleted_rows=reads.source.deleted_rows,
+                    id_column=scope.id_column,
                 )
         tidy_chunks(connection, reads)
 
@@ -128,6 +134,8 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
             key: cut_pages(connection, reads.source.name, databases[key].target, found)
             for key, found in by_database.items()
         }
+        gone = [read.page.page_id for read in by_database.get("", ()) if read.is_gone]
+        ask_again(connection, reads.source.name, gone)
     for key, found in by_database.items():
         databases[key].counts.add(counts[key])
         databases[key].chunked += chunked[key]
@@ -152,7 +160,7 @@ def _report(
         if database.failed:
             continue
         reported.add(key)
-        if database.target.partition not in launched:
+        if database.target.partition and database.target.partition not in launched:
             context.log_event(
                 dg.AssetMaterialization(
                     asset_keys.key(asset_keys.free_name("page_content")),
@@ -174,7 +182,7 @@ def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentRead
     failed = [read for database in databases for read in database.failed]
     if failed:
         partitions = [database.target.partition for database in databases if database.failed]
-        plan_materializations(context.step_context, asset_keys.key(asset_keys.free_name("page_content")), partitions)
+        _plan_again(context, asset_keys, partitions)
         raise content_failure(
             reads.source.name, page_lines(failed), totals["pages_read"], "pages", asset="page_content"
         )
@@ -188,3 +196,9 @@ def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentRead
             context.step_context.add_asset_metadata(
                 found.metadata(), asset_key=context.asset_key, partition_key=partition
             )
+
+
+def _plan_again(context: dg.OutputContext, asset_keys: AssetKeys, partitions: list[str]) -> None:
+    """Shows partitions as failed; pages that are in no database have none."""
+    key = asset_keys.key(asset_keys.free_name("page_content"))
+    plan_materializations(context.step_context, key, [partition for partition in partitions if partition])

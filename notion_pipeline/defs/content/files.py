@@ -1,0 +1,208 @@
+"""The asset `S/files`: hosted files of properties and content, downloaded before their addresses expire."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+import dagster as dg
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.file_listing import FileCounts, list_files
+from notion_pipeline.catalog.content.files import (
+    count_wanted,
+    files_to_remove,
+    note_removed,
+    wanted_files,
+    write_files,
+)
+from notion_pipeline.catalog.content.targets import ContentTarget, content_targets
+from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
+from notion_pipeline.config.sources import Source
+from notion_pipeline.content.batches import Batches
+from notion_pipeline.content.file_keeping import Keeping
+from notion_pipeline.content.file_reader import FileRead, PageFiles, file_batches
+from notion_pipeline.content.file_stores import remove_stored
+from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.reads import keepings
+from notion_pipeline.defs.failures import as_failure
+from notion_pipeline.defs.metadata import usage_metadata
+from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
+from notion_pipeline.defs.source_spec import source_spec
+from notion_pipeline.errors import ContentError
+from notion_pipeline.notion.downloads import DownloadUsage
+from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.turns import Turns
+from notion_pipeline.outside import shown_line
+from notion_pipeline.project import Project
+from notion_pipeline.sync.estimate import requests_per_minute
+
+FILES = "files"
+DESCRIPTION = (
+    "The files that Notion hosts, of properties, icons, covers and content, kept where `download_to` says. Each is "
+    "downloaded once. A page that names one which is not kept yet is read again, since addresses expire."
+)
+#: Files that failed and are named, each with its reason; the rest are counted.
+MOST_NAMED = 20
+
+
+@dataclass
+class FileReads:
+    """What `S/files` hands over: files that are still being downloaded while the first ones are committed.
+
+    Attributes:
+        targets: Whose files are kept, and how.
+        batches: Ends by itself; to be entered after the files are listed.
+        root: Of the project, where relative folders begin.
+    """
+
+    source: Source
+    targets: tuple[tuple[ContentTarget, Keeping], ...]
+    batches: Batches[FileRead]
+    root: Path
+    usage: RunUsage = field(default_factory=RunUsage)
+    download_usage: DownloadUsage = field(default_factory=DownloadUsage)
+
+
+def files_asset(
+    source: Source,
+    project: Project,
+    asset_keys: AssetKeys,
+    given: Optional[LoadedProject],  # noqa: UP045
+) -> dg.AssetsDefinition:
+    """The asset `S/files`."""
+    name, keys = source.name, ResourceKeys(source.name)
+    spec = source_spec(
+        source,
+        project,
+        asset_keys,
+        asset_keys.free_name(FILES),
+        description=DESCRIPTION,
+        maker=files_asset,
+    )
+
+    @dg.multi_asset(
+        name=f"{name}__files",
+        specs=[spec.replace_attributes(key=FILES).with_io_manager_key(keys.io_manager)],
+        required_resource_keys={keys.notion, keys.catalog},
+        # Last: content names files. No dependency, since a page that fails keeps no file from being downloaded.
+        op_tags={"dagster/priority": "-1"},
+    )
+    def download(context: dg.AssetExecutionContext) -> Iterator[dg.Output[FileReads]]:
+        notion: NotionResource = getattr(context.resources, keys.notion)
+        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
+        with as_failure():
+            loaded, catalog = notion.load(given), catalog_resource.catalog(context.log.warning)
+            reads = _start(context, loaded, catalog, name)
+        yield dg.Output(reads, output_name=FILES)
+
+    return download.with_attributes(asset_key_replacements={dg.AssetKey(FILES): spec.key})
+
+
+def _start(context: dg.AssetExecutionContext, loaded: LoadedProject, catalog: Catalog, name: str) -> FileReads:
+    log = context.log.info
+    with catalog.reading() as connection:
+        resolution, known = resolution_of_catalog(connection, loaded.source(name))
+        source = resolution.source
+        databases = [database for database in known.values() if database.selected]
+        found = content_targets(connection, source, databases, standalone_pages=source.reads_standalone_pages)
+    kept = keepings(found, loaded.project.root)
+    targets = tuple((target, kept[target.id]) for target in found if target.id in kept)
+    usage, download_usage = RunUsage(), DownloadUsage()
+    turns = Turns(loaded.project.home, loaded.account(source))
+    batches = file_batches(
+        lambda: loaded.client(source, log),
+        lambda: _pages(catalog, targets),
+        source=source.name,
+        workers=source.limits.concurrent_requests,
+        usage=usage,
+        download_usage=download_usage,
+        wait_turn=lambda: turns.wait_for_tables(log),
+    )
+    return FileReads(source, targets, batches, loaded.project.root, usage, download_usage)
+
+
+async def _pages(catalog: Catalog, targets: Sequence[tuple[ContentTarget, Keeping]]) -> AsyncIterator[PageFiles]:
+    for target, keeping in targets:
+        for scope in target.scopes:
+
+            def fetch(after: str, scope: Any = scope, keeping: Keeping = keeping) -> list[PageFiles]:
+                with catalog.reading() as connection:
+                    found = [] if connection is None else wanted_files(connection, scope, keeping.max_bytes, after)
+                return [PageFiles(page_id, files, keeping) for page_id, files in found]
+
+            after = ""
+            while pages := await asyncio.to_thread(fetch, after):
+                for page in pages:
+                    yield page
+                after = pages[-1].page_id
+
+
+def store_files(context: dg.OutputContext, catalog: Catalog, reads: FileReads) -> None:
+    """Lists the files, commits what is downloaded, then removes what no page names any more.
+
+    Raises:
+        ContentError: Files could not be downloaded; the others are kept.
+    """
+    counts, wanted = _list(catalog, reads)
+    context.log.info(f"{counts.listed:,} files; {wanted:,} of them are to be downloaded.")
+    came, failed, too_large = 0, [], 0
+    with reads.batches:
+        for batch in reads.batches:
+            with catalog.writing() as connection:
+                write_files(connection, reads.source.name, batch, datetime.now(timezone.utc))
+            came += sum(read.stored is not None for read in batch)
+            too_large += sum(read.size is not None for read in batch)
+            failed += [read for read in batch if read.stored is None and read.size is None]
+    removed = _remove(catalog, reads)
+    if failed:
+        raise _failure(reads.source.name, failed)
+    context.add_output_metadata(
+        {
+            "files_listed": counts.listed,
+            "files_added": counts.added,
+            "files_downloaded": came,
+            "files_too_large": too_large,
+            "files_failed": 0,
+            "rows_removed": counts.removed,
+            "files_removed": removed,
+            "downloads": reads.download_usage.requests,
+            "bytes_downloaded": reads.download_usage.bytes,
+            **usage_metadata(reads.usage, requests_per_minute(reads.source.limits)),
+        }
+    )
+
+
+def _list(catalog: Catalog, reads: FileReads) -> tuple[FileCounts, int]:
+    total, wanted, now = FileCounts(), 0, datetime.now(timezone.utc)
+    for target, keeping in reads.targets:
+        for scope in target.scopes:
+            with catalog.writing() as connection:
+                counts = list_files(connection, scope, now, deleted_rows=reads.source.deleted_rows)
+                wanted += count_wanted(connection, scope, keeping.max_bytes)
+            total.listed += counts.listed
+            total.added += counts.added
+            total.removed += counts.removed
+    return total, wanted
+
+
+def _remove(catalog: Catalog, reads: FileReads) -> int:
+    with catalog.reading() as connection:
+        paths = files_to_remove(connection, reads.source.name)
+    if paths:
+        asyncio.run(remove_stored(paths, reads.root))
+        with catalog.writing() as connection:
+            note_removed(connection, reads.source.name, paths)
+    return len(paths)
+
+
+def _failure(source: str, failed: Sequence[FileRead]) -> ContentError:
+    lines = [f'"{shown_line(read.file.name)}" of page {read.page_id}: {read.reason}' for read in failed[:MOST_NAMED]]
+    more = [f"… and {len(failed) - MOST_NAMED:,} more"] if len(failed) > MOST_NAMED else []
+    return ContentError(
+        f"{len(failed):,} files could not be downloaded; the others are kept.\n" + "\n".join([*lines, *more]),
+        hint="Materialize files again: only what is not kept yet is downloaded.",
+        source=source,
+    )

@@ -15,7 +15,7 @@ from notion_pipeline_tests.support.whole_way import REFUSAL
 
 pytestmark = pytest.mark.slow
 
-WITH_CONTENT = "sources: [{name: notion, account: {type: token}, content: true}]\n"
+WITH_CONTENT = "sources: [{name: notion, account: {type: token}, content: {pages: false}}]\n"
 WITHOUT = "sources: [{name: notion, account: {type: token}}]\n"
 
 

@@ -103,7 +103,7 @@ def remove_chunks(connection: duckdb.DuckDBPyConnection, source: str, *, unwante
         return 0
     gone = (
         f"page_id NOT IN (SELECT c.page_id FROM {quote(*content)} c WHERE {_is_live(connection, content)} "
-        "AND (c.data_source_id IS NULL OR NOT list_contains(?::VARCHAR[], c.data_source_id)))"
+        "AND NOT list_contains(?::VARCHAR[], coalesce(c.data_source_id, '')))"
     )
     removed = count_of(connection, f"SELECT count(*) FROM {quote(*table)} WHERE {gone}", [list(unwanted)])
     if removed:

@@ -33,7 +33,8 @@ def test_only_new_and_changed_chunks_are_embedded_and_found(
     texts = ("The customer wants a refund.", "The tent leaks at the seam.", "Shoes of another size were sent.")
     pages = [tasks.add_page({"Name": text[:9]}, content=text) for text in texts]
     later(workspace, hours=1)
-    pipeline.configure("sources: [{name: notion, account: {type: token}, content: {chunks: true, pages: false, users: false}}]")
+    content = "{chunks: true, pages: false, users: false}"
+    pipeline.configure(f"sources: [{{name: notion, account: {{type: token}}, content: {content}}}]")
     synced(pipeline)
     synced(pipeline, "notion_content")
     assert embed(pipeline) == {"chunks": 3, "embedded": 3, "model": "words-256"}

@@ -138,7 +138,7 @@ def _page_content(
                 turns=turns,
                 log=log,
             )
-            log(f"{sum(reads.due.values()):,} pages are due in {len(databases):,} databases and outside of them.")
+            log(f"{sum(reads.due.values()):,} pages are due in {len(databases):,} databases.")
         output = WHOLE if WHOLE in chosen else PARTITIONED
         has_own_event = output == WHOLE or has_keys(context)
         yield dg.Output(reads, output_name=output, metadata={} if has_own_event else NO_MATERIALIZATION)

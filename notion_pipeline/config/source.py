@@ -6,8 +6,7 @@ that its names were found to mean (`knowing`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -29,6 +28,7 @@ from notion_pipeline.config.fields import (
     WholeNumber,
     nothing_as,
 )
+from notion_pipeline.config.known_names import KnownNames
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType, stream_problem
 from notion_pipeline.config.yaml_file import config_error
 from notion_pipeline.errors import ConfigError
@@ -53,23 +53,6 @@ class Limits(FrozenModel):
     requests_per_minute: WholeNumber | None = Field(
         default=None, ge=1, description="Requests in a minute; null is as many as Notion allows."
     )
-
-
-@dataclass(frozen=True)
-class KnownNames:
-    """The ids that the names in one source were found to mean. An id stays the same when its name changes in Notion.
-
-    Attributes:
-        databases: Database ids by key of sources.yaml (`select`, `deselect` or `streams`) and entry.
-        properties: Property ids by database id and mark of the name (`properties.name_mark`); and by data source id
-            and mark, since a data source may move to another database.
-        moved: By database id: ids of properties that moved here with their data source, and that the settings of its
-            former database exclude.
-    """
-
-    databases: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    properties: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    moved: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Source(FrozenModel):

@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from notion_pipeline.config.account import Account, EnvReference, OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.fields import FilePath, FrozenModel, nothing_as
-from notion_pipeline.config.source import KnownNames, Limits, Source, Watch
+from notion_pipeline.config.known_names import KnownNames
+from notion_pipeline.config.source import Limits, Source, Watch
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
 from notion_pipeline.errors import ConfigError

@@ -14,6 +14,7 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.assets import sync_assets
 from notion_pipeline.defs.checks import source_checks
 from notion_pipeline.defs.content.assets import content_assets
+from notion_pipeline.defs.content.checks import content_checks
 from notion_pipeline.defs.content.jobs import content_jobs
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
@@ -95,6 +96,7 @@ def source_definitions(
                 *retired_tables(source, project, asset_keys, catalog_path),
                 *source_checks(source, asset_keys),
                 *content_assets(source, project, asset_keys, given),
+                *content_checks(source, asset_keys, given),
             ],
             jobs=[*sync_jobs(source, asset_keys, account), *content_jobs(source, asset_keys, account)],
             schedules=sync_schedules(source, project.home, asset_keys),

@@ -105,7 +105,7 @@ class _Checked:
         if found is not None:
             title = shown_line(self.table.title) or "Untitled"
             some = f" Rows: {'; '.join(found.rows)}." if found.rows else ""
-            description = _short(shown_line(f'"{title}" ({self.table.name}): {found.what}{some}'))
+            description = short(shown_line(f'"{title}" ({self.table.name}): {found.what}{some}'))
             metadata["database_id"] = self.table.database_id
             metadata["partition"] = partition_link(asset_keys, self.table.partition)
         return dg.AssetCheckEvaluation(
@@ -118,7 +118,8 @@ class _Checked:
         )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A description of a check, of bounded length."""
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… and more"
 
 

@@ -18,6 +18,7 @@ from notion_pipeline.catalog.content.pages import ask_again
 from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.checks import report_content_checks
 from notion_pipeline.defs.content.chunks import add_missing_chunks, cut_pages, tidy_chunks
 from notion_pipeline.defs.content.committing import commit_batches, content_failure, page_lines
 from notion_pipeline.defs.content.reads import ContentReads
@@ -100,6 +101,9 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
         _plan_again(context, asset_keys, left_over)
         raise
     follow_tables(context.log, catalog, reads.source)
+    changed = any(found.counts.inserted or found.counts.updated or found.counts.removed for found in databases.values())
+    step_fails = any(found.failed for found in databases.values())
+    report_content_checks(context, asset_keys, catalog, reads.source, changed=changed, step_fails=step_fails)
     _finish(context, asset_keys, reads, list(databases.values()))
 
 

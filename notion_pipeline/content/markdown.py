@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from notion_pipeline.content.hosted_files import files_of_content
@@ -29,8 +30,9 @@ from notion_pipeline.notion_ids import normalise_id
 
 #: Parts of one page that are asked for by themselves; a page that has more stays truncated, and says so.
 MOST_PARTS = 1_000
-#: Characters of a page with its parts. Parts that name each other twice and more would grow without end.
-MOST_CHARACTERS = 32 * 1024 * 1024
+#: Bytes of a page with its parts; the catalog can commit one of so many in the memory that it may use. Parts that name
+#: each other twice and more would grow without end.
+MOST_BYTES = 16 * 1024 * 1024
 _UNKNOWN = re.compile(
     r"(?P<indent>(?:^[ \t]*)?)(?P<tag><unknown\b(?P<attributes>[^>]*?)/?>(?:</unknown>)?)", re.MULTILINE
 )
@@ -82,7 +84,9 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
             raise
         except NotionNotFoundError:
             parts.hidden.add(block_id)
-        except NotionRequestError:
+        except NotionRequestError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
             # A kind of block that this endpoint refuses.
             parts.refused += 1
             parts.cut.add(block_id)
@@ -90,11 +94,18 @@ async def read_content(client: NotionClient, page: DuePage) -> PageContent:
             waiting.extend(reversed(more))
     signed = _stitched(whole, unknown, parts)
     markdown = without_signatures(signed)
+    encoded = markdown.encode()
+    if len(encoded) > MOST_BYTES:
+        raise ContentError(
+            f"The content is {len(encoded) / 2**20:,.0f} MB long, more than the {MOST_BYTES / 2**20:,.0f} MB of a page "
+            "that can be stored.",
+            hint="Split the page in Notion, or take its database out of content: select.",
+        )
     unread = parts.hidden | parts.cut
     left = tuple(dict.fromkeys(key for key in _ids_in(markdown) if key in unread))
     return PageContent(
         markdown=markdown,
-        content_hash=hashlib.sha256(markdown.encode()).hexdigest(),
+        content_hash=hashlib.sha256(encoded).hexdigest(),
         truncated=bool(parts.cut),
         unknown_block_ids=left or tuple(sorted(unread)),
         read_at=parts.read_at,
@@ -121,7 +132,7 @@ def _stitched(text: str, unknown: list[str], parts: _Parts) -> str:
     """The text with each part in the place of its tag, at the tag's indentation; as far as it is not too long."""
     # Each frame is a text that is being written, and the parts in which it stands: a part within itself stays a tag.
     out: list[str] = []
-    room = MOST_CHARACTERS - len(text)
+    room = MOST_BYTES - len(text)
     stack: list[tuple[Iterator[str | tuple[str, str, str]], frozenset[str]]] = [(_pieces(text, unknown), frozenset())]
     while stack:
         pieces, around = stack[-1]
@@ -183,5 +194,6 @@ def _ids_in(text: str) -> Iterator[str]:
 
 
 def content_weight(content: PageContent) -> int:
-    """Bytes of a page's content, or about."""
-    return len(content.markdown)
+    """Bytes of a page's content."""
+    text = content.markdown
+    return len(text) if text.isascii() else len(text.encode())

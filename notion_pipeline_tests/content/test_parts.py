@@ -16,7 +16,7 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import Answer
 from notion_pipeline.sandbox.model.ids import dashed
 
-HIDDEN, REFUSED = object(), object()
+HIDDEN, REFUSED, BLOCKED = object(), object(), object()
 
 
 def key(number: int) -> str:
@@ -41,6 +41,8 @@ class Scripted:
             raise NotionNotFoundError("Not there.")
         if text is REFUSED:
             raise NotionRequestError("Not this one.", status=400)
+        if text is BLOCKED:
+            raise NotionRequestError("Not you.", status=429)
         if not isinstance(text, str):
             return Answer({"object": "page_markdown", "id": block_id}, None)
         unknown = list(dict.fromkeys(markdown._ids_in(text)))
@@ -63,7 +65,7 @@ def test_part_within_itself_or_its_page_stays_a_tag() -> None:
 def test_parts_that_double_at_each_step_end() -> None:
     doubling = {number: f"{tag(number + 1)}\n{tag(number + 1)}" for number in range(60)}
     content = content_of(Scripted({**doubling, 60: "x" * 1_000}))
-    assert len(content.markdown) < 2 * markdown.MOST_CHARACTERS
+    assert len(content.markdown) <= markdown.MOST_BYTES + 1_000
     assert content.truncated
 
 
@@ -82,10 +84,20 @@ def test_refused_parts_count_and_the_page_says_that_it_is_truncated() -> None:
     assert (content.truncated, content.unknown_block_ids) == (True, (key(1),))
 
 
+def test_part_that_is_refused_for_another_reason_fails_the_page() -> None:
+    with pytest.raises(NotionRequestError, match="Not you"):
+        content_of(Scripted({0: tag(1), 1: BLOCKED}))
+
+
 def test_page_of_two_megabytes_is_read_whole() -> None:
     line = "Words in a line. [A link](https://example.com/?a=b)\n"
     text = line * (2_000_000 // len(line))
     assert content_of(Scripted({0: f"{text}{tag(1)}", 1: text})).markdown == text + text.removesuffix("\n")
+
+
+def test_page_that_no_commit_could_hold_fails_by_itself() -> None:
+    with pytest.raises(ContentError, match="34 MB long, more than the 16 MB"):
+        content_of(Scripted({0: "é" * (17 * 2**20)}))
 
 
 def test_page_without_a_word_is_content() -> None:

@@ -105,10 +105,12 @@ def content_rule(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> 
         return DueRule("", "true")
     return DueRule(
         "LEFT JOIN _notion_pipeline.page_reads p ON p.source = ? AND p.page_id = r.id "
-        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id AND coalesce(c.data_source_id, '') = ?",
-        "p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
-        "OR NOT p.is_settled OR p.read_at < ?",
-        (scope.table[0], scope.data_source_id, scope.refresh_before),
+        f"LEFT JOIN {quote(*content)} c ON c.page_id = r.id",
+        "(p.page_id IS NULL OR c.page_id IS NULL OR r.last_edited_time > p.last_edited_time "
+        "OR NOT p.is_settled OR p.read_at < ?) "
+        # A page that was moved has a row in two tables until its old one is read in full.
+        "AND NOT coalesce(coalesce(c.data_source_id, '') <> ? AND r.last_edited_time < c.last_edited_time, false)",
+        (scope.table[0], scope.refresh_before, scope.data_source_id),
     )
 
 

@@ -55,7 +55,7 @@ def write_content(
     """
     create_reads(connection)
     table = make_table(connection, source, PAGE_CONTENT, marks_deleted=deleted_rows == "mark")
-    rows = [_row(read.page, read.content) for read in reads if read.content is not None]
+    rows = list(_newest(reads).values())
     if not rows:
         return ContentCounts()
     incoming = pa.Table.from_pylist(rows, schema=_SCHEMA)
@@ -76,6 +76,15 @@ def write_content(
     finally:
         connection.unregister("incoming_content")
     return counts
+
+
+def _newest(reads: Sequence[PageRead]) -> dict[str, dict[str, object]]:
+    """A row for each page; of a page that stands in two tables, since it was moved, the one with the newer edit."""
+    found: dict[str, dict[str, object]] = {}
+    for read in sorted(reads, key=lambda read: (read.page.last_edited_time is not None, read.page.last_edited_time)):
+        if read.content is not None:
+            found[read.page.page_id] = _row(read.page, read.content)
+    return found
 
 
 def _row(page: DuePage, content: PageContent) -> dict[str, object]:
@@ -100,7 +109,8 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -
     """Replaces the rows that differ, so that `_synced_at` says when a row changed."""
     target = quote(*table)
     has_marks = DELETED_AT[0] in column_types(connection, table)
-    differs = " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in _NAMES)
+    # Its hash tells whether the Markdown differs, without reading what the table holds of it.
+    differs = " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in _NAMES if name != "markdown")
     if has_marks:
         differs += " OR t._deleted_at IS NOT NULL"
     connection.execute(

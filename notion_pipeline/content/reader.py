@@ -1,6 +1,7 @@
 """Reads many pages side by side: their content, or their comments.
 
-A page fails by itself. A credential that is refused, or that lacks the capability, ends all.
+A page fails by itself. A credential that is refused, or that lacks the capability, ends all; and so does a Notion that
+has not answered for many pages in a row.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from contextlib import AbstractAsyncContextManager
 
 from notion_pipeline.content.batches import Batches, side_by_side
 from notion_pipeline.content.pages import DuePage, PageResult, T
-from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotPermittedError
+from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotPermittedError, RetryableNotionError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.run_usage import RunUsage
 
 #: Waits until tables are not being read; see `notion.turns`.
 YieldsTo = Callable[[], Awaitable[None]]
+#: Each was asked for several times, over minutes: the next one would fare no better, and there may be 100,000 of them.
+MOST_FAILURES_IN_A_ROW = 20
 
 
 def page_batches(
@@ -41,10 +44,16 @@ def page_batches(
     async def read(hand_over: Callable[[PageResult[T]], Awaitable[None]]) -> None:
         async with make_client() as client:
             client.stats.run = usage
+            in_a_row = 0
 
             async def one(page: DuePage) -> None:
+                nonlocal in_a_row
                 await wait_turn()
-                await hand_over(await _read(client, page, read_page))
+                result = await _read(client, page, read_page)
+                await hand_over(result)
+                in_a_row = in_a_row + 1 if isinstance(result.error, RetryableNotionError) else 0
+                if result.error is not None and in_a_row >= MOST_FAILURES_IN_A_ROW:
+                    raise result.error
 
             await side_by_side(due(), workers, one)
 

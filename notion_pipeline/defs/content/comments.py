@@ -67,7 +67,7 @@ class _Outcome:
 
     counts: ContentCounts = field(default_factory=ContentCounts)
     pages: Counter[str] = field(default_factory=Counter)
-    failed: list[PageResult[PageComments]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def metadata(self) -> dict[str, Any]:
         return {
@@ -168,7 +168,7 @@ def store_comments(context: dg.OutputContext, catalog: Catalog, reads: CommentRe
     )
     if outcome.failed:
         read = outcome.pages["read"]
-        raise content_failure(reads.source.name, page_lines(outcome.failed), read, "pages' comments", asset=NAME)
+        raise content_failure(reads.source.name, outcome.failed, read, "pages' comments", asset=NAME)
     usage = usage_metadata(reads.usage, requests_per_minute(reads.source.limits))
     context.add_output_metadata({**metadata, **outcome.metadata(), **usage})
 
@@ -192,4 +192,4 @@ def _commit(catalog: Catalog, source: Source, outcome: _Outcome, batch: list[Pag
     outcome.counts.add(counts)
     outcome.pages["read"] += len(batch)
     outcome.pages["gone"] += sum(read.is_gone for read in batch)
-    outcome.failed += [read for read in batch if read.error is not None]
+    outcome.failed += page_lines([read for read in batch if read.error is not None])

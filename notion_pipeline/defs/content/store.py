@@ -31,7 +31,11 @@ from notion_pipeline.sync.estimate import requests_per_minute
 
 @dataclass
 class _Database:
-    """How far one database has come."""
+    """How far one database has come.
+
+    Attributes:
+        failed: A line for each page; its error holds all that was in reach when it was raised.
+    """
 
     target: ContentTarget
     due: int
@@ -41,13 +45,13 @@ class _Database:
     not_shared: int = 0
     gone: int = 0
     chunked: int = 0
-    failed: list[PageRead] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def add(self, read: PageRead) -> None:
         self.read += 1
         self.gone += read.is_gone
         if read.error is not None:
-            self.failed.append(read)
+            self.failed += page_lines([read])
         if read.content is not None:
             self.truncated += read.content.truncated
             self.not_shared += bool(read.content.unknown_block_ids)
@@ -183,13 +187,11 @@ def _finish(context: dg.OutputContext, asset_keys: AssetKeys, reads: ContentRead
         f"updated, {totals['pages_unchanged']:,} unchanged, {totals['pages_removed']:,} removed "
         f"({reads.usage.requests:,} requests)."
     )
-    failed = [read for database in databases for read in database.failed]
+    failed = [line for database in databases for line in database.failed]
     if failed:
         partitions = [database.target.partition for database in databases if database.failed]
         _plan_again(context, asset_keys, partitions)
-        raise content_failure(
-            reads.source.name, page_lines(failed), totals["pages_read"], "pages", asset="page_content"
-        )
+        raise content_failure(reads.source.name, failed, totals["pages_read"], "pages", asset="page_content")
     usage = usage_metadata(reads.usage, requests_per_minute(reads.source.limits))
     if not context.has_asset_partitions:
         context.add_output_metadata({**totals, **usage})

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: A kill loses at most one batch, and what was read since.
+#: A kill loses the batch that is being committed, and at most as much that was read since.
 BATCH_SIZE = 200
 BATCH_SECONDS = 5.0
 #: Bytes of a batch, where its items are large.
@@ -25,7 +25,7 @@ class Batches(Generic[T]):
 
     Args:
         read: Hands over each item by awaiting what it is given; runs on an event loop of its own. It waits there while
-            two batches are full and the thread that iterates is busy, which bounds the memory.
+            the next batch is full and the thread that iterates is busy, which bounds memory and what a kill loses.
         weight: Bytes of an item, or about.
         size: Items of a batch.
         seconds: How long items wait for a batch to become full.
@@ -105,7 +105,7 @@ class Batches(Generic[T]):
     async def _hand_over(self, item: T) -> None:
         while True:
             with self._changed:
-                if len(self._items) < 2 * self._size and self._weight_held < 2 * MOST_WEIGHT:
+                if len(self._items) < self._size and self._weight_held < MOST_WEIGHT:
                     self._items.append(item)
                     self._weight_held += self._weight(item)
                     self._changed.notify_all()

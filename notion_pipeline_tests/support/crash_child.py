@@ -30,7 +30,8 @@ class Countdown:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, after: Any = None) -> None:
+def wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, after: Any = None) -> None:
+    """Has a function of a module or class call these before and after, with its arguments."""
     inner = getattr(owner, name)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -53,17 +54,17 @@ def arm(point: str, countdown: Countdown) -> None:
     staging, commits = notion_pipeline.extraction.staging, notion_pipeline.defs.group_commit
     merging = notion_pipeline.catalog.load.merge
     if point == "before the manifest's rename":
-        _wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
+        wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "after the manifest's rename":
-        _wrap(staging, "write_private", after=lambda path, _: countdown() if _is_manifest(path) else None)
+        wrap(staging, "write_private", after=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "rows written, bookmark not":
-        _wrap(merging.bookkeeping, "record_read", before=lambda *_: countdown())
+        wrap(merging.bookkeeping, "record_read", before=lambda *_: countdown())
     elif point == "end of the transaction":
-        _wrap(merging.bookkeeping, "record_sync", after=lambda *_: countdown())
+        wrap(merging.bookkeeping, "record_sync", after=lambda *_: countdown())
     elif point == "after the commit":
-        _wrap(commits, "commit_database", after=lambda *_: countdown())
+        wrap(commits, "commit_database", after=lambda *_: countdown())
     elif point == "stage removed, event not logged":
-        _wrap(staging.Stage, "remove", after=lambda *_: countdown())
+        wrap(staging.Stage, "remove", after=lambda *_: countdown())
     else:
         raise ValueError(point)
 

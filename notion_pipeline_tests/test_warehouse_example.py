@@ -35,7 +35,7 @@ SCHEMA = {
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The server's; dlt finds it, and a folder to work in."""
     with postgres() as number:
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://notion@127.0.0.1:{number}/postgres")
+        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://notion:unused@127.0.0.1:{number}/postgres")
         monkeypatch.setenv("WAREHOUSE_WORK", str(tmp_path / "dlt"))
         yield number
 

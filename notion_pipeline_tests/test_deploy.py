@@ -142,6 +142,7 @@ def test_services_sync_by_schedule_with_dagster_in_postgres(
     project, home, data = tmp_path / "project", tmp_path / "dagster", tmp_path / "data"
     data.mkdir()
     shutil.copytree(DOCKER, home, ignore=shutil.ignore_patterns("Dockerfile*", "docker-compose.yaml"))
+    (home / "logs").mkdir()
     code, web = free_port(), free_port()
     found = yaml.safe_load((home / "workspace.yaml").read_text(encoding="utf-8"))
     found["load_from"][0]["grpc_server"] |= {"host": "127.0.0.1", "port": code}

@@ -92,7 +92,7 @@ def test_changes_deletions_and_types_arrive(pipeline: Pipeline, workspace: Works
     # One edited, one new, one gone.
     workspace.edit_page(pages[1], {"Effort": 7})
     tasks.add_page({"Name": "New", **values})
-    workspace.edit_page(pages[3], in_trash=True)
+    workspace.trash(pages[3])
     workspace.clock.advance(timedelta(hours=1))
     synced(pipeline, "notion_full_sync")
     publish(pipeline)

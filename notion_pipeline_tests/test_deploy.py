@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "deploy" / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "docker-compose.yaml").read_text(encoding="utf-8"))
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/values.yaml").read_text(encoding="utf-8"))
+#: Dagster makes them, and the image has them.
+LOG_FOLDERS = ("logs", ".logs_queue")
 OURS = ("code-server", "webserver", "daemon")
 SCHEDULED = """
 sources:
@@ -59,6 +61,7 @@ def test_image_has_what_is_copied_into_it_and_ignores_the_rest() -> None:
     copied = re.findall(r"^COPY (?!--from)(.*)$", (DOCKER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     sources = {name for line in copied for name in line.split()[:-1] if not name.startswith("--")}
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert f"/opt/dagster/{{{','.join(LOG_FOLDERS)}}}" in (DOCKER / "Dockerfile").read_text(encoding="utf-8")
     assert {line[1:] for line in ignored if line.startswith("!")} == sources
     assert all((ROOT / name).exists() for name in sources)
 
@@ -142,7 +145,8 @@ def test_services_sync_by_schedule_with_dagster_in_postgres(
     project, home, data = tmp_path / "project", tmp_path / "dagster", tmp_path / "data"
     data.mkdir()
     shutil.copytree(DOCKER, home, ignore=shutil.ignore_patterns("Dockerfile*", "docker-compose.yaml"))
-    (home / "logs").mkdir()
+    for name in LOG_FOLDERS:
+        (home / name).mkdir()
     code, web = free_port(), free_port()
     found = yaml.safe_load((home / "workspace.yaml").read_text(encoding="utf-8"))
     found["load_from"][0]["grpc_server"] |= {"host": "127.0.0.1", "port": code}

@@ -35,7 +35,9 @@ SCHEMA = {
 def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The server's; dlt finds it, and a folder to work in."""
     with postgres() as number:
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://notion:unused@127.0.0.1:{number}/postgres")
+        monkeypatch.setenv(
+            "DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://notion:unused@127.0.0.1:{number}/postgres"
+        )
         monkeypatch.setenv("WAREHOUSE_WORK", str(tmp_path / "dlt"))
         yield number
 
@@ -59,6 +61,12 @@ def rows_sent(port: int, table: str) -> int:
         f"SELECT count(*) FROM notion.{table} WHERE _dlt_load_id = (SELECT max(load_id) FROM notion._dlt_loads)",
     )
     return int(found)
+
+
+def test_the_character_that_postgres_refuses_is_left_out() -> None:
+    from examples.warehouse.tables import without_nul
+
+    assert without_nul({"a\0": ["b\0", {"c": "\0"}], "n": 1}) == {"a": ["b", {"c": ""}], "n": 1}
 
 
 def test_changes_deletions_and_types_arrive(pipeline: Pipeline, workspace: Workspace, port: int) -> None:

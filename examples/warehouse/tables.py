@@ -88,17 +88,17 @@ def _quoted(name: str) -> str:
 
 def _row(columns: dict[str, str], values: tuple[Any, ...]) -> dict[str, Any]:
     return {
-        name: _without_nul(orjson.loads(value) if kind == "json" and value is not None else value)
+        name: without_nul(orjson.loads(value) if kind == "json" and value is not None else value)
         for (name, kind), value in zip(columns.items(), values, strict=True)
     }
 
 
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
     """PostgreSQL refuses the character NUL, which Notion and DuckDB allow."""
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, list):
-        return [_without_nul(entry) for entry in value]
+        return [without_nul(entry) for entry in value]
     if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(entry) for key, entry in value.items()}
+        return {without_nul(key): without_nul(entry) for key, entry in value.items()}
     return value

@@ -86,7 +86,7 @@ def test_both_queues_have_the_limits_of_accounts() -> None:
 
 @installed("dagster_k8s", "kubernetes")
 def test_run_launcher_of_the_values_makes_a_job() -> None:
-    """The chart hands these settings to K8sRunLauncher under Dagster's names; the pod has the volume and the secrets."""
+    """The chart hands these settings to K8sRunLauncher under Dagster's names; the pod has volume and secrets."""
     from dagster_k8s.container_context import K8sContainerContext
     from dagster_k8s.job import DagsterK8sJobConfig, construct_dagster_k8s_job
 

@@ -31,6 +31,8 @@ class Turns:
 
     def __init__(self, home: Path, account: str) -> None:
         self._path = home / "turns" / f"{hashlib.sha256(account.encode()).hexdigest()[:16]}.lock"
+        self._waiting_since: float | None = None
+        self._tell_at = 0.0
 
     @contextmanager
     def for_tables(self) -> Iterator[None]:
@@ -58,17 +60,21 @@ class Turns:
         return False
 
     async def wait_for_tables(self, log: Callable[[str], None]) -> None:
-        """Returns when no run asks for tables.
+        """Returns when no run asks for tables. Many tasks of one event loop may wait.
 
         Args:
-            log: Takes a line when the wait begins, and one for each further minute.
+            log: Takes a line when the first of them begins to wait, and one for each further minute.
         """
-        since = tell_at = time.monotonic()
         while self.tables_are_read():
-            if (now := time.monotonic()) >= tell_at:
-                tell_at = now + LOG_SECONDS
-                log(f"Tables of this account are being read; content waits for them ({now - since:.0f} s so far).")
+            now = time.monotonic()
+            if self._waiting_since is None:
+                self._waiting_since = self._tell_at = now
+            if now >= self._tell_at:
+                self._tell_at = now + LOG_SECONDS
+                waited = now - self._waiting_since
+                log(f"Tables of this account are being read; content waits for them ({waited:.0f} s so far).")
             await asyncio.sleep(POLL_SECONDS)
+        self._waiting_since = None
 
     def _opened(self) -> int:
         private_directory(self._path.parent)

@@ -1,7 +1,7 @@
 """Assets that publish the tables of a source, incrementally, through dlt and its Dagster integration.
 
-A load sends the rows whose `_synced_at` is later than the last load's, and the ids that are gone. dlt keeps the bookmark
-in the warehouse itself. A table whose columns changed is loaded anew as a whole.
+A load sends the rows whose `_synced_at` is later than the last load's, and the ids that are gone. dlt keeps the
+bookmark in the warehouse itself. A table whose columns changed is loaded anew as a whole.
 """
 
 import os

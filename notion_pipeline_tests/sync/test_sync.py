@@ -523,7 +523,7 @@ def test_sync_waits_for_another_of_the_same_database(workspace: Workspace, pipel
     tasks_in(workspace, 2, "Free")
     lock = database_lock(pipeline.project.home, "notion", tasks.database.id)
     lock.acquire()
-    workspace.faults.add(Fault("call", match=QUERY, at=4, callable=lock.release))  # when the free one is nearly read
+    workspace.faults.add(Fault("call", match=QUERY, at=3, callable=lock.release))  # when the free one is nearly read
     run = synced(pipeline)
     assert run.log.count("is being synced by another run") == 1
     assert differences(pipeline, workspace, tasks) == []

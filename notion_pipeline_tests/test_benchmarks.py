@@ -51,6 +51,17 @@ def test_growth_reads_each_row_once() -> None:
 
 
 @pytest.mark.slow
+def test_content_costs_a_request_a_page_and_none_where_nothing_is_new() -> None:
+    counts = findings_of("content").counts
+    pages = {"40 pages, 20 ms": 40, "30 pages, 20 ms, 3000 requests a minute": 30, "60 pages, 0 ms": 60}
+    assert counts == {key: count for name, number in pages.items() for key, count in _costs(name, number).items()}
+
+
+def _costs(name: str, pages: int) -> dict[str, int]:
+    return {name: pages, f"{name}, again": 0, f"{name}, in the table": pages}
+
+
+@pytest.mark.slow
 def test_import_is_measured() -> None:
     shown = StringIO()
     found = findings_of("imports")

@@ -94,8 +94,16 @@ class ContentEngine(Engine):
     def _content_reads(self, run: ContentRun) -> Any:
         with self.catalog.reading() as connection:
             targets = content_targets(connection, run.source, run.databases, refresh_all=run.refresh)
-        keys, log = run.asset_keys, self.lines.append
-        return start_reads(self._client, self.catalog, run.source, keys, targets, turns=run.turns, log=log)
+        return start_reads(
+            self._client,
+            self.catalog,
+            run.source,
+            run.asset_keys,
+            targets,
+            root=self.folder,
+            turns=run.turns,
+            log=self.lines.append,
+        )
 
     def _context(self, metadata: dict[str, Any]) -> dg.OutputContext:
         instance = SimpleNamespace(report_dagster_event=lambda *_, **__: None)

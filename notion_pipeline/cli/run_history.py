@@ -83,7 +83,9 @@ class NextRun:
 def last_run(instance: DagsterInstance, source: str) -> LastRun | None:
     """The newest run of a source; None where there is none."""
     records = [
-        record for job in _jobs(source) for record in instance.get_run_records(RunsFilter(job_name=job), limit=1)
+        record
+        for job in (*_jobs(source), _content_job(source))
+        for record in instance.get_run_records(RunsFilter(job_name=job), limit=1)
     ]
     others = instance.get_run_records(limit=_RUNS_LOOKED_AT)
     records += [record for record in others if _concerns(record, source)][:1]
@@ -127,6 +129,7 @@ def next_runs(instance: DagsterInstance, source: Source) -> list[NextRun]:
     wanted = {
         f"{source.name}_schedule": source.schedule,
         f"{source.name}_full_sync_schedule": source.full_sync_schedule,
+        f"{source.name}_content_schedule": source.content.schedule if source.content else (),
     }
     schedules = [
         NextRun(name, _next_time(crons, source.timezone), stopped=status.get(name) is InstigatorStatus.STOPPED)
@@ -150,18 +153,22 @@ def _jobs(source: str) -> tuple[str, str]:
     return f"{source}_sync", f"{source}_full_sync"
 
 
+def _content_job(source: str) -> str:
+    return f"{source}_content"
+
+
 def _concerns(record: RunRecord, source: str) -> bool:
     keys = record.dagster_run.asset_selection or ()
     return any(key.path[0] == source for key in keys)
 
 
 def _told(instance: DagsterInstance, record: RunRecord, source: str) -> LastRun:
-    run = record.dagster_run
+    run, jobs = record.dagster_run, (*_jobs(source), _content_job(source))
     at = record.start_time or record.create_timestamp.timestamp()
     ended = record.end_time
     return LastRun(
         run_id=run.run_id,
-        what=run.job_name if run.job_name in _jobs(source) else _assets(run.asset_selection, source),
+        what=run.job_name if run.job_name in jobs else _assets(run.asset_selection, source),
         result=run.status.value.lower().replace("_", " "),
         started_by=_starter(run.tags),
         at=datetime.fromtimestamp(at, timezone.utc),

@@ -49,6 +49,21 @@ def test_content_is_read_after_the_sync(commands: Commands, project: Project) ->
     assert "Content of source notion: 0 pages read" in commands.ok("sync", "--content")
 
 
+def test_sources_and_streams_show_content_and_its_schedule(commands: Commands) -> None:
+    commands.configure(WITH_CONTENT.replace("content: true", 'content: {users: false, schedule: "0 3 * * *"}'))
+    commands.ok("sync")
+    assert "not read yet; `notion-pipeline sync --source notion --content` reads it" in commands.ok("sources")
+    commands.ok("sync", "--content")
+    shown = commands.ok("sources")
+    assert "content   4 pages of 2 databases" in shown
+    assert "notion_content_schedule" in shown
+    assert "notion_content: success" in shown
+    assert commands.json("sources", "--json")[0]["pages_with_content"] == 4
+    found = {stream["title"]: stream["pages_with_content"] for stream in commands.json("streams", "--json")}
+    assert "pages with content" in commands.ok("streams")
+    assert found == {"List of databases": None, "Notes": 2, "Tasks": 2}
+
+
 def test_content_of_one_database(commands: Commands, project: Project, workspace: Workspace) -> None:
     before = len(workspace.requests)
     commands.ok("sync", "Tasks", "--content")

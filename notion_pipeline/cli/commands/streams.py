@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import click
 
+from notion_pipeline.catalog.content.counts import pages_with_content
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.cli import CommandError
@@ -30,6 +31,7 @@ class Stream:
 
     Attributes:
         database: None for the stream `databases`.
+        pages_with_content: None where no content of the source was read yet.
     """
 
     source: str
@@ -41,6 +43,7 @@ class Stream:
     selected: bool
     rows: int | None
     last_sync_at: datetime | None
+    pages_with_content: int | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -76,6 +79,7 @@ class Stream:
             "accessible": not self.is_gone,
             "rows": self.rows,
             "last_sync_at": _iso(self.last_sync_at),
+            "pages_with_content": self.pages_with_content,
         }
 
 
@@ -97,6 +101,7 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     with catalog.reading() as connection:
         wanted = [resolution_of_catalog(connection, entry)[0].source for entry in wanted]
         listed = {entry.name: catalog_streams(connection, entry.name) for entry in wanted}
+        content = {entry.name: pages_with_content(connection, entry.name) for entry in wanted}
         heads = {entry.name: list_table(connection, entry.name) for entry in wanted}
     for name in (name for name, found in listed.items() if found is None):
         echo(f"The databases of source {name} were not listed yet: {_listing_command(name, wanted)}", err=True)
@@ -104,7 +109,10 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
         stream
         for entry in wanted
         if (found := listed[entry.name]) is not None
-        for stream in (_list_stream(entry, heads[entry.name]), *(_stream(entry, database) for database in found))
+        for stream in (
+            _list_stream(entry, heads[entry.name]),
+            *(_stream(entry, database, content[entry.name]) for database in found),
+        )
     ]
     if not everything and not as_json:
         raise CommandError("There is no stream yet.")
@@ -113,7 +121,11 @@ def streams(query: tuple[str, ...], *, source: str | None, as_json: bool) -> Non
     if as_json:
         echo_json([stream.as_json() for stream in found_streams])
     elif found_streams:
-        print_records(output(_FILE_WIDTH), _HEADINGS, [_record(stream) for stream in found_streams])
+        with_content = any(stream.pages_with_content is not None for stream in found_streams)
+        headings = (*_HEADINGS, "pages with content") if with_content else _HEADINGS
+        print_records(
+            output(_FILE_WIDTH), headings, [_record(stream, with_content=with_content) for stream in found_streams]
+        )
     else:
         near = nearest_titles(text, (stream.title for stream in everything))
         hint = f" Nearest: {', '.join(near)}." if near else ""
@@ -125,7 +137,7 @@ def _listing_command(name: str, wanted: Sequence[Source]) -> str:
     return f"`notion-pipeline sync databases{option}` does it."
 
 
-def _stream(source: Source, database: CatalogStream) -> Stream:
+def _stream(source: Source, database: CatalogStream, content: Mapping[str, int] | None) -> Stream:
     return Stream(
         source=source.name,
         name=stream_name(database.database_id),
@@ -136,6 +148,7 @@ def _stream(source: Source, database: CatalogStream) -> Stream:
         selected=database.accessible and source.selects(database.database_id, database.title),
         rows=database.rows,
         last_sync_at=database.last_sync_at,
+        pages_with_content=content.get(database.database_id, 0) if content is not None else None,
     )
 
 
@@ -154,7 +167,7 @@ def _list_stream(source: Source, table: StreamTable | None) -> Stream:
     )
 
 
-def _record(stream: Stream) -> Record:
+def _record(stream: Stream, *, with_content: bool) -> Record:
     selected = "gone from Notion" if stream.is_gone else "yes" if stream.selected else "no"
     cells = (
         [stream.name],
@@ -165,6 +178,7 @@ def _record(stream: Stream) -> Record:
         [selected],
         ["" if stream.rows is None else f"{stream.rows:,}"],
         [moment(stream.last_sync_at)],
+        *([["" if stream.pages_with_content is None else f"{stream.pages_with_content:,}"]] if with_content else ()),
     )
     return Record(cells, head=1, styles={} if stream.selected else dict.fromkeys(range(len(cells)), "dim"))
 

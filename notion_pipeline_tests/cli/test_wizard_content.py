@@ -93,7 +93,19 @@ def test_question_tells_the_cost_and_keeps_what_was_chosen(
 ) -> None:
     commands.configure("sources:\n  - name: notion\n    account: {type: token}\n")
     commands.ok("sync")
-    flags = ["--change", "--token-env", "NOTION_TOKEN", "--start-date", "", "--select", "*", "--table-prefix", ""]
+    flags = [
+        "--change",
+        "--name",
+        "notion",
+        "--token-env",
+        "NOTION_TOKEN",
+        "--start-date",
+        "",
+        "--select",
+        "*",
+        "--table-prefix",
+        "",
+    ]
     flags += ["--sync-type", "INCREMENTAL", "--description", "", "--no-watch", "--full-sync-weekly", "sun 03:00"]
     with Terminal(project.root, "add", *flags) as terminal:
         terminal.answers("Change the name or")

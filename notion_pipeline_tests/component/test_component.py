@@ -247,3 +247,24 @@ def test_a_subclass_says_in_python_what_assets_look_like(host: Host) -> None:
     module = f"{host.sandbox.project_name}.defs.mine.Mine"
     (path / "defs.yaml").write_text(text.replace("notion_pipeline.NotionSourceComponent", module), encoding="utf-8")
     assert host.keys() == {f"{key}/mine" for key in assets("crm")}
+
+
+def test_content_stands_beside_tables_with_its_job_schedule_and_translated_keys(host: Host, company: Workspace) -> None:
+    content = {"pages": False, "comments": True, "schedule": "0 3 * * *"}
+    translation = {"key": "raw/{{ source }}/{{ table }}", "group_name": "words"}
+    host.component("crm", content=content, translation=translation)
+    assert host.run("crm_sync").success
+    result = host.run("crm_content")
+    assert result.success
+    names = ("content", "page_content", "users", "comments")
+    expected = {dg.AssetKey(["raw", "crm", name]) for name in names}
+    with host.loaded() as defs:
+        graph = defs.resolve_asset_graph()
+        assert expected <= graph.get_all_asset_keys()
+        assert {graph.get(key).group_name for key in expected} == {"words"}
+        assert {key.asset_key for key in graph.asset_check_keys if key.name == "complete"} == {
+            dg.AssetKey(["raw", "crm", "page_content"])
+        }
+        assert defs.resolve_schedule_def("crm_content_schedule").cron_schedule == "0 3 * * *"
+    found = {event.asset_key for event in events(host, result, "ASSET_MATERIALIZATION")}
+    assert found == expected

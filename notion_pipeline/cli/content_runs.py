@@ -26,6 +26,8 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 
+_ASSETS = ("content", "users", "pages", "comments", "files")
+
 
 @dataclass(frozen=True)
 class DatabaseContent:
@@ -45,7 +47,7 @@ class ContentOutcome:
 
     Attributes:
         databases: Those whose pages were read without a failure.
-        totals: Sums over the assets of the run: requests, users, comments. Those of pages are in `databases`.
+        totals: The numbers of each asset beside them, by its name: content, users, pages, comments, files.
         failures: Why the run failed, in words for the user.
         interrupted: Somebody ended the process; what was committed is kept.
     """
@@ -54,7 +56,7 @@ class ContentOutcome:
     success: bool
     interrupted: bool
     databases: Sequence[DatabaseContent] = ()
-    totals: Mapping[str, int] = field(default_factory=dict)
+    totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
 
@@ -133,10 +135,8 @@ def run_content(
     )
     records = instance.get_records_for_run(result.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
     events = [record.asset_materialization for record in records if record.asset_materialization]
-    totals: dict[str, int] = {}
-    for event in events:
-        for name, count in _counts(event).items() if event.partition is None else ():
-            totals[name] = totals.get(name, 0) + count
+    names = {asset_keys.key(asset_keys.free_name(name)): name for name in _ASSETS}
+    totals = {names[event.asset_key]: _counts(event) for event in events if event.asset_key in names}
     failures, interrupted = failures_of(result)
     databases = [_database(source, event) for event in events if event.partition and "pages_due" in event.metadata]
     return ContentOutcome(source, result.success, interrupted, databases, totals, failures)

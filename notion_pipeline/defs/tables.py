@@ -255,7 +255,7 @@ def forget_source(instance: DagsterInstance, source: str, tables: Iterable[str])
     for key in partitions_of(instance, source):
         instance.delete_dynamic_partition(partitions_name(source), key)
     tables = list(tables)
-    beside_tables = ("sync", "content", "page_content", "users", "comments")
+    beside_tables = ("sync", "content", "page_content", "users", "pages", "comments", "files")
     ours = ("databases", "database", *(f"{name}_" if name in tables else name for name in beside_tables))
     keys = [AssetKeys(source).key(name) for name in (*ours, *tables)]
     known = [key for key in dict.fromkeys(keys) if instance.has_asset_key(key)]

@@ -16,20 +16,25 @@ from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = pytest.mark.slow
 
-CONTENT_TABLES = ("page_content", "page_chunks", "users", "comments")
+CONTENT_TABLES = ("page_content", "page_chunks", "users", "pages", "comments", "files")
+ASSETS = {"content", "page_content", "users", "pages", "comments", "files"}
 
 
 def configured(name: str) -> str:
-    content = "{comments: true, chunks: true, pages: false, refresh_every: never, comments_every: never}"
+    ages = "refresh_every: never, comments_every: never"
+    content = f"{{comments: true, chunks: true, files: {{download_to: kept}}, {ages}}}"
     return f"sources: [{{name: {name}, account: {{type: token}}, content: {content}}}]\n"
 
 
 @pytest.fixture
 def commands(project: Project, workspace: Workspace) -> Commands:
-    """A source whose content was read, with chunks, users and comments, and has flat views."""
-    source = workspace.add_database("Tasks", {"Name": "title"}).data_source
+    """A source whose content was read, with chunks, users, pages, comments and files, and has flat views."""
+    source = workspace.add_database("Tasks", {"Name": "title", "Plan": "files"}).data_source
     for name in ("one", "two"):
-        workspace.add_comment(source.add_page({"Name": name}, content=f"Words of {name}."), "Well said.")
+        plan = workspace.add_file(f"{name}.txt", name.encode()).entry
+        page = source.add_page({"Name": name, "Plan": [plan]}, content=f"Words of {name}.")
+        workspace.add_comment(page, "Well said.")
+    workspace.add_page("Handbook", shared=True)
     workspace.clock.advance(timedelta(hours=1))
     found = Commands(project)
     found.configure(configured("old"))
@@ -74,8 +79,9 @@ def assets(project: Project, source: str) -> set[str]:
 
 def test_removed_source_leaves_nothing_of_content(commands: Commands, project: Project) -> None:
     assert {f".{name}" for name in CONTENT_TABLES} <= relations(project, "old")
-    assert {"content", "page_content", "users", "comments"} <= assets(project, "old")
-    assert {"page_reads", "comment_reads", "chunked_pages", "content_tables"} <= bookkeeping(project, "old").keys()
+    assert assets(project, "old") >= ASSETS
+    books = {"page_reads", "comment_reads", "chunked_pages", "content_files", "page_searches", "content_tables"}
+    assert books <= bookkeeping(project, "old").keys()
     commands.configure("sources: [{name: other, account: {type: token}}]\n")
     told = commands.ok("remove-source", "old", "--yes")
     assert all(f"old.{name}" in told for name in CONTENT_TABLES)
@@ -97,5 +103,6 @@ def test_renamed_source_keeps_content_and_reads_none_again(
     asked = len(workspace.requests)
     commands.ok("sync", "--content")
     paths = [request.path for request in workspace.requests[asked:]]
-    assert not [path for path in paths if "/markdown" in path or "/comments" in path or path.endswith("/users")], paths
+    parts = ("/markdown", "/comments", "/users", "/files")
+    assert not [path for path in paths if any(part in path for part in parts)]
     assert {name: query(project, f"FROM new.{name} ORDER BY ALL") for name in CONTENT_TABLES} == before

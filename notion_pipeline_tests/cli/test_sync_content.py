@@ -50,7 +50,7 @@ def test_content_is_read_after_the_sync(commands: Commands, project: Project) ->
 
 
 def test_sources_and_streams_show_content_and_its_schedule(commands: Commands) -> None:
-    commands.configure(WITH_CONTENT.replace("content: true", 'content: {users: false, schedule: "0 3 * * *"}'))
+    commands.configure(WITH_CONTENT.replace("{pages: false}", '{pages: false, users: false, schedule: "0 3 * * *"}'))
     commands.ok("sync")
     assert "not read yet; `notion-pipeline sync --source notion --content` reads it" in commands.ok("sources")
     commands.ok("sync", "--content")
@@ -62,6 +62,15 @@ def test_sources_and_streams_show_content_and_its_schedule(commands: Commands) -
     found = {stream["title"]: stream["pages_with_content"] for stream in commands.json("streams", "--json")}
     assert "pages with content" in commands.ok("streams")
     assert found == {"List of databases": None, "Notes": 2, "Tasks": 2}
+
+
+def test_pages_in_no_database_and_files_are_counted_too(commands: Commands, workspace: Workspace) -> None:
+    handbook = workspace.add_page("Handbook", shared=True)
+    workspace.add_block(handbook, "pdf", hosted=workspace.add_file("handbook.pdf"))
+    workspace.clock.advance(timedelta(hours=1))
+    commands.configure(WITH_CONTENT.replace("{pages: false}", "{files: {download_to: kept}}"))
+    assert "Content of source notion: 5 pages read, " in (said := commands.ok("sync", "--content"))
+    assert ", 1 files downloaded, " in said
 
 
 def test_content_of_one_database(commands: Commands, project: Project, workspace: Workspace) -> None:

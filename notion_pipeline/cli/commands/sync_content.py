@@ -81,12 +81,16 @@ def print_contents(console: Console, outcomes: Sequence[ContentOutcome]) -> None
 
 
 def _sums(outcome: ContentOutcome) -> str:
-    total = outcome.totals.get
-    pages = sum(found.count("pages_read") for found in outcome.databases)
-    parts = [f"{pages:,} pages read"]
-    if "users_listed" in outcome.totals:
-        parts.append(f"{total('users_listed', 0) + total('users_read_by_id', 0):,} users")
-    if "comments_inserted" in outcome.totals:
-        changed = sum(total(f"comments_{name}", 0) for name in ("inserted", "updated", "removed"))
+    def count(asset: str, *names: str) -> int:
+        return sum(outcome.totals.get(asset, {}).get(name, 0) for name in names)
+
+    parts = [f"{count('content', 'pages_read'):,} pages read"]
+    if "users" in outcome.totals:
+        parts.append(f"{count('users', 'users_listed', 'users_read_by_id'):,} users")
+    if "comments" in outcome.totals:
+        changed = count("comments", "comments_inserted", "comments_updated", "comments_removed")
         parts.append(f"{changed:,} comments new, changed or removed")
-    return f"Content of source {outcome.source}: {', '.join(parts)}, with {total('requests_made', 0):,} requests."
+    if "files" in outcome.totals:
+        parts.append(f"{count('files', 'files_downloaded'):,} files downloaded")
+    requests = sum(count(asset, "requests_made", "api_requests") for asset in outcome.totals)
+    return f"Content of source {outcome.source}: {', '.join(parts)}, with {requests:,} requests."

@@ -80,7 +80,7 @@ def assets(project: Project, source: str) -> set[str]:
 def test_removed_source_leaves_nothing_of_content(commands: Commands, project: Project) -> None:
     assert {f".{name}" for name in CONTENT_TABLES} <= relations(project, "old")
     assert assets(project, "old") >= ASSETS
-    books = {"page_reads", "comment_reads", "chunked_pages", "content_files", "page_searches", "content_tables"}
+    books = {"page_reads", "comment_reads", "chunked_pages", "page_searches", "content_tables"}
     assert books <= bookkeeping(project, "old").keys()
     commands.configure("sources: [{name: other, account: {type: token}}]\n")
     told = commands.ok("remove-source", "old", "--yes")

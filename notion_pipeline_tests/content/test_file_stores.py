@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bucket of a local S3 server, which the environment names."""
     pytest.importorskip("obstore", reason="the extra s3 is not installed")
     server_of = pytest.importorskip("moto.server", reason="moto, which speaks S3 here, is not installed")
+    # It would load this at its first answer, in a thread where a warning of another library becomes an error of ours.
+    importlib.import_module("moto.s3.responses")
     server = server_of.ThreadedMotoServer(port=0, verbose=False)
     server.start()
     try:

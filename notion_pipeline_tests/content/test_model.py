@@ -12,5 +12,5 @@ pytestmark = pytest.mark.slow
 def test_content_is_notions_after_each_run_whatever_was_edited() -> None:
     tally, problems = play(2, steps=40)
     assert not problems, "\n".join(problems[:20])
-    assert tally["compared"] > 20
+    assert tally["compared"] > 10
     assert tally["reads"] > 3

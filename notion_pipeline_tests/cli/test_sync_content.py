@@ -64,13 +64,18 @@ def test_sources_and_streams_show_content_and_its_schedule(commands: Commands) -
     assert found == {"List of databases": None, "Notes": 2, "Tasks": 2}
 
 
-def test_pages_in_no_database_and_files_are_counted_too(commands: Commands, workspace: Workspace) -> None:
+def test_pages_in_no_database_and_files_are_counted_too(
+    commands: Commands, project: Project, workspace: Workspace
+) -> None:
     handbook = workspace.add_page("Handbook", shared=True)
     workspace.add_block(handbook, "pdf", hosted=workspace.add_file("handbook.pdf"))
     workspace.clock.advance(timedelta(hours=1))
     commands.configure(WITH_CONTENT.replace("{pages: false}", "{files: {download_to: kept}}"))
-    assert "Content of source notion: 5 pages read, " in (said := commands.ok("sync", "--content"))
-    assert ", 1 files downloaded, " in said
+    said = commands.ok("sync", "--content")
+    pages = sum(count for _, count in titles(project))
+    assert pages > 4
+    assert f"Content of source notion: {pages} pages read, " in said
+    assert " files kept or listed, with " in said
 
 
 def test_content_of_one_database(commands: Commands, project: Project, workspace: Workspace) -> None:

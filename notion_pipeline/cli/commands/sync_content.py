@@ -91,6 +91,6 @@ def _sums(outcome: ContentOutcome) -> str:
         changed = count("comments", "comments_inserted", "comments_updated", "comments_removed")
         parts.append(f"{changed:,} comments new, changed or removed")
     if "files" in outcome.totals:
-        parts.append(f"{count('files', 'files_downloaded'):,} files downloaded")
+        parts.append(f"{count('files', 'files_listed'):,} files kept or listed")
     requests = sum(count(asset, "requests_made", "api_requests") for asset in outcome.totals)
     return f"Content of source {outcome.source}: {', '.join(parts)}, with {requests:,} requests."

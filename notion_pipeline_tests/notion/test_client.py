@@ -313,13 +313,13 @@ def test_body_that_only_drips_ends() -> None:
 def test_absent_server_is_named_with_its_address() -> None:
     async def scenario() -> tuple[Exception, Setting]:
         async with setting(ok()) as here:
-            here.client._base_url = f"http://127.0.0.1:{free_port()}"
+            here.client.base_url = f"http://127.0.0.1:{free_port()}"
             with pytest.raises(RetryableNotionError) as caught:
                 await here.client.me()
             return caught.value, here
 
     caught, here = asyncio.run(scenario())
-    assert f"Notion could not be reached at {here.client._base_url}" in str(caught)
+    assert f"Notion could not be reached at {here.client.base_url}" in str(caught)
     assert "NOTION_API_URL" in str(caught)
 
 

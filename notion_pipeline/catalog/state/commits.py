@@ -112,12 +112,13 @@ def move_bookmarks(
         return
     ids, sync_types, bookmarks = (list(values) for values in zip(*moved, strict=True))
     connection.execute(
+        # By number: DuckDB 1.5 counts the marks of FROM before those of SET.
         """
         UPDATE _notion_pipeline.streams AS s
-        SET sync_type = n.sync_type, bookmark = n.bookmark, last_sync_at = ?
-        FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::VARCHAR[]) AS sync_type,
-                     unnest(?::TIMESTAMPTZ[]) AS bookmark) n
-        WHERE s.source = ? AND s.data_source_id = n.id
+        SET sync_type = n.sync_type, bookmark = n.bookmark, last_sync_at = $1
+        FROM (SELECT unnest($2::VARCHAR[]) AS id, unnest($3::VARCHAR[]) AS sync_type,
+                     unnest($4::TIMESTAMPTZ[]) AS bookmark) n
+        WHERE s.source = $5 AND s.data_source_id = n.id
         """,
         [finished_at, ids, sync_types, bookmarks, source],
     )

@@ -22,7 +22,7 @@ from notion_pipeline_tests.support.connecting_process import Folder
 from notion_pipeline_tests.support.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP

@@ -85,7 +85,11 @@ def compare(commands: Commands, workspace: Workspace, *arguments: str) -> dict[s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workspace", [sample, many, referring], indirect=True)
+@pytest.mark.parametrize(
+    "workspace",
+    [pytest.param(sample, marks=pytest.mark.long), pytest.param(many, marks=pytest.mark.long), referring],
+    indirect=True,
+)
 def test_plan_is_right_within_a_tenth(commands: Commands, workspace: Workspace) -> None:
     commands.configure("sources: [{name: notion, account: {type: token}}]")
     commands.ok("sync")

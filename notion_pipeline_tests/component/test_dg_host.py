@@ -82,6 +82,7 @@ def project(workspace: Workspace, sandbox: SandboxServer, tmp_path: Path) -> DgP
     return DgProject(tmp_path / "host", sandbox, workspace.token.value)
 
 
+@pytest.mark.long
 def test_it_is_listed_scaffolded_checked_refreshed_and_launched(project: DgProject) -> None:
     assert "notion_pipeline.NotionSourceComponent" in project.dg("list", "components", "--json")
     project.dg("scaffold", "defs", "notion_pipeline.NotionSourceComponent", "crm")
@@ -118,6 +119,7 @@ def test_it_is_listed_scaffolded_checked_refreshed_and_launched(project: DgProje
     assert not (project.root / "sources.yaml").exists()
 
 
+@pytest.mark.long
 def test_table_that_leaves_between_two_processes_of_a_run_is_left_out(project: DgProject, workspace: Workspace) -> None:
     project.dg("scaffold", "defs", "notion_pipeline.NotionSourceComponent", "crm")
     project.dg("launch", "--job", "crm_sync")

@@ -8,7 +8,7 @@ import pytest
 
 from notion_pipeline_tests.support.content_crashes import ContentCrashes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 KILLS = 4
 

@@ -11,7 +11,7 @@ import pytest
 
 from notion_pipeline_tests.support.content_faults import QUICK, content_world
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 STRIDE = 9
 LASTING = (("400", 1), ("404 once", 2), ("500 eight times", 3), ("401 once", 4))

@@ -6,7 +6,7 @@ import pytest
 
 from notion_pipeline_tests.support.content_model import play
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_content_is_notions_after_each_run_whatever_was_edited() -> None:

@@ -180,6 +180,7 @@ def fuzz_values(engine: Engine, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_any_json_in_the_place_of_a_value_is_kept() -> None:
     with served() as (engine, source):
         fuzz_values(engine)
@@ -200,6 +201,7 @@ def fuzz_fields(engine: Engine, data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_any_json_in_the_place_of_a_page_field_is_kept() -> None:
     with served() as (engine, source):
         fuzz_fields(engine)

@@ -9,7 +9,7 @@ import pytest
 from notion_pipeline_tests.support.crash_child import POINTS
 from notion_pipeline_tests.support.crashes import Crashes
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_killed_syncs_end_in_tables_equal_to_notion(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from notion_pipeline_tests.support.engine import TOKEN, Engine
 from notion_pipeline_tests.support.fault_matrix import LASTING, PASSING, SIDES, Matrix, Tally, world
 from notion_pipeline_tests.support.truth import differences
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_every_request_may_fail_in_every_way_that_passes(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from notion_pipeline_tests.support.model import play
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def test_syncs_keep_their_promises_through_random_edits() -> None:

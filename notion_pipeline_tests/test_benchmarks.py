@@ -28,6 +28,7 @@ def full_read(rows: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
     counts = findings_of("requests").counts
     for concurrent in (1, 32):
@@ -37,6 +38,7 @@ def test_full_read_and_quiet_sync_cost_no_request_too_many() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
     assert findings_of("commits").counts == {
         "first commit of 500 rows": 500,
@@ -46,11 +48,13 @@ def test_commit_writes_the_rows_that_changed_and_no_others() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_growth_reads_each_row_once() -> None:
     assert findings_of("growth").counts == {"100 rows": 100, "300 rows": 300, "900 rows": 900}
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_content_costs_a_request_a_page_and_none_where_nothing_is_new() -> None:
     counts = findings_of("content").counts
     pages = {"40 pages, 20 ms": 40, "30 pages, 20 ms, 3000 requests a minute": 30, "60 pages, 0 ms": 60}
@@ -62,6 +66,7 @@ def _costs(name: str, pages: int) -> dict[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_import_is_measured() -> None:
     shown = StringIO()
     found = findings_of("imports")
@@ -70,6 +75,7 @@ def test_import_is_measured() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_dlt_loads_the_same_rows() -> None:
     pytest.importorskip("dlt")
     assert findings_of("dlt").counts == {"rows by dlt": 200, "rows by notion-pipeline": 200}

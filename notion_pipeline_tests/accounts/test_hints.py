@@ -19,7 +19,7 @@ from notion_pipeline_tests.support.connecting_process import Folder
 from notion_pipeline_tests.support.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 TWO = """sources:

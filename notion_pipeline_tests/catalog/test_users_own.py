@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.bench import Bench
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 BOTH = pytest.mark.parametrize("sync_type", ["INCREMENTAL", "FULL_TABLE"])

@@ -17,7 +17,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 CHECKS = [dg.AssetCheckKey(dg.AssetKey(["notion", table]), SCHEMA) for table in ("deals", "tasks")]

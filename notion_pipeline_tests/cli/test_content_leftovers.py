@@ -14,7 +14,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CONTENT_TABLES = ("page_content", "page_chunks", "users", "pages", "comments", "files")
 ASSETS = {"content", "page_content", "users", "pages", "comments", "files"}

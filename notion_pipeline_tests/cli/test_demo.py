@@ -23,7 +23,7 @@ from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 README = Path(__file__).parents[2] / "README.md"

@@ -18,7 +18,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.production import Services, Webserver
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 pytest.importorskip("dagster_dg_cli")
@@ -90,6 +90,7 @@ def test_commands_of_dg_work_in_a_new_project(company: Path, environ: dict[str, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_dg_dev_serves_the_project(company: Path, environ: dict[str, str], services: Services) -> None:
     port = free_port()
     services.start("dg dev", [*DG, "dev", "--host", "127.0.0.1", "--port", str(port)], environ)

@@ -85,6 +85,7 @@ def compare(commands: Commands, workspace: Workspace, *arguments: str) -> dict[s
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "workspace",
     [pytest.param(sample, marks=pytest.mark.long), pytest.param(many, marks=pytest.mark.long), referring],
@@ -127,6 +128,7 @@ def test_plan_is_told_in_words(commands: Commands, workspace: Workspace) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_names_and_sources_are_those_of_sync(commands: Commands, workspace: Workspace) -> None:
     commands.configure(
         "sources:\n"
@@ -143,6 +145,7 @@ def test_names_and_sources_are_those_of_sync(commands: Commands, workspace: Work
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_database_that_is_not_read_is_planned_so(commands: Commands, workspace: Workspace) -> None:
     commands.configure("sources: [{name: notion, account: {type: token}, streams: {Deals: {sync_type: FULL_TABLE}}}]")
     commands.ok("sync", "databases")

@@ -20,7 +20,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.support.commands import Commands
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 ENTRY = "{{name: {}, account: {{type: token}}}}"

@@ -21,7 +21,7 @@ from notion_pipeline_tests.support.production import Services, Webserver
 from notion_pipeline_tests.test_docs import blocks
 
 pytest.importorskip("dagster_dg_cli")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 HOST_ASSETS = """

@@ -8,7 +8,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.config.test_names_kept import SECRET, columns, configure, everything, people_in
 from notion_pipeline_tests.support.whole_way import Pipeline, later, synced
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 #: Keys of `streams` besides the one of People.

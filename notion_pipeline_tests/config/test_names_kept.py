@@ -16,7 +16,7 @@ from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 SECRET = "987650123"

@@ -9,7 +9,7 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.whole_way import Pipeline, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 VIEW = "2" * 32

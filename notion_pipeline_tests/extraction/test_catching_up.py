@@ -19,7 +19,7 @@ from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def stopped(workspace: Workspace, pipeline: Pipeline, at: int) -> None:

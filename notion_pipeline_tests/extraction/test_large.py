@@ -17,7 +17,7 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.support.truth import differences
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 START = "2026-03-01T00:00:00Z"

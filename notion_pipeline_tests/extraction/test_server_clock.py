@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, Run, later, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 DAY = 24 * 3600.0

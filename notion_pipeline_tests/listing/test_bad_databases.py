@@ -17,7 +17,7 @@ from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import LISTING, Runs, notion_sync
 from notion_pipeline_tests.support.whole_way import Pipeline, Run, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 SEARCH = r"POST /v1/search"

@@ -18,7 +18,7 @@ from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import LISTING, Runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 WAYS = {

@@ -64,6 +64,7 @@ def _asked(ticks: Ticks, workspace: Workspace, minutes: int, pipeline: Pipeline 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_edit_whose_run_failed_is_asked_for_again(
     watched: Ticks, tasks: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -81,6 +82,7 @@ def test_edit_whose_run_failed_is_asked_for_again(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_failing_database_is_asked_for_less_and_less_often_and_never_given_up(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -104,6 +106,7 @@ def test_failing_database_is_asked_for_less_and_less_often_and_never_given_up(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_database_whose_first_run_failed_gets_its_table_without_an_edit(
     tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -120,6 +123,7 @@ def test_database_whose_first_run_failed_gets_its_table_without_an_edit(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_first_run_that_never_listed_is_asked_for_again(
     tasks: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -134,6 +138,7 @@ def test_first_run_that_never_listed_is_asked_for_again(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("before", [("[Tasks]", "[]"), ('["*"]', "[Notes]")])
 def test_selection_that_is_widened_is_synced_without_an_edit(
     tasks: Database,
@@ -157,6 +162,7 @@ def test_selection_that_is_widened_is_synced_without_an_edit(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_database_selected_again_is_synced_for_what_was_edited_meanwhile(
     watched: Ticks, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -173,6 +179,7 @@ def test_database_selected_again_is_synced_for_what_was_edited_meanwhile(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_database_named_by_id_that_search_misses_is_asked_for_once(
     watched: Ticks, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -185,6 +192,7 @@ def test_database_named_by_id_that_search_misses_is_asked_for_once(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_table_that_was_dropped_and_catalog_that_is_gone_are_made_anew(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline, project: Project
 ) -> None:
@@ -196,6 +204,7 @@ def test_table_that_was_dropped_and_catalog_that_is_gone_are_made_anew(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_edits_within_one_minute_are_all_read(
     watched: Ticks, tasks: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -210,6 +219,7 @@ def test_edits_within_one_minute_are_all_read(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_setting_that_changes_what_is_read_is_followed(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline
 ) -> None:
@@ -221,6 +231,7 @@ def test_setting_that_changes_what_is_read_is_followed(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_cursor_stays_small_whatever_is_edited(watched: Ticks, tasks: Database, workspace: Workspace) -> None:
     for number in range(400):
         workspace.edit_page(tasks.data_source.add_page({"Name": f"page {number}"}), {"Name": "edited"})
@@ -237,6 +248,7 @@ def test_cursor_stays_small_whatever_is_edited(watched: Ticks, tasks: Database, 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_cursor_comes_back_as_it_went(watched: Ticks, workspace: Workspace) -> None:
     for number in range(5):
         _database(workspace, f"Database {number}")
@@ -249,6 +261,7 @@ def test_cursor_comes_back_as_it_went(watched: Ticks, workspace: Workspace) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_cursor_of_the_version_before_is_understood(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace
 ) -> None:
@@ -278,6 +291,7 @@ def test_cursor_that_is_none_begins_anew(content: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_edit_that_search_shows_late_below_a_busy_page_is_found(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace
 ) -> None:
@@ -296,6 +310,7 @@ def test_edit_that_search_shows_late_below_a_busy_page_is_found(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_listing_and_bookmarks_are_private_files(watched: Ticks, project: Project) -> None:
     files: list[Path] = [project.home / kind / "notion.json" for kind in ("listings", "committed")]
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600", "0o600"]
@@ -304,6 +319,7 @@ def test_listing_and_bookmarks_are_private_files(watched: Ticks, project: Projec
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_a_full_sync_is_about_to_read_is_not_asked_for_beside_it(
     watched: Ticks, tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:

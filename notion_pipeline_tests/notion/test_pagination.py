@@ -119,6 +119,7 @@ def test_rows_without_end_over_all_minutes_end(workspace: Workspace, reader: Rea
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_short_and_empty_pages_are_no_end(workspace: Workspace, reader: Reader, tasks: Database) -> None:
     """Notion may send fewer rows than asked for, and none (section 3). One reader, whose queries the script follows."""
     rows = [row(number, minute=number) for number in range(1, 40)]
@@ -152,6 +153,7 @@ def test_a_search_that_goes_on_without_news_ends(workspace: Workspace, notion: A
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("empty", [True, False])
 @several_readers
 def test_items_without_end_end(workspace: Workspace, reader: Reader, empty: bool) -> None:
@@ -196,6 +198,7 @@ def bomb(mebibytes: int) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("packed", [False, True])
 @several_readers
 def test_a_body_of_700_mebibytes_is_not_read_to_its_end(
@@ -254,6 +257,7 @@ def test_bodies_arrive_as_they_were_packed() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("reader")
 @several_readers
 def test_an_answer_with_tokens_is_bounded(workspace: Workspace, sandbox: Any) -> None:

@@ -85,6 +85,7 @@ def give_data_source_the_id(workspace: Workspace, source: DataSource, hostile: A
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("hostile", ["/absolute", *HOSTILE])
 def test_data_source_with_such_an_id_is_refused_alone(
     workspace: Workspace, pipeline: Pipeline, victim: Path, hostile: Any
@@ -103,6 +104,7 @@ def test_data_source_with_such_an_id_is_refused_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_database_whose_ids_turn_bad_keeps_its_table_and_goes_on_when_they_are_good_again(
     workspace: Workspace, pipeline: Pipeline, victim: Path
 ) -> None:
@@ -122,6 +124,7 @@ def test_database_whose_ids_turn_bad_keeps_its_table_and_goes_on_when_they_are_g
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_row_with_such_an_id_fails_the_read_of_its_database(workspace: Workspace, pipeline: Pipeline) -> None:
     good, bad = tasks_in(workspace, 3, "Good"), tasks_in(workspace, 3, "Bad")
 
@@ -138,6 +141,7 @@ def test_row_with_such_an_id_fails_the_read_of_its_database(workspace: Workspace
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_target_of_a_relation_is_text_and_stays(workspace: Workspace, pipeline: Pipeline) -> None:
     people = workspace.add_database("People", {"Name": "title"}).data_source
     links = {"type": "relation", "target": people}
@@ -162,6 +166,7 @@ def test_target_of_a_relation_is_text_and_stays(workspace: Workspace, pipeline: 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_key_that_somebody_added_by_hand_is_refused_alone(
     workspace: Workspace, pipeline: Pipeline, victim: Path
 ) -> None:
@@ -177,6 +182,7 @@ def test_key_that_somebody_added_by_hand_is_refused_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_catalog_of_a_version_that_took_any_id_leads_nowhere(
     workspace: Workspace, pipeline: Pipeline, runs: Runs, victim: Path
 ) -> None:
@@ -264,6 +270,7 @@ def test_clearing_a_stage_removes_what_it_made_and_nothing_else(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_manifest_names_no_file_outside_its_stage(workspace: Workspace, pipeline: Pipeline, tmp_path: Path) -> None:
     source = tasks_in(workspace, 130)
     workspace.faults.add(Fault("status", match=QUERY, at=3, status=400, code="invalid_request", message="Not now."))

@@ -45,6 +45,7 @@ def comment(pipeline: Pipeline) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [*REFUSALS, "500"])
 def test_relation_whose_target_cannot_be_looked_at_is_told_and_the_rows_land(
     workspace: Workspace, runs: Runs, pipeline: Pipeline, kind: str
@@ -67,6 +68,7 @@ def test_relation_whose_target_cannot_be_looked_at_is_told_and_the_rows_land(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_note_of_a_relation_goes_when_its_target_can_be_looked_at(workspace: Workspace, pipeline: Pipeline) -> None:
     _, target = related(workspace)
     workspace.faults.add(Fault("status", match=f"GET /v1/data_sources/{target.id}", times=FOR_GOOD, **REFUSALS["403"]))
@@ -90,6 +92,7 @@ def test_check_names_a_relation_whose_target_cannot_be_looked_at(workspace: Work
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mode", ["remove", "mark"])
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_archived_rows_that_are_refused_stay_in_the_table(
@@ -129,6 +132,7 @@ def test_archived_rows_that_are_refused_stay_in_the_table(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_check_names_tables_whose_archived_rows_were_refused(
     workspace: Workspace, pipeline: Pipeline, project: Project
 ) -> None:

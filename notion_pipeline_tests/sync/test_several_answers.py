@@ -16,7 +16,7 @@ from notion_pipeline_tests.support.engine import TOKEN, Engine
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.sync.test_one_answer import BUMPED, QUERY, SILENT, at_query, kinds, later, synced, tasks_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROWS = 110
 #: The queries of a full read of so many rows, in their order, by number.

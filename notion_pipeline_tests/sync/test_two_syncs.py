@@ -24,7 +24,7 @@ from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 ROOT = Path(__file__).parents[2]

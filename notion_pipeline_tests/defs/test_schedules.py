@@ -95,7 +95,7 @@ ONE = {"ops": {"notion__database": {"config": {"databases": ["Tasks"]}}}}
 ALL = {"ops": {"notion__database": {"config": {"databases": ["*"], "sync_type": "FULL_TABLE"}}}}
 INCREMENTAL = {"ops": {"notion__database": {"config": {"sync_type": "INCREMENTAL"}}}}
 ONE_IN_WORDS = {"ops": {"words__content": {"config": {"databases": ["Tasks"]}}}}
-WORDS = [dg.AssetKey(["words", name]) for name in ("content", "users", "comments")]
+WORDS = [dg.AssetKey(["words", name]) for name in ("content", "pages", "users", "comments")]
 RANGE = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
 
 

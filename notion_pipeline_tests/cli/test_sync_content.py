@@ -106,7 +106,8 @@ def test_source_without_content_is_told_how_to_ask_for_it(commands: Commands, wo
 
 def test_sources_that_ask_for_content_go_on_beside_one_that_does_not(commands: Commands) -> None:
     commands.configure(
-        "sources: [{name: notion, account: {type: token}, content: {pages: false}}, {name: bare, account: {type: token}}]\n"
+        "sources:\n  - {name: notion, account: {type: token}, content: {pages: false}}\n"
+        "  - {name: bare, account: {type: token}}\n"
     )
     result = commands.run("sync", "--content")
     assert result.exit_code == 0, result.output

@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from notion_pipeline.catalog.content.comments_due import create_comment_reads, has_comment_reads
 from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.tables import COMMENTS, DELETED_AT, find_table, make_table
+from notion_pipeline.catalog.content.tables import COMMENTS, DELETED_AT, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.content.comments import PageComments
 from notion_pipeline.content.pages import PageResult
@@ -139,19 +138,28 @@ def _remove(
 
 
 def remove_comments_of_gone_pages(
-    connection: duckdb.DuckDBPyConnection, scope: ContentScope, now: datetime, *, deleted_rows: DeletedRows
+    connection: duckdb.DuckDBPyConnection,
+    rows: Table,
+    data_source_id: str,
+    now: datetime,
+    *,
+    deleted_rows: DeletedRows,
 ) -> int:
-    """Removes or marks the comments of pages whose row is gone from its table; how many comments."""
-    source = scope.table[0]
+    """Removes or marks the comments of pages whose row is gone from its table; how many comments.
+
+    Args:
+        rows: The table, which exists.
+    """
+    source = rows[0]
     table = find_table(connection, source, COMMENTS)
     if table is None or not has_comment_reads(connection):
         return 0
-    live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, scope.table) else ""
+    live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, rows) else ""
     pages = (
         "SELECT page_id FROM _notion_pipeline.comment_reads WHERE source = ? AND data_source_id = ? "
-        f"AND page_id NOT IN (SELECT id FROM {quote(*scope.table)}{live})"
+        f"AND page_id NOT IN (SELECT id FROM {quote(*rows)}{live})"
     )
-    of_pages: list[object] = [source, scope.data_source_id]
+    of_pages: list[object] = [source, data_source_id]
     if not count_of(connection, f"SELECT count(*) FROM ({pages})", of_pages):
         return 0
     make_table(connection, source, COMMENTS, marks_deleted=deleted_rows == "mark")

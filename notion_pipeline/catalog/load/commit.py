@@ -8,7 +8,7 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import MEMORY_LIMIT, Catalog
-from notion_pipeline.catalog.content.page_content import remove_gone
+from notion_pipeline.catalog.content.gone_rows import forget_gone_rows
 from notion_pipeline.catalog.listing.table_names import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
 from notion_pipeline.catalog.memory import give_back_memory
@@ -54,10 +54,10 @@ def _commit(
         ]
         for extract, result in results:
             if result.rows_removed:
-                # Words must not outlive their row.
+                # What is written on a page must not outlive its row.
                 rows = (source.name, result.table.split(".", 1)[1])
                 now = datetime.now(timezone.utc)
-                remove_gone(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
+                forget_gone_rows(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
         return results
 
 

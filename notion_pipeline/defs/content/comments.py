@@ -180,7 +180,11 @@ def _tidy(catalog: Catalog, reads: CommentReads, outcome: _Outcome) -> None:
     with catalog.writing() as connection:
         for target in reads.targets:
             outcome.counts.removed += remove_comments_of_gone_pages(
-                connection, target.scope, now, deleted_rows=reads.source.deleted_rows
+                connection,
+                target.scope.table,
+                target.scope.data_source_id,
+                now,
+                deleted_rows=reads.source.deleted_rows,
             )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
@@ -32,6 +32,7 @@ LOG_EVERY_SECONDS = 60.0
 #: machine's memory.
 MEMORY_LIMIT = "64MB"
 #: One thread at a time opens or closes files: DuckDB fails when one reader opens the file while another closes it.
+_Result = TypeVar("_Result")
 _OPENING_OR_CLOSING = threading.Lock()
 _WAIT_WHEN_NEXT = wait_random(0.005, 0.02)
 _WAIT_IN_LINE = wait_exponential(multiplier=0.02, max=0.25) + wait_random(0, 0.05)
@@ -209,6 +210,22 @@ class Catalog:
                 self._kept = opening
             else:
                 self._let_go(opening)
+
+    def commit(
+        self, change: Callable[[duckdb.DuckDBPyConnection], _Result], *, memory_limit: str | None = MEMORY_LIMIT
+    ) -> _Result:
+        """Makes a change in one transaction and returns what it returns; the way to write whatever may meet others.
+
+        Args:
+            change: Done again as a whole where another writer's commit came first, so it must not count or consume
+                anything outside the connection.
+            memory_limit: As for `writing`.
+
+        Raises:
+            CatalogError: As `writing`.
+        """
+        with self.writing(memory_limit=memory_limit) as connection:
+            return change(connection)
 
     def _open(self, *, is_writing: bool) -> _Opening:
         """Opens the file under our lock, as soon as both locks are free."""

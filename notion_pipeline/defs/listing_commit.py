@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
+import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.databases import write_databases
@@ -67,11 +68,14 @@ def commit_listing(
     Returns:
         The metadata of its materialization, and events of tables that it renamed or retired.
     """
-    with catalog.writing() as connection:
+
+    def change(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any, list[GoneDatabase]]:
         streams = write_databases(connection, found.source, found.listing, datetime.now(timezone.utc), log.warning)
         keep_names(connection, found.source.name, found.resolution.names)
         columns = columns_of(connection, (found.source.name, "databases"))
-        gone = gone_databases(connection, found.source.name)
+        return streams, columns, gone_databases(connection, found.source.name)
+
+    streams, columns, gone = catalog.commit(change)
     follow_tables(log, catalog, found.source)
     _warn_of_gone(log, found.listing, gone)
     metadata = listing_metadata(

@@ -46,7 +46,7 @@ def commit_database(catalog: Catalog, source: Source, database: DatabaseExtract,
 def _commit(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str, *, memory_limit: str | None
 ) -> Committed:
-    with catalog.writing(memory_limit=memory_limit) as connection:
+    def change(connection: duckdb.DuckDBPyConnection) -> Committed:
         bookkeeping.create_tables(connection)
         results = [
             (extract, merge(connection, extract, _state(connection, source, database, extract), run_id))
@@ -59,6 +59,8 @@ def _commit(
                 now = datetime.now(timezone.utc)
                 forget_gone_rows(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
         return results
+
+    return catalog.commit(change, memory_limit=memory_limit)
 
 
 def _state(

@@ -40,8 +40,9 @@ def commit_unchanged(
     quiet = [database for database in databases if _brings_nothing(database)]
     if not quiet:
         return {}
-    done: dict[str, Committed] = {}
-    with catalog.writing() as connection:
+
+    def change(connection: duckdb.DuckDBPyConnection) -> dict[str, Committed]:
+        done: dict[str, Committed] = {}
         bookkeeping.create_tables(connection)
         ids = [extract.data_source_id for database in quiet for extract in database.extracts]
         states = bookkeeping.stream_states(connection, source.name, ids)
@@ -64,7 +65,9 @@ def commit_unchanged(
         for extract in extracts:
             entry = history_entry(extract, states[extract.data_source_id], run_id, NO_ROWS, now)
             bookkeeping.record_sync(connection, entry)
-    return done
+        return done
+
+    return catalog.commit(change)
 
 
 def _brings_nothing(database: DatabaseExtract) -> bool:

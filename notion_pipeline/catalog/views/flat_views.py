@@ -104,8 +104,7 @@ def keep_views(catalog: Catalog, source: str) -> str:
                 return ""
             if not any(change.statements for change in view_changes(connection, source, schema)):
                 return ""
-        with catalog.writing() as connection:
-            apply_changes(connection, schema, view_changes(connection, source, schema))
+        catalog.commit(lambda writer: apply_changes(writer, schema, view_changes(writer, source, schema)))
     except CatalogError as error:
         return f"The flat views of source {source} are not up to date: {error.message} Run `notion-pipeline views`."
     return ""

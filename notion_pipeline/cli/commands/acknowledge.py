@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 import click
+import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
@@ -55,9 +56,12 @@ def acknowledge(streams: tuple[str, ...], *, source: str | None) -> None:
     if not any(wanted.values()):
         echo("There is nothing to acknowledge.")
         return
-    with catalog.writing() as connection:
+
+    def change(connection: duckdb.DuckDBPyConnection) -> None:
         for name, of_source in wanted.items():
             bookkeeping.acknowledge(connection, name, [table.data_source_id for table in of_source], now)
+
+    catalog.commit(change)
     for name, of_source in wanted.items():
         _tell(name, of_source, changes[name])
     _report(project, catalog, wanted)

@@ -86,10 +86,13 @@ def _sync(project: Project, sources: Sources) -> None:
 def _make_views(project: Project, sources: Sources) -> None:
     catalog = open_catalog(project, sources, writes=True)
     names = [source.name for source in sources.sources]
-    with catalog.writing() as connection:
+
+    def change(connection: duckdb.DuckDBPyConnection) -> None:
         for name in names:
             schema = views_schema(name, names, catalog)
             apply_changes(connection, schema, view_changes(connection, name, schema))
+
+    catalog.commit(change)
 
 
 def _show(console: Console, project: Project, sources: Sources, folder: Path) -> None:

@@ -53,8 +53,7 @@ def remove_source(name: str, *, yes: bool) -> None:
         tell_what_stays(state.catalog, "reads its tables, and fails when they are gone", _SHARED)
         confirm("Remove this?", yes=yes)
         if not state.catalog.is_empty:
-            with catalog.writing(memory_limit=None) as connection:
-                remove_from_catalog(connection, source)
+            catalog.commit(lambda connection: remove_from_catalog(connection, source), memory_limit=None)
             if (copy := sources.publish_path(project)) is not None:
                 publish(catalog, copy)
         forget_source(instance, source, state.tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import duckdb
 
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.table_index import save_tables
@@ -67,10 +68,13 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
             sources = load_sources(project)
         if not state.catalog.is_empty:
             schema = views_schema(after, [entry.name for entry in sources.sources], catalog)
-            with catalog.writing(memory_limit=None) as connection:
+
+            def change(connection: duckdb.DuckDBPyConnection) -> None:
                 rename_in_catalog(connection, before, after)
                 if state.catalog.views:
                     apply_changes(connection, schema, view_changes(connection, after, schema))
+
+            catalog.commit(change, memory_limit=None)
             if (copy := sources.publish_path(project)) is not None:
                 publish(catalog, copy)
         move_partitions(instance, before, after)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
+import duckdb
 from rich.table import Table
 from rich.text import Text
 
@@ -43,14 +45,20 @@ def views(*, source: str | None, drop: bool, dry_run: bool, as_json: bool) -> No
     if not drop:
         _tell_what_is_missing(wanted, changes)
     if not dry_run and any(change.statements for change in _all(changes)):
-        with catalog.writing() as connection:
-            # Computed again, since a sync may have changed the catalog meanwhile.
-            changes = {name: view_changes(connection, name, schema, drop=drop) for name, schema in schemas.items()}
-            for name, schema in schemas.items():
-                apply_changes(connection, schema, changes[name])
+        changes = catalog.commit(partial(_apply, schemas=schemas, drop=drop))
         if (copy := sources.publish_path(project)) is not None:
             publish(catalog, copy)
     _show(changes, as_json=as_json, dry_run=dry_run)
+
+
+def _apply(
+    connection: duckdb.DuckDBPyConnection, schemas: dict[str, str], *, drop: bool
+) -> dict[str, list[ViewChange]]:
+    """Makes the changes, computed again, since a sync may have changed the catalog meanwhile."""
+    changes = {name: view_changes(connection, name, schema, drop=drop) for name, schema in schemas.items()}
+    for name, schema in schemas.items():
+        apply_changes(connection, schema, changes[name])
+    return changes
 
 
 def _changes(catalog: Catalog, schemas: dict[str, str], *, drop: bool) -> dict[str, list[ViewChange]]:

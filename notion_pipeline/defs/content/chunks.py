@@ -1,6 +1,7 @@
 """Keeps the chunks of page content as the settings of each stream want them, without a request."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import duckdb
 
@@ -36,8 +37,9 @@ def add_missing_chunks(catalog: Catalog, source: str, target: ContentTarget) -> 
     for data_source_id in missing:
         count = 1
         while count:
-            with catalog.writing() as connection:
-                count = write_missing_chunks(connection, source, data_source_id, settings)
+            count = catalog.commit(
+                partial(write_missing_chunks, source=source, data_source_id=data_source_id, settings=settings)
+            )
             done += count
     return done
 

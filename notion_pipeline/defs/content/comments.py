@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import dagster as dg
+import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.comments import (
@@ -177,22 +178,27 @@ def _tidy(catalog: Catalog, reads: CommentReads, outcome: _Outcome) -> None:
     if not reads.targets:
         return
     now = datetime.now(timezone.utc)
-    with catalog.writing() as connection:
-        for target in reads.targets:
-            outcome.counts.removed += remove_comments_of_gone_pages(
+
+    def change(connection: duckdb.DuckDBPyConnection) -> int:
+        return sum(
+            remove_comments_of_gone_pages(
                 connection,
                 target.scope.table,
                 target.scope.data_source_id,
                 now,
                 deleted_rows=reads.source.deleted_rows,
             )
+            for target in reads.targets
+        )
+
+    outcome.counts.removed += catalog.commit(change)
 
 
 def _commit(catalog: Catalog, source: Source, outcome: _Outcome, batch: list[PageResult[PageComments]]) -> None:
-    with catalog.writing() as connection:
-        counts = write_comments(
-            connection, source.name, batch, datetime.now(timezone.utc), deleted_rows=source.deleted_rows
-        )
+    now = datetime.now(timezone.utc)
+    counts = catalog.commit(
+        lambda connection: write_comments(connection, source.name, batch, now, deleted_rows=source.deleted_rows)
+    )
     outcome.counts.add(counts)
     outcome.pages["read"] += len(batch)
     outcome.pages["gone"] += sum(read.is_gone for read in batch)

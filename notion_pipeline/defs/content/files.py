@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -151,8 +152,7 @@ def store_files(context: dg.OutputContext, catalog: Catalog, reads: FileReads) -
     came, failed, too_large = 0, [], 0
     with reads.batches:
         for batch in reads.batches:
-            with catalog.writing() as connection:
-                write_files(connection, reads.source.name, batch, datetime.now(timezone.utc))
+            catalog.commit(partial(write_files, source=reads.source.name, reads=batch, now=datetime.now(timezone.utc)))
             came += sum(read.stored is not None for read in batch)
             too_large += sum(read.size is not None for read in batch)
             failed += [read for read in batch if read.stored is None and read.size is None]
@@ -179,9 +179,9 @@ def _list(catalog: Catalog, reads: FileReads) -> tuple[FileCounts, int]:
     total, wanted, now = FileCounts(), 0, datetime.now(timezone.utc)
     for target, keeping in reads.targets:
         for scope in target.scopes:
-            with catalog.writing() as connection:
-                counts = list_files(connection, scope, now, deleted_rows=reads.source.deleted_rows)
-                wanted += count_wanted(connection, scope, keeping.max_bytes)
+            counts = catalog.commit(partial(list_files, scope=scope, now=now, deleted_rows=reads.source.deleted_rows))
+            with catalog.reading() as connection:
+                wanted += 0 if connection is None else count_wanted(connection, scope, keeping.max_bytes)
             total.listed += counts.listed
             total.added += counts.added
             total.removed += counts.removed
@@ -193,8 +193,7 @@ def _remove(catalog: Catalog, reads: FileReads) -> int:
         paths = files_to_remove(connection, reads.source.name)
     if paths:
         asyncio.run(remove_stored(paths, reads.root))
-        with catalog.writing() as connection:
-            note_removed(connection, reads.source.name, paths)
+        catalog.commit(lambda connection: note_removed(connection, reads.source.name, paths))
     return len(paths)
 
 

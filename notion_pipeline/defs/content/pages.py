@@ -124,10 +124,10 @@ def store_pages(context: dg.OutputContext, catalog: Catalog, pages: StandalonePa
         NotionError: The search did not come to its end; what it showed is committed.
     """
     found, source = pages.found, pages.source
-    with catalog.writing() as connection:
-        counts = write_pages(
-            connection, source.name, found, datetime.now(timezone.utc), deleted_rows=source.deleted_rows
-        )
+    now = datetime.now(timezone.utc)
+    counts = catalog.commit(
+        lambda connection: write_pages(connection, source.name, found, now, deleted_rows=source.deleted_rows)
+    )
     metadata = {
         "pages_found": len(found.pages),
         "pages_inserted": counts.inserted,

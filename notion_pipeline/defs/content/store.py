@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.counts import ContentCounts
@@ -113,11 +114,13 @@ def store_content(context: dg.OutputContext, catalog: Catalog, reads: ContentRea
 
 def _tidy(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database]) -> None:
     now = datetime.now(timezone.utc)
-    with catalog.writing() as connection:
-        for database in databases.values():
+
+    def change(connection: duckdb.DuckDBPyConnection) -> Counter[str]:
+        removed: Counter[str] = Counter()
+        for key, database in databases.items():
             for scope in database.target.scopes:
                 keep_paths(connection, scope, now)
-                database.counts.removed += remove_gone(
+                removed[key] += remove_gone(
                     connection,
                     scope.table,
                     scope.data_source_id,
@@ -126,6 +129,10 @@ def _tidy(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database]
                     id_column=scope.id_column,
                 )
         tidy_chunks(connection, reads)
+        return removed
+
+    for key, removed in catalog.commit(change).items():
+        databases[key].counts.removed += removed
 
 
 def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Database], batch: list[PageRead]) -> None:
@@ -133,7 +140,8 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
     for read in batch:
         by_database.setdefault(read.page.database_id, []).append(read)
     now = datetime.now(timezone.utc)
-    with catalog.writing() as connection:
+
+    def change(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, ContentCounts], dict[str, int]]:
         counts = {
             key: write_content(connection, reads.source.name, found, now, deleted_rows=reads.source.deleted_rows)
             for key, found in by_database.items()
@@ -144,6 +152,9 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
         }
         gone = [read.page.page_id for read in by_database.get("", ()) if read.is_gone]
         ask_again(connection, reads.source.name, gone)
+        return counts, chunked
+
+    counts, chunked = catalog.commit(change)
     for key, found in by_database.items():
         databases[key].counts.add(counts[key])
         databases[key].chunked += chunked[key]

@@ -165,9 +165,8 @@ def _commit(catalog: Catalog, source: str, outcome: _Outcome, batch: list[UsersR
     by_id = [read for read in batch if isinstance(read, UserRead)]
     found = [read.user for read in by_id if read.user is not None]
     if listed or found:
-        with catalog.writing() as connection:
-            counts = write_users(connection, source, [*listed, *found], datetime.now(timezone.utc))
-        outcome.counts.add(counts)
+        users, now = [*listed, *found], datetime.now(timezone.utc)
+        outcome.counts.add(catalog.commit(lambda connection: write_users(connection, source, users, now)))
     outcome.listed += len(listed)
     outcome.by_id += len(by_id)
     outcome.gone += sum(user.membership == "gone" for user in found)

@@ -63,14 +63,22 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "sandbox": (),
     "sandbox.control": (),
-    "sandbox.model": ("sandbox.control",),
-    "sandbox.answers": ("sandbox.model",),
-    "sandbox.edits": ("sandbox.control", "sandbox.model", "sandbox.answers"),
-    "sandbox.http": ("sandbox.control", "sandbox.model", "sandbox.answers", "sandbox.edits"),
-    "sandbox.sample": ("sandbox.model", "sandbox.edits"),
+    "sandbox.model": (),
+    "sandbox.model.content": ("sandbox.model",),
+    "sandbox.model.state": ("sandbox.control", "sandbox.model", "sandbox.model.content"),
+    "sandbox.answers": ("sandbox.model", "sandbox.model.content", "sandbox.model.state"),
+    "sandbox.edits": (
+        *("sandbox.control", "sandbox.model", "sandbox.model.content", "sandbox.model.state"),
+        "sandbox.answers",
+    ),
+    "sandbox.http": (
+        *("sandbox.control", "sandbox.model", "sandbox.model.content", "sandbox.model.state"),
+        *("sandbox.answers", "sandbox.edits"),
+    ),
+    "sandbox.sample": ("sandbox.model", "sandbox.model.content", "sandbox.edits"),
 }
-#: Where a room ends and its inner rooms begin.
-INNER_ROOMS = ("catalog", "cli", "sandbox")
+#: Rooms whose folders are one room here.
+WITH_THEIR_FOLDERS = ("defs",)
 
 
 def modules() -> list[str]:
@@ -131,7 +139,7 @@ def room_of(module: str) -> str:
         return module or "the public face"
     parts = module.split(".")
     folders = parts if file_of(module).name == "__init__.py" else parts[:-1]
-    return ".".join(folders[: 2 if folders and folders[0] in INNER_ROOMS else 1]) or "root"
+    return ".".join(folders[:1] if part_of(module) in WITH_THEIR_FOLDERS else folders) or "root"
 
 
 def test_every_module_is_in_a_room_of_the_table() -> None:

@@ -22,7 +22,7 @@ from notion_pipeline.notion.downloads import DownloadUsage
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.files import HostedFile
+from notion_pipeline.sandbox.model.content.files import HostedFile
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline_tests.support.whole_way import Pipeline, Run, synced
 

@@ -12,7 +12,7 @@ from notion_client.helpers import collect_paginated_api, is_full_block
 
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.blocks import DEFAULTS, MEDIA_TYPES, Block
+from notion_pipeline.sandbox.model.content.blocks import DEFAULTS, MEDIA_TYPES, Block
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.public_sdk import HEADERS, TOKEN

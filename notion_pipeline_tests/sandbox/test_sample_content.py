@@ -10,8 +10,8 @@ import pytest
 from notion_pipeline.sandbox.answers.markdown import page_markdown
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.blocks import DEFAULTS, Block
-from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.model.content.blocks import DEFAULTS, Block
+from notion_pipeline.sandbox.model.content.page_text import children_of
 from notion_pipeline.sandbox.sample import row_id, sample_workspace
 
 SIGNATURE = re.compile(r"\?X-Amz[^\"\s)]*")

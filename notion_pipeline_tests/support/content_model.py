@@ -18,7 +18,7 @@ import click
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline.sandbox.model.blocks import Block
+from notion_pipeline.sandbox.model.content.blocks import Block
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline_tests.support.content_engine import ContentEngine
 from notion_pipeline_tests.support.content_truth import chunk_differences, comment_differences

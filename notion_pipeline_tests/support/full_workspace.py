@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.blocks import DEFAULTS, MEDIA_TYPES
+from notion_pipeline.sandbox.model.content.blocks import DEFAULTS, MEDIA_TYPES
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.richtext import equation, mention_date, mention_page, mention_user, text
 from notion_pipeline.sandbox.model.schema import FUNCTIONS

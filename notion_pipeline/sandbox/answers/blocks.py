@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from notion_pipeline.sandbox.answers.render import LATEST, Renderer
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container, trashed
 from notion_pipeline.sandbox.model.clock import page_stamp
-from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.model.content.blocks import Block, Child, Container, trashed
+from notion_pipeline.sandbox.model.content.page_text import children_of
 from notion_pipeline.sandbox.model.objects import Database, Page
 
 #: Names of block types before 2026-03-11.

@@ -11,7 +11,7 @@ from notion_pipeline.sandbox.answers.plain import Values, plain_json
 from notion_pipeline.sandbox.model.clock import as_instant
 from notion_pipeline.sandbox.model.objects import Page, Property
 from notion_pipeline.sandbox.model.richtext import plain_text
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.state.store import Store
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, date_object
 
 Value = tuple[str, Any]  # a property type and the value under its key

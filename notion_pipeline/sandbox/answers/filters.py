@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.state.store import Store
 
 Row: TypeAlias = "Page | DataSource"
 Predicate = Callable[[Row], bool]

@@ -12,8 +12,8 @@ from typing import Any
 from notion_pipeline.sandbox.answers.blocks import BlockRenderer
 from notion_pipeline.sandbox.answers.markdown_text import MarkdownText, attribute, color_of, notion_url
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container
-from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.model.content.blocks import Block, Child, Container
+from notion_pipeline.sandbox.model.content.page_text import children_of
 from notion_pipeline.sandbox.model.objects import Database, Page
 
 #: What Markdown has no form for.

@@ -15,8 +15,8 @@ from notion_pipeline.sandbox.answers.plain import plain_value
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import DataSource, Page, Property
-from notion_pipeline.sandbox.model.query_sessions import Session
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.state.query_sessions import Session
+from notion_pipeline.sandbox.model.state.store import Store
 
 BODY_KEYS = ("filter", "sorts", "start_cursor", "page_size", "result_type", "is_archived", "in_trash", "archived")
 MAX_PAGE_SIZE = 100

@@ -7,15 +7,15 @@ from typing import Any
 
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.answers.signed_urls import signed
-from notion_pipeline.sandbox.model.blocks import Block, trashed
 from notion_pipeline.sandbox.model.clock import container_stamp, page_stamp
-from notion_pipeline.sandbox.model.files import HostedFile
+from notion_pipeline.sandbox.model.content.blocks import Block, trashed
+from notion_pipeline.sandbox.model.content.files import HostedFile
 from notion_pipeline.sandbox.model.ids import page_url
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 from notion_pipeline.sandbox.model.richtext import Item, is_reference, rich_text, title_of
 from notion_pipeline.sandbox.model.schema import schema_entry
-from notion_pipeline.sandbox.model.store import Store
-from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.state.store import Store
+from notion_pipeline.sandbox.model.state.tokens import Token
 from notion_pipeline.sandbox.model.values import Raw, empty
 
 LATEST = "2026-03-11"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
 from notion_pipeline.sandbox.model.clock import milli_stamp
-from notion_pipeline.sandbox.model.files import HostedFile
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.content.files import HostedFile
+from notion_pipeline.sandbox.model.state.store import Store
 
 _LIFETIME = timedelta(hours=1)
 _DATE = "%Y%m%dT%H%M%SZ"

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from notion_pipeline.sandbox.model.clock import as_instant
-from notion_pipeline.sandbox.model.comments import Comment
+from notion_pipeline.sandbox.model.content.comments import Comment
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline.sandbox.model.richtext import Item, rich_text
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.state.store import Store
 from notion_pipeline.sandbox.model.users import User
 
 

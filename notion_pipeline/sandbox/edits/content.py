@@ -12,10 +12,10 @@ from notion_pipeline.sandbox.answers.markdown import page_markdown
 from notion_pipeline.sandbox.answers.render import Renderer
 from notion_pipeline.sandbox.edits import placement
 from notion_pipeline.sandbox.edits.pages import Pages
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content, text_key
 from notion_pipeline.sandbox.model.clock import as_instant
-from notion_pipeline.sandbox.model.content import children_of
-from notion_pipeline.sandbox.model.files import HostedFile, content_type_of
+from notion_pipeline.sandbox.model.content.blocks import Block, Child, Container, block_content, text_key
+from notion_pipeline.sandbox.model.content.files import HostedFile, content_type_of
+from notion_pipeline.sandbox.model.content.page_text import children_of
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.richtext import Item, rich_text
 from notion_pipeline.sandbox.model.users import User

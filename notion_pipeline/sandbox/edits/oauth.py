@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.state.tokens import Token
 from notion_pipeline.sandbox.model.users import User
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+    from notion_pipeline.sandbox.model.state.store import Store
 
 SANDBOX_CLIENT_ID = "sandbox-client-id"
 SANDBOX_CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens the pretend workspace and nothing else

@@ -8,11 +8,11 @@ from typing import Any
 
 from notion_pipeline.sandbox.edits import placement
 from notion_pipeline.sandbox.edits import rows as row_edits
-from notion_pipeline.sandbox.model.blocks import Block, Container
-from notion_pipeline.sandbox.model.content import LONGEST_TEXT
+from notion_pipeline.sandbox.model.content.blocks import Block, Container
+from notion_pipeline.sandbox.model.content.page_text import LONGEST_TEXT
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline.sandbox.model.store import Store
+from notion_pipeline.sandbox.model.state.store import Store
 from notion_pipeline.sandbox.model.users import User
 
 

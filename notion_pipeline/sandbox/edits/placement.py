@@ -6,15 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from notion_pipeline.sandbox.edits.rows import bump, icon_object, is_volatile
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container
 from notion_pipeline.sandbox.model.clock import as_instant
-from notion_pipeline.sandbox.model.content import children_of
+from notion_pipeline.sandbox.model.content.blocks import Block, Child, Container
+from notion_pipeline.sandbox.model.content.page_text import children_of
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.users import User
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+    from notion_pipeline.sandbox.model.state.store import Store
 
 
 def create(

@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import Raw, empty, holds_hosted_file, stored
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+    from notion_pipeline.sandbox.model.state.store import Store
 
 
 def icon_object(icon: Any) -> dict[str, Any] | None:

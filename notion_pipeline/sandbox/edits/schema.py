@@ -14,7 +14,7 @@ from notion_pipeline.sandbox.model.schema import FUNCTIONS, apply_spec, normaliz
 from notion_pipeline.sandbox.model.values import READ_ONLY, TEXT_TYPES, option_for
 
 if TYPE_CHECKING:
-    from notion_pipeline.sandbox.model.store import Store
+    from notion_pipeline.sandbox.model.state.store import Store
 
 
 def build(ws: Store, source: DataSource, schema: Mapping[str, Any]) -> None:

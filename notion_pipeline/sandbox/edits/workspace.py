@@ -21,8 +21,8 @@ from notion_pipeline.sandbox.edits import schema as schema_edits
 from notion_pipeline.sandbox.edits.comments import CommentEdits
 from notion_pipeline.sandbox.edits.content import Content
 from notion_pipeline.sandbox.edits.oauth import OAuth
-from notion_pipeline.sandbox.model.blocks import Block
 from notion_pipeline.sandbox.model.clock import START, as_instant
+from notion_pipeline.sandbox.model.content.blocks import Block
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property
 

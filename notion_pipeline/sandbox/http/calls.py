@@ -20,7 +20,7 @@ from notion_pipeline.sandbox.model.errors import (
 )
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
-from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.state.tokens import Token
 
 if TYPE_CHECKING:
     from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -6,7 +6,7 @@ from typing import Any
 
 from notion_pipeline.sandbox.http.calls import Call, listing, sliced_by_id
 from notion_pipeline.sandbox.model.clock import page_stamp
-from notion_pipeline.sandbox.model.comments import Comment
+from notion_pipeline.sandbox.model.content.comments import Comment
 from notion_pipeline.sandbox.model.errors import invalid, quoted, restricted
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Page

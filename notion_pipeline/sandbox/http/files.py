@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from notion_pipeline.sandbox.answers.signed_urls import refusal
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.model.files import HostedFile
+from notion_pipeline.sandbox.model.content.files import HostedFile
 
 PREFIX = "/files/"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")

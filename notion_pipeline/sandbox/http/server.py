@@ -47,7 +47,7 @@ from notion_pipeline.sandbox.model.errors import (
     rate_limited,
     unauthorized,
 )
-from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.state.tokens import Token
 
 _LOG = logging.getLogger(__name__)
 Handler = Callable[[Call], Any]

@@ -1,5 +1,5 @@
-"""What a workspace holds: databases, pages, blocks, files, users, connections, and the rules of their values.
+"""What a workspace holds: databases, data sources, pages and users, and the rules of their values.
 
-In: values as a builder or a request gives them. Out: the stored state (`store`) and the records in it. May import
-`control`.
+In: values as a builder or a request gives them. Out: the records that `content` and `state` build on. Imports no other
+room.
 """

@@ -4,7 +4,7 @@ In: the files of `data/`. Out: a `Workspace` that `sandbox` serves and `demo` re
 and it holds whatever makes reading Notion hard: every property type, names that SQL dislikes, scripts from right to
 left, references beyond 25, rows archived and in the trash, two databases of one title and one of none, and a database
 that is not shared. Pages hold nested blocks and files, one of them more than an answer shows, some are not shared. May
-import `model` and `edits`.
+import `model`, `model.content` and `edits`.
 """
 
 from __future__ import annotations

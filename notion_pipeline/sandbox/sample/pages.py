@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.sandbox.model.blocks import Block, Container
+from notion_pipeline.sandbox.model.content.blocks import Block, Container
 from notion_pipeline.sandbox.sample.texts import Texts, row_id
 
 _OF_PAGE = ("icon", "cover", "shared")

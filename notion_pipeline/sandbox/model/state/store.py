@@ -13,15 +13,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from notion_pipeline.sandbox.control.switches import Switches
-from notion_pipeline.sandbox.model.blocks import Block
 from notion_pipeline.sandbox.model.clock import Clock
-from notion_pipeline.sandbox.model.comments import Comment
-from notion_pipeline.sandbox.model.content import text_block
-from notion_pipeline.sandbox.model.files import HostedFile, file_of_name
+from notion_pipeline.sandbox.model.content.blocks import Block
+from notion_pipeline.sandbox.model.content.comments import Comment
+from notion_pipeline.sandbox.model.content.files import HostedFile, file_of_name
+from notion_pipeline.sandbox.model.content.page_text import text_block
 from notion_pipeline.sandbox.model.ids import IdSource, dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page
-from notion_pipeline.sandbox.model.query_sessions import Sessions
-from notion_pipeline.sandbox.model.tokens import Token
+from notion_pipeline.sandbox.model.state.query_sessions import Sessions
+from notion_pipeline.sandbox.model.state.tokens import Token
 from notion_pipeline.sandbox.model.users import User, group_value
 
 #: Rows held as JSON at most; some 5 kB each.

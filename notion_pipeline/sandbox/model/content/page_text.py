@@ -1,4 +1,4 @@
-"""A page's content as text, and the blocks it means: Markdown in its plainest form, a line a block.
+"""A page's content kept as text (the plainest Markdown, a line a block), and the blocks made of it.
 
 Most pages keep their content as text; its blocks are made when they are read, so that many pages take little memory.
 Their ids follow from the page's id and their number.
@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from notion_pipeline.sandbox.model.blocks import Block, Child, Container, block_content
-from notion_pipeline.sandbox.model.code_languages import language_of
+from notion_pipeline.sandbox.model.content.blocks import Block, Child, Container, block_content
+from notion_pipeline.sandbox.model.content.code_languages import language_of
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline.sandbox.model.richtext import Item, text
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from notion_pipeline.sandbox.model.code_languages import LANGUAGES, PLAIN
+from notion_pipeline.sandbox.model.content.code_languages import LANGUAGES, PLAIN
 from notion_pipeline.sandbox.model.objects import Database, Page
 from notion_pipeline.sandbox.model.richtext import Item, plain_text, rich_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from notion_pipeline.sandbox.model.blocks import Block, Container
+from notion_pipeline.sandbox.model.content.blocks import Block, Container
 from notion_pipeline.sandbox.model.objects import Database, Page
 from notion_pipeline.sandbox.model.users import User
 

@@ -126,7 +126,7 @@ def main() -> None:
     from notion_pipeline.sandbox.answers.render import Renderer  # noqa: PLC0415
     from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema  # noqa: PLC0415 - not in the measuring process
     from notion_pipeline.sandbox.edits.workspace import Workspace  # noqa: PLC0415
-    from notion_pipeline.sandbox.http.reading import RowCache  # noqa: PLC0415
+    from notion_pipeline.sandbox.http.handlers.reading import RowCache  # noqa: PLC0415
     from notion_pipeline.sandbox.http.server import SandboxServer  # noqa: PLC0415
 
     parser = argparse.ArgumentParser()

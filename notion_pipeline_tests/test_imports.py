@@ -71,9 +71,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("sandbox.control", "sandbox.model", "sandbox.model.content", "sandbox.model.state"),
         "sandbox.answers",
     ),
+    "sandbox.http.handlers": (
+        *("sandbox.model", "sandbox.model.content", "sandbox.model.state"),
+        *("sandbox.answers", "sandbox.edits"),
+    ),
     "sandbox.http": (
         *("sandbox.control", "sandbox.model", "sandbox.model.content", "sandbox.model.state"),
-        *("sandbox.answers", "sandbox.edits"),
+        *("sandbox.answers", "sandbox.edits", "sandbox.http.handlers"),
     ),
     "sandbox.sample": ("sandbox.model", "sandbox.model.content", "sandbox.edits"),
 }

@@ -1,5 +1,5 @@
-"""The API over HTTP: routes, credentials, limits, faults, OAuth pages, the control endpoints.
+"""The API over HTTP: the server with its routes, credentials, limits and faults; OAuth pages; the control endpoints.
 
-In: requests. Out: responses in Notion's form, and edits to the workspace. May import the other rooms of the sandbox,
-apart from `sample`.
+In: requests. Out: responses in Notion's form, by `handlers`. May import the other rooms of the sandbox, apart from
+`sample`.
 """

@@ -24,20 +24,10 @@ from starlette.types import ASGIApp
 
 from notion_pipeline.sandbox.answers.render import VERSIONS
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sandbox.http import (
-    blocks,
-    comments,
-    control_routes,
-    files,
-    items,
-    oauth_routes,
-    reading,
-    search,
-    users,
-    writes,
-)
-from notion_pipeline.sandbox.http.calls import Call, Spliced
+from notion_pipeline.sandbox.http import control_routes, files, oauth_routes
 from notion_pipeline.sandbox.http.gate import Gate
+from notion_pipeline.sandbox.http.handlers import blocks, comments, items, reading, search, users, writes
+from notion_pipeline.sandbox.http.handlers.calls import Call, Spliced
 from notion_pipeline.sandbox.http.parameters import check_parameters
 from notion_pipeline.sandbox.model.errors import (
     NotionError,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from notion_pipeline.sandbox.answers.query import page_size
-from notion_pipeline.sandbox.http.calls import Call, listing
+from notion_pipeline.sandbox.http.handlers.calls import Call, listing
 from notion_pipeline.sandbox.model.content.blocks import trashed
 from notion_pipeline.sandbox.model.errors import invalid_body, quoted
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page

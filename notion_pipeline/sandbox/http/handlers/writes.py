@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.sandbox.http.calls import Call
+from notion_pipeline.sandbox.http.handlers.calls import Call
 from notion_pipeline.sandbox.model.errors import invalid, invalid_body, quoted
 from notion_pipeline.sandbox.model.ids import dashed
 from notion_pipeline.sandbox.model.objects import Database, DataSource, Page, Property

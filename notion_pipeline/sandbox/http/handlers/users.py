@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.sandbox.http.calls import Call, listing, sliced
+from notion_pipeline.sandbox.http.handlers.calls import Call, listing, sliced
 from notion_pipeline.sandbox.model.errors import restricted
 
 _UPLOAD_LIMIT = 5_242_880

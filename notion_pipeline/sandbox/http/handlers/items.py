@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlencode
 
 from notion_pipeline.sandbox.answers import computed
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.http.calls import Call, sliced
+from notion_pipeline.sandbox.http.handlers.calls import Call, sliced
 from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.objects import Page, Property
 

@@ -7,7 +7,7 @@ from zlib import crc32
 
 from notion_pipeline.sandbox.answers.blocks import BlockRenderer
 from notion_pipeline.sandbox.answers.markdown import page_markdown
-from notion_pipeline.sandbox.http.calls import Call, listing
+from notion_pipeline.sandbox.http.handlers.calls import Call, listing
 from notion_pipeline.sandbox.model.content.blocks import Block, Container
 from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.ids import dashed

@@ -1,4 +1,4 @@
-"""Handlers that read: databases, data sources, queries, pages, blocks (notion-api.md sections 4 to 9)."""
+"""Handlers that read: databases, data sources, queries, pages (notion-api.md sections 4 to 9)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 
 from notion_pipeline.sandbox.answers.query import BODY_KEYS, Query
 from notion_pipeline.sandbox.answers.render import Renderer
-from notion_pipeline.sandbox.http.calls import Call, Spliced, sliced_by_id
+from notion_pipeline.sandbox.http.handlers.calls import Call, Spliced, sliced_by_id
 from notion_pipeline.sandbox.model.errors import invalid
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.schema import COMPUTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.sandbox.http.calls import Call, listing, sliced_by_id
+from notion_pipeline.sandbox.http.handlers.calls import Call, listing, sliced_by_id
 from notion_pipeline.sandbox.model.clock import page_stamp
 from notion_pipeline.sandbox.model.content.comments import Comment
 from notion_pipeline.sandbox.model.errors import invalid, quoted, restricted

@@ -57,9 +57,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli.wizard": ("root", "rows", "config", "accounts", "listing", "cli"),
     "cli.commands": (
         *("root", "rows", "config", "accounts", "listing", "sync", "defs", "cli", "cli.wizard"),
-        *("catalog", "catalog.state", "catalog.listing", "catalog.load", "catalog.content"),
+        *("catalog", "catalog.listing", "catalog.load", "catalog.content"),
         *("catalog.read", "catalog.views", "catalog.upkeep"),
         *("sandbox.edits", "sandbox.http", "sandbox.sample"),
+    ),
+    "cli.commands.sources": (
+        *("root", "config", "listing", "sync", "defs", "cli", "cli.wizard", "cli.commands"),
+        *("catalog", "catalog.state", "catalog.listing", "catalog.content"),
+        *("catalog.read", "catalog.views", "catalog.upkeep"),
+    ),
+    "cli.commands.catalog": (
+        *("root", "config", "listing", "defs", "cli"),
+        *("catalog", "catalog.state", "catalog.listing", "catalog.content", "catalog.read", "catalog.views"),
     ),
     "sandbox": (),
     "sandbox.control": (),

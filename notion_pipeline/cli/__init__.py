@@ -19,31 +19,25 @@ from notion_pipeline.messages import nearest
 from notion_pipeline.outside import shown
 from notion_pipeline.redaction import keep_secrets_unwritten, redacted, traceback_text
 
-#: Name, the line of `--help`, and the module and function, in the order of the list.
+#: Name, the line of `--help`, and the module in `commands`, whose function has the same name; in the order of the list.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("Make a project folder for your own workspace.", "notion_pipeline.cli.commands.init:init"),
-    "connect": ("Connect a Notion workspace in the browser.", "notion_pipeline.cli.commands.connect:connect"),
-    "disconnect": ("End the connection to a workspace.", "notion_pipeline.cli.commands.disconnect:disconnect"),
-    "accounts": ("Show the connected workspaces and their health.", "notion_pipeline.cli.commands.accounts:accounts"),
-    "sources": ("Show all sources with their last and next runs.", "notion_pipeline.cli.commands.sources:sources"),
-    "streams": ("Find streams by any part of their name.", "notion_pipeline.cli.commands.streams:streams"),
-    "add": ("Set up a source by answering questions.", "notion_pipeline.cli.commands.add:add"),
-    "check": ("Check config, credentials, access and catalog.", "notion_pipeline.cli.commands.check:check"),
-    "plan": ("Show what the next sync will do and cost.", "notion_pipeline.cli.commands.plan:plan"),
-    "sync": ("Bring the catalog up to date.", "notion_pipeline.cli.commands.sync:sync"),
-    "acknowledge": ("Acknowledge changes of schemas.", "notion_pipeline.cli.commands.acknowledge:acknowledge"),
-    "remove-source": ("Remove what a source left behind.", "notion_pipeline.cli.commands.remove_source:remove_source"),
-    "rename-source": (
-        "Give a source's tables and state its new name.",
-        "notion_pipeline.cli.commands.rename_source:rename_source",
-    ),
-    "views": ("Make flat views of the tables, for people and BI tools.", "notion_pipeline.cli.commands.views:views"),
-    "dbt": ("Print the tables as sources of a dbt project.", "notion_pipeline.cli.commands.dbt:dbt"),
-    "sandbox": ("Serve a sample workspace that speaks Notion's API.", "notion_pipeline.cli.commands.sandbox:sandbox"),
-    "demo": (
-        "Sync the sample workspace and show what was loaded; needs no account.",
-        "notion_pipeline.cli.commands.demo:demo",
-    ),
+    "init": ("Make a project folder for your own workspace.", "init"),
+    "connect": ("Connect a Notion workspace in the browser.", "connect"),
+    "disconnect": ("End the connection to a workspace.", "disconnect"),
+    "accounts": ("Show the connected workspaces and their health.", "accounts"),
+    "sources": ("Show all sources with their last and next runs.", "sources.sources"),
+    "streams": ("Find streams by any part of their name.", "catalog.streams"),
+    "add": ("Set up a source by answering questions.", "sources.add"),
+    "check": ("Check config, credentials, access and catalog.", "check"),
+    "plan": ("Show what the next sync will do and cost.", "plan"),
+    "sync": ("Bring the catalog up to date.", "sync"),
+    "acknowledge": ("Acknowledge changes of schemas.", "catalog.acknowledge"),
+    "remove-source": ("Remove what a source left behind.", "sources.remove_source"),
+    "rename-source": ("Give a source's tables and state its new name.", "sources.rename_source"),
+    "views": ("Make flat views of the tables, for people and BI tools.", "catalog.views"),
+    "dbt": ("Print the tables as sources of a dbt project.", "catalog.dbt"),
+    "sandbox": ("Serve a sample workspace that speaks Notion's API.", "sandbox"),
+    "demo": ("Sync the sample workspace and show what was loaded; needs no account.", "demo"),
 }
 
 
@@ -83,8 +77,8 @@ class CommandLine(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name][1].partition(":")
-        command = getattr(import_module(module), name)
+        module = COMMANDS[cmd_name][1]
+        command = getattr(import_module(f"notion_pipeline.cli.commands.{module}"), module.rpartition(".")[2])
         assert isinstance(command, click.Command)  # noqa: S101 - COMMANDS is ours
         return command
 

@@ -14,7 +14,7 @@ import yaml
 
 from notion_pipeline.catalog.read.dbt_export import DbtSource, dbt_yaml
 from notion_pipeline.catalog.read.table_docs import DocumentedTable
-from notion_pipeline.cli.commands.dbt import longest_wait
+from notion_pipeline.cli.commands.catalog.dbt import longest_wait
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace

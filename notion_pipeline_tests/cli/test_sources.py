@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 
-from notion_pipeline.cli.commands.source_overview import overviews
+from notion_pipeline.cli.commands.sources.source_overview import overviews
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace

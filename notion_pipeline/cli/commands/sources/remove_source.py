@@ -8,7 +8,7 @@ from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.catalog.upkeep.leftovers import remove_source as remove_from_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
-from notion_pipeline.cli.source_state import (
+from notion_pipeline.cli.commands.sources.source_state import (
     checked_name,
     confirm,
     instance_of,

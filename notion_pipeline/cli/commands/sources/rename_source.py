@@ -14,7 +14,7 @@ from notion_pipeline.catalog.upkeep.leftovers import rename_source as rename_in_
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes, views_schema
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
-from notion_pipeline.cli.source_state import (
+from notion_pipeline.cli.commands.sources.source_state import (
     checked_name,
     confirm,
     instance_of,

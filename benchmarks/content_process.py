@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project
 

@@ -1,8 +1,9 @@
 """The command line `notion-pipeline`: one module for each command, loaded when it is called.
 
-In: arguments, and the project of the current folder. Out: printed text and an exit code. The modules of this room are
-what several commands share; they may import every room but `rows`, `sandbox` and the catalog's `load` and `views`.
-`--help` must come at once, so this module imports neither Dagster nor DuckDB; COMMANDS names the commands.
+In: arguments, and the project of the current folder. Out: printed text and an exit code. The modules of this room and
+of `runs` are what several commands share; those here may import `config`, `notion`, `accounts`, `listing`, `sync` and
+the catalog with its `content` and `read`. `--help` must come at once, so this module imports neither Dagster nor
+DuckDB; COMMANDS names the commands.
 """
 
 from __future__ import annotations

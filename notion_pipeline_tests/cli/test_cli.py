@@ -21,8 +21,8 @@ from dagster._core.instance import InstanceRef
 from rich.console import Console
 
 from notion_pipeline.cli import COMMANDS, main
-from notion_pipeline.cli.display import Bars, Display, Lines, LogFilter, Tally, display_on, summary
 from notion_pipeline.cli.project_template import template
+from notion_pipeline.cli.runs.display import Bars, Display, Lines, LogFilter, Tally, display_on, summary
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from notion_pipeline.cli import main
 from notion_pipeline.cli.project_template import FILES, content, template
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.config.sources import load_sources, schema_text
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project

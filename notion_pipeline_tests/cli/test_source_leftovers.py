@@ -12,7 +12,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from notion_pipeline.cli.process import environment, working_in
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.config.source_files import files_of, sources_with_files
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from notion_pipeline.cli.content_runs import ContentOutcome, ContentProgress, run_content
+from notion_pipeline.cli.runs.content_jobs import ContentOutcome, ContentProgress, run_content
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.notion.turns import Turns

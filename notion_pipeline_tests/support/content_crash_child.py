@@ -18,7 +18,7 @@ import notion_pipeline.content.reader
 import notion_pipeline.defs.content.comments
 import notion_pipeline.defs.content.store
 import notion_pipeline.defs.content.users
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project

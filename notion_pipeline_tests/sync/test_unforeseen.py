@@ -18,7 +18,7 @@ from dagster import DagsterEventType, DagsterRunStatus
 
 from notion_pipeline.accounts.oauth_client import OAuthClient, with_retries
 from notion_pipeline.cli.process import working_in
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.notion.client import NotionClient

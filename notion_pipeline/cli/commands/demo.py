@@ -24,7 +24,7 @@ from notion_pipeline.cli.commands.sandbox import served_workspace
 from notion_pipeline.cli.commands.sync import raise_failures, run_syncs
 from notion_pipeline.cli.process import ended_by_sigterm, environment
 from notion_pipeline.cli.project_template import write_demo_project
-from notion_pipeline.cli.runs import SyncRequest
+from notion_pipeline.cli.runs.sync_jobs import SyncRequest
 from notion_pipeline.cli.terminal import echo, output, title_of
 from notion_pipeline.config.sources import Sources, load_sources
 from notion_pipeline.project import Project

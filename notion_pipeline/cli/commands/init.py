@@ -13,7 +13,7 @@ import click
 from notion_pipeline.cli.dagster_home import FOLDER
 from notion_pipeline.cli.process import working_in
 from notion_pipeline.cli.project_template import template, write_project
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.project import find_project
 

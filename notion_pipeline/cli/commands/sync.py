@@ -14,10 +14,10 @@ from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError, InterruptedCommandError
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.commands.sync_content import check_content, print_contents, read_contents
-from notion_pipeline.cli.content_runs import ContentOutcome
-from notion_pipeline.cli.display import Tally, display_on
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
-from notion_pipeline.cli.runs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
+from notion_pipeline.cli.runs.content_jobs import ContentOutcome
+from notion_pipeline.cli.runs.display import Tally, display_on
+from notion_pipeline.cli.runs.sync_jobs import Outcome, SyncedDatabase, SyncRequest, project_instance, run_sync
 from notion_pipeline.cli.terminal import messages, output, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
 from notion_pipeline.config.sources import Source, Sources, load_sources

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from notion_pipeline.cli import CommandError
-from notion_pipeline.cli.content_runs import ContentOutcome, ContentProgress, run_content
 from notion_pipeline.cli.process import ended_by_sigterm, environment, working_in
-from notion_pipeline.cli.runs import SyncRequest, project_instance
+from notion_pipeline.cli.runs.content_jobs import ContentOutcome, ContentProgress, run_content
+from notion_pipeline.cli.runs.sync_jobs import SyncRequest, project_instance
 from notion_pipeline.cli.terminal import echo, messages
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.project import Project

@@ -17,7 +17,7 @@ from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.selection import DatabaseName
 from notion_pipeline.config.sources import Source, load_sources

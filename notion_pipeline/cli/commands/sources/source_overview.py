@@ -14,7 +14,7 @@ from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.cli.access_report import identity
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.process import environment, working_in
-from notion_pipeline.cli.run_history import (
+from notion_pipeline.cli.runs.history import (
     LastRun,
     LastUsage,
     NextRun,
@@ -24,7 +24,7 @@ from notion_pipeline.cli.run_history import (
     last_usage,
     next_runs,
 )
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.config.sources import Source, Sources
 from notion_pipeline.defs.run_locks import close_dead_runs
 from notion_pipeline.errors import CatalogError, NotionPipelineError

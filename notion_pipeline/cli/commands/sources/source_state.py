@@ -15,7 +15,7 @@ from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.catalog.upkeep.leftovers import SourceInCatalog, source_in
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.process import environment, working_in
-from notion_pipeline.cli.runs import project_instance
+from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.source_files import files_of, lock_files
 from notion_pipeline.config.values import check_source_name

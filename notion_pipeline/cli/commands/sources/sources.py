@@ -13,7 +13,7 @@ from rich.text import Text
 
 from notion_pipeline.cli.access_report import account_text
 from notion_pipeline.cli.commands.sources.source_overview import Overview, overviews
-from notion_pipeline.cli.run_history import LastUsage, NextRun
+from notion_pipeline.cli.runs.history import LastUsage, NextRun
 from notion_pipeline.cli.terminal import echo_json, moment, output
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.outside import shown_line

@@ -19,7 +19,7 @@ from rich.status import Status
 from rich.text import Text
 
 from notion_pipeline.catalog.read.table_index import load_tables
-from notion_pipeline.cli.runs import COMMAND_LINE, LAUNCHED_BY, failures_of, terminal_logger
+from notion_pipeline.cli.runs.sync_jobs import COMMAND_LINE, LAUNCHED_BY, failures_of, terminal_logger
 from notion_pipeline.cli.terminal import title_of
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.defs.asset_keys import AssetKeys

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from notion_pipeline.messages import nearest, quoted
 from notion_pipeline.redaction import redacted
-from notion_pipeline.rows.timestamps import read_iso
+from notion_pipeline.rows.text.timestamps import read_iso
 
 MAX_DESCRIPTION = 140
 MAX_TABLE_NAME = 200

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from notion_pipeline.content.hosted_urls import signed_addresses
-from notion_pipeline.rows.json_text import unsigned_url
+from notion_pipeline.rows.text.json_text import unsigned_url
 
 PROPERTY, ICON, COVER, CONTENT = "property", "icon", "cover", "content"
 

@@ -28,7 +28,7 @@ from notion_pipeline.listing.search import is_incomplete, search_to_its_end
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient
 from notion_pipeline.notion.responses import objects_of
 from notion_pipeline.notion_ids import normalise_id
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 _SUBJECT = "the pages that search finds"
 #: At 100 a page more than any workspace holds.

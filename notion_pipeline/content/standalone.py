@@ -9,8 +9,8 @@ from typing import Any
 from notion_pipeline.errors import NotionRequestError
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
-from notion_pipeline.rows.json_text import dump_json
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.json_text import dump_json
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: Kinds of parents, by Notion's `parent.type`, of pages that are in no database.
 _PARENTS = {"page_id": "page", "block_id": "block", "workspace": "workspace", "agent_id": "agent"}

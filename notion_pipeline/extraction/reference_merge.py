@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import decode_id
+from notion_pipeline.rows.text.json_text import dump_json
 
 Merged = tuple[Any, bool]
 NOT_COMPUTED = ("unsupported", "incomplete")

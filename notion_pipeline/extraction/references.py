@@ -30,8 +30,8 @@ from notion_pipeline.notion.failures import BLOCKED
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing, pages
 from notion_pipeline.notion.responses import no_object, objects_of
-from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import COMPUTED, Property
+from notion_pipeline.rows.text.json_text import dump_json
 
 _CURSOR_RESTARTS = 3
 #: 100 items each. Notion holds 10,000 references at most (section 5); nothing is said of texts.

@@ -21,7 +21,7 @@ from notion_pipeline.listing.cache import LastListing
 from notion_pipeline.listing.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: How far before the last complete poll a poll goes back, for edits that search shows late.
 LOOKBACK = timedelta(minutes=15)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: `stamp` of a database that was never committed: any commit settles it.
 NEVER = 0

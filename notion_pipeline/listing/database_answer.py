@@ -21,7 +21,7 @@ from notion_pipeline.listing.search import database_of, plain_title
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion_ids import notion_id
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 
 def label(database_id: str, title: str) -> str:

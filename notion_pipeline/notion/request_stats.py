@@ -15,7 +15,7 @@ class RequestStats:
     Attributes:
         requests: Every HTTP request sent, repeats included.
         retries: The repeats among them, whatever their reason.
-        texts_replaced: Texts in the answers with characters that nothing can store; see `storable`.
+        texts_replaced: Texts in the answers with characters that nothing can store; see `rows.text`.
         seconds_rate_limited: Time in which a pause held up at least one of them.
         earliest: The earliest server's time that an answer told; None while none did.
         run: What all readers of the run take together.

@@ -20,8 +20,8 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.notion.failures import LONGEST_NAME, not_notions, one_line, refuse
 from notion_pipeline.notion.retry_after import read_time
-from notion_pipeline.rows.json_text import load_json
-from notion_pipeline.rows.storable import storable
+from notion_pipeline.rows.text.json_text import load_json
+from notion_pipeline.rows.text.storable import storable
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from notion_pipeline.rows.json_text import valid_text
+from notion_pipeline.rows.text.json_text import valid_text
 
 _CODES = {"int64": "q", "int32": "i", "double": "d"}
 

@@ -19,7 +19,7 @@ from notion_pipeline.rows.column_types import BOOLEAN, JSON, TEXT, TIMESTAMP, Co
 from notion_pipeline.rows.computed_values import COMPUTED_TYPE, computed_column
 from notion_pipeline.rows.properties import COMPUTED, Exclusion, Property
 from notion_pipeline.rows.property_types import column_type, value_column
-from notion_pipeline.rows.storable import TEXTS_REPLACED
+from notion_pipeline.rows.text.storable import TEXTS_REPLACED
 from notion_pipeline.rows.users_seen import USERS_TYPE, UsersSeen
 from notion_pipeline.rows.values import (
     ODD,

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from notion_pipeline.rows.arrow import arrow_array
 from notion_pipeline.rows.column_types import BOOLEAN, DATE, JSON, NUMBER, TEXT, ColumnType
-from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import COMPUTED, Property
+from notion_pipeline.rows.text.json_text import dump_json
 from notion_pipeline.rows.values import (
     ODD,
     Converter,

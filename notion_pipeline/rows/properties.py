@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from notion_pipeline.rows.json_text import dump_json, valid_text
+from notion_pipeline.rows.text.json_text import dump_json, valid_text
 from notion_pipeline.spelling import spelled
 
 COMPUTED = frozenset({"formula", "rollup"})

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from notion_pipeline.rows.arrow import arrow_array
-from notion_pipeline.rows.json_text import dump_json, unsigned_url
 from notion_pipeline.rows.properties import Property, encode_id, property_value
-from notion_pipeline.rows.timestamps import instant, moment
+from notion_pipeline.rows.text.json_text import dump_json, unsigned_url
+from notion_pipeline.rows.text.timestamps import instant, moment
 
 
 class Odd:

@@ -23,7 +23,7 @@ from notion_pipeline.rows.properties import (
     schema_snapshot,
 )
 from notion_pipeline.rows.schema_changes import SchemaChange, schema_changes
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from notion_pipeline.rows.batch import NOT_COMPUTED, NOT_CONVERTED, PAGE_COLUMNS, USERS, RowSchema, to_batch
 from notion_pipeline.rows.computed_values import computed_type, computed_values
-from notion_pipeline.rows.json_text import dump_json, load_json
 from notion_pipeline.rows.properties import Property, property_value
 from notion_pipeline.rows.property_types import column_type
+from notion_pipeline.rows.text.json_text import dump_json, load_json
 
 UTC = timezone.utc
 PAGE_ID = "0a1b2c3d-0000-4000-8000-000000000001"

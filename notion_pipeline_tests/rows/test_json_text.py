@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.rows.json_text import dump_json, load_json, unsigned_url, valid_text
+from notion_pipeline.rows.text.json_text import dump_json, load_json, unsigned_url, valid_text
 
 NUMBERS = st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notion_pipeline.rows.timestamps import Moment, as_datetime, instant, moment
+from notion_pipeline.rows.text.timestamps import Moment, as_datetime, instant, moment
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.exclusions import unresolved_exclusions
 from notion_pipeline.listing.listed import ListedDatabase
-from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import Exclusion
-from notion_pipeline.rows.timestamps import as_datetime
+from notion_pipeline.rows.text.json_text import dump_json
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: Name, type and comment.
 DATABASE_COLUMNS = (

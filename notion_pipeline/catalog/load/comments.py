@@ -17,8 +17,8 @@ from notion_pipeline.catalog.load.limits import Limits
 from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
 from notion_pipeline.extraction.extract import Extract
 from notion_pipeline.outside import shown, shown_line, web_address
-from notion_pipeline.rows.json_text import dump_json
 from notion_pipeline.rows.properties import COMPUTED
+from notion_pipeline.rows.text.json_text import dump_json
 
 _PAGE_COMMENTS = {
     "id": "Id of the page; unique",

@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog.sql import quote
-from notion_pipeline.rows.json_text import dump_json, load_json
 from notion_pipeline.rows.properties import Exclusion
+from notion_pipeline.rows.text.json_text import dump_json, load_json
 
 _ROWS_AT_A_TIME = 5_000
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notion_pipeline.rows.json_text import valid_text
+from notion_pipeline.rows.text.json_text import valid_text
 
 #: Key under which a result of a list has the number of its replaced texts. Notion's keys have no dot.
 TEXTS_REPLACED = "notion_pipeline.texts_replaced"

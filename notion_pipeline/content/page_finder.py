@@ -23,7 +23,7 @@ from notion_pipeline.errors import (
     NotionRequestError,
     NotPermittedError,
 )
-from notion_pipeline.listing.changes import LOOKBACK
+from notion_pipeline.listing.changes.polls import LOOKBACK
 from notion_pipeline.listing.search import is_incomplete, search_to_its_end
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient
 from notion_pipeline.notion.responses import objects_of

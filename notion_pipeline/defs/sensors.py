@@ -20,10 +20,10 @@ from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import DATABASES_TAG, SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing.cache import last_listing
-from notion_pipeline.listing.changes import poll_changes
-from notion_pipeline.listing.changes_cursor import ChangesCursor
-from notion_pipeline.listing.committed import load_committed
-from notion_pipeline.listing.outstanding import Moment, Outstanding
+from notion_pipeline.listing.changes.committed import load_committed
+from notion_pipeline.listing.changes.cursor import ChangesCursor
+from notion_pipeline.listing.changes.outstanding import Moment, Outstanding
+from notion_pipeline.listing.changes.polls import poll_changes
 from notion_pipeline.outside import shown_line
 
 #: A tag is one line in the list of runs.

@@ -38,7 +38,7 @@ from notion_pipeline.defs.metadata import (
 from notion_pipeline.defs.partitions import partitions_name, partitions_of
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
-from notion_pipeline.listing.committed import save_committed
+from notion_pipeline.listing.changes.committed import save_committed
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project

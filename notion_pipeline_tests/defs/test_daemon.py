@@ -20,7 +20,7 @@ from dagster._core.instance import InstanceRef
 from dagster._core.scheduler.instigation import TickStatus
 
 from notion_pipeline.defs.run_locks import unfinished_run
-from notion_pipeline.listing.changes_cursor import ChangesCursor
+from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.rows.text.timestamps import as_datetime
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

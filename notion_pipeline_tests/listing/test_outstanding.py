@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.listing.changes_cursor import ChangesCursor
+from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database

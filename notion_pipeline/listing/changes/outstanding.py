@@ -14,7 +14,7 @@ from datetime import datetime
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.cache import LastListing, SeenDatabase
-from notion_pipeline.listing.changes_cursor import NEVER, UNSEEN, ChangesCursor, Pending, minutes, object_digest
+from notion_pipeline.listing.changes.cursor import NEVER, UNSEEN, ChangesCursor, Pending, minutes, object_digest
 
 FIRST_DELAY_SECONDS = 60
 LONGEST_DELAY_SECONDS = 3600

@@ -18,7 +18,7 @@ from typing import Any
 
 from notion_pipeline.errors import AuthorizationError, InvalidCursorError, NotionError
 from notion_pipeline.listing.cache import LastListing
-from notion_pipeline.listing.changes_cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
+from notion_pipeline.listing.changes.cursor import NEVER, ChangesCursor, Pending, minutes, object_digest
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.rows.text.timestamps import as_datetime

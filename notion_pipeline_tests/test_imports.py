@@ -26,7 +26,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "accounts": ("root", "config", "notion"),
     "listing": ("root", "rows", "rows.text", "config", "notion"),
     "listing.changes": ("root", "rows.text", "config", "notion", "listing"),
-    "extraction": ("root", "rows", "rows.text", "notion"),
+    "extraction.windows": ("rows", "notion"),
+    "extraction.references": ("root", "rows", "rows.text", "notion"),
+    "extraction": ("root", "rows", "notion", "extraction.windows", "extraction.references"),
     "content": ("root", "rows", "rows.text", "config", "notion", "listing", "listing.changes"),
     "catalog": ("root", "rows"),
     "catalog.state": ("root", "catalog"),
@@ -36,7 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("catalog", "catalog.state", "catalog.additions"),
     ),
     "catalog.load": (
-        *("root", "rows", "rows.text", "config", "extraction"),
+        *("root", "rows", "rows.text", "config", "extraction", "extraction.references"),
         *("catalog", "catalog.state", "catalog.additions", "catalog.listing", "catalog.content"),
     ),
     "catalog.read": ("root", "rows", "listing", "extraction", "catalog", "catalog.state", "catalog.listing"),
@@ -44,7 +46,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog.content": ("root", "rows", "config", "listing", "content", "catalog", "catalog.state"),
     "catalog.upkeep": ("root", "rows", "catalog", "catalog.state", "catalog.views"),
     "sync": (
-        *("root", "rows", "rows.text", "config", "notion", "listing", "extraction"),
+        *("root", "rows", "rows.text", "config", "notion", "listing", "extraction", "extraction.windows"),
         *("catalog", "catalog.state"),
     ),
     "defs": (

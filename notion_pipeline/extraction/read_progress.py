@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from notion_pipeline.extraction.windows import Leaf, Window, edited_since
+from notion_pipeline.extraction.windows.window import Leaf, Window, edited_since
 from notion_pipeline.rows.batch import RowSchema
 
 LIVE, ARCHIVED_BEFORE, CATCH_UP, ARCHIVED_AFTER = "live", "archived_before", "catch_up", "archived_after"

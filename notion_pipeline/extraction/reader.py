@@ -16,7 +16,6 @@ from notion_pipeline.errors import (
     UnboundedAnswerError,
 )
 from notion_pipeline.extraction.manifest import StagedFile
-from notion_pipeline.extraction.minute_split import split_minute
 from notion_pipeline.extraction.one_answer import OneAnswer
 from notion_pipeline.extraction.read_counts import ArchivedSupport, ReadCounts, ReadNotes
 from notion_pipeline.extraction.read_progress import (
@@ -31,12 +30,13 @@ from notion_pipeline.extraction.read_progress import (
     ReadProgress,
     ReadSettings,
 )
-from notion_pipeline.extraction.references import References
-from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
+from notion_pipeline.extraction.references.property_items import References
 from notion_pipeline.extraction.schema_proof import SchemaProof
 from notion_pipeline.extraction.staging import Stage
-from notion_pipeline.extraction.window_query import End, QueryPage, WindowQuery
-from notion_pipeline.extraction.windows import Window
+from notion_pipeline.extraction.windows.minute_split import split_minute
+from notion_pipeline.extraction.windows.query import End, QueryPage, WindowQuery
+from notion_pipeline.extraction.windows.scheduler import OpenWindow, OpenWindows, SpareWorkers, WorkerPool
+from notion_pipeline.extraction.windows.window import Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import WHO_ANSWERS
 from notion_pipeline.notion_ids import notion_id

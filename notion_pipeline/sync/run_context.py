@@ -10,7 +10,7 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import AuthorizationError
 from notion_pipeline.extraction.read_counts import ArchivedSupport
-from notion_pipeline.extraction.scheduler import SpareWorkers
+from notion_pipeline.extraction.windows.scheduler import SpareWorkers
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.run_pace import ExpectedReads
 

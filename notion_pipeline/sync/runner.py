@@ -25,7 +25,7 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
-from notion_pipeline.extraction.scheduler import SpareWorkers
+from notion_pipeline.extraction.windows.scheduler import SpareWorkers
 from notion_pipeline.listing.database_answer import data_source_entries
 from notion_pipeline.listing.exclusions import unmatched_exclusions, unresolved_exclusions
 from notion_pipeline.listing.search import plain_title

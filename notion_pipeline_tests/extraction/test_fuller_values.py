@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.extraction.formula_inputs import Inputs
+from notion_pipeline.extraction.references.formula_inputs import Inputs
 from notion_pipeline.rows.properties import Property
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from notion_pipeline.extraction.scheduler import OpenWindow, OpenWindows
-from notion_pipeline.extraction.windows import MINUTE, Window
+from notion_pipeline.extraction.windows.scheduler import OpenWindow, OpenWindows
+from notion_pipeline.extraction.windows.window import MINUTE, Window
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.reader import Reader
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from notion_pipeline.extraction.windows import Window, edited_since, iso
+from notion_pipeline.extraction.windows.window import Window, edited_since, iso
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=timezone.utc)
 CHECKED = {"property": "Done", "checkbox": {"equals": True}}

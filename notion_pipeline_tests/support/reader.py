@@ -15,8 +15,8 @@ from notion_pipeline.extraction.manifest import StageKey
 from notion_pipeline.extraction.read_counts import ArchivedSupport, ReadCounts
 from notion_pipeline.extraction.read_progress import ReadLimits, ReadSettings
 from notion_pipeline.extraction.reader import Extraction
-from notion_pipeline.extraction.scheduler import SpareWorkers
 from notion_pipeline.extraction.staging import Stage, open_stage
+from notion_pipeline.extraction.windows.scheduler import SpareWorkers
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import fingerprint, parse_properties

@@ -17,7 +17,7 @@ from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.load.schema_evolution import PlannedColumn
 from notion_pipeline.catalog.sql import json_pointer, quote
 from notion_pipeline.extraction.extract import Extract
-from notion_pipeline.extraction.formula_inputs import Inputs
+from notion_pipeline.extraction.references.formula_inputs import Inputs
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, parse_properties
 
 

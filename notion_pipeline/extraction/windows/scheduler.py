@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.extraction.windows import MINUTE, Window
+from notion_pipeline.extraction.windows.window import MINUTE, Window
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 
 #: Requests that a read may waste for the sake of speed: as many as it has read pages, up to so many, and this part of

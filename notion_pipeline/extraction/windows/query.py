@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-from notion_pipeline.extraction.windows import OLDEST_FIRST, Leaf, Window
+from notion_pipeline.extraction.windows.window import OLDEST_FIRST, Leaf, Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 from notion_pipeline.notion.pagination import Cursors, Listing

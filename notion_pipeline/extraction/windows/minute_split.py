@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
-from notion_pipeline.extraction.windows import Leaf, Window, iso
+from notion_pipeline.extraction.windows.window import Leaf, Window, iso
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import objects_of
 from notion_pipeline.rows.properties import Property, property_value

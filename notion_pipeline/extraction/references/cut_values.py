@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from notion_pipeline.errors import NotionRequestError
-from notion_pipeline.extraction.formula_inputs import Inputs, excluded_inputs
+from notion_pipeline.extraction.references.formula_inputs import Inputs, excluded_inputs
 from notion_pipeline.rows.properties import COMPUTED, Property, decode_id, property_value
 
 SHOWN_REFERENCES = 25

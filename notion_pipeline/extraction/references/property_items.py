@@ -23,8 +23,8 @@ from notion_pipeline.errors import (
     NotionRequestError,
     RetryableNotionError,
 )
-from notion_pipeline.extraction.cut_values import CutPage, may_be_cut
-from notion_pipeline.extraction.reference_merge import merged_list, merged_rollup
+from notion_pipeline.extraction.references.cut_values import CutPage, may_be_cut
+from notion_pipeline.extraction.references.merge import merged_list, merged_rollup
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.failures import BLOCKED
 from notion_pipeline.notion.gather import all_or_first_error

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "accounts": ("root", "config", "notion"),
     "listing": ("root", "rows", "rows.text", "config", "notion"),
     "listing.changes": ("root", "rows.text", "config", "notion", "listing"),
-    "extraction.windows": ("rows", "notion"),
+    "extraction.windows": ("rows", "rows.text", "notion"),
     "extraction.references": ("root", "rows", "rows.text", "notion"),
     "extraction": ("root", "rows", "notion", "extraction.windows", "extraction.references"),
     "content": ("root", "rows", "rows.text", "config", "notion", "listing", "listing.changes"),

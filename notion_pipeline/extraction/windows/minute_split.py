@@ -17,6 +17,7 @@ from notion_pipeline.extraction.windows.window import Leaf, Window, iso
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.responses import objects_of
 from notion_pipeline.rows.properties import Property, property_value
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: A range that would need more parts than this is halved instead.
 MOST_PARTS = 64
@@ -137,18 +138,11 @@ async def _extreme(asking: _Asking, prop: Property, direction: str) -> float | N
     value = property_value(rows[0].get("properties"), prop)
     content = value.get(prop.type) if isinstance(value, dict) else None
     if prop.type == "date" and isinstance(content, dict):
-        return _seconds(content.get("start"))
+        start = as_datetime(content.get("start"))
+        return None if start is None else start.timestamp()
     if prop.type == "unique_id" and isinstance(content, dict):
         content = content.get("number")
     return float(content) if isinstance(content, (int, float)) and not isinstance(content, bool) else None
-
-
-def _seconds(start: Any) -> float | None:
-    try:
-        moment = datetime.fromisoformat(str(start).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 async def _by_creator(asking: _Asking, properties: Sequence[Property]) -> list[list[Leaf]]:

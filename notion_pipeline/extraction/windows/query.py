@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -14,6 +14,7 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 from notion_pipeline.notion.pagination import Cursors, Listing
 from notion_pipeline.notion.responses import objects_of
+from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: Twice as many pages as a query has rows, a row a page: what it may come to where Notion is too slow for more.
 MOST_PAGES = 20_000
@@ -128,12 +129,5 @@ class WindowQuery:
 
 def _minutes(results: Sequence[dict[str, Any]]) -> list[datetime]:
     """When the rows of an answer were made, oldest first; children of a wiki that are data sources count."""
-    minutes = []
-    for result in results:
-        try:
-            moment = datetime.fromisoformat(str(result.get("created_time")).replace("Z", "+00:00"))
-        except ValueError:
-            continue
-        if moment.tzinfo is not None:
-            minutes.append(moment.astimezone(timezone.utc).replace(second=0, microsecond=0))
-    return sorted(minutes)
+    moments = (as_datetime(result.get("created_time")) for result in results)
+    return sorted(moment.replace(second=0, microsecond=0) for moment in moments if moment is not None)

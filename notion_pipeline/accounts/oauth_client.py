@@ -20,8 +20,8 @@ import httpx
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
-from notion_pipeline.notion.bodies import BodyTooLongError
-from notion_pipeline.notion.failures import (
+from notion_pipeline.notion.responses.bodies import BodyTooLongError
+from notion_pipeline.notion.responses.failures import (
     LONGEST_NAME,
     RATE_LIMITED,
     RateLimited,
@@ -29,8 +29,8 @@ from notion_pipeline.notion.failures import (
     not_notions,
     one_line,
 )
-from notion_pipeline.notion.responses import parse_storable
-from notion_pipeline.notion.retry_after import wait_asked_for
+from notion_pipeline.notion.responses.parsing import parse_storable
+from notion_pipeline.notion.responses.retry_after import wait_asked_for
 from notion_pipeline.notion.transport import blocking_client, checked_base_url
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret, is_token, keep_secret

@@ -18,7 +18,7 @@ from notion_pipeline.accounts.callback_pages import Reply
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
 from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError
-from notion_pipeline.notion.failures import LONGEST_NAME, one_line
+from notion_pipeline.notion.responses.failures import LONGEST_NAME, one_line
 from notion_pipeline.redaction import keep_secret, redact_error
 
 

@@ -20,9 +20,9 @@ from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.errors import NotionPipelineError, RetryableNotionError, StagingError
-from notion_pipeline.notion.failures import RATE_LIMITED, RateLimited, TransientFailure
-from notion_pipeline.notion.responses import parse_json
-from notion_pipeline.notion.retry_after import wait_asked_for
+from notion_pipeline.notion.responses.failures import RATE_LIMITED, RateLimited, TransientFailure
+from notion_pipeline.notion.responses.parsing import parse_json
+from notion_pipeline.notion.responses.retry_after import wait_asked_for
 from notion_pipeline.redaction import redact_error
 
 LOCK_POLL_SECONDS = 0.05

@@ -16,7 +16,7 @@ from notion_pipeline.content.pages import DuePage
 from notion_pipeline.errors import NotionNotFoundError
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient
 from notion_pipeline.notion.pagination import Listing, pages
-from notion_pipeline.notion.responses import objects_of
+from notion_pipeline.notion.responses.parsing import objects_of
 from notion_pipeline.notion_ids import normalise_id, notion_id
 from notion_pipeline.rows.text.timestamps import as_datetime
 from notion_pipeline.rows.values import ODD, Converter, json_value, object_id, plain_text

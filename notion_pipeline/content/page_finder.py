@@ -26,7 +26,7 @@ from notion_pipeline.errors import (
 from notion_pipeline.listing.changes.polls import LOOKBACK
 from notion_pipeline.listing.search import is_incomplete, search_to_its_end
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient
-from notion_pipeline.notion.responses import objects_of
+from notion_pipeline.notion.responses.parsing import objects_of
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.rows.text.timestamps import as_datetime
 

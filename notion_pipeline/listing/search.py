@@ -16,7 +16,7 @@ from notion_pipeline.errors import (
 )
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.pagination import Listing, pages
-from notion_pipeline.notion.responses import is_object, quoted_result
+from notion_pipeline.notion.responses.parsing import is_object, quoted_result
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
 

@@ -12,7 +12,7 @@ from notion_pipeline.errors import AuthorizationError, NotionError
 from notion_pipeline.notion.exchange import Exchange
 from notion_pipeline.notion.page_size import Body
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.responses import Answer
+from notion_pipeline.notion.responses.parsing import Answer
 from notion_pipeline.notion.retries import ATTEMPTS
 from notion_pipeline.notion.transport import NOTION_VERSION, BearerAuth
 from notion_pipeline.notion_ids import notion_id

@@ -24,12 +24,12 @@ from notion_pipeline.errors import (
     UnboundedAnswerError,
     error_context,
 )
-from notion_pipeline.notion.bodies import LONGEST_ANSWER, BodyTooLongError
-from notion_pipeline.notion.failures import RateLimited, TransientFailure, unreachable
 from notion_pipeline.notion.page_size import Body, PageSize
 from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.responses import Answer, parse_response
+from notion_pipeline.notion.responses.bodies import LONGEST_ANSWER, BodyTooLongError
+from notion_pipeline.notion.responses.failures import RateLimited, TransientFailure, unreachable
+from notion_pipeline.notion.responses.parsing import Answer, parse_response
 from notion_pipeline.notion.retries import ATTEMPTS, IF_IT_MAY_PASS, STOP, back_off, pause_seconds
 from notion_pipeline.notion.transport import checked_base_url, http_client
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterab
 from typing import Any
 
 from notion_pipeline.errors import InvalidCursorError, UnboundedAnswerError
-from notion_pipeline.notion.responses import Answer
+from notion_pipeline.notion.responses.parsing import Answer
 
 #: Pages in a row that bring nothing new. Notion may send short pages, and empty ones; so many at 100 a page are more
 #: than all that one query gives (10,000, notion-api.md section 3).

@@ -6,7 +6,7 @@ import random
 
 from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from notion_pipeline.notion.failures import RateLimited, TransientFailure
+from notion_pipeline.notion.responses.failures import RateLimited, TransientFailure
 
 ATTEMPTS = 8
 FIRST_BACK_OFF_SECONDS = 0.5

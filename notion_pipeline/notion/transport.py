@@ -8,7 +8,7 @@ import httpx
 
 from notion_pipeline.addresses import is_this_machine
 from notion_pipeline.errors import AuthorizationError, ConfigError
-from notion_pipeline.notion.bodies import bound_answers, bound_token_answer
+from notion_pipeline.notion.responses.bodies import bound_answers, bound_token_answer
 from notion_pipeline.redaction import Secret, is_token
 
 NOTION_VERSION = "2026-03-11"

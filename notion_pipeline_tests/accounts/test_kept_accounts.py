@@ -24,8 +24,8 @@ from notion_pipeline.accounts.token_store import TokenStore, room_for, save_sure
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import AuthorizationError, RetryableNotionError, StagingError
 from notion_pipeline.notion import transport as connection
-from notion_pipeline.notion.bodies import TOKEN_ANSWER_SECONDS
 from notion_pipeline.notion.client import NotionClient
+from notion_pipeline.notion.responses.bodies import TOKEN_ANSWER_SECONDS
 from notion_pipeline.private_files import fill_private, reserve_private
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret

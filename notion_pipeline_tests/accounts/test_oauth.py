@@ -22,7 +22,7 @@ from notion_pipeline.errors import (
     StagingError,
 )
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.failures import TransientFailure
+from notion_pipeline.notion.responses.failures import TransientFailure
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer

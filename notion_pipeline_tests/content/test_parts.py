@@ -13,7 +13,7 @@ from notion_pipeline.content.markdown import read_content
 from notion_pipeline.content.pages import DuePage, PageContent
 from notion_pipeline.errors import ContentError, NotionNotFoundError, NotionRequestError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.responses import Answer
+from notion_pipeline.notion.responses.parsing import Answer
 from notion_pipeline.sandbox.model.ids import dashed
 
 HIDDEN, REFUSED, BLOCKED = object(), object(), object()

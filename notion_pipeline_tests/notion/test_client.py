@@ -29,13 +29,13 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NOTION_VERSION, Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.failures import one_line
 from notion_pipeline.notion.page_size import PageSize
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.responses import parse_json
+from notion_pipeline.notion.responses.failures import one_line
+from notion_pipeline.notion.responses.parsing import parse_json
+from notion_pipeline.notion.responses.retry_after import read_time, wait_asked_for
 from notion_pipeline.notion.retries import ATTEMPTS
-from notion_pipeline.notion.retry_after import read_time, wait_asked_for
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.scripted_client import (

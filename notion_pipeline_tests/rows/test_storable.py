@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import NotionRequestError
-from notion_pipeline.notion.responses import parse_json, parse_storable
+from notion_pipeline.notion.responses.parsing import parse_json, parse_storable
 from notion_pipeline.rows.text.storable import TEXTS_REPLACED, storable
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace

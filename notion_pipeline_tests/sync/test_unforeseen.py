@@ -22,8 +22,8 @@ from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.failures import TransientFailure
-from notion_pipeline.notion.responses import parse_response
+from notion_pipeline.notion.responses.failures import TransientFailure
+from notion_pipeline.notion.responses.parsing import parse_response
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault

@@ -26,10 +26,10 @@ from notion_pipeline.errors import (
 from notion_pipeline.extraction.references.cut_values import CutPage, may_be_cut
 from notion_pipeline.extraction.references.merge import merged_list, merged_rollup
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.failures import BLOCKED
 from notion_pipeline.notion.gather import all_or_first_error
 from notion_pipeline.notion.pagination import Listing, pages
-from notion_pipeline.notion.responses import no_object, objects_of
+from notion_pipeline.notion.responses.failures import BLOCKED
+from notion_pipeline.notion.responses.parsing import no_object, objects_of
 from notion_pipeline.rows.properties import COMPUTED, Property
 from notion_pipeline.rows.text.json_text import dump_json
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from notion_pipeline.extraction.windows.window import Leaf, Window, iso
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.responses import objects_of
+from notion_pipeline.notion.responses.parsing import objects_of
 from notion_pipeline.rows.properties import Property, property_value
 from notion_pipeline.rows.text.timestamps import as_datetime
 

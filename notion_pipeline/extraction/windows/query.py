@@ -13,7 +13,7 @@ from notion_pipeline.extraction.windows.window import OLDEST_FIRST, Leaf, Window
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.page_size import NOTION_PAGE_SIZE
 from notion_pipeline.notion.pagination import Cursors, Listing
-from notion_pipeline.notion.responses import objects_of
+from notion_pipeline.notion.responses.parsing import objects_of
 from notion_pipeline.rows.text.timestamps import as_datetime
 
 #: Twice as many pages as a query has rows, a row a page: what it may come to where Notion is too slow for more.

@@ -18,8 +18,8 @@ import orjson
 from notion_pipeline.errors import (
     NotionRequestError,
 )
-from notion_pipeline.notion.failures import LONGEST_NAME, not_notions, one_line, refuse
-from notion_pipeline.notion.retry_after import read_time
+from notion_pipeline.notion.responses.failures import LONGEST_NAME, not_notions, one_line, refuse
+from notion_pipeline.notion.responses.retry_after import read_time
 from notion_pipeline.rows.text.json_text import load_json
 from notion_pipeline.rows.text.storable import storable
 

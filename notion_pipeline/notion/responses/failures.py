@@ -22,7 +22,7 @@ from notion_pipeline.errors import (
     NotPermittedError,
     RetryableNotionError,
 )
-from notion_pipeline.notion.retry_after import additional_data, wait_asked_for
+from notion_pipeline.notion.responses.retry_after import additional_data, wait_asked_for
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import REDACTED, redacted
 

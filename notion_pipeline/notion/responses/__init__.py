@@ -1,0 +1,5 @@
+"""Responses read: their bodies up to a bound, parsed; what failed, and how long to wait.
+
+In: a response of httpx. Out: an `Answer` of Notion's, one of our errors, or a reason to ask again. Knows nothing of
+connections or waiting. May import `rows.text` and the root modules.
+"""

@@ -175,6 +175,10 @@ class CatalogBusyError(CatalogError):
     """Another process held the catalog for longer than we wait."""
 
 
+class CatalogConflictError(CatalogError):
+    """Another commit to a lake came first, and changed the same tables. Nothing of this one was written."""
+
+
 class CatalogMemoryError(CatalogError):
     """DuckDB had too little memory for what it was to write."""
 

@@ -26,10 +26,11 @@ DEFAULT_API_URL = "https://api.notion.com"
 
 _SOURCES = "NOTION_PIPELINE_SOURCES"
 _CATALOG = "NOTION_PIPELINE_CATALOG"
+_DATA_PATH = "NOTION_PIPELINE_DATA_PATH"
 _HOME = "NOTION_PIPELINE_HOME"
 _API_URL = "NOTION_API_URL"
 # Kept secret from the moment they are read, whether this process uses them or not.
-_SECRETS = ("NOTION_TOKEN", "NOTION_CLIENT_SECRET", "NOTION_PIPELINE_KEY")
+_SECRETS = ("NOTION_TOKEN", "NOTION_CLIENT_SECRET", "NOTION_PIPELINE_KEY", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Project:
         root: The folder with workspace.yaml; absolute.
         environ: The variables of `.env` under the real ones. Hidden when printed, for it holds secrets.
         sources_file: The sources file, which need not exist.
-        catalog_override: The catalog where NOTION_PIPELINE_CATALOG names one.
+        catalog_override: The catalog where NOTION_PIPELINE_CATALOG names one, as written there; checked.
+        data_path_override: The folder of a lake where NOTION_PIPELINE_DATA_PATH names one.
         home: Token store, locks and staging; see private_files.
         api_url: Base URL of Notion's API, without a slash at the end.
     """
@@ -48,7 +50,8 @@ class Project:
     root: Path
     environ: Mapping[str, str] = field(repr=False, hash=False)
     sources_file: Path
-    catalog_override: Path | None
+    catalog_override: str | None
+    data_path_override: str | None
     home: Path
     api_url: str
 
@@ -101,13 +104,13 @@ def project_at(root: Path, environ: Mapping[str, str] | None = None) -> Project:
     """
     merged = MappingProxyType(_Unshown({**_dotenv(root / ".env"), **(os.environ if environ is None else environ)}))
     keep_secret(*(merged[name].strip() for name in _SECRETS if name in merged))
-    bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, root / DEFAULT_HOME, DEFAULT_API_URL)
-    catalog = merged.get(_CATALOG)
+    bare = Project(root, merged, root / DEFAULT_SOURCES_FILE, None, None, root / DEFAULT_HOME, DEFAULT_API_URL)
     return Project(
         root=root,
         environ=merged,
         sources_file=bare.path(bare.sources_label),
-        catalog_override=bare.path(catalog) if catalog else None,
+        catalog_override=merged.get(_CATALOG, "").strip() or None,
+        data_path_override=merged.get(_DATA_PATH, "").strip() or None,
         home=bare.path(merged.get(_HOME) or DEFAULT_HOME),
         api_url=_api_url(merged.get(_API_URL) or DEFAULT_API_URL, merged),
     )

@@ -1,125 +1,94 @@
-"""Opens the DuckDB file for one transaction, waits for it where it is locked, and always closes it.
+"""Opens the catalog for one transaction, and always closes it.
 
-One process writes a DuckDB file at a time, and meanwhile nobody else can even read it. So a connection lives for one
-transaction, or for a few that follow each other at once. Our own lock (`file_lock`) is taken before the file is opened
-and freed after it is closed; DuckDB's lock keeps out the programs that do not know ours. We wait for both, and the log
-says who holds them.
+Where that is a DuckDB file, one process writes it at a time, and meanwhile nobody else can even read it. So a
+connection lives for one transaction, or for a few that follow each other at once. `duckdb_file` and `lake` open what
+the catalog is kept in.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from notion_pipeline.catalog.duckdb_errors import hint, holder, is_brief, is_busy, is_out_of_memory, reason
-from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
-from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
+from notion_pipeline.catalog.duckdb_file import DuckDBFile
+from notion_pipeline.catalog.lake import lake
+from notion_pipeline.catalog.opening import Opening, Storage
+from notion_pipeline.config.catalog_location import CatalogLocation
+from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
 
-#: New files can be opened by DuckDB 1.5, so that tools which embed it can read them.
-STORAGE_VERSION = "v1.5.0"
 WAIT_SECONDS = 600.0
-#: How often the log says that we are still waiting.
-LOG_EVERY_SECONDS = 60.0
 #: Enough for a commit, whatever the size of a table. DuckDB fills what it may use, and its own default is most of the
 #: machine's memory.
 MEMORY_LIMIT = "64MB"
-#: One thread at a time opens or closes files: DuckDB fails when one reader opens the file while another closes it.
+#: Seconds before a commit that lost a race is made again: random, so that two do not lose to each other in turn.
+_AFTER_A_LOST_RACE = wait_random_exponential(multiplier=0.05, max=2)
 _Result = TypeVar("_Result")
-_OPENING_OR_CLOSING = threading.Lock()
-_WAIT_WHEN_NEXT = wait_random(0.005, 0.02)
-_WAIT_IN_LINE = wait_exponential(multiplier=0.02, max=0.25) + wait_random(0, 0.05)
-
-
-@dataclass
-class _Opening:
-    """An open file of one thread, with the lock that it holds."""
-
-    connection: duckdb.DuckDBPyConnection
-    lock: CatalogLock
 
 
 class _OfThisThread(threading.local):
-    """What a thread has open, by file. A second opening shares the first, since the thread would wait for itself."""
+    """What a thread has open. A second opening shares the first, since the thread would wait for itself."""
 
     def __init__(self) -> None:
-        self.openings: dict[Path, _Opening] = {}
+        self.openings: dict[Hashable, Opening] = {}
 
 
 _OPENED = _OfThisThread()
 
 
-def check_file_name(path: Path, schemas: Iterable[str]) -> None:
-    """Makes sure that no schema has the name that DuckDB gives to the file: its name up to the first dot.
-
-    Raises:
-        ConfigError: One has. Then DuckDB could not tell the schema in `notion.tasks` from the file, in our queries or
-            in anybody's.
-    """
-    # DuckDB takes the name of the file itself, not of a link to it.
-    name = Path(os.path.realpath(path)).name.split(".")[0].lower()
-    if name in schemas:
-        raise ConfigError(
-            f'The catalog {path} has the name of source "{name}": DuckDB could not tell {name}.databases of the '
-            "source from that of the file.",
-            hint="Name the file otherwise, such as catalog.duckdb (NOTION_PIPELINE_CATALOG, or catalog: in "
-            "sources.yaml).",
-        )
-
-
 class Catalog:
-    """A DuckDB file by path.
+    """The catalog by its location.
 
     Args:
-        path: The file; made by the first commit.
+        location: A DuckDB file, or a lake; made by the first commit.
         config: DuckDB settings for every connection.
-        wait_seconds: How long to wait while another process holds the file.
-        log: Takes messages that say who holds the file.
+        wait_seconds: How long to wait while another process holds the file, or other commits come first.
+        log: Takes messages that say what is waited for.
     """
 
     def __init__(
         self,
-        path: Path,
+        location: CatalogLocation,
         *,
         log: Callable[[str], None],
         config: Mapping[str, Any] | None = None,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
-        self.path = path
-        self._config = {"storage_compatibility_version": STORAGE_VERSION, **(config or {})}
+        self.location = location
         self._wait_seconds = wait_seconds
-        self._log = log
+        self._storage: Storage = (
+            DuckDBFile(location, config=config or {}, wait_seconds=wait_seconds, log=log)
+            if isinstance(location, Path)
+            else lake(location, config=config or {}, wait_seconds=wait_seconds, log=log)
+        )
         self._keeps_open = False
-        self._kept: _Opening | None = None
+        self._kept: Opening | None = None
 
     @property
-    def file(self) -> Path:
-        """The file itself: links and relative paths to it share one lock, and one write-ahead log of DuckDB."""
-        return Path(os.path.realpath(self.path))
+    def database(self) -> str:
+        """The name that DuckDB gives to the catalog itself, in lower case; no schema may have it."""
+        return self._storage.database
 
-    def version(self) -> tuple[tuple[int, int, int], ...] | None:
+    @property
+    def file(self) -> Path | None:
+        """The DuckDB file itself, without links; None for a lake."""
+        return self._storage.file if isinstance(self._storage, DuckDBFile) else None
+
+    def version(self) -> Hashable | None:
         """Differs after every commit, whichever program made it; None where there is no catalog yet."""
-        try:
-            found = [self.file.stat()]
-        except OSError:
-            return None
-        with suppress(OSError):  # the write-ahead log is there only while somebody writes, or was killed
-            found.append(Path(f"{self.file}.wal").stat())
-        return tuple((entry.st_ino, entry.st_size, entry.st_mtime_ns) for entry in found)
+        return self._storage.version()
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """While it lasts, the transactions of this object, one after the other, share one opening of the file.
+        """While it lasts, the transactions of this object, one after the other, share one opening of the catalog.
 
         Opening and closing costs as much as a small commit, and grows with the number of tables. This thread may read
-        meanwhile; all others wait, so use it for moments only.
+        meanwhile; others wait for a file, so use it for moments only.
         """
         self._keeps_open = True
         try:
@@ -129,34 +98,34 @@ class Catalog:
             if self._kept is not None:
                 self._let_go(self._kept)
 
-    def _let_go(self, opening: _Opening) -> None:
+    def _let_go(self, opening: Opening) -> None:
         self._kept = None
-        if _OPENED.openings.get(self.file) is opening:
-            del _OPENED.openings[self.file]
-        try:
-            with _OPENING_OR_CLOSING:
-                opening.connection.close()
-        finally:
-            opening.lock.release()
+        if _OPENED.openings.get(self._storage.key) is opening:
+            del _OPENED.openings[self._storage.key]
+        opening.close()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
-        """A read-only connection; None where there is no catalog yet.
+        """A connection to read with; None where there is no catalog yet.
 
         Inside a transaction of this thread it shows what is committed.
 
         Raises:
             CatalogBusyError: Another process wrote for longer than we wait.
-            CatalogError: The file cannot be read, or is not a DuckDB file.
+            CatalogError: The catalog cannot be read, or is none.
         """
-        if not self.path.exists():
+        if not self._storage.exists():
             yield None
             return
-        if (around := _OPENED.openings.get(self.file)) is not None:
-            opening, connection = None, around.connection.cursor()
+        if (around := _OPENED.openings.get(self._storage.key)) is not None:
+            opening, connection = None, around.beside()
         else:
-            opening = self._open(is_writing=False)
-            connection = opening.connection
+            with self._errors("read"):
+                opening = self._storage.open_to_read()
+            if opening is None:
+                yield None
+                return
+            connection = self._opened(opening).connection
         try:
             with self._errors("read"):
                 _prepare(connection)
@@ -169,7 +138,7 @@ class Catalog:
 
     @contextmanager
     def writing(self, *, memory_limit: str | None = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction: committed when the body ends, rolled back when it raises.
+        """One transaction: committed when the body ends, rolled back when it raises. See `commit`, which repeats it.
 
         Args:
             memory_limit: As DuckDB takes it; None leaves its own default. `config` wins.
@@ -177,14 +146,11 @@ class Catalog:
         Raises:
             CatalogMemoryError: The limit is too small for these rows.
             CatalogBusyError: Another process held the file for longer than we wait.
-            CatalogError: The file cannot be written; its content did not change.
+            CatalogConflictError: Another commit to a lake came first; nothing changed.
+            CatalogError: The catalog cannot be written; its content did not change.
         """
-        if not self.path.parent.is_dir():
-            raise CatalogError(
-                f"The catalog {self.path} cannot be written: its folder does not exist.",
-                hint="Make the folder, or set NOTION_PIPELINE_CATALOG or catalog: in sources.yaml to another path.",
-            )
-        opening = self._kept or self._open(is_writing=True)
+        self._storage.check_place()
+        opening = self._kept or self._open_to_write()
         connection = opening.connection
         is_committed = False
         try:
@@ -192,10 +158,7 @@ class Catalog:
                 _prepare(connection)
                 # Rows need no order, and to keep one takes memory.
                 connection.execute("SET preserve_insertion_order = false")
-                if memory_limit is not None and "memory_limit" not in self._config:
-                    connection.execute(f"SET memory_limit = '{memory_limit}'")
-                    # Rows come from one reader; a second thread would only hold a second group of them.
-                    connection.execute("SET threads = 1")
+                self._storage.limit_memory(connection, memory_limit)
                 connection.execute("BEGIN")
                 try:
                     yield connection
@@ -205,7 +168,7 @@ class Catalog:
                     _roll_back(connection)
                     raise
         finally:
-            # After an error the next transaction opens the file again.
+            # After an error the next transaction opens the catalog again.
             if is_committed and self._keeps_open:
                 self._kept = opening
             else:
@@ -222,85 +185,43 @@ class Catalog:
             memory_limit: As for `writing`.
 
         Raises:
-            CatalogError: As `writing`.
+            CatalogError: As `writing`; CatalogConflictError where others came first for longer than we wait.
         """
-        with self.writing(memory_limit=memory_limit) as connection:
-            return change(connection)
-
-    def _open(self, *, is_writing: bool) -> _Opening:
-        """Opens the file under our lock, as soon as both locks are free."""
-        file = self.file
-        if file in _OPENED.openings:
-            raise CatalogBusyError(
-                f"The catalog {self.path} cannot be written: this thread has it open already.",
-                hint="Write after the block that has it open.",
-            )
-        lock = CatalogLock(file, exclusive=is_writing)
-
-        def open_file() -> duckdb.DuckDBPyConnection:
-            lock.take()
-            try:
-                with _OPENING_OR_CLOSING:
-                    return duckdb.connect(str(file), read_only=not is_writing, config=self._config)
-            except BaseException:
-                # Our own readers shall not wait for us while we wait for another program.
-                lock.release()
-                raise
-
         retries = Retrying(
-            retry=retry_if_exception(is_busy),
+            retry=retry_if_exception_type(CatalogConflictError),
             stop=stop_after_delay(self._wait_seconds),
-            wait=_pause,
-            before_sleep=self._wait_log(),
+            wait=_AFTER_A_LOST_RACE,
             reraise=True,
         )
-        try:
-            with self._errors("written" if is_writing else "read", LockHeldError, OSError):
-                opening = _Opening(retries(open_file), lock)
-        except BaseException:
-            lock.release()
-            raise
-        _OPENED.openings[file] = opening
+        for attempt in retries:
+            with attempt, self.writing(memory_limit=memory_limit) as connection:
+                result = change(connection)
+        return result
+
+    def _open_to_write(self) -> Opening:
+        if self._storage.key in _OPENED.openings:
+            raise CatalogBusyError(
+                f"The catalog {self.location} cannot be written: this thread has it open already.",
+                hint="Write after the block that has it open.",
+            )
+        with self._errors("written"):
+            return self._opened(self._storage.open_to_write())
+
+    def _opened(self, opening: Opening) -> Opening:
+        _OPENED.openings[self._storage.key] = opening
         return opening
 
-    def _wait_log(self) -> Callable[[RetryCallState], None]:
-        """Logs who holds the file: at once, and then every minute."""
-        announced = 0.0
-
-        def say_who(state: RetryCallState) -> None:
-            nonlocal announced
-            waited = state.seconds_since_start or 0.0
-            error = state.outcome.exception() if state.outcome else None
-            is_news = waited >= LOG_EVERY_SECONDS or not is_brief(error)
-            if is_news and (not announced or waited - announced >= LOG_EVERY_SECONDS):
-                announced = waited or 0.001
-                self._log(
-                    f"The catalog {self.path} is held by {holder(error)}; waiting for it ({waited:.0f} s so far)."
-                )
-
-        return say_who
-
     @contextmanager
-    def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
+    def _errors(self, done: str) -> Iterator[None]:
         try:
             yield
+        except CatalogError:
+            raise
         except Exception as error:
-            if not isinstance(error, (duckdb.Error, *also)):
+            told = self._storage.error(error, done)
+            if told is None:
                 raise
-            if is_busy(error):
-                raise CatalogBusyError(
-                    f"The catalog {self.path} was held by {holder(error)} for {self._wait_seconds:.0f} s.",
-                    hint="Close what holds it and sync again: what was read is kept, and the next run commits it.",
-                ) from error
-            kind = CatalogMemoryError if is_out_of_memory(error) else CatalogError
-            raise kind(f"The catalog {self.path} cannot be {done}: {reason(error)}", hint=hint(error)) from error
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds to the next attempt: few for the next in line, so that commits follow each other closely."""
-    error = state.outcome.exception() if state.outcome else None
-    is_next = isinstance(error, LockHeldError) and error.is_next
-    return (_WAIT_WHEN_NEXT if is_next else _WAIT_IN_LINE)(state)
+            raise told from error
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

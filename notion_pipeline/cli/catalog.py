@@ -23,7 +23,7 @@ def open_catalog(
     """
     usual = WRITE_SECONDS if writes else READ_SECONDS
     return Catalog(
-        sources.catalog_path(project),
+        sources.catalog_location(project),
         log=_say if writes else _say_nothing,
         wait_seconds=usual if wait_seconds is None else wait_seconds,
     )

@@ -16,7 +16,8 @@ from dagster.components.utils import TranslatorResolvingInfo
 from dagster_duckdb import DuckDBResource
 from pydantic import BaseModel
 
-from notion_pipeline.catalog.connection import Catalog, check_file_name
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.duckdb_file import check_catalog_name
 from notion_pipeline.component.attributes import SourceAttributes, database_of, resolve_source
 from notion_pipeline.component.table_state import tables_of, write_state
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
@@ -24,7 +25,7 @@ from notion_pipeline.config.sources import Sources, sources_of
 from notion_pipeline.config.yaml_file import source_label
 from notion_pipeline.defs.asset_keys import AssetKeys, TranslatedAsset, Translation
 from notion_pipeline.defs.build import source_definitions
-from notion_pipeline.defs.resources import CatalogResource, LoadedProject
+from notion_pipeline.defs.resources import CatalogResource, LoadedProject, catalog_resource
 from notion_pipeline.errors import ConfigError, NotionPipelineError
 from notion_pipeline.project import Project, project_at
 
@@ -100,11 +101,9 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
             # There is but one source in this file.
             error.message = error.message.replace(f"{source_label(0, content.get('name'))}: ", "")
             raise
-        catalog = CatalogResource(
-            database=str(sources.catalog_path(project)),
-            connection_config=host.connection_config if isinstance(host, DuckDBResource) else {},
-        )
-        check_file_name(Path(catalog.database), [source.name for source in sources.sources])
+        settings = host.connection_config if isinstance(host, DuckDBResource) else {}
+        catalog = catalog_resource(sources.catalog_location(project), settings)
+        check_catalog_name(catalog.location, [source.name for source in sources.sources])
         return cls(sources, project, catalog, translation=_translation(context, model), defs_state=model.defs_state)
 
     @property
@@ -140,7 +139,7 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
 
     def write_state_to_path(self, state_path: Path) -> None:
         catalog = Catalog(
-            Path(self._catalog.database),
+            self._catalog.location,
             log=_LOG.warning,
             config=self._catalog.connection_config,
             wait_seconds=_WAIT_SECONDS,

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from notion_pipeline.config import values
+from notion_pipeline.config.catalog_location import check_catalog, check_data_path
 from notion_pipeline.config.cron import parse_crons
 
 
@@ -34,6 +35,8 @@ def nothing_as(empty: object) -> BeforeValidator:
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 Entry = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+CatalogText = Annotated[Text, AfterValidator(check_catalog)]
+DataPath = Annotated[Text, AfterValidator(check_data_path)]
 FilePath = Annotated[Text, AfterValidator(values.check_path)]
 TableName = Annotated[Text, AfterValidator(values.check_table)]
 TagKey = Annotated[Text, AfterValidator(values.check_tag_key)]

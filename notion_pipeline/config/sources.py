@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from notion_pipeline.config.account import Account, EnvReference, OAuthAccount, TokenAccount, resolve_token
-from notion_pipeline.config.fields import FilePath, FrozenModel, nothing_as
+from notion_pipeline.config.catalog_location import CatalogLocation, Lake, check_catalog, check_data_path, location_of
+from notion_pipeline.config.fields import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
 from notion_pipeline.config.known_names import KnownNames
 from notion_pipeline.config.source import Limits, Source, Watch
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType
@@ -52,8 +53,15 @@ __all__ = [
 class Sources(FrozenModel):
     """The whole of sources.yaml."""
 
-    catalog: Annotated[FilePath, nothing_as("catalog.duckdb")] = Field(
-        default="catalog.duckdb", description="The DuckDB file, from the project root on; NOTION_PIPELINE_CATALOG wins."
+    catalog: Annotated[CatalogText, nothing_as("catalog.duckdb")] = Field(
+        default="catalog.duckdb",
+        description="The DuckDB file, from the project root on, or a DuckLake: ducklake:postgres:dbname=… host=… "
+        "user=…, or ducklake:<file>. NOTION_PIPELINE_CATALOG wins.",
+    )
+    data_path: DataPath | None = Field(
+        default=None,
+        description="Where a DuckLake keeps the files of its tables: a folder, or s3://bucket/folder. "
+        "NOTION_PIPELINE_DATA_PATH wins.",
     )
     publish: FilePath | None = Field(
         default=None, description="Where a copy of the catalog is put after each run, for BI tools to hold open."
@@ -71,9 +79,10 @@ class Sources(FrozenModel):
             raise ValueError("; ".join(problems))
         return self
 
-    def catalog_path(self, project: Project) -> Path:
-        """The catalog's file; the environment wins over sources.yaml."""
-        return project.catalog_override or project.path(self.catalog)
+    def catalog_location(self, project: Project) -> CatalogLocation:
+        """Where the catalog is; the environment wins over sources.yaml."""
+        data_path = project.data_path_override or self.data_path
+        return location_of(project.catalog_override or self.catalog, data_path, project.path, project.environ)
 
     def publish_path(self, project: Project) -> Path | None:
         """Where to put a copy of the catalog after each run; None for no copy."""
@@ -147,10 +156,32 @@ def sources_of(content: object, project: Project) -> Sources:
     sources = parse_sources(content, label)
     tokens = (source.account.token.env for source in sources.sources if isinstance(source.account, TokenAccount))
     keep_secret(*(project.environ[variable].strip() for variable in tokens if variable in project.environ))
-    published = sources.publish_path(project)
-    if published and published.resolve() == sources.catalog_path(project).resolve():
-        raise config_error(label, [f"publish: found {quoted(sources.publish)}, the catalog itself; name another file"])
+    if problems := _catalog_problems(sources, project):
+        raise config_error(label, problems)
     return sources
+
+
+def _catalog_problems(sources: Sources, project: Project) -> list[str]:
+    for variable, value, check in (
+        ("NOTION_PIPELINE_CATALOG", project.catalog_override, check_catalog),
+        ("NOTION_PIPELINE_DATA_PATH", project.data_path_override, check_data_path),
+    ):
+        try:
+            check(value or "none")
+        except ValueError as error:
+            return [f"{variable}: {error}"]
+    location, published = sources.catalog_location(project), sources.publish_path(project)
+    if isinstance(location, Lake):
+        if location.file is None and not location.data_path:
+            return ["data_path: is missing: a lake on PostgreSQL needs a folder, or s3://bucket/folder, for its files"]
+        if published:
+            return ["publish: copies only a DuckDB file; a lake is open to readers at any time, so leave this out"]
+        return []
+    if project.data_path_override or sources.data_path:
+        return ["data_path: is for a lake, and the catalog is a DuckDB file; leave it out, or name a ducklake: catalog"]
+    if published and published.resolve() == location.resolve():
+        return [f"publish: found {quoted(sources.publish)}, the catalog itself; name another file"]
+    return []
 
 
 def parse_sources(content: object, label: str = "sources.yaml") -> Sources:

@@ -6,7 +6,6 @@ None of the first three depends on another: Dagster would ask for confirmation b
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Optional
 
 import dagster as dg
@@ -46,7 +45,7 @@ def sync_assets(
     source: Source,
     project: Project,
     asset_keys: AssetKeys,
-    catalog_path: Path,
+    catalog_name: str,
     given: Optional[LoadedProject],  # noqa: UP045
 ) -> dg.AssetsDefinition:
     """`S/databases`, `S/sync`, `S/database` and every `S/<table>`; each can be materialized alone.
@@ -61,7 +60,7 @@ def sync_assets(
         LISTING: listing_spec(source, project, asset_keys),
         WHOLE: _whole_spec(source, asset_keys, project),
         PARTITIONED: _partitioned_spec(source, asset_keys, project),
-        **dict(zip(database_ids, table_specs(source, project, asset_keys, catalog_path), strict=True)),
+        **dict(zip(database_ids, table_specs(source, project, asset_keys, catalog_name), strict=True)),
     }
 
     class OfThisSource(DatabaseConfig):

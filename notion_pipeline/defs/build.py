@@ -6,7 +6,7 @@ from typing import Optional, Union
 
 import dagster as dg
 
-from notion_pipeline.catalog.connection import check_file_name
+from notion_pipeline.catalog.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.account_tags import known_account
@@ -25,6 +25,7 @@ from notion_pipeline.defs.resources import (
     ProgressResource,
     ResourceKeys,
     TellsProgress,
+    catalog_resource,
 )
 from notion_pipeline.defs.sensors import changes_sensor
 from notion_pipeline.defs.tables import retired_tables
@@ -51,8 +52,8 @@ def build_definitions(
     found = find_project(project) if isinstance(project, Path) else project
     given = LoadedProject(found, sources) if sources is not None else None
     known = sources or load_sources(found)
-    catalog = CatalogResource(database=str(known.catalog_path(found)))
-    check_file_name(Path(catalog.database), [source.name for source in known.sources])
+    catalog = catalog_resource(known.catalog_location(found))
+    check_catalog_name(catalog.location, [source.name for source in known.sources])
     # No executor: that of a project in which these definitions are guests stays its own. Each of our jobs has one.
     return dg.Definitions.merge(
         *(
@@ -85,15 +86,15 @@ def source_definitions(
         given: The sources to run with; None has each run read sources.yaml anew.
         progress: As `build_definitions` has it.
     """
-    keys, catalog_path = ResourceKeys(source.name), Path(catalog.database)
+    keys, catalog_name = ResourceKeys(source.name), catalog.database
     account = known_account(source, project.environ)
     with warnings.catch_warnings():
         # We use parts of Dagster that are still in beta on purpose; a warning at each command would help nobody.
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         return dg.Definitions(
             assets=[
-                sync_assets(source, project, asset_keys, catalog_path, given),
-                *retired_tables(source, project, asset_keys, catalog_path),
+                sync_assets(source, project, asset_keys, catalog_name, given),
+                *retired_tables(source, project, asset_keys, catalog_name),
                 *source_checks(source, asset_keys),
                 *content_assets(source, project, asset_keys, given),
                 *content_checks(source, asset_keys, given),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, Optional, Protocol
+from typing import Any, NoReturn, Optional, Protocol
 
 import dagster as dg
 import duckdb
@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
+from notion_pipeline.config.catalog_location import CatalogLocation, Lake, location_of
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.notion.client import NotionClient
@@ -114,7 +115,9 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class CatalogResource(DuckDBResource):
-    """The catalog's file and DuckDB settings. A connection lives for one `with` block, under the catalog's lock."""
+    """The catalog's file or lake, and DuckDB settings. A connection lives for one `with` block, under its lock."""
+
+    data_path: str = Field(default="", description="Where a lake keeps its files; empty for a DuckDB file.")
 
     wait_seconds: float = Field(
         default=WAIT_SECONDS, description="How long another process's hold on the file is waited for, in seconds."
@@ -148,7 +151,21 @@ class CatalogResource(DuckDBResource):
 
     def catalog(self, log: Callable[[str], None]) -> Catalog:
         """The catalog as our own assets use it; `log` is told who holds the file while it is waited for."""
-        return Catalog(Path(self.database), log=log, config=self.connection_config, wait_seconds=self.wait_seconds)
+        return Catalog(self.location, log=log, config=self.connection_config, wait_seconds=self.wait_seconds)
+
+    @property
+    def location(self) -> CatalogLocation:
+        """Where the catalog is; what is secret of a lake comes from the environment of this process."""
+        return location_of(self.database, self.data_path, Path)
+
+
+def catalog_resource(location: CatalogLocation, settings: Optional[dict[str, Any]] = None) -> CatalogResource:  # noqa: UP045
+    """The resource of a location."""
+    return CatalogResource(
+        database=str(location),
+        data_path=location.data_path if isinstance(location, Lake) else "",
+        connection_config=settings or {},
+    )
 
 
 class TellsProgress(Protocol):

@@ -71,7 +71,7 @@ def changes_sensor(
         loaded = notion.load(given)
         project, current = loaded.project, loaded.source(source.name)
         listing = last_listing(project.home, source.name)
-        committed = load_committed(project.home, source.name, loaded.sources.catalog_path(project))
+        committed = load_committed(project.home, source.name, loaded.sources.catalog_location(project))
         outstanding = Outstanding(current, cursor, listing, committed)
         now = _poll(context, current, loaded, cursor, outstanding, limits=limits)
         if isinstance(now, str):

@@ -55,26 +55,26 @@ def output_name(table: SyncedTable) -> str:
     return f"table_{table.data_source_id.replace('-', '')}"
 
 
-def table_specs(source: Source, project: Project, asset_keys: AssetKeys, catalog: Path) -> list[dg.AssetSpec]:
+def table_specs(source: Source, project: Project, asset_keys: AssetKeys, catalog: str) -> list[dg.AssetSpec]:
     """The asset of each table that syncs keep up to date."""
     return _specs(source, project, asset_keys, [table for table in asset_keys.tables if table.in_sync], catalog)
 
 
-def retired_tables(source: Source, project: Project, asset_keys: AssetKeys, catalog: Path) -> list[dg.AssetSpec]:
+def retired_tables(source: Source, project: Project, asset_keys: AssetKeys, catalog: str) -> list[dg.AssetSpec]:
     """Tables that are no longer synced: they keep their page, and cannot be materialized."""
     retired = [table for table in asset_keys.tables if not table.in_sync and table.synced]
     return _specs(source, project, asset_keys, retired, catalog)
 
 
 def _specs(
-    source: Source, project: Project, asset_keys: AssetKeys, tables: Sequence[SyncedTable], catalog: Path
+    source: Source, project: Project, asset_keys: AssetKeys, tables: Sequence[SyncedTable], catalog: str
 ) -> list[dg.AssetSpec]:
     keys = {("streams", key) for table in tables for key in table.keys}
     meant = {key: frozenset(table.database_id for table in tables if key[1] in table.keys) for key in keys}
     source = source.knowing(KnownNames(meant))
     # The same for all; a workspace may have hundreds of tables, and every process of Dagster's loads them.
     freshness = freshness_policy(source) if tables else None
-    shared = {"catalog": dg.MetadataValue.path(str(catalog)), **source_code(table_specs, project)}
+    shared = {"catalog": dg.MetadataValue.path(catalog), **source_code(table_specs, project)}
     return [asset_keys.spec(table.name, _spec(source, asset_keys, table, freshness, shared)) for table in tables]
 
 
@@ -155,7 +155,7 @@ def note_tables(
                 now = known_tables(connection, source)
                 committed = committed_bookmarks(connection, source)
             save_tables(home, source, now)
-            save_committed(home, source, catalog.path, committed)
+            save_committed(home, source, catalog.location, committed)
     except (NotionPipelineError, OSError) as error:
         log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before

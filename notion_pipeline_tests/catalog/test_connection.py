@@ -113,7 +113,7 @@ def test_body_that_raises_leaves_what_was_there_and_the_file_closed(catalog: Cat
         connection.execute("DROP TABLE kept")
         raise KeyError("body")
     # Another process can write at once: nothing of ours holds the file.
-    with held_by_another_process(catalog.path, "writer"):
+    with held_by_another_process(catalog.location, "writer"):
         pass
     assert kept(catalog) == [(1,)]
 
@@ -129,7 +129,7 @@ def test_sql_that_fails_is_one_catalog_error(catalog: Catalog) -> None:
     with pytest.raises(CatalogError, match=r"cannot be written: .*nowhere") as caught, catalog.writing() as connection:
         connection.execute("DELETE FROM kept")
         connection.execute("FROM nowhere")
-    assert str(catalog.path) in str(caught.value)
+    assert str(catalog.location) in str(caught.value)
     assert "\n" not in str(caught.value)
     # DuckDB's reason in full, the place in the query included, and no guess beside it.
     assert "LINE 1: FROM nowhere" in str(caught.value)
@@ -141,7 +141,7 @@ def test_sql_that_fails_is_one_catalog_error(catalog: Catalog) -> None:
 def test_write_waits_for_another_process_then_says_who_held_the_file(
     catalog: Catalog, lines: list[str], how: str
 ) -> None:
-    with held_by_another_process(catalog.path, how) as holder:
+    with held_by_another_process(catalog.location, how) as holder:
         with pytest.raises(CatalogBusyError, match=rf"held by .*\(PID {holder.pid}\)"), catalog.writing():
             raise AssertionError("opened")
         assert len(lines) == 1
@@ -150,8 +150,8 @@ def test_write_waits_for_another_process_then_says_who_held_the_file(
 
 
 def test_read_waits_for_a_writer_and_goes_on_when_it_is_done(catalog: Catalog, lines: list[str]) -> None:
-    patient = Catalog(catalog.path, log=lines.append, wait_seconds=PATIENCE)
-    with held_by_another_process(catalog.path, "writer") as holder:
+    patient = Catalog(catalog.location, log=lines.append, wait_seconds=PATIENCE)
+    with held_by_another_process(catalog.location, "writer") as holder:
         with pytest.raises(CatalogBusyError), catalog.reading():
             raise AssertionError("opened")
         assert holder.stdin is not None
@@ -161,13 +161,13 @@ def test_read_waits_for_a_writer_and_goes_on_when_it_is_done(catalog: Catalog, l
 
 
 def test_readers_of_two_processes_do_not_wait_for_each_other(catalog: Catalog, lines: list[str]) -> None:
-    with held_by_another_process(catalog.path, "reader"):
+    with held_by_another_process(catalog.location, "reader"):
         assert kept(catalog) == [(1,)]
     assert lines == []
 
 
 def test_one_process_writes_while_its_other_threads_read(catalog: Catalog, lines: list[str]) -> None:
-    patient = Catalog(catalog.path, log=lines.append, wait_seconds=PATIENCE)
+    patient = Catalog(catalog.location, log=lines.append, wait_seconds=PATIENCE)
     begun, errors = threading.Barrier(3), []
 
     def read() -> None:
@@ -193,7 +193,7 @@ def test_one_process_writes_while_its_other_threads_read(catalog: Catalog, lines
 
 
 def test_two_threads_of_one_process_write_after_each_other(catalog: Catalog, lines: list[str]) -> None:
-    patient = Catalog(catalog.path, log=lines.append, wait_seconds=PATIENCE)
+    patient = Catalog(catalog.location, log=lines.append, wait_seconds=PATIENCE)
     begun, errors = threading.Barrier(2), []
 
     def add() -> None:
@@ -216,18 +216,18 @@ def test_two_threads_of_one_process_write_after_each_other(catalog: Catalog, lin
 
 
 def test_transactions_that_follow_each_other_share_one_opening(catalog: Catalog) -> None:
-    other = Catalog(catalog.path, log=print, wait_seconds=0.3)
+    other = Catalog(catalog.location, log=print, wait_seconds=0.3)
     with catalog.kept_open():
         with catalog.writing() as connection:
             connection.execute("UPDATE kept SET a = 2")
-        assert run_python(READER, catalog.path).startswith("CatalogBusyError")
+        assert run_python(READER, catalog.location).startswith("CatalogBusyError")
         with catalog.writing() as connection:
             connection.execute("UPDATE kept SET a = 3")
             # Others of this process read meanwhile, and see what is committed.
             assert kept(other) == kept(catalog) == [(2,)]
         with pytest.raises(CatalogBusyError), other.writing():
             raise AssertionError("opened")
-    assert run_python(READER, catalog.path) == "[(3,)]\n"
+    assert run_python(READER, catalog.location) == "[(3,)]\n"
 
 
 def test_an_error_among_several_transactions_undoes_its_own_alone(catalog: Catalog) -> None:
@@ -241,7 +241,7 @@ def test_an_error_among_several_transactions_undoes_its_own_alone(catalog: Catal
         with catalog.writing() as connection:
             connection.execute("CREATE TEMP TABLE staged AS FROM kept")
             connection.execute("UPDATE kept SET a = a + 10")
-    with held_by_another_process(catalog.path, "writer"):
+    with held_by_another_process(catalog.location, "writer"):
         pass
     assert kept(catalog) == [(12,)]
 
@@ -250,7 +250,7 @@ def test_folder_that_does_not_exist_is_named(tmp_path: Path, lines: list[str]) -
     catalog = Catalog(tmp_path / "nowhere" / "catalog.duckdb", log=lines.append)
     with pytest.raises(CatalogError, match="its folder does not exist") as caught, catalog.writing():
         raise AssertionError("opened")
-    assert str(catalog.path) in str(caught.value)
+    assert str(catalog.location) in str(caught.value)
 
 
 def test_path_of_a_folder_is_no_catalog(tmp_path: Path, lines: list[str]) -> None:
@@ -286,8 +286,8 @@ def test_folder_that_must_not_be_written_is_one_catalog_error() -> None:
 
 
 def test_full_disk_is_one_catalog_error_and_leaves_what_was_there(catalog: Catalog) -> None:
-    found = run_python(FULL_DISK, catalog.path)
-    assert found.startswith(f"CatalogError: The catalog {catalog.path} cannot be written")
+    found = run_python(FULL_DISK, catalog.location)
+    assert found.startswith(f"CatalogError: The catalog {catalog.location} cannot be written")
     assert "Traceback" not in found
     assert "Free some disk space, then sync again." in found
     assert kept(catalog) == [(1,)]
@@ -299,7 +299,7 @@ def test_full_disk_is_one_catalog_error_and_leaves_what_was_there(catalog: Catal
 def test_commit_survives_a_process_that_dies_before_it_closes_the_file(catalog: Catalog, tmp_path: Path) -> None:
     """As after a kill: what was committed is in the file and the log beside it, not yet in the file alone."""
     copy = tmp_path / "copy.duckdb"
-    with duckdb.connect(str(catalog.path), config={"storage_compatibility_version": "v1.5.0"}) as connection:
+    with duckdb.connect(str(catalog.location), config={"storage_compatibility_version": "v1.5.0"}) as connection:
         connection.execute("BEGIN")
         connection.execute("CREATE TABLE next AS SELECT a, 2 AS b FROM kept")
         connection.execute("DROP TABLE kept")
@@ -307,8 +307,8 @@ def test_commit_survives_a_process_that_dies_before_it_closes_the_file(catalog: 
         connection.execute("COMMENT ON TABLE kept IS 'new'")
         connection.execute("INSERT INTO kept VALUES (3, 4)")
         connection.execute("COMMIT")
-        shutil.copyfile(catalog.path, copy)
-        shutil.copyfile(f"{catalog.path}.wal", f"{copy}.wal")
+        shutil.copyfile(catalog.location, copy)
+        shutil.copyfile(f"{catalog.location}.wal", f"{copy}.wal")
     assert kept(Catalog(copy, log=print)) == [(1, 2), (3, 4)]  # type: ignore[comparison-overlap]
 
 
@@ -320,4 +320,4 @@ def test_catalog_module_is_usable_without_a_home(tmp_path: Path, monkeypatch: py
 
 
 def test_no_bar_of_duckdbs_is_drawn_on_standard_output(catalog: Catalog) -> None:
-    assert run_python(CONSOLE, catalog.path) == "False\nFalse\n"
+    assert run_python(CONSOLE, catalog.location) == "False\nFalse\n"

@@ -70,7 +70,7 @@ def write(bench: Bench, source: DataSource, text: str, *, cut: bool = True) -> N
 
 
 def rows(bench: Bench, query: str) -> list[dict[str, Any]]:
-    with duckdb.connect(str(bench.catalog.path), read_only=True) as connection:
+    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description or []]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -57,7 +57,7 @@ def make_views(bench: Bench) -> None:
 
 
 def ask(bench: Bench, zone: str, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(bench.catalog.path), read_only=True) as connection:
+    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
         return connection.execute(sql).fetchall()
 

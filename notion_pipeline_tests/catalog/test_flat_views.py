@@ -78,7 +78,7 @@ def make(bench: Bench, **options: Any) -> dict[str, Action]:
 
 
 def row(bench: Bench, view: str, where: str) -> dict[str, Any]:
-    with duckdb.connect(str(bench.catalog.path), read_only=True) as connection:
+    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(f"SELECT * FROM {SCHEMA}.{view} WHERE {where}")
         names = [column[0] for column in found.description or []]
@@ -185,7 +185,7 @@ def test_views_answer_in_a_copy_of_another_name(bench: Bench, tasks: DataSource,
     bench.sync()
     make(bench)
     copy = tmp_path / "published.duckdb"
-    copy.write_bytes(bench.catalog.path.read_bytes())
+    copy.write_bytes(bench.catalog.location.read_bytes())
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{copy}' AS elsewhere (READ_ONLY)")
         assert connection.execute(f"SELECT count(*) FROM elsewhere.{SCHEMA}.tasks").fetchall() == [(2,)]

@@ -156,12 +156,12 @@ def run_python(script: str, path: Path) -> str:
 @pytest.mark.slow
 def test_threads_of_several_processes_never_write_at_once(catalog: Catalog) -> None:
     """Nine writers. A process that closed a file while its other thread wrote it let the next process in."""
-    assert counted(catalog.path) == 3 * 3 * 12
+    assert counted(catalog.location) == 3 * 3 * 12
 
 
 @pytest.mark.parametrize("how", ["writing", "reading"])
 def test_writer_is_alone_though_duckdbs_own_lock_was_dropped(catalog: Catalog, how: str) -> None:
-    with held(catalog.path, "dropped") as holder:
+    with held(catalog.location, "dropped") as holder:
         opened = catalog.writing() if how == "writing" else catalog.reading()
         with pytest.raises(CatalogBusyError, match=rf"held by \S+ \(PID {holder.pid}\)"), opened:
             raise AssertionError("opened")
@@ -170,7 +170,7 @@ def test_writer_is_alone_though_duckdbs_own_lock_was_dropped(catalog: Catalog, h
 
 @pytest.mark.parametrize("how", ["reader", "writer"])
 def test_who_waits_is_told_the_holders_program_and_pid(catalog: Catalog, lines: list[str], how: str) -> None:
-    with held(catalog.path, how) as holder:
+    with held(catalog.location, how) as holder:
         with pytest.raises(CatalogBusyError, match=rf"held by python\S* \(PID {holder.pid}\) for"), catalog.writing():
             raise AssertionError("opened")
         assert len(lines) == 1
@@ -178,7 +178,7 @@ def test_who_waits_is_told_the_holders_program_and_pid(catalog: Catalog, lines: 
 
 
 def test_all_readers_that_hold_it_are_named_and_those_that_left_are_not(catalog: Catalog) -> None:
-    with held(catalog.path, "reader") as first, held(catalog.path, "reader") as second:
+    with held(catalog.location, "reader") as first, held(catalog.location, "reader") as second:
         assert kept(catalog) == [(1,)]
         with pytest.raises(CatalogBusyError) as caught, catalog.writing():
             raise AssertionError("opened")
@@ -194,7 +194,7 @@ def test_all_readers_that_hold_it_are_named_and_those_that_left_are_not(catalog:
 
 @pytest.mark.parametrize("how", ["reader", "writer"])
 def test_lock_ends_with_its_process(catalog: Catalog, how: str) -> None:
-    with held(catalog.path, how) as holder:
+    with held(catalog.location, how) as holder:
         holder.kill()
     with catalog.writing() as connection:
         connection.execute("UPDATE kept SET a = 7")
@@ -206,7 +206,7 @@ def test_every_path_to_a_catalog_leads_to_its_one_lock(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "other.duckdb").symlink_to(catalog.path)
+    (tmp_path / "elsewhere" / "other.duckdb").symlink_to(catalog.location)
     (tmp_path / "folder").symlink_to(tmp_path)
     monkeypatch.chdir(tmp_path / "elsewhere")
     paths = {
@@ -215,7 +215,7 @@ def test_every_path_to_a_catalog_leads_to_its_one_lock(
         "relative": Path("../catalog.duckdb"),
     }
     other = Catalog(paths[how], log=print, wait_seconds=0.2)
-    with held(catalog.path, "dropped"), pytest.raises(CatalogBusyError), other.writing():
+    with held(catalog.location, "dropped"), pytest.raises(CatalogBusyError), other.writing():
         raise AssertionError("opened")
     with other.writing() as connection:
         connection.execute("UPDATE kept SET a = 5")
@@ -235,16 +235,16 @@ def test_reader_who_may_not_write_the_folder_reads(lines: list[str], lock: str) 
                 file.chmod(0o600)
         folder.chmod(0o555)
         before = sorted(folder.iterdir())
-        assert run_python(STRANGER, catalog.path) == "[(1,)]\n"
+        assert run_python(STRANGER, catalog.location) == "[(1,)]\n"
         assert sorted(folder.iterdir()) == before
         if lock == "is there":
-            with held(catalog.path, "dropped") as holder:
-                assert f"(PID {holder.pid})" in run_python(STRANGER, catalog.path)
+            with held(catalog.location, "dropped") as holder:
+                assert f"(PID {holder.pid})" in run_python(STRANGER, catalog.location)
 
 
 def test_readers_without_pause_do_not_keep_a_writer_out(catalog: Catalog) -> None:
-    patient = Catalog(catalog.path, log=lambda _: None, wait_seconds=PATIENCE)
-    command = [sys.executable, "-c", READERS, str(catalog.path)]
+    patient = Catalog(catalog.location, log=lambda _: None, wait_seconds=PATIENCE)
+    command = [sys.executable, "-c", READERS, str(catalog.location)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as readers:
         assert readers.stdout is not None
         for number in range(5):
@@ -256,7 +256,7 @@ def test_readers_without_pause_do_not_keep_a_writer_out(catalog: Catalog) -> Non
 
 
 def test_what_a_thread_opens_within_its_own_block_comes_in_beside(catalog: Catalog) -> None:
-    other = Catalog(catalog.path, log=print, wait_seconds=0.2)
+    other = Catalog(catalog.location, log=print, wait_seconds=0.2)
     with catalog.reading() as outer, other.reading() as inner:
         assert outer is not None
         assert inner is not None
@@ -314,4 +314,4 @@ def test_child_of_a_fork_keeps_no_lock_of_its_parent(catalog: Catalog) -> None:
 def test_lock_file_names_nobody_when_nobody_holds_it(catalog: Catalog) -> None:
     for _ in range(3):
         kept(catalog)
-    assert catalog.path.with_name("catalog.duckdb.lock").read_text().strip() == ""
+    assert catalog.location.with_name("catalog.duckdb.lock").read_text().strip() == ""

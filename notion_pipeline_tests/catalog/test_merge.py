@@ -644,7 +644,7 @@ def entry(property_id: str, name: str, kind: str, column: str, duckdb_type: str)
 
 
 def dicts(bench: Bench, sql: str) -> list[Mapping[str, Any]]:
-    with duckdb.connect(str(bench.catalog.path), read_only=True) as connection:
+    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(sql)
         names = [column[0] for column in found.description or []]

@@ -68,7 +68,7 @@ def others(folder: Path) -> list[str]:
 def test_processes_publish_at_once_while_others_read_the_copy(catalog: Catalog, tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     publish(catalog, path)
-    command = [sys.executable, "-c", PUBLISHER, str(catalog.path), str(path)]
+    command = [sys.executable, "-c", PUBLISHER, str(catalog.location), str(path)]
     publishers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)
     ]
@@ -86,7 +86,7 @@ def test_processes_publish_at_once_while_others_read_the_copy(catalog: Catalog, 
 def test_what_a_killed_publisher_left_is_cleared_up_and_a_living_ones_is_not(catalog: Catalog, tmp_path: Path) -> None:
     path = tmp_path / "copy.duckdb"
     (tmp_path / ".copy.duckdb.publishing").write_bytes(b"left by an earlier version")
-    command = [sys.executable, "-c", KILLED, str(catalog.path), str(path)]
+    command = [sys.executable, "-c", KILLED, str(catalog.location), str(path)]
     assert subprocess.run(command, check=False, timeout=PATIENCE).returncode == -9
     (left,) = others(tmp_path)
     assert left != ".copy.duckdb.publishing"
@@ -108,7 +108,7 @@ from notion_pipeline.errors import CatalogError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:
-    publish(Catalog(Path({str(catalog.path)!r}), log=print), Path({str(path)!r}))
+    publish(Catalog(Path({str(catalog.location)!r}), log=print), Path({str(path)!r}))
 except CatalogError as error:
     print(error)
 """
@@ -121,7 +121,7 @@ except CatalogError as error:
 def test_commits_that_a_killed_writer_left_in_the_log_are_published(catalog: Catalog, tmp_path: Path) -> None:
     script = f"""
 import duckdb, os, signal
-connection = duckdb.connect({str(catalog.path)!r})
+connection = duckdb.connect({str(catalog.location)!r})
 connection.execute("UPDATE counter SET a = 9; CREATE OR REPLACE TABLE filled AS SELECT 9 AS a FROM range(30000)")
 os.kill(os.getpid(), signal.SIGKILL)
 """

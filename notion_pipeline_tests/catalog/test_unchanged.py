@@ -164,7 +164,7 @@ def test_where_they_cannot_be_committed_together_each_is_alone(bench: Bench) -> 
     listing, _ = bench.list()
     reads = bench.reads(listing)
     before = bench.query(HISTORY)[0][0]
-    catalog = _FailsOnce(bench.catalog.path, log=print)
+    catalog = _FailsOnce(bench.catalog.location, log=print)
     done = list(commit_group(catalog, bench.source, reads, "run"))
     assert [len(results) for _, results in done] == [1, 1]
     assert not any(read.failures for read in reads)

@@ -74,7 +74,7 @@ def test_one_opening_serves_those_that_ask_at_once(catalog: Counting) -> None:
 def test_what_was_committed_meanwhile_is_seen(catalog: Counting, *, by_another_process: bool) -> None:
     def move() -> None:
         if by_another_process:
-            subprocess.run([sys.executable, "-c", MOVE, str(catalog.path), MOVED, IDS[2]], check=True)
+            subprocess.run([sys.executable, "-c", MOVE, str(catalog.location), MOVED, IDS[2]], check=True)
             return
         with catalog.writing() as connection:
             connection.execute(MOVED, [IDS[2]])

@@ -15,6 +15,7 @@ import duckdb
 from notion_pipeline.catalog.additions.declarations import constraints, declarations, own_columns
 from notion_pipeline.catalog.additions.indexes import drop_indexes, indexes, make_indexes
 from notion_pipeline.catalog.comments import comment_on, comments_on
+from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.sql import column_types, free_name, names_in, quote
 from notion_pipeline.catalog.state import Column
 from notion_pipeline.errors import CatalogError
@@ -26,7 +27,7 @@ from notion_pipeline.rows.property_types import column_type
 
 #: Most of a row's bytes, and much the same in every row: a quarter of the size that DuckDB's own choice gives, in less
 #: time.
-_COMPRESSED = {"properties": " USING COMPRESSION zstd"}
+_COMPRESSION = {"properties": " USING COMPRESSION zstd"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def create_table(
             f"The catalog has a table or view {table[0]}.{table[1]} that this pipeline did not make.",
             hint=f"It is not touched. Materialize {table[0]}/databases, which chooses another name.",
         )
-    connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(_layout(planned, mark=mark))})")
+    connection.execute(f"CREATE TABLE {quote(*table)} ({_declared(connection, _layout(planned, mark=mark))})")
 
 
 def columns_of_ours(existing: Iterable[Column]) -> frozenset[str]:
@@ -181,8 +182,9 @@ def _make_anew(
     sources = {plan.column: _source(plan, kinds, recomputed) for plan in planned}
     projection = {column: _page_or(sources, column, kinds, kind) for column, kind in wanted}
     projection |= {column: f"t.{quote(column)}" for column in own if not declared[column].generated}
+    compression = _compression(connection)
     columns = [
-        f"{quote(column)} {kind}{_COMPRESSED.get(column, '')}{declared.get(before.get(column, column), '')}"
+        f"{quote(column)} {kind}{compression.get(column, '')}{declared.get(before.get(column, column), '')}"
         for column, kind in (*wanted, *((column, kinds[column]) for column in own))
     ]
     passage = free_name(f"{name}__next", names_in(connection, schema))
@@ -201,9 +203,14 @@ def _make_anew(
     comment_on(connection, table, on_table, {column: comment for column, comment in carried.items() if comment})
 
 
-def _declared(layout: Sequence[tuple[str, str]]) -> str:
+def _declared(connection: duckdb.DuckDBPyConnection, layout: Sequence[tuple[str, str]]) -> str:
     """SQL of the columns for CREATE TABLE."""
-    return ", ".join(f"{quote(name)} {kind}{_COMPRESSED.get(name, '')}" for name, kind in layout)
+    compression = _compression(connection)
+    return ", ".join(f"{quote(name)} {kind}{compression.get(name, '')}" for name, kind in layout)
+
+
+def _compression(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return _COMPRESSION if dialect_of(connection).compresses_columns else {}
 
 
 def _layout(planned: Sequence[PlannedColumn], *, mark: bool) -> list[tuple[str, str]]:

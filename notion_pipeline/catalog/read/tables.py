@@ -89,14 +89,19 @@ def publish(catalog: Catalog, path: Path) -> None:
     Raises:
         CatalogError: The copy cannot be written.
     """
+    if (file := catalog.file) is None:
+        raise CatalogError(
+            f"The catalog {catalog.location} could not be published to {path}: only a DuckDB file can be copied.",
+            hint="Leave out publish: in sources.yaml; a lake is open to readers at any time.",
+        )
     try:
-        if catalog.file.with_name(f"{catalog.file.name}.wal").exists():
+        if file.with_name(f"{file.name}.wal").exists():
             with catalog.writing():
                 pass  # a killed writer left commits beside the file: opening it to write brings them in
         # A reader keeps writers out: the file does not change, and no older copy replaces a newer one.
         with catalog.reading() as connection:
             if connection is not None:
-                put_copy(catalog.file, path)
+                put_copy(file, path)
     except OSError as error:
         raise CatalogError(
             f"The catalog could not be published to {path}: {error.strerror or error}.",

@@ -11,6 +11,7 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import VIEW_MARK
+from notion_pipeline.catalog.dialect import Dialect
 from notion_pipeline.catalog.sql import column_types, columns_by_table, quote, text
 from notion_pipeline.catalog.state import StreamState, users_table
 from notion_pipeline.catalog.views.flat_columns import SEPARATOR, Neighbours, Part, Titles, parts, user_name
@@ -43,12 +44,12 @@ class FlatView:
     data_source_id: str = ""
     plain: tuple[str, ...] = ()
 
-    def statements(self) -> Iterator[str]:
+    def statements(self, dialect: Dialect) -> Iterator[str]:
         """SQL that makes the view, or replaces it."""
         here = quote(self.schema, self.name)
         yield f"CREATE OR REPLACE VIEW {here} AS\n{self._select()}"
         yield f"COMMENT ON VIEW {here} IS {text(self.comment)}"
-        for name, _, comment in self.columns:
+        for name, _, comment in self.columns if dialect.comments_on_view_columns else ():
             yield f"COMMENT ON COLUMN {quote(self.schema, self.name, name)} IS {text(comment)}"
 
     @property

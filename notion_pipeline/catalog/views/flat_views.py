@@ -16,6 +16,7 @@ import duckdb
 
 from notion_pipeline.catalog.comments import VIEW_MARK
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.sql import names_in, quote
 from notion_pipeline.catalog.views.content_views import content_views
 from notion_pipeline.catalog.views.definitions import FlatView, flat_views
@@ -46,7 +47,7 @@ class ViewChange:
 
 def views_schema(source: str, sources: Iterable[str], catalog: Catalog) -> str:
     """The schema of a source's views: `S_views`, with a number where a source or the catalog has that name."""
-    taken = {*sources, catalog.file.name.split(".", maxsplit=1)[0].lower()}
+    taken = {*sources, catalog.database}
     wanted = f"{source}_views"
     return first_free(numbered(wanted), taken)
 
@@ -63,6 +64,7 @@ def view_changes(
     foreign = {name.lower() for name in names_in(connection, schema)} - {name.lower() for name in current}
     wanted = [] if drop else flat_views(connection, source, schema, foreign)
     wanted += content_views(connection, source, schema, foreign, wanted) if wanted else []
+    dialect = dialect_of(connection)
     changes = [
         ViewChange(
             action := "created" if view.name not in current else _compared(view, current[view.name]),
@@ -70,7 +72,7 @@ def view_changes(
             view.name,
             ".".join(view.table),
             len(view.columns),
-            () if action == "unchanged" else tuple(view.statements()),
+            () if action == "unchanged" else tuple(view.statements(dialect)),
         )
         for view in wanted
     ]

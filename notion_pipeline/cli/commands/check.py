@@ -15,7 +15,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.catalog.connection import check_file_name
+from notion_pipeline.catalog.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.listing.table_names import table_name_notes
 from notion_pipeline.catalog.load.limits import limits_told
@@ -132,7 +132,7 @@ def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]
         sources = load_sources(project)
         if wanted:
             sources.source(wanted)
-        check_file_name(sources.catalog_path(project), [source.name for source in sources.sources])
+        check_catalog_name(sources.catalog_location(project), [source.name for source in sources.sources])
         private_directory(project.home)
         names = ", ".join(source.name for source in sources.sources)
         file = project.sources_label if project.sources_file.exists() else f"no {project.sources_label}, so by default"
@@ -211,15 +211,16 @@ def _access(
 
 def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known]]:
     """The line of the catalog, and what it knows of each source."""
-    path = sources.catalog_path(project)
+    location = sources.catalog_location(project)
     line = Line("catalog", True, "")
     known: dict[str, _Known] = {}
     with _as_failure(line):
-        _check_writable(path)
+        if isinstance(location, Path):
+            _check_writable(location)
         catalog = open_catalog(project, sources)
         with catalog.reading() as connection:
             if connection is None:
-                line.text = f"{path}: not there yet; the first sync makes it"
+                line.text = f"{location}: not there yet; the first sync makes it"
                 return line, known
             tables = rows = 0
             for source in sources.sources:
@@ -250,7 +251,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
                 _left_over(source_in(connection, name))
                 for name in sorted(left - {source.name for source in sources.sources})
             ]
-        line.text = f"{path}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
+        line.text = f"{location}: {_count(tables, 'table')}, {_count(rows, 'row')}, DuckDB {duckdb.__version__}"
     return line, known
 
 

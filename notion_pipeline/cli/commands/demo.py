@@ -105,7 +105,7 @@ def _show(console: Console, project: Project, sources: Sources, folder: Path) ->
             console.print(Text(f"\n{title}:", style="bold"))
             console.print(Text(query, style="dim"), soft_wrap=True)
             console.print(_result(connection, query))
-    console.print(_next_steps(catalog.path, folder), highlight=False, soft_wrap=True)
+    console.print(_next_steps(Path(str(catalog.location)), folder), highlight=False, soft_wrap=True)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Table:

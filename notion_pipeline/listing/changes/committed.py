@@ -12,10 +12,11 @@ from pathlib import Path
 
 import orjson
 
+from notion_pipeline.config.catalog_location import CatalogLocation
 from notion_pipeline.private_files import private_directory, write_private
 
 
-def save_committed(home: Path, source: str, catalog: Path, bookmarks: Mapping[str, datetime]) -> None:
+def save_committed(home: Path, source: str, catalog: CatalogLocation, bookmarks: Mapping[str, datetime]) -> None:
     """Puts the bookmarks of a source's data sources in place of those kept before.
 
     Raises:
@@ -23,22 +24,26 @@ def save_committed(home: Path, source: str, catalog: Path, bookmarks: Mapping[st
         OSError: The file cannot be written.
     """
     content = {
-        "catalog": str(catalog.absolute()),
+        "catalog": _identity(catalog),
         "bookmarks": {key: moment.isoformat() for key, moment in bookmarks.items()},
     }
     private_directory(home / "committed")
     write_private(_path(home, source), orjson.dumps(content))
 
 
-def load_committed(home: Path, source: str, catalog: Path) -> dict[str, datetime]:
+def load_committed(home: Path, source: str, catalog: CatalogLocation) -> dict[str, datetime]:
     """Bookmarks by data source id; none where the catalog is gone, is another file, or has no copy."""
     try:
         content = orjson.loads(_path(home, source).read_bytes())
-        if content["catalog"] != str(catalog.absolute()) or not catalog.exists():
+        if content["catalog"] != _identity(catalog) or (isinstance(catalog, Path) and not catalog.exists()):
             return {}
         return {key: datetime.fromisoformat(moment) for key, moment in content["bookmarks"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
+
+
+def _identity(catalog: CatalogLocation) -> str:
+    return str(catalog.absolute()) if isinstance(catalog, Path) else str(catalog)
 
 
 def _path(home: Path, source: str) -> Path:

@@ -72,7 +72,7 @@ def _described(project: Project, sources: Sources, wanted: list[Source], *, view
                     raise CommandError(f"Source {entry.name} has no views yet: `notion-pipeline views` makes them.")
                 found.append(DbtSource(schema, f"Flat views of source {entry.name}", flat))
     if not found:
-        raise CommandError(f"There is no table in the catalog {catalog.path} yet.")
+        raise CommandError(f"There is no table in the catalog {catalog.location} yet.")
     return found
 
 

@@ -70,7 +70,7 @@ def _changes(catalog: Catalog, schemas: dict[str, str], *, drop: bool) -> dict[s
     with catalog.reading() as connection:
         if connection is None or not has_bookkeeping(connection):
             raise CommandError(
-                f"There is no table in the catalog {catalog.path} yet: `notion-pipeline sync` makes them."
+                f"There is no table in the catalog {catalog.location} yet: `notion-pipeline sync` makes them."
             )
         return {name: view_changes(connection, name, schema, drop=drop) for name, schema in schemas.items()}
 

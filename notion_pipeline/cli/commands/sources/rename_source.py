@@ -83,7 +83,7 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
     if not state.catalog.is_empty:
         with catalog.reading() as connection:
             save_tables(project.home, after, synced_tables(connection, after))
-            save_committed(project.home, after, catalog.path, committed_bookmarks(connection, after))
+            save_committed(project.home, after, catalog.location, committed_bookmarks(connection, after))
     echo(f"Source {before} is called {after} now.")
 
 

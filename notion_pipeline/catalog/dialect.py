@@ -1,0 +1,34 @@
+"""What DuckDB's SQL cannot do in a lake; each difference is asked for here, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What the catalog of a connection can do.
+
+    Attributes:
+        compresses_columns: Whether a column may name its compression.
+        comments_on_view_columns: Whether columns of a view take comments; those of a table always do.
+        removes_superseded: Whether a commit may delete rows of the bookkeeping, as nobody else commits meanwhile.
+    """
+
+    compresses_columns: bool
+    comments_on_view_columns: bool
+    removes_superseded: bool
+
+
+FILE = Dialect(compresses_columns=True, comments_on_view_columns=True, removes_superseded=True)
+LAKE = Dialect(compresses_columns=False, comments_on_view_columns=False, removes_superseded=False)
+
+
+def dialect_of(connection: duckdb.DuckDBPyConnection) -> Dialect:
+    """The dialect of the catalog that a connection uses."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() AND type = 'ducklake'"
+    ).fetchone()
+    return LAKE if found is not None else FILE

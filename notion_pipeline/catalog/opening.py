@@ -1,0 +1,62 @@
+"""What a catalog is kept in, as `Catalog` sees it: something that can be opened for a transaction, and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+import duckdb
+
+from notion_pipeline.errors import CatalogError
+
+
+@dataclass
+class Opening:
+    """An open catalog of one thread.
+
+    Attributes:
+        beside: Makes another connection to the same, which sees what is committed; to be closed by the caller.
+        close: Closes the connection, and frees what was held for it.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    beside: Callable[[], duckdb.DuckDBPyConnection]
+    close: Callable[[], None]
+
+
+class Storage(Protocol):
+    """A DuckDB file, or a lake."""
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from others, for what a thread has open."""
+
+    @property
+    def database(self) -> str:
+        """The name that DuckDB gives to it, in lower case."""
+
+    def exists(self) -> bool:
+        """Whether anything was committed to it, without opening it; True where that cannot be told."""
+
+    def version(self) -> Hashable | None:
+        """Differs after every commit, whoever made it; None where there is none or it cannot be told."""
+
+    def check_place(self) -> None:
+        """Raises CatalogError where it could not be made."""
+
+    def open_to_read(self) -> Opening | None:
+        """Opens it, as soon as nobody is in the way; None where it does not exist."""
+
+    def open_to_write(self) -> Opening:
+        """Opens it, as soon as nobody is in the way; makes what does not exist."""
+
+    def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
+        """Bounds the memory of a transaction; None leaves DuckDB's own default."""
+
+    def error(self, error: Exception, done: str) -> CatalogError | None:
+        """The error that a caller gets; None for one that is not of the catalog.
+
+        Args:
+            done: `read` or `written`.
+        """

@@ -22,6 +22,7 @@ from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.whole_way import Pipeline
@@ -37,6 +38,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--catalog", choices=catalogs.KINDS, default="file", help="what catalogs are kept in")
     parser.addoption("--concurrent-requests", type=int, help="instead of the 8 that a source has unless it says so")
 
 
@@ -45,10 +47,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a shell starts in the background ignores Ctrl-C, and so would the commands that tests interrupt.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    catalogs.session.kind = config.getoption("--catalog")
     if wanted := config.getoption("--concurrent-requests"):
         Source.model_fields["limits"].default = Limits(concurrent_requests=wanted)
         for model in (Source, Sources):
             model.model_rebuild(force=True)
+
+
+def pytest_unconfigure() -> None:
+    catalogs.session.stack.close()
 
 
 TOKEN = "ntn_sandbox_token"
@@ -56,7 +63,7 @@ TOKEN = "ntn_sandbox_token"
 OURS = (
     *("NOTION_TOKEN", "NOTION_API_URL", "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"),
     *("NOTION_PIPELINE_SOURCES", "NOTION_PIPELINE_CATALOG", "NOTION_PIPELINE_HOME", "NOTION_PIPELINE_KEY"),
-    "DAGSTER_HOME",
+    *("NOTION_PIPELINE_DATA_PATH", "DAGSTER_HOME"),
 )
 
 
@@ -89,13 +96,17 @@ def project(tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPa
     root = tmp_path / "project"
     root.mkdir()
     (root / "workspace.yaml").touch()
+    if catalogs.session.kind != "file":
+        catalog, data_path = catalogs.place(root)
+        monkeypatch.setenv("NOTION_PIPELINE_CATALOG", catalog)
+        monkeypatch.setenv("NOTION_PIPELINE_DATA_PATH", data_path)
     return find_project(root)
 
 
 @pytest.fixture
 def catalog(project: Project, lines: list[str]) -> Catalog:
-    """The project's catalog; its file is made by the first commit."""
-    return Catalog(project.root / "catalog.duckdb", log=lines.append, wait_seconds=5.0)
+    """The project's catalog; it is made by the first commit."""
+    return Catalog(catalogs.location(project.root), log=lines.append, wait_seconds=5.0)
 
 
 @pytest.fixture

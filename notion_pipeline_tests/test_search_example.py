@@ -11,6 +11,7 @@ import pytest
 from examples.search.embeddings import chunk_vectors, search
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline, later, synced
 
 
@@ -46,7 +47,7 @@ def test_only_new_and_changed_chunks_are_embedded_and_found(
     synced(pipeline)
     synced(pipeline, "notion_content")
     assert embed(pipeline) == {"chunks": 3, "embedded": 1, "model": "words-256"}
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb"), read_only=True) as catalog:
+    with catalogs.reading(pipeline.project.root) as catalog:
         found = search("refunds for a customer", catalog, limit=2)
         assert search("repairing the tent", catalog, limit=1)[0]["text"] == "The tent was repaired."
     assert [row["text"] for row in found][:1] == [texts[0]]

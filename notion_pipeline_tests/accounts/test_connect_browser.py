@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import duckdb
 import pytest
 from playwright.sync_api import Error, Page, expect
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.browser import CHROMIUM, browser_page
 from notion_pipeline_tests.support.connecting_process import Folder
 
@@ -74,7 +74,7 @@ def test_allow_connects_and_the_chosen_databases_are_synced(folder: Folder, page
     folder.configure("Acme")
     synced = folder.run("sync")
     assert synced.returncode == 0, synced.stdout + synced.stderr
-    with duckdb.connect(str(folder.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(folder.root) as connection:
         found = connection.execute("SELECT title FROM notion.databases ORDER BY title").fetchall()
         assert connection.execute("SELECT count(*) FROM notion.tasks").fetchall() == [(3,)]
     assert found == [("<b>Notes</b>",), ("Tasks",)]

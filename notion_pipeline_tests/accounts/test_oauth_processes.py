@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import httpx
 import pytest
 
@@ -15,6 +14,7 @@ from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.connecting_process import Folder
 from notion_pipeline_tests.support.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -34,7 +34,7 @@ def connect(folder: Folder) -> str:
 
 
 def fetch(folder: Folder, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(folder.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(folder.root) as connection:
         return connection.execute(sql).fetchall()
 
 

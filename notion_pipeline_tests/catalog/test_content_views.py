@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import orjson
 import pytest
 
@@ -19,6 +18,7 @@ from notion_pipeline.content.pages import DuePage, PageContent, PageResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.bench import Bench
 
 NOW = datetime(2026, 7, 1, tzinfo=timezone.utc)
@@ -70,7 +70,7 @@ def write(bench: Bench, source: DataSource, text: str, *, cut: bool = True) -> N
 
 
 def rows(bench: Bench, query: str) -> list[dict[str, Any]]:
-    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
+    with catalogs.reading(bench.folder) as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description or []]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -6,13 +6,13 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.values import Raw
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.bench import Bench
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati", "Asia/Kolkata", "Pacific/Pago_Pago")
@@ -57,7 +57,7 @@ def make_views(bench: Bench) -> None:
 
 
 def ask(bench: Bench, zone: str, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
+    with catalogs.reading(bench.folder) as connection:
         connection.execute(f"SET TimeZone = '{zone}'")
         return connection.execute(sql).fetchall()
 

@@ -19,6 +19,7 @@ from notion_pipeline.catalog.views.flat_views import (
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.bench import Bench
 
 SCHEMA = "notion_views"
@@ -78,7 +79,7 @@ def make(bench: Bench, **options: Any) -> dict[str, Action]:
 
 
 def row(bench: Bench, view: str, where: str) -> dict[str, Any]:
-    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
+    with catalogs.reading(bench.folder) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(f"SELECT * FROM {SCHEMA}.{view} WHERE {where}")
         names = [column[0] for column in found.description or []]

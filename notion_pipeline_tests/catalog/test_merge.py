@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
@@ -19,6 +18,7 @@ from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.values import Raw
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.bench import Bench
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 
@@ -644,7 +644,7 @@ def entry(property_id: str, name: str, kind: str, column: str, duckdb_type: str)
 
 
 def dicts(bench: Bench, sql: str) -> list[Mapping[str, Any]]:
-    with duckdb.connect(str(bench.catalog.location), read_only=True) as connection:
+    with catalogs.reading(bench.folder) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         found = connection.execute(sql)
         names = [column[0] for column in found.description or []]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import dagster as dg
-import duckdb
 import pytest
 from dagster import DagsterInstance
 
@@ -15,6 +14,7 @@ from notion_pipeline.defs.findings import SCHEMA
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -58,7 +58,7 @@ def _latest(instance: DagsterInstance) -> tuple[bool, str]:
 
 
 def write(project: Project, sql: str) -> None:
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         connection.execute(sql)
 
 

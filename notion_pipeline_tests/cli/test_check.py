@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = pytest.mark.slow
@@ -161,7 +161,7 @@ def test_each_source_has_its_lines(commands: Commands, monkeypatch: pytest.Monke
 
 def test_table_names_that_cannot_be_had_or_need_quotes_are_noted(commands: Commands, project: Project) -> None:
     commands.ok("sync")
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         connection.execute("CREATE VIEW notion.mine AS SELECT 1 AS a")
     wish = "sources: [{name: notion, account: {type: token}, streams: {Tasks: {table: %s}, Notes: {table: order}}}]"
     commands.configure(wish % "todos")

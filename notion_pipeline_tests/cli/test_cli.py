@@ -13,7 +13,6 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from dagster import DagsterInstance, DagsterRunStatus
@@ -29,6 +28,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.run_pace import ExpectedReads
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE
 
@@ -60,7 +60,7 @@ def two_databases(workspace: Workspace) -> Workspace:
 
 
 def rows(project: Project, query: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute(query).fetchall()
 
 

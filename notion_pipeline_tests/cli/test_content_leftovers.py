@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -44,7 +44,7 @@ def commands(project: Project, workspace: Workspace) -> Commands:
 
 
 def query(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import AssetKey, DagsterInstance
 
@@ -18,6 +17,7 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.locks import database_lock
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -50,12 +50,12 @@ def instance_of(project: Project) -> Iterator[DagsterInstance]:
 
 
 def query(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute(sql).fetchall()
 
 
 def write(project: Project, *statements: str) -> None:
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         for sql in statements:
             connection.execute(sql)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import duckdb
 import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.whole_way import REFUSAL
 
@@ -33,7 +33,7 @@ def commands(project: Project, workspace: Workspace) -> Commands:
 
 
 def titles(project: Project) -> list[tuple[str, int]]:
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute("SELECT path[1], count(*) FROM notion.page_content GROUP BY 1 ORDER BY 1").fetchall()
 
 

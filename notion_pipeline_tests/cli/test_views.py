@@ -7,6 +7,7 @@ import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.holder import held_by_another_process
 
@@ -22,7 +23,7 @@ def commands(project: Project, workspace: Workspace) -> Commands:
 
 
 def query(commands: Commands, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(commands.project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(commands.project.root) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 
@@ -351,7 +351,7 @@ def test_catalog_of_an_earlier_version_learns_its_names_by_itself(workspace: Wor
     people = people_in(workspace, "Boys and girls")
     tasks_in(workspace)
     synced(pipeline)
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute("DROP TABLE _notion_pipeline.resolved")
     workspace.rename_database(people, "Team")
     later(workspace, hours=1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.richtext import mention_user, text
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, Run, later, synced
 
 CONTENT = "sources:\n  - name: notion\n    account: {type: token}\n    content: {pages: false, users: false, %s}\n"
@@ -52,7 +52,7 @@ def metadata(pipeline: Pipeline) -> dict[str, Any]:
 
 def age(pipeline: Pipeline) -> None:
     """Makes the reads of all comments a day older."""
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute("UPDATE _notion_pipeline.comment_reads SET read_at = read_at - INTERVAL 1 DAY")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, later, synced
 
 CHUNKS = "SELECT ordinal, heading_path, text FROM notion.page_chunks k JOIN notion.tasks t ON t.id = k.page_id"
@@ -54,7 +54,7 @@ def rewrite(workspace: Workspace, page: Page, text: str) -> None:
 
 
 def change_catalog(pipeline: Pipeline, sql: str) -> None:
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute(sql)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
@@ -14,6 +13,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.users import User
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, Run, later, synced
 
 CONTENT = "sources:\n  - name: notion\n    account: {type: token}\n    content: {pages: false}\n"
@@ -69,7 +69,7 @@ def metadata(pipeline: Pipeline) -> dict[str, Any]:
 
 def age(pipeline: Pipeline, days: int = 1) -> None:
     """Makes all reads of users that much older."""
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute(f"UPDATE _notion_pipeline.user_reads SET read_at = read_at - INTERVAL {days} DAY")
 
 

@@ -13,6 +13,7 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 METADATA = {
@@ -40,7 +41,7 @@ KEYS = ["a", "b", "c"]
 
 
 def query(project: Project, sql: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -6,7 +6,6 @@ import re
 from datetime import timedelta
 
 import dagster as dg
-import duckdb
 import pytest
 from dagster import DagsterEventType
 
@@ -15,6 +14,7 @@ from notion_pipeline.defs.findings import IDS, ROWS, SCHEMA, VALUES
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def failed(runs: Runs, result: dg.ExecuteInProcessResult) -> dict[str, str]:
 
 
 def write(project: Project, sql: str) -> None:
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         connection.execute(sql)
 
 
@@ -132,7 +132,7 @@ def test_repeated_and_missing_ids_are_named(runs: Runs, tasks: Database, project
     assert not evaluation.passed
     said = '"Tasks" (tasks): 1 rows repeat the id of another and 1 rows have no id; a full sync mends it. Rows: '
     assert str(evaluation.description).startswith(said)
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         ((page,),) = connection.execute("SELECT DISTINCT id FROM notion.tasks WHERE name = 'task 0'").fetchall()
     assert page in str(evaluation.description)
     assert evaluation.metadata["database_id"].value == tasks.id

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, Run, later, synced, tasks_in
 
@@ -76,7 +76,7 @@ def test_answer_that_is_ahead_moves_no_bookmark_of_an_incremental_read(
 
 def set_bookmark(pipeline: Pipeline, moment: datetime) -> None:
     """As a version that believed every Date left it."""
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute("UPDATE _notion_pipeline.streams SET bookmark = ?", [moment])
 
 

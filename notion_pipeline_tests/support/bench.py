@@ -29,6 +29,7 @@ from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.reading import Reading
 from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
+from notion_pipeline_tests.support import catalogs
 
 TOKEN = "ntn_sandbox_token"
 
@@ -54,7 +55,7 @@ class Bench:
 
     @property
     def catalog(self) -> Catalog:
-        return Catalog(self.folder / "catalog.duckdb", log=self.lines.append, wait_seconds=5.0)
+        return Catalog(catalogs.location(self.folder), log=self.lines.append, wait_seconds=5.0)
 
     @property
     def source(self) -> Source:

@@ -20,6 +20,7 @@ from slugify import slugify
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import sample_workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 
@@ -47,7 +48,7 @@ class Project:
     def tables(self) -> set[str]:
         """The tables of databases and their list; none where the catalog is not there yet or somebody writes it."""
         try:
-            with duckdb.connect(str(self.folder / "catalog.duckdb"), read_only=True) as connection:
+            with catalogs.reading(self.folder) as connection:
                 found = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'notion'")
                 return {row[0] for row in found.fetchall()} - {"users"}
         except duckdb.Error:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.defs.build import build_definitions
@@ -16,6 +15,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline_tests.support import catalogs
 
 #: Of a database of tasks.
 SCHEMA = {"Name": "title", "Effort": "number", "State": {"type": "select", "options": ["Open", "Done"]}}
@@ -113,13 +113,13 @@ class Pipeline:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of the catalog, times in UTC."""
-        with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:
+        with catalogs.reading(self.project.root) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(sql, list(parameters)).fetchall()
 
     def change(self, sql: str) -> None:
         """Changes the catalog behind the pipeline's back."""
-        with duckdb.connect(str(self.project.root / "catalog.duckdb")) as connection:
+        with catalogs.changing(self.project.root) as connection:
             connection.execute(sql)
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
@@ -133,7 +133,7 @@ class Pipeline:
 
     def last_sync(self) -> dict[str, Any]:
         """The newest line of history, by column."""
-        with duckdb.connect(str(self.project.root / "catalog.duckdb"), read_only=True) as connection:
+        with catalogs.reading(self.project.root) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             found = connection.execute("SELECT * FROM _notion_pipeline.syncs ORDER BY finished_at DESC LIMIT 1")
             names = [column[0] for column in found.description or []]

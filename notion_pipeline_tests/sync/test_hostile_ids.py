@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import duckdb
 import orjson
 import pytest
 
@@ -23,6 +22,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sync.locks import database_lock
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, Runs
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, synced, tasks_in
@@ -189,7 +189,7 @@ def test_catalog_of_a_version_that_took_any_id_leads_nowhere(
     """What we kept ourselves is looked at as answers are; the next listing mends it."""
     tasks, other = tasks_in(workspace, 3), tasks_in(workspace, 2, "Other")
     runs.job()
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute(
             "UPDATE notion.databases SET data_sources = [{'id': ?, 'name': 'Tasks', 'table_name': 'tasks'}] "
             "WHERE id = ?",

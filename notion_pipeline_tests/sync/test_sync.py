@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.listing.databases import ASKED_IN_TURN
@@ -18,6 +17,7 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.conftest import TOKEN
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 
@@ -291,7 +291,7 @@ def test_computed_columns_are_refreshed_when_their_full_read_is_old(workspace: W
     later(workspace, days=30)
     synced(pipeline)
     assert table(pipeline, "more") == [(6.0,)]  # the server's clock says nothing about our ages
-    with duckdb.connect(str(pipeline.project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(pipeline.project.root) as connection:
         connection.execute("UPDATE _notion_pipeline.streams SET last_full_sync_at = last_full_sync_at - INTERVAL 8 DAY")
     later(workspace, seconds=1)
     run = synced(pipeline)

@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.engine import BEFORE_COMMIT, Engine
 
@@ -27,7 +27,7 @@ def tasks(workspace: Workspace) -> Database:
 
 def history(project: Project) -> list[tuple[Any, ...]]:
     """Asked mode, what was read and why, of each sync in order."""
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         return connection.execute(
             'SELECT sync_type, "read", reason FROM _notion_pipeline.syncs ORDER BY finished_at'
         ).fetchall()
@@ -55,7 +55,7 @@ def test_what_was_read_is_recorded_beside_what_was_asked_for(runs: Runs, tasks: 
 
 def test_history_of_an_older_catalog_gets_the_columns(runs: Runs, tasks: Database, project: Project) -> None:
     runs.job()
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         connection.execute('ALTER TABLE _notion_pipeline.syncs DROP COLUMN "read"')
         connection.execute("ALTER TABLE _notion_pipeline.syncs DROP COLUMN reason")
     assert runs.job().success

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
-import duckdb
 import httpx
 import pytest
 from dagster import DagsterEventType, DagsterRunStatus
@@ -30,6 +29,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.progress import LogProgress, Progress
 from notion_pipeline_tests.conftest import TOKEN
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -78,7 +78,7 @@ def test_traceback_stands_in_the_log_and_in_dagsters_event(workspace: Workspace,
         whole = log + str(error)
         assert TOKEN not in whole
         assert "\x1b" not in log
-    with duckdb.connect(str(project.root / "catalog.duckdb"), read_only=True) as connection:
+    with catalogs.reading(project.root) as connection:
         assert connection.execute("SELECT count(*) FROM notion.notes").fetchone() == (1,)
 
 

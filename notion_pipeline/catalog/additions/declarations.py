@@ -40,7 +40,8 @@ def declarations(connection: duckdb.DuckDBPyConnection, table: tuple[str, str]) 
     for name, kind, default, is_nullable, sql in rows:
         is_generated = any(f"{spelled} {kind} GENERATED ALWAYS AS" in sql for spelled in (name, quote(name)))
         found[name] = Declared(
-            default=f" DEFAULT ({default})" if default and not is_generated else "",
+            # A lake says NULL where nothing is declared, and takes no default for a nested type.
+            default=f" DEFAULT ({default})" if default not in (None, "", "NULL") and not is_generated else "",
             not_null="" if is_nullable else " NOT NULL",
             generated=f" GENERATED ALWAYS AS ({default})" if is_generated else "",
         )

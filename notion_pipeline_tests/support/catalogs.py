@@ -1,0 +1,82 @@
+"""What the catalogs of tests are kept in: DuckDB files, or what `pytest --catalog` names.
+
+`lake` is a DuckLake in a file; `postgres` is one on a PostgreSQL of the test session's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import duckdb
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.config.catalog_location import CatalogLocation, location_of
+from notion_pipeline_tests.support.postgres import postgres, query
+
+KINDS = ("file", "lake", "postgres")
+_FILE = "catalog.duckdb"
+
+
+class _Session:
+    """The kind of this test session's catalogs, and the server that keeps lakes."""
+
+    def __init__(self) -> None:
+        self.kind = "file"
+        self.stack = ExitStack()
+        self._port: int | None = None
+        self._made: set[str] = set()
+
+    def database(self, folder: Path) -> str:
+        """The connection string of a database of this folder's own."""
+        if self._port is None:
+            self._port = self.stack.enter_context(postgres())
+        name = "lake_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        if name not in self._made:
+            query(self._port, f"CREATE DATABASE {name}")
+            self._made.add(name)
+        return f"dbname={name} host=127.0.0.1 port={self._port} user=notion"
+
+
+session = _Session()
+
+
+def place(folder: Path) -> tuple[str, str]:
+    """The catalog of a project in this folder, as `catalog:` and `data_path:` of sources.yaml have it."""
+    if session.kind == "file":
+        return str(folder / _FILE), ""
+    files = str(folder / "catalog_files")
+    if session.kind == "lake":
+        return f"ducklake:{folder / 'catalog.ducklake'}", files
+    return f"ducklake:postgres:{session.database(folder)}", files
+
+
+def location(folder: Path) -> CatalogLocation:
+    """The same as `Catalog` takes it."""
+    return location_of(*place(folder), Path, dict(os.environ))
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The catalog of a folder as somebody reads it who does not know of the pipeline's lock."""
+    if session.kind == "file":
+        with duckdb.connect(str(folder / _FILE), read_only=True) as connection:
+            yield connection
+        return
+    with Catalog(location(folder), log=print, wait_seconds=5.0).reading() as connection:
+        assert connection is not None, "there is no catalog"
+        yield connection
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same for somebody who writes."""
+    if session.kind == "file":
+        with duckdb.connect(str(folder / _FILE)) as connection:
+            yield connection
+        return
+    with Catalog(location(folder), log=print, wait_seconds=5.0).writing() as connection:
+        yield connection

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("root", "rows", "rows.text", "config", "notion", "notion.responses"),
         *("listing", "listing.changes"),
     ),
-    "catalog": ("root", "rows"),
+    "catalog": ("root", "rows", "config"),
     "catalog.state": ("root", "catalog"),
     "catalog.additions": ("root", "catalog"),
     "catalog.listing": (

@@ -37,7 +37,7 @@ def test_without_variables_everything_stands_in_the_root(root):
     assert project.sources_file == root / "sources.yaml"
     assert not project.sources_file_is_required
     assert project.catalog_override is None
-    assert Sources().catalog_path(project) == root / "catalog.duckdb"
+    assert Sources().catalog_location(project) == root / "catalog.duckdb"
     assert Sources().publish_path(project) is None
     assert project.home == root / ".notion_pipeline"
     assert project.api_url == "https://api.notion.com"
@@ -54,7 +54,7 @@ def test_variables_name_other_places_and_the_catalog_variable_wins(root):
     assert project.sources_file == root / "other.yaml"
     assert project.sources_file_is_required
     assert project.sources_label == "other.yaml"
-    assert Sources(catalog="mine.duckdb").catalog_path(project) == root / "data" / "notion.duckdb"
+    assert Sources(catalog="mine.duckdb").catalog_location(project) == root / "data" / "notion.duckdb"
     assert project.home == Path("/var/lib/notion")
     assert project.api_url == "http://127.0.0.1:8080"
 
@@ -63,7 +63,7 @@ def test_paths_of_sources_yaml_start_at_the_root_and_know_the_users_home(root, m
     monkeypatch.setenv("HOME", "/home/someone")
     sources = Sources(catalog="data/x.duckdb", publish="~/published.duckdb")
     project = find_project(root, {})
-    assert sources.catalog_path(project) == root / "data" / "x.duckdb"
+    assert sources.catalog_location(project) == root / "data" / "x.duckdb"
     assert sources.publish_path(project) == Path("/home/someone/published.duckdb")
 
 

@@ -17,10 +17,11 @@ import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from notion_pipeline.catalog.duckdb_file import DuckDBFile
+from notion_pipeline.catalog.file_lock import LockHeldError
 from notion_pipeline.catalog.lake import lake
 from notion_pipeline.catalog.opening import Opening, Storage
 from notion_pipeline.config.catalog_location import CatalogLocation
-from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
+from notion_pipeline.errors import CatalogBusyError, CatalogConflictError
 
 WAIT_SECONDS = 600.0
 #: Enough for a commit, whatever the size of a table. DuckDB fills what it may use, and its own default is most of the
@@ -120,7 +121,7 @@ class Catalog:
         if (around := _OPENED.openings.get(self._storage.key)) is not None:
             opening, connection = None, around.beside()
         else:
-            with self._errors("read"):
+            with self._errors("read", LockHeldError, OSError):
                 opening = self._storage.open_to_read()
             if opening is None:
                 yield None
@@ -204,7 +205,7 @@ class Catalog:
                 f"The catalog {self.location} cannot be written: this thread has it open already.",
                 hint="Write after the block that has it open.",
             )
-        with self._errors("written"):
+        with self._errors("written", LockHeldError, OSError):
             return self._opened(self._storage.open_to_write())
 
     def _opened(self, opening: Opening) -> Opening:
@@ -212,16 +213,13 @@ class Catalog:
         return opening
 
     @contextmanager
-    def _errors(self, done: str) -> Iterator[None]:
+    def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
         try:
             yield
-        except CatalogError:
-            raise
         except Exception as error:
-            told = self._storage.error(error, done)
-            if told is None:
+            if not isinstance(error, (duckdb.Error, *also)):
                 raise
-            raise told from error
+            raise self._storage.error(error, done) from error
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

@@ -133,10 +133,8 @@ class LockedOpener:
 
         return say_who
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
+    def error(self, error: Exception, done: str) -> CatalogError:
         """The error that a caller gets for one of DuckDB, of our lock, or of the system."""
-        if not isinstance(error, (duckdb.Error, LockHeldError, OSError)):
-            return None
         if is_busy(error):
             return CatalogBusyError(
                 f"The catalog {self._name} was held by {holder(error)} for {self._wait_seconds:.0f} s.",
@@ -208,7 +206,7 @@ class DuckDBFile:
             # Rows come from one reader; a second thread would only hold a second group of them.
             connection.execute("SET threads = 1")
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
+    def error(self, error: Exception, done: str) -> CatalogError:
         return self._opener().error(error, done)
 
 

@@ -100,9 +100,7 @@ class _LakeStorage:
         connection.execute("RESET memory_limit" if limit is None else f"SET memory_limit = '{limit}'")
         connection.execute("RESET threads" if limit is None else "SET threads = 1")
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
-        if not isinstance(error, (duckdb.Error, OSError)):
-            return None
+    def error(self, error: Exception, done: str) -> CatalogError:
         why = reason(error)
         if isinstance(error, duckdb.TransactionException) and any(words in why.lower() for words in _LOST_RACE):
             return CatalogConflictError(
@@ -147,9 +145,9 @@ class _ServerLake(_LakeStorage):
         connection = _ATTACHED.get(self.key, lambda: _attach_or_make(self._location, self._config))
         return _opening(connection)
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
+    def error(self, error: Exception, done: str) -> CatalogError:
         told = super().error(error, done)
-        if told is not None and not isinstance(told, CatalogConflictError):
+        if not isinstance(told, CatalogConflictError):
             _ATTACHED.forget(self.key)  # the connection to the server may be what is broken
         return told
 
@@ -197,7 +195,7 @@ class _FileLake(_LakeStorage):
     def open_to_write(self) -> Opening:
         return self._opener.open(lambda: _using(_attach_or_make(self._location, self._config)), is_writing=True)
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
+    def error(self, error: Exception, done: str) -> CatalogError:
         if is_busy(error):
             return self._opener.error(error, done)
         return super().error(error, done)

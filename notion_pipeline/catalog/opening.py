@@ -54,8 +54,8 @@ class Storage(Protocol):
     def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
         """Bounds the memory of a transaction; None leaves DuckDB's own default."""
 
-    def error(self, error: Exception, done: str) -> CatalogError | None:
-        """The error that a caller gets; None for one that is not of the catalog.
+    def error(self, error: Exception, done: str) -> CatalogError:
+        """The error that a caller gets for one of DuckDB, and on opening for one of a lock or of the system.
 
         Args:
             done: `read` or `written`.

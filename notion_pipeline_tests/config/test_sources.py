@@ -245,7 +245,7 @@ def test_values_are_frozen():
     [
         (sales("start_dat: 2024-01-01"), 'sources[0] (sales): start_dat: unknown key, nearest is "start_date"'),
         ("catlog: x", 'catlog: unknown key, nearest is "catalog"'),
-        ("schedule: x", "schedule: unknown key, allowed: catalog, publish, sources"),
+        ("schedule: x", "schedule: unknown key, allowed: catalog, data_path, publish, sources"),
         (sales("streams: {Tasks: {tabel: x}}"), 'streams["Tasks"].tabel: unknown key, nearest is "table"'),
         (sales("watch: {every: 1}"), "watch.every: unknown key, allowed: every_seconds"),
         (sales("limits: {concurent_requests: 1}"), 'unknown key, nearest is "concurrent_requests"'),
@@ -295,7 +295,7 @@ def test_values_are_frozen():
         ("sources: []", "sources: must not be empty"),
         ("sources:", "sources: found nothing, allowed: a list"),
         ("sources: {name: x}", "sources: found a mapping, allowed: a list"),
-        ("catalog: md:sales", 'catalog: found "md:sales", allowed: the path of a DuckDB file'),
+        ("catalog: md:sales", 'catalog: found "md:…", allowed: the path of a DuckDB file'),
         ("catalog: ''", 'catalog: found "", allowed: a path'),
         ("publish: catalog.duckdb", 'publish: found "catalog.duckdb", the catalog itself; name another file'),
         ("[]", 'must be a mapping with the key "sources", found a list'),
@@ -533,7 +533,8 @@ def test_the_sources_yaml_of_the_repository_holds_with_every_comment_switched_on
     # model_dump shows tuples; the sources are looked at one by one.
     for source in sources.sources:
         shown |= keys_of(source.model_dump(exclude_unset=True))
-    assert {key for model in models for key in model.model_fields} <= shown
+    # The folder of a lake, which a DuckDB file has not, is in docs/lake.md.
+    assert {key for model in models for key in model.model_fields} - {"data_path"} <= shown
 
 
 # The module

@@ -29,7 +29,7 @@ def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     if lake.data_path.lower().startswith(S3):
         wanted.append(_HTTPFS)
     for name, package in wanted:
-        if (path := _packaged(package)) is not None:
+        if (path := packaged(package)) is not None:
             connection.execute(f"LOAD {text(str(path))}")
             continue
         try:
@@ -43,7 +43,7 @@ def load_extensions(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
             ) from error
 
 
-def _packaged(extension: str) -> Path | None:
+def packaged(extension: str) -> Path | None:
     """The extension's file in a package made for this version of DuckDB."""
     found = find_spec(f"duckdb_extension_{extension}")
     if found is None or found.origin is None:

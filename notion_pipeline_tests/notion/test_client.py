@@ -9,14 +9,13 @@ import asyncio
 import gzip
 import logging
 import traceback
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
-import orjson
 import pytest
 
 from notion_pipeline.errors import (
@@ -29,20 +28,14 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NOTION_VERSION, Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.page_size import PageSize
 from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.responses.failures import one_line
-from notion_pipeline.notion.responses.parsing import parse_json
-from notion_pipeline.notion.responses.retry_after import read_time, wait_asked_for
 from notion_pipeline.notion.retries import ATTEMPTS
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.scripted_client import (
-    DATE,
     HANG_UP,
     HTML,
-    OVERLOADED_QUERY,
     SOURCE_ID,
     TOKEN,
     Server,
@@ -153,22 +146,6 @@ def test_connections_are_kept_and_bounded() -> None:
 
     server = asyncio.run(scenario())
     assert (len(server.requests), server.most_in_flight, server.connections) == (12, 3, 3)
-
-
-@pytest.mark.parametrize(
-    ("header", "moment"),
-    [
-        (DATE, datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
-        ("Tue, 03 Mar 2026 12:15:30 +0200", datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
-        ("Tue, 03 Mar 2026 10:15:30 -0000", datetime(2026, 3, 3, 10, 15, 30, tzinfo=timezone.utc)),
-        ("soon", None),
-        ("", None),
-        (None, None),
-        ("Tue, 99 Mar 99999 10:15:30 GMT", None),
-    ],
-)
-def test_server_time_is_aware_utc_or_none(header: str | None, moment: datetime | None) -> None:
-    assert read_time(header) == moment
 
 
 # What may pass is tried again
@@ -414,149 +391,6 @@ def test_pause_holds_other_clients_that_share_the_file(tmp_path: Path) -> None:
     assert second.client.stats == RequestStats(requests=1, seconds_rate_limited=20)
 
 
-@pytest.mark.parametrize(
-    ("headers", "additional", "seconds"),
-    [
-        ({"retry-after": "12"}, None, 12),
-        ({"retry-after": " 12 "}, None, 12),
-        ({"retry-after": "1.5"}, None, 1.5),
-        ({"retry-after": "Tue, 03 Mar 2026 10:16:00 GMT", "date": DATE}, None, 30),
-        ({"retry-after": "Tue, 03 Mar 2026 10:15:00 GMT", "date": DATE}, None, None),
-        ({"retry-after": "-5"}, {"retry_after": "7"}, 7),
-        ({"retry-after": "0"}, None, None),
-        ({"retry-after": "soon"}, {"retry_after": 7}, 7),
-        ({"retry-after": "inf"}, None, None),
-        ({"retry-after": "9" * 400}, None, None),
-        ({"retry-after": "1e3"}, None, None),
-        ({}, {"retry_after": "12"}, 12),
-        ({}, {"retry_after": ["12"]}, None),
-        ({}, {"retry_after": True}, None),
-        ({}, "nonsense", None),
-        ({}, None, None),
-    ],
-)
-def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], additional: Any, seconds: float | None) -> None:
-    assert wait_asked_for(headers, {"additional_data": additional}) == seconds
-
-
-# Page size
-
-
-def test_query_that_is_too_heavy_asks_for_half() -> None:
-    answer, here = play([OVERLOADED_QUERY, error(504, "gateway_timeout"), ok()], query)
-    assert isinstance(answer, Answer)
-    assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25]
-
-
-def test_page_size_grows_back_over_later_queries_of_all_twins() -> None:
-    async def scenario() -> list[int]:
-        async with setting(OVERLOADED_QUERY, OVERLOADED_QUERY, ok()) as here:
-            for _ in range(4):
-                await here.client.query(SOURCE_ID, {})
-                await here.client.with_stats().query(SOURCE_ID, {})
-            return [request.body.get("page_size", 100) for request in here.server.requests]
-
-    assert asyncio.run(scenario()) == [100, 50, 25, 25, 50, 50, 100, 100, 100, 100]
-
-
-def test_page_size_never_falls_below_one_row() -> None:
-    _, here = play([OVERLOADED_QUERY], query)
-    assert [request.body["page_size"] for request in here.server.requests] == [100, 50, 25, 12, 6, 3, 1, 1]
-
-
-@pytest.mark.parametrize("ask", [query, lambda client: client.search({})], ids=["query", "search"])
-@pytest.mark.parametrize(
-    "failure",
-    [
-        reply(b"<html>", 504),
-        reply(b"<html>", 502),
-        error(502, "bad_gateway"),
-        error(500, "internal_server_error"),
-        reply(b"<html>", 500),
-        reply(b"<html>", 524),
-    ],
-    ids=["gateway's 504", "gateway's 502", "502", "500", "gateway's 500", "gateway's 524"],
-)
-def test_whatever_may_come_of_size_asks_for_half(failure: Any, ask: Any) -> None:
-    _, here = play([failure, failure, ok()], ask)
-    assert [request.body.get("page_size", 100) for request in here.server.requests] == [100, 50, 25]
-
-
-def test_other_failures_leave_page_size_alone() -> None:
-    cut = reply(b'{"object":"list","results":[{"object":')
-    _, here = play([cut, reply(b"<html>"), reply(b"<html>", 404), reply(b"<html>", 529), ok()], query)
-    assert [request.body["page_size"] for request in here.server.requests] == [100] * 5
-
-
-def test_busy_notion_is_waited_for_with_pages_as_they_are() -> None:
-    answers = [error(status, "rate_limited", retry_after="0.01") for status in (429, 529)]
-    _, here = play([*answers, ok()], query)
-    assert [request.body["page_size"] for request in here.server.requests] == [100] * 3
-
-
-def test_size_that_fails_in_one_data_source_holds_up_no_other() -> None:
-    async def scenario() -> list[int]:
-        async with setting(OVERLOADED_QUERY, ok()) as here:
-            await here.client.query(SOURCE_ID, {})
-            await here.client.query(f"2{SOURCE_ID[1:]}", {})
-            await here.client.search({})
-            return [request.body.get("page_size", 100) for request in here.server.requests]
-
-    assert asyncio.run(scenario()) == [100, 50, 100, 100]
-
-
-def test_queries_that_fail_side_by_side_halve_once() -> None:
-    size = PageSize()
-    for _ in range(8):
-        size.was_too_much(100)
-    assert size.fit({}) == ({"page_size": 50}, 50)
-    assert size.fit({"page_size": 10, "sorts": []}) == ({"page_size": 10, "sorts": []}, 10)
-
-
-# Counting
-
-
-def test_twin_counts_its_own_requests_over_shared_connections() -> None:
-    async def scenario() -> Setting:
-        async with setting(ok(), HTML, ok()) as here:
-            async with here.client.with_stats() as twin:
-                await me(here.client)
-                await query(twin)
-                assert twin.stats == RequestStats(requests=2, retries=1)
-            await me(here.client)  # the twin left the connections open
-            return here
-
-    here = asyncio.run(scenario())
-    assert here.client.stats == RequestStats(requests=2)
-    assert here.server.connections == 1
-
-
-def test_stats_given_are_counted_into() -> None:
-    stats = RequestStats(requests=5)
-    play([ok()], me, stats=stats)
-    assert stats.requests == 6
-
-
-class RefreshingAuth(httpx.Auth):
-    """As an OAuth account's: a 401 brings a new token, once."""
-
-    requires_response_body = True
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = "Bearer old"
-        response = yield request
-        if response.status_code == 401:
-            request.headers["Authorization"] = "Bearer new"
-            yield request
-
-
-def test_request_repeated_by_auth_is_counted() -> None:
-    answer, here = play([error(401, "unauthorized"), ok()], query, auth=RefreshingAuth())
-    assert isinstance(answer, Answer)
-    assert [request.headers["authorization"] for request in here.server.requests] == ["Bearer old", "Bearer new"]
-    assert here.client.stats == RequestStats(requests=2, retries=1)
-
-
 # Secrets
 
 
@@ -591,33 +425,3 @@ def test_token_that_is_none_is_refused_without_being_shown(token: str) -> None:
 def test_white_space_around_token_is_left_out() -> None:
     _, here = play([ok()], me, auth=BearerAuth(f" {TOKEN}\n"))
     assert here.server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
-
-
-def test_message_of_notion_is_quoted_on_one_line_and_cut() -> None:
-    caught, _ = play([error(400, "validation_error", "body failed\n\x1b[31m" + "x" * 5000)], query)
-    text = str(caught)
-    assert len(text) < 500
-    assert text.isprintable()
-    assert one_line("a" * 299 + TOKEN, TOKEN).count("this") == 0
-
-
-# JSON that orjson refuses
-
-
-def test_json_is_kept_where_the_fast_parser_gives_up() -> None:
-    body = parse_json(b'{"surrogate":"\\ud800","huge":1e400,"low":-1E+999,"long":' + b"9" * 5000 + b',"n":12,"f":1.5}')
-    assert body["surrogate"] == "\ud800"
-    assert (body["n"], body["f"]) == (12, 1.5)
-    assert orjson.dumps([body["huge"], body["low"], body["long"]]) == b"[1e400,-1E+999," + b"9" * 5000 + b"]"
-
-
-def test_patient_parser_reads_numbers_as_the_fast_one() -> None:
-    numbers = b"[0,-1,1.0,1e5,18446744073709551615,18446744073709551616,-9223372036854775809,123456789012345678901234]"
-    patient = parse_json(b'["\\udfff",' + numbers + b"]")[1]
-    assert patient == orjson.loads(numbers)
-    assert [type(number) for number in patient] == [type(number) for number in orjson.loads(numbers)]
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"NaN", b'["\\ud800",Infinity]', b"<html>", b"\xff", b"[" * 200_000])
-def test_what_is_no_json_is_none(content: bytes) -> None:
-    assert parse_json(content) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -11,10 +10,8 @@ import pytest
 
 from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline.sync.locks import database_lock
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support import catalogs
@@ -299,86 +296,6 @@ def test_computed_columns_are_refreshed_when_their_full_read_is_old(workspace: W
     assert table(pipeline, "more") == [(15.0,)]
 
 
-# Schema evolution
-
-CHANGES: dict[str, Callable[[DataSource], object]] = {
-    "added": lambda source: source.add_property("Owner", "rich_text"),
-    "renamed": lambda source: source.rename_property("Effort", "Points"),
-    "retyped": lambda source: source.retype_property("Effort", "rich_text"),
-    "option renamed": lambda source: source.rename_option("State", "Open", "Opened"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_changed_schema_makes_the_next_sync_a_full_read(
-    workspace: Workspace, pipeline: Pipeline, change: Callable[[DataSource], object]
-) -> None:
-    tasks = tasks_in(workspace)
-    synced(pipeline)
-    change(tasks)
-    later(workspace, hours=1)
-    run = synced(pipeline)
-    assert "its schema changed" in run.log
-    assert pipeline.last_sync()["rows_read"] == 5
-    assert pipeline.last_sync()["sync_type"] == "INCREMENTAL"
-    assert pipeline.last_sync()["schema_changes"] != "[]"
-    assert differences(pipeline, workspace, tasks) == []
-
-
-@pytest.mark.slow
-def test_added_option_reads_nothing_in_full(workspace: Workspace, pipeline: Pipeline) -> None:
-    tasks = tasks_in(workspace)
-    synced(pipeline)
-    tasks.add_option("State", "Later")
-    later(workspace, hours=1)
-    run = synced(pipeline)
-    assert len(run.queries) == 1
-    assert "option_added" in pipeline.last_sync()["schema_changes"]
-
-
-def test_schema_that_changes_during_the_read_starts_it_over(workspace: Workspace, pipeline: Pipeline) -> None:
-    tasks = tasks_in(workspace, 130)
-    workspace.faults.add(Fault("call", match=QUERY, at=2, callable=lambda: tasks.rename_property("Effort", "Points")))
-    run = synced(pipeline)
-    assert run.log.count("the read starts over") == 1
-    assert differences(pipeline, workspace, tasks) == []
-    later(workspace, hours=1)
-    assert len(synced(pipeline).queries) == 1
-
-
-@pytest.mark.slow
-def test_schema_that_changes_twice_during_the_read_makes_the_next_one_full(
-    workspace: Workspace, pipeline: Pipeline
-) -> None:
-    tasks = tasks_in(workspace)
-    workspace.faults.add(Fault("call", match=QUERY, at=2, callable=lambda: tasks.rename_property("Effort", "Points")))
-    workspace.faults.add(Fault("call", match=QUERY, at=5, callable=lambda: tasks.rename_property("Points", "Size")))
-    run = synced(pipeline)
-    assert run.log.count("the read starts over") == 1
-    assert "the next sync reads in full" in run.log
-    assert pipeline.count("tasks") == 5
-    later(workspace, hours=1)
-    run = synced(pipeline)
-    assert 'property "Points" was renamed to "Size"' in run.log
-    assert differences(pipeline, workspace, tasks) == []
-
-
-@pytest.mark.slow
-def test_property_that_splits_a_minute_and_is_renamed_meanwhile_starts_the_read_over(
-    workspace: Workspace, pipeline: Pipeline
-) -> None:
-    """The filter on its old name is refused with a 400, which is no fault of the read."""
-    workspace.result_cap = 100
-    source = workspace.add_database("Tasks", {"Name": "title", "Flag": "checkbox"}).data_source
-    for number in range(150):
-        source.add_page({"Name": f"Row {number}", "Flag": number % 2 == 0}, created_at="2026-01-01T00:00:00Z")
-    workspace.faults.add(Fault("call", match=QUERY, at=4, callable=lambda: source.rename_property("Flag", "Mark")))
-    run = synced(pipeline)
-    assert run.log.count("the read starts over") == 1
-    assert differences(pipeline, workspace, source) == []
-
-
 # Exclusion
 
 
@@ -555,59 +472,3 @@ def test_lasting_trouble_of_one_minute_is_waited_out(workspace: Workspace, pipel
     run = synced(pipeline)
     assert differences(pipeline, workspace, tasks) == []
     assert pipeline.last_sync()["api_retries"] == 3, run.log
-
-
-# Everything, cell by cell
-
-
-class TestSample:
-    """The sample workspace, which holds whatever makes reading Notion hard."""
-
-    @pytest.fixture
-    def workspace(self) -> Workspace:
-        return sample_workspace(token=TOKEN)
-
-    @pytest.mark.slow
-    def test_every_cell_is_what_notion_holds(self, workspace: Workspace, pipeline: Pipeline) -> None:
-        synced(pipeline)
-        assert everything_differs(pipeline, workspace) == []
-
-
-def everything_differs(pipeline: Pipeline, workspace: Workspace) -> list[str]:
-    shared = [database for database in workspace.databases.values() if database.shared and not database.in_trash]
-    return [line for d in shared for source in d.data_sources for line in differences(pipeline, workspace, source)]
-
-
-@pytest.mark.slow
-def test_database_of_many_types_lands_cell_by_cell_through_edits(workspace: Workspace, pipeline: Pipeline) -> None:
-    """Windows, a killed read, edits during one and after it: at the end the table is what Notion holds."""
-    workspace.result_cap = 400
-    workspace.switches.update({"unstable_ties": True, "live_cursors": True})
-    source = workspace.add_database("Bulk", bulk_schema()).data_source
-    rows = add_rows(source, 1200, start="2026-03-01T00:00:00Z", minutes=300)
-    for row in rows[100:110]:
-        workspace.archive(row)
-
-    def meanwhile() -> None:
-        later(workspace, minutes=1)
-        for row in rows[::50]:
-            workspace.edit_page(row, {"Name": "Edited", "Amount 1": -1})
-        workspace.archive(rows[7])
-        workspace.unarchive(rows[105])
-
-    workspace.faults.add(Fault("status", match=QUERY, at=6, **REFUSAL))
-    workspace.faults.add(Fault("call", match=QUERY, at=9, callable=meanwhile))
-    assert not pipeline.sync().success
-    synced(pipeline)
-    assert pipeline.count("bulk") == 1200
-    later(workspace, hours=1)
-    synced(pipeline, "notion_full_sync")
-    assert differences(pipeline, workspace, source) == []
-    later(workspace, hours=1)
-    for row in rows[3::40]:
-        workspace.edit_page(
-            row, {"State": "Done", "Tags": ["red"], "Due": {"start": "2026-07-01", "end": "2026-07-09"}}
-        )
-    synced(pipeline)
-    assert pipeline.last_sync()["rows_updated"] == 30
-    assert differences(pipeline, workspace, source) == []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -31,9 +29,7 @@ from notion_pipeline.config.values import DUCKDB_SCHEMAS
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 
-REPOSITORY = Path(__file__).parents[2]
 ID = "1f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
-OTHER_ID = "2f0c2d3e-4a5b-6c7d-8e9f-0a1b2c3d4e5f"
 TOKEN = "ntn_12345678901abcdefghijkl"
 DEFAULT = Source(name="notion", account=TokenAccount())
 
@@ -60,19 +56,6 @@ sources:
     watch: {every_seconds: 60}
     limits: {concurrent_requests: 8, requests_per_minute: null}
 """
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Loads the text as the sources.yaml of a project of its own."""
-    (tmp_path / "workspace.yaml").touch()
-
-    def load_text(text, **environ):
-        data = text if isinstance(text, bytes) else text.encode()
-        (tmp_path / "sources.yaml").write_bytes(data)
-        return load_sources(find_project(tmp_path, environ))
-
-    return load_text
 
 
 @pytest.fixture
@@ -448,93 +431,6 @@ def test_what_cannot_be_a_token_is_refused_and_not_repeated(tmp_path, value):
         resolve_token(TokenAccount(), find_project(tmp_path, {"NOTION_TOKEN": value}), "sales")
     assert "abc" not in str(caught.value)
     assert "123" not in str(caught.value)
-
-
-# Streams of a listing
-
-
-def source_with(**keys):
-    return Source(name="sales", account=TokenAccount(), **keys)
-
-
-def test_a_database_is_read_when_it_is_selected_and_not_deselected():
-    source = source_with(select=("Task*", OTHER_ID), deselect=("Task archive",))
-    assert source.selects(ID, "Tasks")
-    assert source.selects(OTHER_ID, "Anything")
-    assert not source.selects(ID, "Task archive")
-    assert not source.selects(ID, "Other")
-    assert not source_with(select=("databases",)).selects(ID, "databases")
-    assert not source_with(select=()).selects(ID, "Tasks")
-
-
-def test_settings_of_a_stream_fall_back_to_those_of_its_source():
-    source = source_with(
-        sync_type=SyncType.FULL_TABLE,
-        streams={"Tasks": StreamSettings(table="todo"), ID: StreamSettings(sync_type=SyncType.INCREMENTAL)},
-    )
-    assert source.settings_for(OTHER_ID, "Tasks") == StreamSettings(table="todo", sync_type=SyncType.FULL_TABLE)
-    assert source.settings_for(ID, "Deals").sync_type is SyncType.INCREMENTAL
-    assert source.settings_for(OTHER_ID, "Deals") == StreamSettings(sync_type=SyncType.FULL_TABLE)
-    assert source.sync_type_for(OTHER_ID, "Deals") is SyncType.FULL_TABLE
-    assert source.table_for(OTHER_ID, "Tasks") == "todo"
-    assert source.table_for(ID, "Deals") is None
-
-
-def test_ids_named_in_select_and_streams_are_known():
-    source = source_with(
-        select=("*", ID.upper(), f"database_{OTHER_ID.replace('-', '')}"), deselect=("f" * 32,), streams={ID: {}}
-    )
-    assert source.named_ids() == [ID, OTHER_ID]
-
-
-def test_a_stream_key_that_fits_two_databases_holds_both_back():
-    source = source_with(streams={"Tasks": {"table": "tasks"}})
-    assert source.ambiguous_streams([(ID, "Tasks"), (OTHER_ID, "Deals")]) == {}
-    found = source.ambiguous_streams([(ID, "Tasks"), (OTHER_ID, "Tasks")], file="mine.yaml")
-    assert set(found) == {ID, OTHER_ID}
-    assert str(found[ID]) == (
-        f'mine.yaml: sources (sales): streams["Tasks"]: fits 2 databases, {ID} and {OTHER_ID}; '
-        "name the one that is meant by its id."
-    )
-
-
-def test_streams_of_a_listing_have_their_settings_by_id():
-    source = source_with(streams={ID: {"table": "tasks"}})
-    assert source.settings_for(ID, "Tasks") == StreamSettings(table="tasks", sync_type=SyncType.INCREMENTAL)
-    assert source.settings_for(OTHER_ID, "Tasks") == StreamSettings(sync_type=SyncType.INCREMENTAL)
-
-
-# The file that is kept in the repository
-
-
-def uncommented(text):
-    """The example with every commented key switched on."""
-    return re.sub(r"(?m)^( *)# (?= *(?:- )?\"?\w+\"?:)", r"\1", text)
-
-
-def keys_of(node):
-    if isinstance(node, dict):
-        return set(node) | {key for value in node.values() for key in keys_of(value)}
-    return {key for value in node for key in keys_of(value)} if isinstance(node, list) else set()
-
-
-def test_the_sources_yaml_of_the_repository_means_the_default(load):
-    text = (REPOSITORY / "sources.yaml").read_text("utf-8")
-    assert load(text) == Sources(sources=(DEFAULT,))
-    assert text.startswith("# yaml-language-server: $schema=notion_pipeline/sources.schema.json\n")
-
-
-def test_the_sources_yaml_of_the_repository_holds_with_every_comment_switched_on(load):
-    text = uncommented((REPOSITORY / "sources.yaml").read_text("utf-8"))
-    sources = load(text)
-    assert [source.name for source in sources.sources] == ["notion", "partners"]
-    shown = keys_of(sources.model_dump(exclude_unset=True))
-    models = (Sources, Source, StreamSettings, Watch, Limits, TokenAccount, OAuthAccount, EnvReference)
-    # model_dump shows tuples; the sources are looked at one by one.
-    for source in sources.sources:
-        shown |= keys_of(source.model_dump(exclude_unset=True))
-    # The folder of a lake, which a DuckDB file has not, is in docs/lake.md.
-    assert {key for model in models for key in model.model_fields} - {"data_path"} <= shown
 
 
 # The module

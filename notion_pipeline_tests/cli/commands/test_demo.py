@@ -26,7 +26,7 @@ from notion_pipeline_tests.support.ports import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli", "demo"]
 #: A real project's, which the demo must not touch.
 STRANGERS = {

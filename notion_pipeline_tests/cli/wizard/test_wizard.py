@@ -374,5 +374,5 @@ def test_glob_stays_when_one_of_it_is_left_out(commands: Commands, project: Proj
 
 
 def test_tests_know_every_question() -> None:
-    wizard = Path(__file__).parents[2] / "notion_pipeline" / "cli" / "wizard" / "steps.py"
+    wizard = Path(__file__).parents[3] / "notion_pipeline" / "cli" / "wizard" / "steps.py"
     assert all(question in wizard.read_text("utf-8") for question in ("Start date:", "Left out are", "Synced are"))

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 pytest.importorskip("dagster_dg_cli")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DG = [str(Path(sys.executable).with_name("dg"))]
 
 

@@ -16,7 +16,7 @@ from notion_pipeline_tests.support.terminal import CTRL_A, CTRL_C, DOWN, ENTER, 
 pytestmark = pytest.mark.slow
 
 
-TEMPLATE = Path(__file__).parents[2] / "sources.yaml"
+TEMPLATE = Path(__file__).parents[4] / "sources.yaml"
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project, find_project
 
 ID, OTHER = "1429989f-e8ac-4eff-bc8f-57f56486db54", "20f1deef-0000-4aaa-8bbb-0123456789ab"
-TEMPLATE = Path(__file__).parents[2] / "sources.yaml"
+TEMPLATE = Path(__file__).parents[3] / "sources.yaml"
 ACCOUNT = {"type": "token", "token": {"env": "NOTION_TOKEN"}}
 ENTRY = SourceEntry(
     "sales",

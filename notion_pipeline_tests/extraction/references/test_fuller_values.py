@@ -14,7 +14,14 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import UNSUPPORTED
-from notion_pipeline_tests.extraction.test_references import items_asked_for, linked, mention, read_later, text, value
+from notion_pipeline_tests.extraction.references.test_references import (
+    items_asked_for,
+    linked,
+    mention,
+    read_later,
+    text,
+    value,
+)
 from notion_pipeline_tests.support.reader import Read, Reader
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.listing.test_changes import Ticks
+from notion_pipeline_tests.listing.changes.test_changes import Ticks
 from notion_pipeline_tests.support.dagster_runs import refuse
 from notion_pipeline_tests.support.whole_way import Pipeline
 

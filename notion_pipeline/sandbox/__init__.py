@@ -1,4 +1,5 @@
 """A pretend Notion, for the demo and the tests.
 
-It shares nothing with the pipeline, so that it cannot share its mistakes.
+In: a workspace, as `sample` or a test builds it. Out: Notion's API over HTTP. Its rooms may import each other and
+nothing else: what shares nothing with the pipeline cannot share its mistakes.
 """

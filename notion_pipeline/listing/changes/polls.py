@@ -1,4 +1,4 @@
-"""Finds the databases that were edited lately: polls search, which is sorted by last_edited_time, newest first.
+"""Polls search for databases that were edited lately; it is sorted by last_edited_time, newest first.
 
 Notion floors last_edited_time to the minute (notion-api.md section 2), so a second edit within a minute is not seen
 here: what was edited in a minute counts as committed only by a sync that began after it. Search lags and has gaps

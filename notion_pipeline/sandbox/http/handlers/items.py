@@ -1,4 +1,4 @@
-"""Property items: one value in full, a reference an item (notion-api.md section 7)."""
+"""Handler for property items: one value in full, a reference an item (notion-api.md section 7)."""
 
 from __future__ import annotations
 

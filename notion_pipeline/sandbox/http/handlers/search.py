@@ -1,4 +1,4 @@
-"""Search: by title, through an index that lags and has gaps (notion-api.md section 8)."""
+"""Handler for search: by title, through an index that lags and has gaps (notion-api.md section 8)."""
 
 from __future__ import annotations
 

@@ -81,6 +81,15 @@ class Sealer:
         return self._derived[index, salt]
 
 
+def is_sealed(content: bytes) -> bool:
+    """Whether the content was sealed, with whichever key.
+
+    Raises:
+        WrongKeyError: In a form of a later version, or damaged.
+    """
+    return _envelope(content) is not None
+
+
 def _envelope(content: bytes) -> tuple[bytes, bytes] | None:
     """Sealed data and salt; None where the content was never sealed."""
     try:

@@ -3,12 +3,13 @@
 One of all the requests, event loops and processes that meet the same 401 refreshes: it takes the account's lock, checks
 that no other one was faster, and keeps the new pair before anyone uses it. That work runs in a thread that nothing
 cancels and no signal cuts short, since a pair that Notion gave and nobody kept would disconnect the account; waiting
-for the lock is done on the event loop, where it blocks nobody and can be cancelled.
+for the lock blocks nobody and can be cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -121,7 +122,7 @@ class OAuthAuth(httpx.Auth):
 
     async def _locked(self, bot_id: str) -> Callable[[], None]:
         give_up_at = time.monotonic() + LOCK_SECONDS
-        while (release := self._store.try_lock(bot_id)) is None:
+        while (release := await self._try_lock(bot_id)) is None:
             if time.monotonic() > give_up_at:
                 raise RetryableNotionError(
                     f"Another process has been refreshing the tokens of {self._account.label} for "
@@ -130,6 +131,15 @@ class OAuthAuth(httpx.Auth):
                 )
             await asyncio.sleep(LOCK_POLL_SECONDS)
         return release
+
+    async def _try_lock(self, bot_id: str) -> Callable[[], None] | None:
+        """Asks for the lock in a thread, since that may mean another machine; gives it back if nobody waits by then."""
+        attempt = _LockAttempt(self._store, bot_id)
+        try:
+            return await asyncio.to_thread(attempt.make)
+        except asyncio.CancelledError:
+            attempt.abandon()
+            raise
 
     def _renew_locked(self, refused: StoredAccount, release: Callable[[], None]) -> tuple[StoredAccount, bool]:
         """The newer account, and whether it was refreshed here. Runs in a thread, to its end."""
@@ -177,6 +187,33 @@ class OAuthAuth(httpx.Auth):
             save_surely(self._store, account)
         self._unsaved = None
         return account
+
+
+class _LockAttempt:
+    """One attempt at a lock, made in one thread and perhaps abandoned in another."""
+
+    def __init__(self, store: TokenStore, bot_id: str) -> None:
+        self._store, self._bot_id = store, bot_id
+        self._guard = threading.Lock()
+        self._release: Callable[[], None] | None = None
+        self._abandoned = False
+
+    def make(self) -> Callable[[], None] | None:
+        with _as_our_error():
+            release = self._store.try_lock(self._bot_id)
+        with self._guard:
+            self._release = release
+            if not self._abandoned:
+                return release
+        self.abandon()
+        return None
+
+    def abandon(self) -> None:
+        with self._guard:
+            self._abandoned = True
+            release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 @contextmanager

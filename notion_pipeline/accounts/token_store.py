@@ -1,7 +1,8 @@
 """What is kept of connected accounts, and the interface of whatever keeps it.
 
-The default is a folder of files (file_store.py). A team that keeps its tokens elsewhere names a function of its own
-in NOTION_PIPELINE_TOKEN_STORE as `package.module:function`; it is called with the Project and gives a TokenStore.
+The default is a folder of files (file_store.py). Machines that share their state in PostgreSQL keep accounts there as
+well (postgres_store.py). A team that keeps its tokens elsewhere names a function of its own in
+NOTION_PIPELINE_TOKEN_STORE as `package.module:function`; it is called with the Project and gives a TokenStore.
 """
 
 from __future__ import annotations
@@ -16,20 +17,23 @@ from typing import Protocol
 
 from notion_pipeline.accounts.encryption import KEY_VARIABLE, keys_of
 from notion_pipeline.accounts.file_store import UNKNOWN_ACCOUNT, FileTokenStore
+from notion_pipeline.accounts.postgres_sessions import PostgresDatabase
+from notion_pipeline.accounts.postgres_store import PostgresTokenStore
 from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import file_name, private_directory
 from notion_pipeline.project import Project
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
+STATE_VARIABLE = "NOTION_PIPELINE_STATE"
 #: Pauses before a failed save is tried again, in seconds: what failed may be a network, or a disk that was full.
 SAVE_PAUSES = (0.25, 0.5, 1.0)
 
 
 class TokenStore(Protocol):
-    """Keeps accounts, in this process and all others. Methods may block, but for try_lock.
+    """Keeps accounts, in this process and all others. Methods may block, and are called from any thread.
 
-    A store that can run out of room may have one more, `reserve(bot_id) -> Callable[[], None]`: takes the room that the
+    A store that can refuse a save may have one more, `reserve(bot_id) -> Callable[[], None]`: takes the room that the
     next `save` needs and gives back what frees it, or raises. It is called before Notion is asked for new tokens.
     """
 
@@ -81,14 +85,14 @@ def save_surely(store: TokenStore, account: StoredAccount) -> None:
 
 
 def open_store(project: Project) -> TokenStore:
-    """The project's store.
+    """The project's store: the one that NOTION_PIPELINE_TOKEN_STORE names, that of its state, or the folder.
 
     Raises:
-        ConfigError: NOTION_PIPELINE_TOKEN_STORE names nothing that gives one.
+        ConfigError: NOTION_PIPELINE_TOKEN_STORE names nothing that gives one, or the state is no PostgreSQL's address.
     """
     named = project.environ.get(STORE_VARIABLE, "").strip()
     if not named:
-        return FileTokenStore(project.home, keys_of(project.environ.get(KEY_VARIABLE, "")), dump=dump, parse=parse)
+        return _open_state(project)
     module, _, function = named.partition(":")
     try:
         factory = getattr(import_module(module), function)
@@ -99,6 +103,20 @@ def open_store(project: Project) -> TokenStore:
         ) from None
     store: TokenStore = factory(project)
     return store
+
+
+def state_of(project: Project) -> str:
+    """Where the project's processes keep what they share, empty for the folder: NOTION_PIPELINE_STATE."""
+    return project.environ.get(STATE_VARIABLE, "").strip()
+
+
+def _open_state(project: Project) -> TokenStore:
+    keys, state = keys_of(project.environ.get(KEY_VARIABLE, "")), state_of(project)
+    if state.lower().startswith("postgres"):
+        password = project.environ.get("PGPASSWORD", "")
+        database = PostgresDatabase(state, variable=STATE_VARIABLE, password=password)
+        return PostgresTokenStore(database, keys, dump=dump, parse=parse)
+    return FileTokenStore(project.home, keys, dump=dump, parse=parse)
 
 
 def note_use(home: Path, bot_id: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.bench import PAGE_COLUMNS, Bench
+from notion_pipeline_tests.support.former_catalog import make_former
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +76,7 @@ def test_catalog_of_an_earlier_version_gets_its_comments(workspace: Workspace, b
     database = workspace.add_database("Tasks", {"Name": "title"})
     bench.sync()
     with bench.catalog.writing() as connection:
+        make_former(connection)
         connection.execute("ALTER TABLE _notion_pipeline.reads DROP COLUMN comments")
         connection.execute("COMMENT ON TABLE notion.tasks IS 'as it used to be said'")
     bench.sync()

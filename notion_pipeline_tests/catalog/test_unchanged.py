@@ -119,8 +119,10 @@ CHANGES: dict[str, Callable[[Bench], object]] = {
     "page column dropped": lambda bench: bench.execute("ALTER TABLE notion.tasks DROP COLUMN icon"),
     "full read asked for": force_full_read,
     "database renamed": lambda bench: bench.workspace.rename_database(tasks(bench), "Tasks, renamed"),
-    "limits forgotten": lambda bench: bench.execute("UPDATE _notion_pipeline.reads SET limits = NULL"),
-    "comments of an earlier version": lambda bench: bench.execute("UPDATE _notion_pipeline.reads SET comments = 'x'"),
+    "limits forgotten": lambda bench: bench.execute("UPDATE _notion_pipeline.read_versions SET limits = NULL"),
+    "comments of an earlier version": lambda bench: bench.execute(
+        "UPDATE _notion_pipeline.read_versions SET comments = 'x'"
+    ),
     "rows to be marked from now on": lambda bench: bench.settings.update(deleted_rows="mark"),
     "property excluded": lambda bench: bench.settings.update(streams={"Tasks": {"exclude_properties": ["Number"]}}),
 }

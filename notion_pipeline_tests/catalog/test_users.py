@@ -15,6 +15,7 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.former_catalog import make_former
 
 SCHEMA = "notion_views"
 GROUP = {"object": "group", "id": "0f1e2d3c-0000-4000-8000-000000000001", "name": "Crew"}
@@ -143,7 +144,9 @@ def test_renamed_person_shows_the_new_name_in_rows_that_nobody_edited(
 def test_views_show_what_rows_know_where_there_are_no_users(bench: Bench, tasks: DataSource) -> None:
     """As in a catalog of before the table of users, or where somebody dropped it."""
     bench.sync()
-    bench.execute("DROP TABLE notion.users; DROP TABLE _notion_pipeline.content_tables")
+    with bench.catalog.writing() as connection:
+        make_former(connection)
+        connection.execute("DROP TABLE notion.users; DROP TABLE _notion_pipeline.content_tables")
     make_views(bench)
     assert bench.query(f"SELECT who, made_by FROM {SCHEMA}.tasks") == [("Ada, Crew", "Ada")]
     bench.sync("FULL_TABLE")

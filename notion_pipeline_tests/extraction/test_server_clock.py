@@ -77,7 +77,7 @@ def test_answer_that_is_ahead_moves_no_bookmark_of_an_incremental_read(
 def set_bookmark(pipeline: Pipeline, moment: datetime) -> None:
     """As a version that believed every Date left it."""
     with catalogs.changing(pipeline.project.root) as connection:
-        connection.execute("UPDATE _notion_pipeline.streams SET bookmark = ?", [moment])
+        connection.execute("UPDATE _notion_pipeline.bookmark_versions SET bookmark = ?", [moment])
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(minutes=1), timedelta(days=4000)])

@@ -60,7 +60,7 @@ def arm(point: str, countdown: Countdown) -> None:
     elif point == "rows written, bookmark not":
         wrap(merging.bookkeeping, "record_read", before=lambda *_: countdown())
     elif point == "end of the transaction":
-        wrap(merging.bookkeeping, "record_sync", after=lambda *_: countdown())
+        wrap(merging.bookkeeping, "record_syncs", after=lambda *_: countdown())
     elif point == "after the commit":
         wrap(commits, "commit_database", after=lambda *_: countdown())
     elif point == "stage removed, event not logged":

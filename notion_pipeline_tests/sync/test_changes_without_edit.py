@@ -60,8 +60,8 @@ def test_catalog_of_before_the_prefix_was_noted_is_not_read_in_full_for_it(
 ) -> None:
     bench.sync()
     bench.execute(
-        "UPDATE _notion_pipeline.reads SET schema = json(replace(schema::VARCHAR, '\"prefix\"', '\"older\"')); "
-        "UPDATE _notion_pipeline.streams SET schema_fingerprint = 'older'"
+        "UPDATE _notion_pipeline.read_versions SET schema = json(replace(schema::VARCHAR, '\"prefix\"', '\"older\"')); "
+        "UPDATE _notion_pipeline.read_versions SET schema_fingerprint = 'older'"
     )
     landed = bench.sync()["tasks"]
     assert (landed.rows_read, landed.schema_changes) == (0, ())
@@ -110,8 +110,10 @@ def test_owner_is_right_after_a_sync_that_no_listing_preceded(
 ) -> None:
     old, new = move(workspace, bench, tasks)
     listing, _ = bench.list()
-    bench.execute(f"UPDATE _notion_pipeline.streams SET database_id = '{old}' WHERE data_source_id = '{tasks.id}'")
-    bench.execute("UPDATE _notion_pipeline.reads SET next_read_is_full = false")
+    bench.execute(
+        f"UPDATE _notion_pipeline.stream_versions SET database_id = '{old}' WHERE data_source_id = '{tasks.id}'"
+    )
+    bench.execute("DELETE FROM _notion_pipeline.full_read_versions")
     for read in bench.reads(listing):
         bench.commit(read)
     assert owners(bench)[tasks.id] == new

@@ -17,7 +17,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.sync.known_states import KnownStates
 
 IDS = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(6)]
-MOVED = "UPDATE _notion_pipeline.streams SET table_name = 'moved' WHERE data_source_id = ?"
+MOVED = "UPDATE _notion_pipeline.stream_versions SET table_name = 'moved' WHERE data_source_id = ?"
 MOVE = """
 import sys
 import duckdb
@@ -43,8 +43,9 @@ def catalog(tmp_path: Path) -> Counting:
     found = Counting(tmp_path / "catalog.duckdb", log=print)
     with found.writing() as connection:
         bookkeeping.create_tables(connection)
-        for number, key in enumerate(IDS):
-            bookkeeping.add_stream(connection, "notion", key, key, f"table_{number}")
+        bookkeeping.name_streams(
+            connection, "notion", [(key, key, f"table_{number}") for number, key in enumerate(IDS)]
+        )
     return found
 
 

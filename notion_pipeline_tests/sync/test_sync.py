@@ -289,7 +289,9 @@ def test_computed_columns_are_refreshed_when_their_full_read_is_old(workspace: W
     synced(pipeline)
     assert table(pipeline, "more") == [(6.0,)]  # the server's clock says nothing about our ages
     with catalogs.changing(pipeline.project.root) as connection:
-        connection.execute("UPDATE _notion_pipeline.streams SET last_full_sync_at = last_full_sync_at - INTERVAL 8 DAY")
+        connection.execute(
+            "UPDATE _notion_pipeline.bookmark_versions SET last_full_sync_at = last_full_sync_at - INTERVAL 8 DAY"
+        )
     later(workspace, seconds=1)
     run = synced(pipeline)
     assert "full_sync_every" in run.log

@@ -85,6 +85,7 @@ def write_databases(
             [in_trash, in_trash, database_id],
         )
     all_names = [name for name, _, _ in DATABASE_COLUMNS]
+    fetched = {}
     for database in listing.databases:
         values = listed_values(source, database, names.tables, now)
         if database.raw is None:
@@ -92,7 +93,8 @@ def write_databases(
         else:
             row = [*database_values(database, database.raw), *values]
             _write(connection, table, database.id, all_names, row, is_new=database.id not in before)
-            bookkeeping.note_fetch(connection, source.name, database.id, database.search_digest, now)
+            fetched[database.id] = database.search_digest
+    bookkeeping.note_fetches(connection, source.name, fetched, now)
     return [
         ListedStream(
             database_id=database.id,

@@ -88,13 +88,18 @@ def _name(
             f"again: {', '.join(views)}."
         )
     owners = {key: database.database_id for database in databases for key, _ in database.data_sources}
-    for key, name in names.tables.items():
-        if key not in states:
-            bookkeeping.add_stream(connection, source.name, owners[key], key, name)
-        elif name != states[key].table_name:
-            bookkeeping.rename_stream(connection, source.name, key, name)
-        if key in states and owners[key] != states[key].database_id:
-            bookkeeping.move_stream(connection, source.name, key, owners[key])
+    bookkeeping.name_streams(
+        connection,
+        source.name,
+        [
+            (key, owners[key], name)
+            for key, name in names.tables.items()
+            if key not in states or (owners[key], name) != (states[key].database_id, states[key].table_name)
+        ],
+    )
+    # Each row names its parent database.
+    moved = [key for key in names.tables if key in states and owners[key] != states[key].database_id]
+    bookkeeping.require_full_read(connection, source.name, moved)
     for note in table_name_notes(connection, source, databases) if log else ():
         say(note)
     return names

@@ -90,15 +90,15 @@ def merge(
         hidden_relations=extract.hidden_relations,
         comments=commented,
         limits=limits.as_json(),
+        archived_refused=extract.counts.archived_refused if extract.full else state.archived_refused,
+        unclear_relations=extract.unclear_relations,
     )
     if excludes_more:
         forget_users(connection, extract.source)
-    archived_refused = extract.counts.archived_refused if extract.full else state.archived_refused
-    bookkeeping.note_refusals(connection, state, archived_refused, extract.unclear_relations)
     if extract.excluded_ids:
         found = {(extract.database_id, mark): ids for mark, ids in extract.excluded_ids.items()}
         keep_names(connection, extract.source, KnownNames(properties=found))
-    bookkeeping.record_sync(connection, history_entry(extract, state, run_id, counts, finished_at))
+    bookkeeping.record_syncs(connection, [history_entry(extract, state, run_id, counts, finished_at)])
     connection.execute("DROP TABLE staged")
     row_count = count_of(connection, f"SELECT count(*) FROM {quote(*table)}")
     return LoadResult(
@@ -165,7 +165,7 @@ def _prepare_table(
 def history_entry(
     extract: Extract, state: StreamState, run_id: str, counts: Mapping[str, Any], finished_at: datetime
 ) -> dict[str, Any]:
-    """The line of history of a sync, for `record_sync`."""
+    """The line of history of a sync, for `record_syncs`."""
     return {
         "run_id": run_id,
         "source": extract.source,

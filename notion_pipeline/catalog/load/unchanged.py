@@ -56,15 +56,13 @@ def commit_unchanged(
             if all(result is not None for _, result in results):
                 done[database.database_id] = [(extract, result) for extract, result in results if result is not None]
         extracts = [extract for results in done.values() for extract, _ in results]
+        found = [(extract, states[extract.data_source_id]) for extract in extracts]
         bookkeeping.move_bookmarks(
-            connection,
-            source.name,
-            [(extract.data_source_id, extract.sync_type, extract.stage.bookmark) for extract in extracts],
-            now,
+            connection, [(state, extract.sync_type, extract.stage.bookmark) for extract, state in found], now
         )
-        for extract in extracts:
-            entry = history_entry(extract, states[extract.data_source_id], run_id, NO_ROWS, now)
-            bookkeeping.record_sync(connection, entry)
+        bookkeeping.record_syncs(
+            connection, [history_entry(extract, state, run_id, NO_ROWS, now) for extract, state in found]
+        )
         return done
 
     return catalog.commit(change)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.catalog.state.tables import create_tables
+from notion_pipeline.catalog.state.tables import ACKNOWLEDGEMENTS, create_tables, is_recorded
+from notion_pipeline.catalog.state.versions import append
 
 
 def acknowledgements(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, datetime]:
     """When somebody last acknowledged the schema changes of each data source, by its id."""
-    if not is_table(connection, ("_notion_pipeline", "acknowledgements")):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, ACKNOWLEDGEMENTS, "acknowledgements"):  # a catalog that an earlier version wrote
         return {}
     rows = connection.execute(
         "SELECT data_source_id, max(acknowledged_at) FROM _notion_pipeline.acknowledgements WHERE source = ? "
@@ -28,10 +28,4 @@ def acknowledge(
 ) -> None:
     """Records that the schema changes of these data sources up to a local time are known."""
     create_tables(connection)
-    keys = list(data_source_ids)
-    connection.execute(
-        "DELETE FROM _notion_pipeline.acknowledgements WHERE source = ? AND list_contains(?, data_source_id)",
-        [source, keys],
-    )
-    for key in keys:
-        connection.execute("INSERT INTO _notion_pipeline.acknowledgements VALUES (?, ?, ?)", [source, key, at])
+    append(connection, ACKNOWLEDGEMENTS, [(source, key, at) for key in dict.fromkeys(data_source_ids)])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.catalog.state.tables import LOOKS, is_recorded
+from notion_pipeline.catalog.state.versions import append
 
 
 def last_fetches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
     """By database id: the digest of what search showed at the last fetch, and the time of that fetch."""
-    if not is_table(connection, ("_notion_pipeline", "looks")):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, LOOKS, "looks"):  # a catalog that an earlier version wrote
         return {}
     rows = connection.execute(
         "SELECT database_id, marks, asked_at FROM _notion_pipeline.looks WHERE source = ?", [source]
@@ -19,9 +21,12 @@ def last_fetches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def note_fetch(
-    connection: duckdb.DuckDBPyConnection, source: str, database_id: str, marks: str | None, at: datetime
+def note_fetches(
+    connection: duckdb.DuckDBPyConnection, source: str, marks: Mapping[str, str | None], at: datetime
 ) -> None:
-    """Records that a database was fetched, with the digest of what search showed."""
-    connection.execute("DELETE FROM _notion_pipeline.looks WHERE source = ? AND database_id = ?", [source, database_id])
-    connection.execute("INSERT INTO _notion_pipeline.looks VALUES (?, ?, ?, ?)", [source, database_id, marks, at])
+    """Records that databases were fetched.
+
+    Args:
+        marks: The digest of what search showed, by database id.
+    """
+    append(connection, LOOKS, [(source, database_id, digest, at) for database_id, digest in marks.items()])

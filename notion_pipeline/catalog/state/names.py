@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import duckdb
 
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.catalog.state.commits import require_full_read
+from notion_pipeline.catalog.state.tables import CONTENT_TABLES, STREAMS, is_recorded
+from notion_pipeline.catalog.state.versions import append
 
 #: The kind of content that the table of users holds.
 USERS_CONTENT = "users"
@@ -13,7 +16,7 @@ USERS_CONTENT = "users"
 
 def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str) -> str | None:
     """Name of the table that holds a kind of content of a source, such as its users; None where there is none yet."""
-    if not is_table(connection, ("_notion_pipeline", "content_tables")):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, CONTENT_TABLES, "content_tables"):  # a catalog that an earlier version wrote
         return None
     rows = connection.execute(
         "SELECT table_name FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
@@ -23,7 +26,7 @@ def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: s
 
 def content_tables(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """Names of the tables that hold content of a source, by kind; those alone that exist."""
-    if not is_table(connection, ("_notion_pipeline", "content_tables")):
+    if not is_recorded(connection, CONTENT_TABLES, "content_tables"):
         return {}
     rows = connection.execute(
         "SELECT content, table_name FROM _notion_pipeline.content_tables WHERE source = ? ORDER BY 1", [source]
@@ -33,15 +36,12 @@ def content_tables(connection: duckdb.DuckDBPyConnection, source: str) -> dict[s
 
 def note_content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str, name: str) -> None:
     """Records the name of the table that was made for a kind of content."""
-    connection.execute(
-        "DELETE FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
-    )
-    connection.execute("INSERT INTO _notion_pipeline.content_tables VALUES (?, ?, ?)", [source, content, name])
+    append(connection, CONTENT_TABLES, [(source, content, name)])
 
 
 def table_names(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """Table name by data source id."""
-    if not is_table(connection, ("_notion_pipeline", "streams")):
+    if not is_recorded(connection, STREAMS, "streams"):
         return {}
     rows = connection.execute(
         "SELECT data_source_id, table_name FROM _notion_pipeline.streams WHERE source = ?", [source]
@@ -49,32 +49,13 @@ def table_names(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str,
     return {row[0]: row[1] for row in rows}
 
 
-def add_stream(
-    connection: duckdb.DuckDBPyConnection, source: str, database_id: str, data_source_id: str, table_name: str
-) -> None:
-    """Gives a data source its table name, which it keeps for good."""
-    connection.execute(
-        "INSERT INTO _notion_pipeline.streams (source, database_id, data_source_id, table_name, columns) "
-        "VALUES (?, ?, ?, ?, '[]')",
-        [source, database_id, data_source_id, table_name],
-    )
+def name_streams(connection: duckdb.DuckDBPyConnection, source: str, named: Collection[tuple[str, str, str]]) -> None:
+    """Gives data sources their table names and databases, in place of those that they had.
 
-
-def rename_stream(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str, table_name: str) -> None:
-    """Records the new name of a data source's table."""
-    connection.execute(
-        "UPDATE _notion_pipeline.streams SET table_name = ? WHERE source = ? AND data_source_id = ?",
-        [table_name, source, data_source_id],
-    )
-
-
-def move_stream(connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str, database_id: str) -> None:
-    """Moves a data source to another database. Its next read is full, since each row names its parent database."""
-    connection.execute(
-        "UPDATE _notion_pipeline.streams SET database_id = ? WHERE source = ? AND data_source_id = ?",
-        [database_id, source, data_source_id],
-    )
-    require_full_read(connection, source, [data_source_id])
+    Args:
+        named: Data source id, database id and table name.
+    """
+    append(connection, STREAMS, [(source, *names) for names in named])
 
 
 def users_table(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, str] | None:

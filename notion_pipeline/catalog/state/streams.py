@@ -11,7 +11,9 @@ import duckdb
 import orjson
 
 from notion_pipeline.catalog.sql import is_table, tables_in
-from notion_pipeline.catalog.state.tables import has_bookkeeping
+from notion_pipeline.catalog.state.former_tables import former_states
+from notion_pipeline.catalog.state.tables import STREAMS, has_bookkeeping
+from notion_pipeline.catalog.state.versions import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,18 @@ def stream_states(
         only: Ids of the data sources wanted; None for all.
     """
     wanted = None if only is None else list(only)
+    is_present = is_table(connection, (SCHEMA, STREAMS.name))
+    states = "_notion_pipeline.stream_states" if is_present else former_states(connection)
     rows = connection.execute(
-        """
-        SELECT s.database_id, s.data_source_id, s.table_name, s.sync_type, s.bookmark, s.schema_fingerprint, s.columns,
-               s.last_sync_at, s.last_full_sync_at, r.account, r.start_date, r.excluded, r.schema,
-               r.hidden_relations, coalesce(r.next_read_is_full, false)
-        FROM _notion_pipeline.streams s
-        LEFT JOIN _notion_pipeline.reads r ON r.source = s.source AND r.data_source_id = s.data_source_id
-        WHERE s.source = ? AND (?::VARCHAR[] IS NULL OR list_contains(?, s.data_source_id))
+        f"""
+        SELECT database_id, data_source_id, table_name, sync_type, bookmark, schema_fingerprint, columns,
+               last_sync_at, last_full_sync_at, account, start_date, excluded, schema, hidden_relations,
+               coalesce(next_read_is_full, false), coalesce(archived_refused, ''), unclear_relations
+        FROM {states} WHERE source = ? AND (?::VARCHAR[] IS NULL OR list_contains(?, data_source_id))
         """,
         [source, wanted, wanted],
     ).fetchall()
     listed = None if only is not None else tables_in(connection, source)
-    refused = _refusals(connection, source)
 
     def exists(table: str) -> bool:
         return is_table(connection, (source, table)) if listed is None else table.lower() in listed
@@ -107,21 +108,11 @@ def stream_states(
             hidden_relations=orjson.loads(row[13] or "{}"),
             next_read_is_full=row[14],
             has_table=row[7] is not None and exists(row[2]),
-            archived_refused=refused.get(row[1], ("", {}))[0],
-            unclear_relations=refused.get(row[1], ("", {}))[1],
+            archived_refused=row[15],
+            unclear_relations=orjson.loads(row[16] or "{}"),
         )
         for row in rows
     }
-
-
-def _refusals(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """What Notion refused at the last read, by data source id: archived rows, and GETs of the targets of relations."""
-    if not is_table(connection, ("_notion_pipeline", "refusals")):  # a catalog that an earlier version wrote
-        return {}
-    rows = connection.execute(
-        "SELECT data_source_id, archived, relations FROM _notion_pipeline.refusals WHERE source = ?", [source]
-    ).fetchall()
-    return {row[0]: (row[1], orjson.loads(row[2])) for row in rows}
 
 
 def noted_comments(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
@@ -144,10 +135,10 @@ class NotedRead:
 def noted_reads(
     connection: duckdb.DuckDBPyConnection, source: str, data_sources: Collection[str]
 ) -> dict[str, NotedRead]:
-    """What the last syncs of these data sources recorded, by id; two records of one are none."""
+    """What the last syncs of these data sources recorded, by id."""
     rows = connection.execute(
-        "SELECT data_source_id, any_value(comments), any_value(limits) FROM _notion_pipeline.reads "
-        "WHERE source = ? AND list_contains(?, data_source_id) GROUP BY data_source_id HAVING count(*) = 1",
+        "SELECT data_source_id, comments, limits FROM _notion_pipeline.reads "
+        "WHERE source = ? AND list_contains(?, data_source_id)",
         [source, list(data_sources)],
     ).fetchall()
     return {row[0]: NotedRead(row[1], row[2]) for row in rows}

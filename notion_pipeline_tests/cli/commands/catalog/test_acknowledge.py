@@ -16,6 +16,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.former_catalog import make_former
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -93,7 +94,10 @@ def test_change_is_told_of_by_every_sync_until_it_is_acknowledged(
 @pytest.mark.parametrize(("days", "told"), [(6, True), (8, False)])
 def test_change_is_told_of_for_seven_days(commands: Commands, project: Project, days: int, told: bool) -> None:
     write(project, f"UPDATE _notion_pipeline.syncs SET finished_at = finished_at - INTERVAL {days} DAY")
-    write(project, f"UPDATE _notion_pipeline.streams SET last_full_sync_at = last_full_sync_at - INTERVAL {days} DAY")
+    write(
+        project,
+        f"UPDATE _notion_pipeline.bookmark_versions SET last_full_sync_at = last_full_sync_at - INTERVAL {days} DAY",
+    )
     commands.ok("sync")
     assert shown(project)[0] is not told
 
@@ -138,5 +142,7 @@ def test_without_a_catalog_there_is_nothing(project: Project) -> None:
 
 
 def test_catalog_of_an_older_version_gets_the_table(commands: Commands, project: Project) -> None:
-    write(project, "DROP TABLE _notion_pipeline.acknowledgements")
+    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+        make_former(connection)
+        connection.execute("DROP TABLE _notion_pipeline.acknowledgements")
     assert "notion.tasks" in commands.ok("acknowledge", "tasks")

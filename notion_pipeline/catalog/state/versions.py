@@ -1,0 +1,131 @@
+"""Tables that commits only add to: a row is one version of what it is about, and the latest version counts.
+
+Two commits into one DuckLake fail if both update or delete rows of one table, even different rows; rows that both add
+never get in each other's way. A DuckDB file has one writer, so there a version replaces the one before it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from notion_pipeline.catalog.sql import quote
+
+SCHEMA = "_notion_pipeline"
+
+
+@dataclass(frozen=True)
+class VersionedTable:
+    """A table of the schema `_notion_pipeline` that commits only add to.
+
+    Attributes:
+        name: Without the schema.
+        key: The columns that say what a row is about; never NULL. One process at a time writes about one key.
+        columns: Type by name, those of the key included.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        return quote(SCHEMA, self.name)
+
+    @property
+    def latest(self) -> str:
+        """A subquery: the latest version of each row that is not removed."""
+        return f"(SELECT {', '.join(map(quote, self.columns))} FROM {self._latest_versions} WHERE NOT is_removed)"
+
+    @property
+    def _latest_versions(self) -> str:
+        keys = ", ".join(map(quote, self.key))
+        # Of two commits that saw the same version before, one is the later all the same, and a removal gives way.
+        order = "version DESC, is_removed, rowid DESC"
+        return f"(FROM {self.address} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1)"
+
+
+def create(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None:
+    """Makes the table where it is missing; adds columns that one of an earlier version lacks."""
+    columns = {**table.columns, "version": "BIGINT", "is_removed": "BOOLEAN"}
+    described = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table.address} ({described})")
+    for name, kind in columns.items():
+        connection.execute(f"ALTER TABLE {table.address} ADD COLUMN IF NOT EXISTS {quote(name)} {kind}")
+
+
+def append(connection: duckdb.DuckDBPyConnection, table: VersionedTable, rows: Sequence[Sequence[Any]]) -> None:
+    """Adds these rows as the next versions of theirs.
+
+    Args:
+        rows: Values in the order of `table.columns`, one row of a key at most.
+    """
+    if rows:
+        query, parameters = rows_query(table.columns, rows)
+        append_query(connection, table, query, parameters)
+
+
+def append_query(
+    connection: duckdb.DuckDBPyConnection, table: VersionedTable, query: str, parameters: Sequence[Any] = ()
+) -> None:
+    """The same with the rows of a query.
+
+    Args:
+        query: Reads other tables alone; names its columns as the table does, and those it leaves out are NULL.
+    """
+    keys = ", ".join(map(quote, table.key))
+    version, before = "1", ""
+    if _has_one_writer(connection):
+        connection.execute(
+            f"DELETE FROM {table.address} WHERE ({keys}) IN (SELECT ({keys}) FROM ({query}))", list(parameters)
+        )
+    else:
+        version = "coalesce(before.version, 0) + 1"
+        before = f"LEFT JOIN (SELECT {keys}, max(version) AS version FROM {table.address} GROUP BY ALL) AS before "
+        before += f"USING ({keys})"
+    connection.execute(
+        f"INSERT INTO {table.address} BY NAME SELECT given.*, {version} AS version, false AS is_removed "
+        f"FROM ({query}) AS given {before}",
+        list(parameters),
+    )
+
+
+def remove(
+    connection: duckdb.DuckDBPyConnection, table: VersionedTable, condition: str, parameters: Sequence[Any] = ()
+) -> None:
+    """Removes the rows that meet a condition."""
+    if _has_one_writer(connection):
+        connection.execute(f"DELETE FROM {table.address} WHERE {condition}", list(parameters))
+        return
+    connection.execute(
+        f"INSERT INTO {table.address} BY NAME "
+        "SELECT * REPLACE (version + 1 AS version, true AS is_removed) "
+        f"FROM {table._latest_versions} WHERE NOT is_removed AND ({condition})",
+        list(parameters),
+    )
+
+
+def keep_latest(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None:
+    """Deletes what is not the latest version, and all of what was removed."""
+    same = " AND ".join(f"newer.{quote(name)} = old.{quote(name)}" for name in table.key)
+    connection.execute(
+        f"DELETE FROM {table.address} AS old WHERE old.is_removed OR EXISTS "
+        f"(SELECT 1 FROM {table.address} AS newer WHERE {same} AND newer.version > old.version)"
+    )
+
+
+def rows_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[list[Any]]]:
+    """A query that gives these rows, and its parameters: a statement a row would be a file a row in a DuckLake."""
+    given = ", ".join(f"unnest(?::{kind}[]) AS {quote(name)}" for name, kind in columns.items())
+    return f"SELECT {given}", [list(values) for values in zip(*rows, strict=True)]
+
+
+def _has_one_writer(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the catalog is a DuckDB file."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() AND type = 'duckdb'"
+    ).fetchall()
+    return bool(found)

@@ -1,0 +1,166 @@
+"""Bookkeeping in a DuckLake: commits that add to the same tables at the same time never get in each other's way."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS, VERSIONED
+from notion_pipeline.catalog.state.versions import keep_latest
+from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs
+
+SOURCES = ("one", "other")
+AT = datetime(2026, 7, 1, tzinfo=timezone.utc)
+
+
+def extension(name: str) -> Path:
+    """A DuckDB extension from its package; the test is skipped where it is not installed."""
+    found = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if found is None or found.origin is None:
+        pytest.skip(f"duckdb-extension-{name.replace('_', '-')} is not installed")
+    return next(Path(found.origin).parent.rglob(f"{name}.duckdb_extension"))
+
+
+@pytest.fixture(params=["file", "postgres"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A lake, attached, whose metadata lie in a file or in PostgreSQL."""
+    with duckdb.connect() as connection, metadata(request.param, tmp_path, connection) as place:
+        connection.execute(f"LOAD '{extension('ducklake')}'")
+        connection.execute(
+            f"ATTACH 'ducklake:{place}' AS lake (DATA_PATH '{tmp_path / 'data'}', DATA_INLINING_ROW_LIMIT 0)"
+        )
+        with writer(connection) as first:
+            first.execute("BEGIN")
+            bookkeeping.create_tables(first)
+            for source in SOURCES:
+                bookkeeping.name_streams(first, source, [("tasks", "db", "tasks")])
+            first.execute("COMMIT")
+        yield connection
+
+
+@contextmanager
+def metadata(kind: str, folder: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    extension("ducklake")
+    if kind == "file":
+        yield str(folder / "lake.ducklake")
+        return
+    connection.execute(f"LOAD '{extension('postgres_scanner')}'")
+    if programs() is None:
+        pytest.skip(NOT_INSTALLED)
+    with postgres() as port:
+        yield f"postgres:host=127.0.0.1 port={port} user=notion dbname=postgres"
+        connection.execute("DETACH lake")
+
+
+@contextmanager
+def writer(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connection.cursor() as cursor:
+        cursor.execute("USE lake; SET TimeZone = 'UTC'")
+        yield cursor
+
+
+def record(connection: duckdb.DuckDBPyConnection, source: str, number: int, *, full: bool = False) -> None:
+    """What a commit records of a sync."""
+    bookkeeping.create_tables(connection)
+    state = bookkeeping.stream_states(connection, source, ["tasks"])["tasks"]
+    at = AT + timedelta(minutes=number)
+    bookkeeping.record_read(
+        connection,
+        state,
+        sync_type="INCREMENTAL",
+        bookmark=at,
+        fingerprint=f"print {number}",
+        columns=[],
+        finished_at=at,
+        full=full,
+        account="account",
+        start_date=None,
+        excluded=(),
+        snapshot={},
+        hidden_relations={},
+        comments="",
+        limits="{}",
+        archived_refused="",
+        unclear_relations={},
+    )
+    bookkeeping.note_fetches(connection, source, {"db": str(number)}, at)
+    entry: dict[str, Any] = {**dict.fromkeys(SYNCS), "source": source, "data_source_id": "tasks", "finished_at": at}
+    bookkeeping.record_syncs(connection, [{**entry, "stage_id": f"{source} {number}"}])
+
+
+def found(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return connection.execute(sql).fetchall()
+
+
+def test_commits_of_two_sources_at_the_same_time_all_succeed(lake: duckdb.DuckDBPyConnection) -> None:
+    with writer(lake) as one, writer(lake) as other:
+        for number in range(20):
+            for connection, source in zip((one, other), SOURCES, strict=True):
+                connection.execute("BEGIN")
+                record(connection, source, number)
+            one.execute("COMMIT")
+            other.execute("COMMIT")
+        assert found(one, "SELECT count(DISTINCT stage_id) FROM _notion_pipeline.syncs") == [(40,)]
+        last = AT + timedelta(minutes=19)
+        assert found(one, "SELECT source, bookmark, schema_fingerprint FROM _notion_pipeline.streams ORDER BY 1") == [
+            (source, last, "print 19") for source in SOURCES
+        ]
+        assert found(one, "SELECT marks FROM _notion_pipeline.looks") == [("19",), ("19",)]
+
+
+def test_listing_that_asks_for_a_full_read_meets_a_sync_and_both_stand(lake: duckdb.DuckDBPyConnection) -> None:
+    with writer(lake) as sync, writer(lake) as listing:
+        record(sync, "one", 1)
+        bookkeeping.require_full_read(listing, "one", ["tasks"])
+        sync.execute("BEGIN")
+        listing.execute("BEGIN")
+        record(sync, "one", 2, full=True)
+        bookkeeping.require_full_read(listing, "one", ["tasks"])
+        bookkeeping.name_streams(listing, "one", [("tasks", "db", "renamed")])
+        sync.execute("COMMIT")
+        listing.execute("COMMIT")
+        state = bookkeeping.stream_states(sync, "one", ["tasks"])["tasks"]
+        assert (state.table_name, state.fingerprint, state.next_read_is_full) == ("renamed", "print 2", True)
+
+
+def test_two_that_name_one_data_source_at_once_leave_one(lake: duckdb.DuckDBPyConnection) -> None:
+    with writer(lake) as one, writer(lake) as other:
+        for connection, name in ((one, "tasks"), (other, "tasks_2")):
+            connection.execute("BEGIN")
+            bookkeeping.name_streams(connection, "new", [("tasks", "db", name)])
+        one.execute("COMMIT")
+        other.execute("COMMIT")
+        names = found(one, "SELECT table_name FROM _notion_pipeline.streams WHERE source = 'new'")
+        assert len(names) == 1
+        assert names == found(other, "SELECT table_name FROM _notion_pipeline.streams WHERE source = 'new'")
+
+
+def test_superseded_versions_stay_until_they_are_removed(lake: duckdb.DuckDBPyConnection) -> None:
+    with writer(lake) as connection:
+        for number in range(3):
+            record(connection, "one", number)
+        bookkeeping.require_full_read(connection, "one", ["tasks"])
+        record(connection, "one", 3, full=True)
+        names = [row[0] for row in found(connection, "SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+        shown = {name: found(connection, f"FROM _notion_pipeline.{name} ORDER BY ALL") for name in names}
+        assert found(connection, f"SELECT count(*) FROM {BOOKMARKS.address}") == [(4,)]
+        for table in VERSIONED:
+            keep_latest(connection, table)
+        assert found(connection, f"SELECT count(*) FROM {BOOKMARKS.address}") == [(1,)]
+        assert found(connection, f"SELECT count(*) FROM {FULL_READS.address}") == [(0,)]
+        assert {name: found(connection, f"FROM _notion_pipeline.{name} ORDER BY ALL") for name in names} == shown
+
+
+def test_commit_makes_no_table_that_is_there(lake: duckdb.DuckDBPyConnection) -> None:
+    with writer(lake) as connection:
+        before = found(connection, "SELECT max(snapshot_id) FROM ducklake_snapshots('lake')")
+        bookkeeping.create_tables(connection)
+        assert found(connection, "SELECT max(snapshot_id) FROM ducklake_snapshots('lake')") == before

@@ -142,7 +142,7 @@ def test_without_a_catalog_there_is_nothing(project: Project) -> None:
 
 
 def test_catalog_of_an_older_version_gets_the_table(commands: Commands, project: Project) -> None:
-    with duckdb.connect(str(project.root / "catalog.duckdb")) as connection:
+    with catalogs.changing(project.root) as connection:
         make_former(connection)
         connection.execute("DROP TABLE _notion_pipeline.acknowledgements")
     assert "notion.tasks" in commands.ok("acknowledge", "tasks")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,30 +12,33 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
+from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS, VERSIONED
 from notion_pipeline.catalog.state.versions import keep_latest
-from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs
+from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.postgres import postgres
+
+pytestmark = [needs_ducklake, pytest.mark.slow]
 
 SOURCES = ("one", "other")
 AT = datetime(2026, 7, 1, tzinfo=timezone.utc)
 
 
-def extension(name: str) -> Path:
-    """A DuckDB extension from its package; the test is skipped where it is not installed."""
-    found = importlib.util.find_spec(f"duckdb_extension_{name}")
-    if found is None or found.origin is None:
-        pytest.skip(f"duckdb-extension-{name.replace('_', '-')} is not installed")
-    return next(Path(found.origin).parent.rglob(f"{name}.duckdb_extension"))
-
-
-@pytest.fixture(params=["file", "postgres"])
+@pytest.fixture(params=["file", pytest.param("postgres", marks=needs_postgres)])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A lake, attached, whose metadata lie in a file or in PostgreSQL."""
-    with duckdb.connect() as connection, metadata(request.param, tmp_path, connection) as place:
-        connection.execute(f"LOAD '{extension('ducklake')}'")
-        connection.execute(
-            f"ATTACH 'ducklake:{place}' AS lake (DATA_PATH '{tmp_path / 'data'}', DATA_INLINING_ROW_LIMIT 0)"
-        )
+    with ExitStack() as stack:
+        place = f"ducklake:{tmp_path / 'x.ducklake'}"
+        if request.param == "postgres":
+            place = (
+                f"ducklake:postgres:host=127.0.0.1 port={stack.enter_context(postgres())} user=notion dbname=postgres"
+            )
+        location = location_of(place, str(tmp_path / "files"), Path)
+        assert isinstance(location, Lake)
+        connection = stack.enter_context(duckdb.connect())
+        load_extensions(connection, location)
+        connection.execute(f"ATTACH '{place}' AS lake (DATA_PATH '{tmp_path / 'files'}', DATA_INLINING_ROW_LIMIT 0)")
         with writer(connection) as first:
             first.execute("BEGIN")
             bookkeeping.create_tables(first)
@@ -44,20 +46,6 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.Duck
                 bookkeeping.name_streams(first, source, [("tasks", "db", "tasks")])
             first.execute("COMMIT")
         yield connection
-
-
-@contextmanager
-def metadata(kind: str, folder: Path, connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    extension("ducklake")
-    if kind == "file":
-        yield str(folder / "lake.ducklake")
-        return
-    connection.execute(f"LOAD '{extension('postgres_scanner')}'")
-    if programs() is None:
-        pytest.skip(NOT_INSTALLED)
-    with postgres() as port:
-        yield f"postgres:host=127.0.0.1 port={port} user=notion dbname=postgres"
-        connection.execute("DETACH lake")
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import duckdb
+import pytest
+
+from notion_pipeline.catalog.dialect import FILE, dialect_of
 
 #: As that version made its tables, and the columns that it added to those of versions before it.
 FORMER_TABLES = """
@@ -26,7 +29,12 @@ FORMER = ("streams", "reads", "looks", "content_tables", "acknowledgements", "re
 
 
 def make_former(connection: duckdb.DuckDBPyConnection) -> None:
-    """Puts the former tables, with all that the catalog has for them, in the place of the present ones."""
+    """Puts the former tables, with all that the catalog has for them, in the place of the present ones.
+
+    Skips the test where the catalog is a lake: that version wrote DuckDB files alone.
+    """
+    if dialect_of(connection) != FILE:
+        pytest.skip("earlier versions wrote no lake")
     for name in FORMER:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE kept_{name} AS FROM _notion_pipeline.{name}")
         connection.execute(f"DROP VIEW _notion_pipeline.{name}")

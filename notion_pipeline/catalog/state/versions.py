@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.sql import quote
 
 SCHEMA = "_notion_pipeline"
@@ -78,7 +79,7 @@ def append_query(
     """
     keys = ", ".join(map(quote, table.key))
     version, before = "1", ""
-    if _has_one_writer(connection):
+    if dialect_of(connection).removes_superseded:
         connection.execute(
             f"DELETE FROM {table.address} WHERE ({keys}) IN (SELECT ({keys}) FROM ({query}))", list(parameters)
         )
@@ -97,7 +98,7 @@ def remove(
     connection: duckdb.DuckDBPyConnection, table: VersionedTable, condition: str, parameters: Sequence[Any] = ()
 ) -> None:
     """Removes the rows that meet a condition."""
-    if _has_one_writer(connection):
+    if dialect_of(connection).removes_superseded:
         connection.execute(f"DELETE FROM {table.address} WHERE {condition}", list(parameters))
         return
     connection.execute(
@@ -121,11 +122,3 @@ def rows_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tup
     """A query that gives these rows, and its parameters: a statement a row would be a file a row in a DuckLake."""
     given = ", ".join(f"unnest(?::{kind}[]) AS {quote(name)}" for name, kind in columns.items())
     return f"SELECT {given}", [list(values) for values in zip(*rows, strict=True)]
-
-
-def _has_one_writer(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the catalog is a DuckDB file."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_databases() WHERE database_name = current_database() AND type = 'duckdb'"
-    ).fetchall()
-    return bool(found)

@@ -19,6 +19,7 @@ from notion_pipeline.config.account import Account, EnvReference, OAuthAccount, 
 from notion_pipeline.config.catalog_location import CatalogLocation, Lake, check_catalog, check_data_path, location_of
 from notion_pipeline.config.fields import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
 from notion_pipeline.config.known_names import KnownNames
+from notion_pipeline.config.lake_settings import LakeSettings
 from notion_pipeline.config.source import Limits, Source, Watch
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
@@ -62,6 +63,9 @@ class Sources(FrozenModel):
         default=None,
         description="Where a DuckLake keeps the files of its tables: a folder, or s3://bucket/folder. "
         "NOTION_PIPELINE_DATA_PATH wins.",
+    )
+    lake: Annotated[LakeSettings, nothing_as(LakeSettings())] = Field(
+        default_factory=LakeSettings, description="How a DuckLake is kept in shape."
     )
     publish: FilePath | None = Field(
         default=None, description="Where a copy of the catalog is put after each run, for BI tools to hold open."
@@ -177,7 +181,7 @@ def _catalog_problems(sources: Sources, project: Project) -> list[str]:
         if published:
             return ["publish: copies only a DuckDB file; a lake is open to readers at any time, so leave this out"]
         return []
-    if project.data_path_override or sources.data_path:
+    if sources.data_path and project.catalog_override is None:
         return ["data_path: is for a lake, and the catalog is a DuckDB file; leave it out, or name a ducklake: catalog"]
     if published and published.resolve() == location.resolve():
         return [f"publish: found {quoted(sources.publish)}, the catalog itself; name another file"]
@@ -200,6 +204,8 @@ def parse_sources(content: object, label: str = "sources.yaml") -> Sources:
 def _keys_at(path: KeyPath) -> list[str]:
     """The valid keys of the mapping at a key path of pydantic's, to suggest one for a typo."""
     below_source: dict[int | str, type[BaseModel]] = {"streams": StreamSettings, "watch": Watch, "limits": Limits}
+    if path[:1] == ("lake",):
+        return list(LakeSettings.model_fields)
     if len(path) < 2:
         return list(Sources.model_fields)
     if len(path) == 2:

@@ -18,6 +18,7 @@ from notion_pipeline.defs.content.checks import content_checks
 from notion_pipeline.defs.content.jobs import content_jobs
 from notion_pipeline.defs.io_manager import CatalogIOManager
 from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
+from notion_pipeline.defs.lake_maintenance import lake_maintenance
 from notion_pipeline.defs.resources import (
     CatalogResource,
     LoadedProject,
@@ -54,8 +55,10 @@ def build_definitions(
     known = sources or load_sources(found)
     catalog = catalog_resource(known.catalog_location(found))
     check_catalog_name(catalog.location, [source.name for source in known.sources])
+    maintenance = lake_maintenance(known, catalog)
     # No executor: that of a project in which these definitions are guests stays its own. Each of our jobs has one.
     return dg.Definitions.merge(
+        *([maintenance] if maintenance is not None else []),
         *(
             source_definitions(
                 source,
@@ -66,7 +69,7 @@ def build_definitions(
                 progress=progress,
             )
             for source in known.sources
-        )
+        ),
     )
 
 

@@ -37,5 +37,5 @@ def test_the_sources_yaml_of_the_repository_holds_with_every_comment_switched_on
     # model_dump shows tuples; the sources are looked at one by one.
     for source in sources.sources:
         shown |= keys_of(source.model_dump(exclude_unset=True))
-    # The folder of a lake, which a DuckDB file has not, is in docs/lake.md.
-    assert {key for model in models for key in model.model_fields} - {"data_path"} <= shown
+    # What a lake has and a DuckDB file has not is in docs/lake.md.
+    assert {key for model in models for key in model.model_fields} - {"data_path", "lake"} <= shown

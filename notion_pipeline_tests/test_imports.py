@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "defs": (
         *("root", "config", "notion", "accounts", "listing", "listing.changes", "extraction", "content", "sync"),
         *("catalog", "catalog.state", "catalog.listing", "catalog.load", "catalog.read", "catalog.views"),
-        "catalog.content",
+        *("catalog.content", "catalog.upkeep"),
     ),
     "component": ("root", "rows", "config", "catalog", "catalog.read", "defs"),
     "definitions": ("root", "defs"),

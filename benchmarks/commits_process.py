@@ -20,6 +20,7 @@ from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
@@ -33,9 +34,10 @@ def main() -> None:
     with catalog.writing() as connection:
         write_databases(connection, source, listing, datetime.now(timezone.utc))
     home = Path(os.environ["NOTION_PIPELINE_HOME"])
-    save_listing(home, source, "run", listing, [database.id for database in listing.databases])
-    targets = list(load_listing(home, source.name, "run").values())
-    options = SyncOptions(source=source, account="account", home=home, forced=sys.argv[1])
+    state = FolderState(home)
+    save_listing(state, source, "run", listing, [database.id for database in listing.databases])
+    targets = list(load_listing(state, source.name, "run").values())
+    options = SyncOptions(source=source, account="account", state=state, staging=home / "staging", forced=sys.argv[1])
     with few_collections():
         for (read,) in Sync(_client, catalog, options, LogProgress(_silent), _silent).start(targets):
             if read.failures:
@@ -58,7 +60,7 @@ async def _list() -> Listing:
 
 
 def _client() -> NotionClient:
-    rate_limiter = RateLimiter(concurrent_requests=8, requests_per_minute=None, pauses=None, log=_silent)
+    rate_limiter = RateLimiter(concurrent_requests=8, requests_per_minute=None, shared=None, log=_silent)
     return NotionClient(
         auth=BearerAuth(os.environ["NOTION_TOKEN"]),
         rate_limiter=rate_limiter,

@@ -17,6 +17,7 @@ NotionPipelineError
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   └── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
 ├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
+│   └── StateError              the PostgreSQL that holds the state; see that it runs and takes its user
 └── CatalogError                the catalog cannot be read or written
     ├── CatalogBusyError        another process holds it; wait
     └── CatalogMemoryError      too little memory for its rows
@@ -165,6 +166,10 @@ class IncompleteExtractError(ExtractionError):
 
 class StagingError(NotionPipelineError):
     """The files of a read in progress cannot be kept."""
+
+
+class StateError(StagingError):
+    """The PostgreSQL in which processes share their state cannot be used, or a lock in it was lost."""
 
 
 class CatalogError(NotionPipelineError):

@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, settings
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import Limits, Source, Sources
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.reader import Reader
@@ -63,7 +65,7 @@ TOKEN = "ntn_sandbox_token"
 OURS = (
     *("NOTION_TOKEN", "NOTION_API_URL", "NOTION_CLIENT_ID", "NOTION_CLIENT_SECRET", "NOTION_REDIRECT_URI"),
     *("NOTION_PIPELINE_SOURCES", "NOTION_PIPELINE_CATALOG", "NOTION_PIPELINE_HOME", "NOTION_PIPELINE_KEY"),
-    *("NOTION_PIPELINE_DATA_PATH", "DAGSTER_HOME"),
+    *("NOTION_PIPELINE_DATA_PATH", "NOTION_PIPELINE_STATE", "NOTION_PIPELINE_STAGING", "DAGSTER_HOME"),
 )
 
 
@@ -118,7 +120,10 @@ def notion(sandbox: SandboxServer, tmp_path: Path, lines: list[str]) -> Callable
 
     def client() -> NotionClient:
         rate_limiter = RateLimiter(
-            concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(tmp_path, "test"), log=lines.append
+            concurrent_requests=8,
+            requests_per_minute=None,
+            shared=SharedLimits(FolderState(tmp_path), "test"),
+            log=lines.append,
         )
         return NotionClient(
             auth=BearerAuth(TOKEN),

@@ -20,14 +20,17 @@ from notion_pipeline.accounts.token_refresh import OAuthAuth
 from notion_pipeline.accounts.token_store import note_use, open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
+from notion_pipeline.config.shared_state import project_state
 from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter, account_key
+from notion_pipeline.notion.rate_limiter import RateLimiter, account_key
+from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
+from notion_pipeline.state.interface import State
 
 ANSWER_SECONDS = 20.0
 #: Accounts that Notion lets in no more, by id and the time of their tokens: asked for once in a process.
@@ -176,17 +179,19 @@ def open_client(
     limits: Limits | None = None,
     base_url: str = "",
     counts_as_use: bool = True,
+    state: State | None = None,
 ) -> NotionClient:
     """A client for one event loop, to be entered.
 
     Args:
         log: Takes what the client says of its retries; nobody does by default.
         counts_as_use: A connected account is used now, for `notion-pipeline accounts`.
+        state: What the processes of the project share; None takes what its sources file names.
 
     Raises:
         ConfigError: The base URL is none.
     """
-    limits = limits or Limits()
+    limits, state = limits or Limits(), state or project_state(project)
     private_directory(project.home)
     if base_url:
         refuse_plain_http(base_url, project.environ, where="The base URL")
@@ -195,7 +200,7 @@ def open_client(
         rate_limiter=RateLimiter(
             concurrent_requests=limits.concurrent_requests,
             requests_per_minute=limits.requests_per_minute,
-            pauses=PauseFile(project.home, credential.account),
+            shared=SharedLimits(state, credential.account),
             log=log,
         ),
         base_url=base_url or project.api_url,
@@ -203,5 +208,5 @@ def open_client(
         log=log,
     )
     if credential.stored is not None and counts_as_use:
-        note_use(project.home, credential.stored.bot_id)
+        note_use(state, credential.stored.bot_id)
     return client

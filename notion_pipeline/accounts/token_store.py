@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol
 
 from notion_pipeline.accounts.encryption import KEY_VARIABLE, keys_of
@@ -21,8 +20,9 @@ from notion_pipeline.accounts.postgres_sessions import PostgresDatabase
 from notion_pipeline.accounts.postgres_store import PostgresTokenStore
 from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
 from notion_pipeline.errors import ConfigError
-from notion_pipeline.private_files import file_name, private_directory
+from notion_pipeline.private_files import file_name
 from notion_pipeline.project import Project
+from notion_pipeline.state.interface import State
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
 STATE_VARIABLE = "NOTION_PIPELINE_STATE"
@@ -119,19 +119,21 @@ def _open_state(project: Project) -> TokenStore:
     return FileTokenStore(project.home, keys, dump=dump, parse=parse)
 
 
-def note_use(home: Path, bot_id: str) -> None:
+def note_use(state: State, bot_id: str) -> None:
     """Remembers that the account is used now."""
     with suppress(OSError):  # a full disk ends no read that needs no room
-        (private_directory(home / "last_used") / file_name(bot_id)).touch(mode=0o600)
+        state.write(_use_key(bot_id), b"")
 
 
-def last_use(home: Path, bot_id: str) -> datetime | None:
+def last_use(state: State, bot_id: str) -> datetime | None:
     """When the account was used last, aware UTC; None where it never was."""
-    try:
-        return datetime.fromtimestamp((home / "last_used" / file_name(bot_id)).stat().st_mtime, timezone.utc)
-    except OSError:
-        return None
+    moment = state.written_at(_use_key(bot_id))
+    return None if moment is None else datetime.fromtimestamp(moment, timezone.utc)
 
 
-def forget_use(home: Path, bot_id: str) -> None:
-    (home / "last_used" / file_name(bot_id)).unlink(missing_ok=True)
+def forget_use(state: State, bot_id: str) -> None:
+    state.remove(_use_key(bot_id))
+
+
+def _use_key(bot_id: str) -> str:
+    return f"last_used/{file_name(bot_id)}"

@@ -21,6 +21,7 @@ from notion_pipeline.catalog.duckdb_file import check_catalog_name
 from notion_pipeline.component.attributes import SourceAttributes, database_of, resolve_source
 from notion_pipeline.component.table_state import tables_of, write_state
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
+from notion_pipeline.config.shared_state import STAGING_VARIABLE, STATE_VARIABLE
 from notion_pipeline.config.sources import Sources, sources_of
 from notion_pipeline.config.yaml_file import source_label
 from notion_pipeline.defs.asset_keys import AssetKeys, TranslatedAsset, Translation
@@ -92,7 +93,7 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
             # Of a project of ours these say where things are; here the attributes do, for each component its own.
             "NOTION_PIPELINE_SOURCES": str(file.relative_to(root) if file.is_relative_to(root) else file),
             "NOTION_PIPELINE_HOME": str(context.resolve_value(model.home)),
-            "NOTION_PIPELINE_CATALOG": "",
+            **dict.fromkeys(("NOTION_PIPELINE_CATALOG", STATE_VARIABLE, STAGING_VARIABLE), ""),
         }
         project = project_at(root, environ)
         try:
@@ -148,13 +149,15 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
 
     def build_defs_from_state(self, context: dg.ComponentLoadContext, state_path: Path | None) -> dg.Definitions:
         name, project = self._source.name, self._loaded.project
-        tables = tables_of(state_path, project.home, name)
+        tables = tables_of(state_path, self._loaded.state, name)
         if multiprocessing.parent_process() is not None:
             # Dagster starts such processes for runs and steps alone. A listing in the step before may have retired a
             # table that the run was launched for; to leave it out would make the run fail for all its tables.
             tables = [replace(table, in_sync=True) for table in tables]
         asset_keys = AssetKeys(name, tuple(tables), self.get_asset_spec)
-        return source_definitions(self._source, project, asset_keys, self._catalog, given=self._loaded)
+        return source_definitions(
+            self._source, project, asset_keys, self._catalog, self._loaded.state, given=self._loaded
+        )
 
 
 def _translation(context: dg.ResolutionContext, attributes: SourceAttributes) -> Translation | None:

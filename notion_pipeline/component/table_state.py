@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from logging import Logger
 from pathlib import Path
@@ -22,6 +21,7 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.listing import list_source
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.rows.naming import NamedDatabase, first_table, table_names
+from notion_pipeline.state.interface import State
 
 
 def write_state(path: Path, loaded: LoadedProject, source: str, catalog: Catalog, log: Logger) -> None:
@@ -30,12 +30,12 @@ def write_state(path: Path, loaded: LoadedProject, source: str, catalog: Catalog
     Raises:
         NotionPipelineError: Notion could not be asked, or not be searched to the end.
     """
-    began = time.time()
+    began = loaded.state.now()
     found = list_source(log, loaded, AssetKeys(source), catalog)
     if found.listing.search_error is not None:
         raise found.listing.search_error
     with catalog.reading() as connection:
-        noted = known_tables(connection, source) or load_tables(loaded.project.home, source)
+        noted = known_tables(connection, source) or load_tables(loaded.state, source)
     settings = found.source
     databases = [
         NamedDatabase(
@@ -79,17 +79,17 @@ def write_state(path: Path, loaded: LoadedProject, source: str, catalog: Catalog
     log.info(f"{len(tables)} tables of source {source} are known.")
 
 
-def tables_of(state: Path | None, home: Path, source: str) -> Sequence[SyncedTable]:
+def tables_of(listed: Path | None, state: State, source: str) -> Sequence[SyncedTable]:
     """The tables that are known: those that the project's own listings and syncs noted, and newer ones of the state."""
-    noted = load_tables(home, source)
-    if state is None:
+    noted = load_tables(state, source)
+    if listed is None:
         return noted
     try:
-        content = orjson.loads(state.read_bytes())
-        listed_at, listed = float(content["listed_at"]), parse_tables(orjson.dumps(content["tables"]))
+        content = orjson.loads(listed.read_bytes())
+        listed_at, tables = float(content["listed_at"]), parse_tables(orjson.dumps(content["tables"]))
     except (OSError, ValueError, TypeError, KeyError):
         return noted
-    if listed_at < tables_noted_at(home, source):
+    if listed_at < tables_noted_at(state, source):
         return noted
     ids, names = {table.data_source_id for table in noted}, {table.name.lower() for table in noted}
-    return [*noted, *(t for t in listed if t.data_source_id not in ids and t.name.lower() not in names)]
+    return [*noted, *(t for t in tables if t.data_source_id not in ids and t.name.lower() not in names)]

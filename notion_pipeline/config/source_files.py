@@ -1,4 +1,4 @@
-"""The files that syncs keep for a source under NOTION_PIPELINE_HOME: reads in progress, locks, copies of lists."""
+"""What is kept of a source beside the catalog: reads in progress in a folder, locks and lists in the shared state."""
 
 from __future__ import annotations
 
@@ -7,55 +7,80 @@ import shutil
 from pathlib import Path
 
 from notion_pipeline.config.values import SOURCE_NAME
+from notion_pipeline.state.interface import LOCK_ENDING, State
 
-#: Folders with one folder for each source, and folders with files of its name.
-_FOLDERS = ("staging", "locks")
-_FILES = ("listings", "tables", "committed")
-_ENDINGS = (".json", ".lock")
-#: The one folder that is of use under another name; the next sync makes the others again.
-_LASTING = "staging"
+#: Kinds of documents: one for each source, or a folder of its name.
+_DOCUMENTS = ("listings", "tables", "committed", "reads")
 
 
-def sources_with_files(home: Path) -> set[str]:
-    """Names of the sources that have any files."""
-    found = {entry.name for kind in _FOLDERS for entry in _entries(home / kind) if entry.is_dir()}
-    found |= {entry.stem for kind in _FILES for entry in _entries(home / kind) if entry.suffix in _ENDINGS}
+def sources_with_files(state: State, staging: Path) -> set[str]:
+    """Names of the sources of which anything is kept."""
+    found = {entry.name for entry in _entries(staging) if entry.is_dir()}
+    kept = [*state.lock_names("locks"), *state.lock_names("tables")]
+    for kind in _DOCUMENTS:
+        kept += state.keys(kind)
+    # `tables/notion.json`, `locks/notion/<database id>.lock`
+    found |= {key.split("/")[1].partition(".")[0] for key in kept}
     return {name for name in found if re.fullmatch(SOURCE_NAME, name)}
 
 
-def files_of(home: Path, source: str) -> list[Path]:
-    """The files and folders that are kept for a source.
+def files_of(state: State, staging: Path, source: str) -> list[str]:
+    """Where things are kept for a source, for people.
 
     Raises:
         ValueError: No source can have this name: it might lead out of the folder.
     """
+    found = [str(staging / _checked(source))] if (staging / source).is_dir() else []
+    if state.lock_names(f"locks/{source}"):
+        found.append(f"{state.place}/locks/{source}")
+    return found + [f"{state.place}/{name}" for name in (*_documents_of(state, source), *_table_lock(state, source))]
+
+
+def locked_databases(state: State, source: str) -> list[str]:
+    """Ids of the databases of a source that are being synced now."""
+    names = state.lock_names(f"locks/{_checked(source)}")
+    return [name.rpartition("/")[2].removesuffix(LOCK_ENDING) for name in names if state.is_locked(name)]
+
+
+def remove_files(state: State, staging: Path, source: str) -> None:
+    """Removes all that is kept for a source."""
+    folder = staging / _checked(source)
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
+        shutil.rmtree(folder)
+    state.forget_locks(f"locks/{source}")
+    for key in _documents_of(state, source):
+        state.remove(key)
+    for name in _table_lock(state, source):
+        if (lock := state.try_lock(name, known=True)) is not None:
+            lock.release(forget=True)
+
+
+def rename_files(state: State, staging: Path, old: str, new: str) -> None:
+    """Moves the reads in progress of a source to its new name, if that has none, and removes the rest.
+
+    The next sync makes the rest again.
+    """
+    staged, target = staging / _checked(old), staging / _checked(new)
+    if staged.exists() and not target.exists():
+        staged.rename(target)
+    remove_files(state, staging, old)
+
+
+def _checked(source: str) -> str:
     if not re.fullmatch(SOURCE_NAME, source):
         raise ValueError(source)
-    paths = [home / kind / source for kind in _FOLDERS]
-    paths += [home / kind / f"{source}{ending}" for kind in _FILES for ending in _ENDINGS]
-    return [path for path in paths if path.exists()]
+    return source
 
 
-def lock_files(home: Path, source: str) -> list[Path]:
-    """The lock files of its databases, held or not."""
-    return [path for path in _entries(home / "locks" / source) if path.suffix == ".lock"]
+def _documents_of(state: State, source: str) -> list[str]:
+    single = [key for kind in _DOCUMENTS if state.version(key := f"{kind}/{source}.json") is not None]
+    return [*single, *state.keys(f"reads/{source}")]
 
 
-def remove_files(home: Path, source: str) -> None:
-    """Removes all files of a source."""
-    for path in files_of(home, source):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def rename_files(home: Path, old: str, new: str) -> None:
-    """Moves the reads in progress of a source to its new name, if that has none, and removes the other files."""
-    staged, target = home / _LASTING / old, home / _LASTING / new
-    if staged in files_of(home, old) and target not in files_of(home, new):
-        staged.rename(target)
-    remove_files(home, old)
+def _table_lock(state: State, source: str) -> list[str]:
+    return [name for name in state.lock_names("tables") if name == f"tables/{source}{LOCK_ENDING}"]
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ from notion_pipeline.config.catalog_location import CatalogLocation, Lake, check
 from notion_pipeline.config.fields import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
 from notion_pipeline.config.known_names import KnownNames
 from notion_pipeline.config.lake_settings import LakeSettings
+from notion_pipeline.config.shared_state import StateSetting, open_state, staging_folder
 from notion_pipeline.config.source import Limits, Source, Watch
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from notion_pipeline.project import Project
+    from notion_pipeline.state.interface import State
 
 __all__ = [
     "Account",
@@ -70,6 +72,16 @@ class Sources(FrozenModel):
     publish: FilePath | None = Field(
         default=None, description="Where a copy of the catalog is put after each run, for BI tools to hold open."
     )
+    state: StateSetting = Field(
+        default=None,
+        description="Where processes share locks, pauses and lists: a folder, postgresql://user@host/database, or "
+        "{env: VARIABLE}; NOTION_PIPELINE_STATE wins. Without it the folder NOTION_PIPELINE_HOME.",
+    )
+    staging: FilePath | None = Field(
+        default=None,
+        description="Folder of reads in progress, on a disk that all machines reach; NOTION_PIPELINE_STAGING wins. "
+        "Without it one in NOTION_PIPELINE_HOME.",
+    )
     sources: tuple[Source, ...] = Field(
         default_factory=lambda: (Source(name="notion", account=TokenAccount()),),
         description="The Notion accounts to read, side by side.",
@@ -91,6 +103,18 @@ class Sources(FrozenModel):
     def publish_path(self, project: Project) -> Path | None:
         """Where to put a copy of the catalog after each run; None for no copy."""
         return project.path(self.publish) if self.publish else None
+
+    def open_state(self, project: Project) -> State:
+        """The state that processes share; nothing is connected before it is used.
+
+        Raises:
+            ConfigError: NOTION_PIPELINE_STATE, or the variable that `state:` names, holds no address.
+        """
+        return open_state(project, self.state)
+
+    def staging_path(self, project: Project) -> Path:
+        """The folder of reads in progress."""
+        return staging_folder(project, self.staging)
 
     def source(self, name: str) -> Source:
         """The source of this name.

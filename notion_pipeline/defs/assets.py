@@ -88,7 +88,7 @@ def sync_assets(
             catalog = catalog_resource.catalog(context.log.warning)
             # A listing alone that is tried again has failed as a whole.
             lists = chosen == {LISTING} or (
-                not chosen.isdisjoint({LISTING, WHOLE}) and not listed_before(context, asset_keys, loaded.project.home)
+                not chosen.isdisjoint({LISTING, WHOLE}) and not listed_before(context, asset_keys, loaded.state)
             )
             found = list_source(context.log, loaded, asset_keys, catalog, usage) if lists else None
         if found is not None:
@@ -97,7 +97,7 @@ def sync_assets(
             # The catalog holds the listing now: partitions follow it, never the other way round.
             with as_failure():
                 if LISTING not in chosen:
-                    commit_within(context, found, loaded.project.home, catalog)
+                    commit_within(context, found, loaded.state, catalog)
                 reasons = after_commit(context, loaded, found, catalog)
             # In a run that also reads, the reads fail for them: else nothing at all would be read.
             if chosen == {LISTING} and reasons:

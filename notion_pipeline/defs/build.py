@@ -31,6 +31,7 @@ from notion_pipeline.defs.resources import (
 from notion_pipeline.defs.sensors import changes_sensor
 from notion_pipeline.defs.tables import retired_tables
 from notion_pipeline.project import Project, find_project
+from notion_pipeline.state.interface import State
 
 
 def build_definitions(
@@ -53,6 +54,7 @@ def build_definitions(
     found = find_project(project) if isinstance(project, Path) else project
     given = LoadedProject(found, sources) if sources is not None else None
     known = sources or load_sources(found)
+    state = known.open_state(found)
     catalog = catalog_resource(known.catalog_location(found))
     check_catalog_name(catalog.location, [source.name for source in known.sources])
     maintenance = lake_maintenance(known, catalog)
@@ -63,8 +65,9 @@ def build_definitions(
             source_definitions(
                 source,
                 found,
-                AssetKeys(source.name, tuple(load_tables(found.home, source.name))),
+                AssetKeys(source.name, tuple(load_tables(state, source.name))),
                 catalog,
+                state,
                 given=given,
                 progress=progress,
             )
@@ -78,6 +81,7 @@ def source_definitions(
     project: Project,
     asset_keys: AssetKeys,
     catalog: CatalogResource,
+    state: State,
     *,
     given: Optional[LoadedProject],  # noqa: UP045
     progress: Optional[TellsProgress] = None,  # noqa: UP045
@@ -86,6 +90,7 @@ def source_definitions(
 
     Args:
         asset_keys: The tables that are known, and the keys of the assets.
+        state: What the processes of the project share.
         given: The sources to run with; None has each run read sources.yaml anew.
         progress: As `build_definitions` has it.
     """
@@ -103,12 +108,14 @@ def source_definitions(
                 *content_checks(source, asset_keys, given),
             ],
             jobs=[*sync_jobs(source, asset_keys, account), *content_jobs(source, asset_keys, account)],
-            schedules=sync_schedules(source, project.home, asset_keys),
-            sensors=[changes_sensor(source, project.home, given)],
+            schedules=sync_schedules(source, state, asset_keys),
+            sensors=[changes_sensor(source, state, given)],
             resources={
                 keys.notion: NotionResource(root=str(project.root)),
                 keys.catalog: catalog,
                 keys.progress: progress or ProgressResource(),
-                keys.io_manager: CatalogIOManager(catalog=catalog, home=str(project.home), source=source.name),
+                keys.io_manager: CatalogIOManager(
+                    catalog=catalog, state=dg.ResourceDefinition.hardcoded_resource(state), source=source.name
+                ),
             },
         )

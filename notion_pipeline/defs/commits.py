@@ -36,6 +36,7 @@ from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
+from notion_pipeline.state.interface import State
 from notion_pipeline.sync.estimate import requests_per_minute
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Reading
@@ -92,7 +93,7 @@ class CommitResults:
     has_tables: bool = False
 
 
-def store_databases(context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, home: Optional[Path]) -> None:  # noqa: UP045
+def store_databases(context: dg.OutputContext, catalog: Catalog, reads: DatabaseReads, state: Optional[State]) -> None:  # noqa: UP045
     """Commits databases as they finish, then takes the steps that follow.
 
     Raises:
@@ -118,8 +119,8 @@ def store_databases(context: dg.OutputContext, catalog: Catalog, reads: Database
         show_failed(context.step_context, reads.asset_keys, reads.targets, committed=results.loaded)
         raise
     finally:
-        if results.has_tables and home is not None:
-            note_tables(catalog, home, reads.source.name, run=context.step_context.dagster_run, log=context.log)
+        if results.has_tables and state is not None:
+            note_tables(catalog, state, reads.source.name, run=context.step_context.dagster_run, log=context.log)
     unchanged = sum(not has_changed(found.partition) for found in results.loaded.values())
     context.log.info(f"{len(results.loaded):,} databases synced, {unchanged:,} of them unchanged.")
     _add_run_metadata(context, reads, results)

@@ -3,8 +3,7 @@
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import dagster as dg
 import pyarrow as pa
@@ -24,22 +23,24 @@ from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
 from notion_pipeline.defs.run_locks import shows_life
+from notion_pipeline.state.interface import State
 
 
 class CatalogIOManager(dg.ConfigurableIOManager):
     """Commits what the assets of a source hand over, and gives tables to the assets that depend on them."""
 
     catalog: dg.ResourceDependency[CatalogResource]
-    home: str = Field(default="", description="State folder of the project; empty: only the catalog is written.")
+    #: What the processes of the project share; None: only the catalog is written.
+    state: dg.ResourceDependency[Optional[State]]  # noqa: UP045
     source: str = Field(default="", description="Name of the source; empty: asset keys begin with it.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["CatalogIOManager"]:
         """Holds the lock by which a run shows that its process lives."""
-        if context.run is None or not self.home:
+        if context.run is None or self.state is None:
             yield self
             return
-        with shows_life(Path(self.home), context.run.run_id):
+        with shows_life(self.state, context.run.run_id):
             yield self
 
     def handle_output(
@@ -60,10 +61,9 @@ class CatalogIOManager(dg.ConfigurableIOManager):
         if isinstance(obj, AlreadyCommitted):
             return
         catalog = self.catalog.catalog(context.log.warning)
-        home = Path(self.home) if self.home else None
         with as_failure():
             if isinstance(obj, FoundListing):
-                store_listing(context, catalog, obj, home)
+                store_listing(context, catalog, obj, self.state)
                 return
             if isinstance(obj, (StandalonePages, ContentReads, UserReads, CommentReads, FileReads)):
                 with few_collections():
@@ -71,7 +71,7 @@ class CatalogIOManager(dg.ConfigurableIOManager):
                 return
             # Who fails here stops the reads, which the asset cannot do before it is resumed.
             with obj.reading, few_collections():
-                store_databases(context, catalog, obj, home)
+                store_databases(context, catalog, obj, self.state)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """A table as pyarrow, polars or pandas, by the input's annotation; pyarrow where there is none.

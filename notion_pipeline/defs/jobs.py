@@ -6,7 +6,6 @@ unfinished: a run of one database, or of one asset, holds no tick back.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
@@ -19,6 +18,7 @@ from notion_pipeline.defs.content.jobs import content_keys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
 from notion_pipeline.defs.run_locks import unfinished_run
 from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
+from notion_pipeline.state.interface import State
 
 _PARTITION_TAGS = frozenset(
     {"dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"}
@@ -54,7 +54,7 @@ def sync_jobs(source: Source, asset_keys: AssetKeys, account: str) -> list[Unres
     ]
 
 
-def sync_schedules(source: Source, home: Path, asset_keys: AssetKeys) -> list[dg.ScheduleDefinition]:
+def sync_schedules(source: Source, state: State, asset_keys: AssetKeys) -> list[dg.ScheduleDefinition]:
     wanted = [
         (f"{source.name}_schedule", f"{source.name}_sync", source.schedule),
         (f"{source.name}_full_sync_schedule", f"{source.name}_full_sync", source.full_sync_schedule),
@@ -65,12 +65,12 @@ def sync_schedules(source: Source, home: Path, asset_keys: AssetKeys) -> list[dg
         ),
     ]
     return [
-        _schedule(source, name, job, list(crons), home, asset_keys=asset_keys) for name, job, crons in wanted if crons
+        _schedule(source, name, job, list(crons), state, asset_keys=asset_keys) for name, job, crons in wanted if crons
     ]
 
 
 def _schedule(
-    source: Source, name: str, job: str, crons: list[str], home: Path, *, asset_keys: AssetKeys
+    source: Source, name: str, job: str, crons: list[str], state: State, *, asset_keys: AssetKeys
 ) -> dg.ScheduleDefinition:
     described = f"{source.description}. " if source.description else ""
 
@@ -88,7 +88,7 @@ def _schedule(
         running = unfinished_run(
             context.instance,
             job,
-            home,
+            state,
             lambda run: _does_all(run, job, source, asset_keys),
         )
         if running is not None:

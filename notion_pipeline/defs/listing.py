@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from logging import Logger
-from pathlib import Path
 from typing import Optional
 
 import dagster as dg
@@ -28,6 +27,7 @@ from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.project import Project
+from notion_pipeline.state.interface import State
 
 
 def listing_spec(source: Source, project: Project, asset_keys: AssetKeys) -> dg.AssetSpec:
@@ -45,9 +45,9 @@ def listing_spec(source: Source, project: Project, asset_keys: AssetKeys) -> dg.
     )
 
 
-def commit_within(context: dg.AssetExecutionContext, found: FoundListing, home: Path, catalog: Catalog) -> None:
+def commit_within(context: dg.AssetExecutionContext, found: FoundListing, state: State, catalog: Catalog) -> None:
     """Commits the listing of a run that was launched without `S/databases`, which is told of it by an event."""
-    metadata, events = commit_listing(catalog, found, home, run=context.run, log=context.log)
+    metadata, events = commit_listing(catalog, found, state, run=context.run, log=context.log)
     tags = data_version_tags(LISTING_VERSION)
     context.log_event(dg.AssetMaterialization(found.asset_keys.databases, metadata=metadata, tags=tags))
     for event in events:
@@ -62,11 +62,11 @@ def after_commit(
     Returns:
         Why selected databases, or search, could not be listed.
     """
-    name, home = found.source.name, loaded.project.home
+    name, state = found.source.name, loaded.state
     selected = [key for key, title in found.databases() if found.source.selects(key, title)]
     failed = [failure for failure in found.listing.failures if fails_a_sync(found.source, failure)]
     save_listing(
-        home,
+        state,
         found.source,
         context.run.run_id,
         found.listing,
@@ -76,15 +76,15 @@ def after_commit(
     )
     with catalog.reading() as connection:
         known = known_databases(connection, name)
-    _update_partitions(context, found.asset_keys, known, selected, home)
+    _update_partitions(context, found.asset_keys, known, selected, state)
     reasons = [str(failure.error) for failure in failed]
     return [*reasons, str(found.listing.search_error)] if found.listing.search_error else reasons
 
 
-def listed_before(context: dg.AssetExecutionContext, asset_keys: AssetKeys, home: Path) -> bool:
+def listed_before(context: dg.AssetExecutionContext, asset_keys: AssetKeys, state: State) -> bool:
     """Whether an earlier attempt of this run committed a whole listing: it is not made again for what failed."""
     for run_id in earlier_attempts(context):
-        if load_search_error(home, asset_keys.source, run_id) is not None:
+        if load_search_error(state, asset_keys.source, run_id) is not None:
             return False
         records = context.instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION).records
         events = [record.asset_materialization for record in records]
@@ -98,13 +98,13 @@ def _update_partitions(
     asset_keys: AssetKeys,
     known: Mapping[str, KnownDatabase],
     selected: Sequence[str],
-    home: Path,
+    state: State,
 ) -> None:
     """Gives each selected database its partition, and takes those of others away."""
     wanted = [known[key].partition for key in selected if key in known]
     ids = {database.partition: key for key, database in known.items()}
     added, removed, busy = update_partitions(
-        context.instance, asset_keys.source, wanted, ids, home=home, asset=asset_keys.database
+        context.instance, asset_keys.source, wanted, ids, state=state, asset=asset_keys.database
     )
     log = context.log.info
     log(f"{len(selected)} databases selected; {len(added)} partitions added, {len(removed)} removed.")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
@@ -21,6 +20,7 @@ from notion_pipeline.defs.tables import TableEvent, table_changes
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import Resolution
+from notion_pipeline.state.interface import State
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class FoundListing:
         return [*found, self.listing.search_error] if self.listing.search_error else found
 
 
-def store_listing(context: dg.OutputContext, catalog: Catalog, found: FoundListing, home: Optional[Path]) -> None:  # noqa: UP045
+def store_listing(context: dg.OutputContext, catalog: Catalog, found: FoundListing, state: Optional[State]) -> None:  # noqa: UP045
     """Commits a listing, then takes the steps that follow."""
-    metadata, events = commit_listing(catalog, found, home, run=context.step_context.dagster_run, log=context.log)
+    metadata, events = commit_listing(catalog, found, state, run=context.step_context.dagster_run, log=context.log)
     context.add_output_metadata(metadata)
     for event in events:
         context.log_event(event)
@@ -58,7 +58,7 @@ def store_listing(context: dg.OutputContext, catalog: Catalog, found: FoundListi
 def commit_listing(
     catalog: Catalog,
     found: FoundListing,
-    home: Optional[Path],  # noqa: UP045
+    state: Optional[State],  # noqa: UP045
     *,
     run: dg.DagsterRun,
     log: dg.DagsterLogManager,
@@ -88,7 +88,7 @@ def commit_listing(
         gone=gone,
         failures=[str(error) for error in found.failures()],
     )
-    events = [] if home is None else table_changes(catalog, home, found.asset_keys, run=run, log=log)
+    events = [] if state is None else table_changes(catalog, state, found.asset_keys, run=run, log=log)
     return metadata, events
 
 

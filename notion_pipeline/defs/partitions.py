@@ -1,7 +1,6 @@
 """The dynamic partitions of a source: one key a database, the name of its table; and when a key may go."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Optional
 
 import dagster as dg
@@ -10,6 +9,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from notion_pipeline.defs.dagster_internals import BulkActionsFilter, BulkActionStatus
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.notion_ids import normalise_id
+from notion_pipeline.state.interface import State
 from notion_pipeline.sync.locks import is_locked
 
 _WORKING = [
@@ -49,7 +49,7 @@ def update_partitions(
     selected: Iterable[str],
     ids: Mapping[str, str],
     *,
-    home: Path,
+    state: State,
     asset: Optional[dg.AssetKey] = None,  # noqa: UP045
 ) -> tuple[list[str], list[str], list[str]]:
     """Makes the keys those of the selected databases.
@@ -70,7 +70,7 @@ def update_partitions(
         instance.add_dynamic_partitions(name, added)
     leaving = sorted(present - set(wanted))
     ours = asset or dg.AssetKey([source, "database"])
-    busy = _busy_keys(instance, source, leaving, ids, home, ours=ours) if leaving else set()
+    busy = _busy_keys(instance, source, leaving, ids, state, ours=ours) if leaving else set()
     removed = [key for key in leaving if key not in busy]
     for key in removed:
         instance.delete_dynamic_partition(name, key)
@@ -78,14 +78,14 @@ def update_partitions(
 
 
 def _busy_keys(
-    instance: DagsterInstance, source: str, keys: list[str], ids: Mapping[str, str], home: Path, *, ours: dg.AssetKey
+    instance: DagsterInstance, source: str, keys: list[str], ids: Mapping[str, str], state: State, *, ours: dg.AssetKey
 ) -> set[str]:
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
         if ours in (backfill.asset_selection or []):
             return set(keys)
     # Keys were ids once. One that somebody added by hand may be any text, and no database.
     of_key = {key: ids.get(key) or normalise_id(key) for key in keys}
-    busy = {key for key, database_id in of_key.items() if database_id and is_locked(home, source, database_id)}
+    busy = {key for key, database_id in of_key.items() if database_id and is_locked(state, source, database_id)}
     for run in instance.get_runs(RunsFilter(statuses=_WORKING)):
         if ours not in (run.asset_selection or {ours}):
             continue

@@ -78,16 +78,17 @@ def prepare_reads(
         CatalogError: The catalog cannot be read.
     """
     name, project = asset_keys.source, loaded.project
+    staging = loaded.sources.staging_path(project)
     # A listing may just have named tables that the definitions do not know.
-    now_known = asset_keys.knowing(load_tables(project.home, name))
+    now_known = asset_keys.knowing(load_tables(loaded.state, name))
     with catalog.reading() as connection:
         resolution, known = resolution_of_catalog(connection, loaded.source(name))
         current, forced = resolution.source, forced_sync_type(context, config)
-        planner = Planner.of_catalog(connection, current, forced=forced, home=project.home)
+        planner = Planner.of_catalog(connection, current, forced=forced, staging=staging)
     titles = [(database.id, database.title) for database in known.values() if database.accessible]
     problems = current.ambiguous_streams(titles, file=project.sources_label)
     unclear = {key: problem.message for key, problem in problems.items()}
-    targets = run_targets(context, resolution, config, asked, home=project.home, known=known)
+    targets = run_targets(context, resolution, config, asked, state=loaded.state, known=known)
     try:
         account = loaded.account(current)
     except NotionPipelineError:
@@ -97,7 +98,8 @@ def prepare_reads(
     options = SyncOptions(
         source=current,
         account=account,
-        home=project.home,
+        state=loaded.state,
+        staging=staging,
         forced=forced,
         skip=skip,
         visible=targets.visible,
@@ -106,7 +108,7 @@ def prepare_reads(
     )
     # Of a run for some databases, what may be missing besides is no matter.
     for_all = asked.everything and not config.databases
-    incomplete = load_search_error(project.home, name, context.run.run_id) if for_all else None
+    incomplete = load_search_error(loaded.state, name, context.run.run_id) if for_all else None
     return PreparedReads(
         context, loaded, catalog, options, usage, targets, now_known, loaded.sources.publish_path(project), incomplete
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Protocol
 
@@ -19,6 +20,7 @@ from notion_pipeline.errors import CatalogError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
+from notion_pipeline.state.interface import State
 from notion_pipeline.sync.progress import LogProgress, Progress
 
 
@@ -53,6 +55,15 @@ class LoadedProject:
     sources: Sources
     api_url: str = ""
 
+    @cached_property
+    def state(self) -> State:
+        """What the processes of the project share.
+
+        Raises:
+            ConfigError: What names it is not set, or no address.
+        """
+        return self.sources.open_state(self.project)
+
     def source(self, name: str) -> Source:
         return self.sources.source(name)
 
@@ -79,6 +90,7 @@ class LoadedProject:
             log=log,
             limits=source.limits,
             base_url=self.api_url,
+            state=self.state,
         )
 
 
@@ -104,7 +116,7 @@ class NotionResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ConfigError: One of them is not valid.
         """
         if given is not None:
-            return replace(given, api_url=self.api_url or given.api_url)
+            return replace(given, api_url=self.api_url) if self.api_url else given
         if self._loaded is not None:
             return self._loaded
         project = find_project(Path(self.root) if self.root else None)

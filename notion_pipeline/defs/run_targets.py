@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path
 from typing import Optional
 
 import dagster as dg
@@ -25,6 +24,7 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.messages import nearest
 from notion_pipeline.notion_ids import normalise_id
 from notion_pipeline.outside import shown_line
+from notion_pipeline.state.interface import State
 
 SYNC_TYPE_TAG = "notion_pipeline/sync_type"
 #: Names the databases of a run that the sensor asked for.
@@ -113,7 +113,7 @@ def run_targets(
     config: DatabaseConfig,
     asked: AskedFor,
     *,
-    home: Path,
+    state: State,
     known: dict[str, KnownDatabase],
 ) -> RunTargets:
     """What a run reads. Databases whose partition is missing get it.
@@ -124,8 +124,8 @@ def run_targets(
     source = resolution.source
     listed = {key: _target(database) for key, database in known.items() if database.accessible}
     repeated = {context.run.parent_run_id, context.run.root_run_id} - {None}
-    fresh = load_listing(home, source.name, context.run.run_id)
-    fresh |= {key: target for key, target in load_failures(home, source.name, repeated).items() if key not in listed}
+    fresh = load_listing(state, source.name, context.run.run_id)
+    fresh |= {key: target for key, target in load_failures(state, source.name, repeated).items() if key not in listed}
     listed.update(fresh)
     visible = frozenset(key for database in known.values() if database.accessible for key, _ in database.data_sources)
     # A name that fits nothing fails by itself, as a database does; the others of the run are synced.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
@@ -25,6 +24,7 @@ from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.listing.changes.outstanding import Moment, Outstanding
 from notion_pipeline.listing.changes.polls import poll_changes
 from notion_pipeline.outside import shown_line
+from notion_pipeline.state.interface import State
 
 #: A tag is one line in the list of runs.
 TITLES_IN_TAG, TITLE_CHARACTERS = 5, 40
@@ -46,7 +46,7 @@ class TickLimits:
 
 
 def changes_sensor(
-    source: Source, home: Path, given: LoadedProject | None = None, limits: TickLimits = TickLimits()
+    source: Source, state: State, given: LoadedProject | None = None, limits: TickLimits = TickLimits()
 ) -> dg.SensorDefinition:
     """The sensor of a source; running where sources.yaml has `watch`, else there and stopped."""
     watch, keys = source.watch or Watch(), ResourceKeys(source.name)
@@ -70,14 +70,14 @@ def changes_sensor(
         # As sources.yaml stands now: a selection that is widened needs no restart.
         loaded = notion.load(given)
         project, current = loaded.project, loaded.source(source.name)
-        listing = last_listing(project.home, source.name)
-        committed = load_committed(project.home, source.name, loaded.sources.catalog_location(project))
+        listing = last_listing(loaded.state, source.name)
+        committed = load_committed(loaded.state, source.name, loaded.sources.catalog_location(project))
         outstanding = Outstanding(current, cursor, listing, committed)
         now = _poll(context, current, loaded, cursor, outstanding, limits=limits)
         if isinstance(now, str):
             return dg.SensorResult(skip_reason=now, cursor=cursor.dump())
         outstanding.update(now, is_first=is_first)
-        return _request(context, source.name, outstanding, now, home, is_first=is_first)
+        return _request(context, source.name, outstanding, now, state, is_first=is_first)
 
     return changes
 
@@ -125,16 +125,16 @@ def _request(
     source: str,
     outstanding: Outstanding,
     now: datetime,
-    home: Path,
+    state: State,
     *,
     is_first: bool,
 ) -> dg.SensorResult:
     """One run for all that is due; none while one works, so that a burst of edits becomes one run."""
     cursor, job = outstanding.cursor, f"{source}_sync"
-    running = None if is_first else unfinished_run(context.instance, job, home)
+    running = None if is_first else unfinished_run(context.instance, job, state)
     moment = Moment(time.time(), now, _last_end(context.instance, job))
     everything = is_first or outstanding.everything_is_due(moment)
-    full = unfinished_run(context.instance, f"{source}_full_sync", home)
+    full = unfinished_run(context.instance, f"{source}_full_sync", state)
     due = outstanding.due(moment, edited_only=full is not None)
     if not everything and not due:
         reason = "Nothing was edited since the last tick."

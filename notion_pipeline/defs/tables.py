@@ -8,12 +8,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Union
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun
-from filelock import FileLock
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.current_tables import current_tables
@@ -40,8 +38,8 @@ from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.listing.changes.committed import save_committed
 from notion_pipeline.outside import markdown_link, markdown_text, shown_line, web_address
-from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
+from notion_pipeline.state.interface import LOCK_ENDING, State, wait_for_lock
 
 #: The same for every listing: a new one is no reason to sync the tables again. What is one, the sensor finds.
 LISTING_VERSION = "listing"
@@ -139,7 +137,7 @@ def _description(source: Source, asset_keys: AssetKeys, table: SyncedTable) -> s
 
 
 def note_tables(
-    catalog: Catalog, home: Path, source: str, *, run: DagsterRun, log: dg.DagsterLogManager
+    catalog: Catalog, state: State, source: str, *, run: DagsterRun, log: dg.DagsterLogManager
 ) -> tuple[list[SyncedTable], list[SyncedTable]]:
     """Writes down which tables stand now, and has the definitions loaded anew where they know others.
 
@@ -147,15 +145,18 @@ def note_tables(
         The tables as they were noted before, and now; the same twice, where they cannot be noted. That is no reason
         for a run to fail: what it read is committed, and the next one notes it.
     """
-    before = load_tables(home, source)
+    before = load_tables(state, source)
     try:
         # Two runs: who looks last writes last.
-        with FileLock(private_directory(home / "tables") / f"{source}.lock", mode=0o600):
+        lock = wait_for_lock(state, f"tables/{source}{LOCK_ENDING}")
+        try:
             with catalog.reading() as connection:
                 now = known_tables(connection, source)
                 committed = committed_bookmarks(connection, source)
-            save_tables(home, source, now)
-            save_committed(home, source, catalog.location, committed)
+            save_tables(state, source, now)
+            save_committed(state, source, catalog.location, committed)
+        finally:
+            lock.release()
     except (NotionPipelineError, OSError) as error:
         log.warning(f"The tables of source {source} could not be noted for Dagster's asset catalog: {error}")
         return before, before
@@ -170,14 +171,14 @@ def _defined(tables: Sequence[SyncedTable]) -> list[SyncedTable]:
 
 
 def table_changes(
-    catalog: Catalog, home: Path, asset_keys: AssetKeys, *, run: DagsterRun, log: dg.DagsterLogManager
+    catalog: Catalog, state: State, asset_keys: AssetKeys, *, run: DagsterRun, log: dg.DagsterLogManager
 ) -> list[TableEvent]:
     """What a listing did to tables: one that sources.yaml renames appears under its new name, and tells where from.
 
     The asset of the old name keeps its history, and says where the table went. That of a table which is not synced any
     more, since its database is gone, says why.
     """
-    before, now = note_tables(catalog, home, asset_keys.source, run=run, log=log)
+    before, now = note_tables(catalog, state, asset_keys.source, run=run, log=log)
     asset_keys = asset_keys.knowing(now)
     return [*_gone(asset_keys, before, now), *_renamed(log, catalog, asset_keys, before, now)]
 

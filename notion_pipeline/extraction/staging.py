@@ -154,30 +154,30 @@ class Stage:
         except OSError as error:
             raise StagingError(
                 f"What was read could not be kept in {self.directory}: {error.strerror or error}.",
-                hint="Free some room or mend the folder's permissions (NOTION_PIPELINE_HOME), then sync again; "
-                "the read goes on where it was.",
+                hint="Free some room or mend the folder's permissions (NOTION_PIPELINE_HOME, or "
+                "NOTION_PIPELINE_STAGING), then sync again; the read goes on where it was.",
             ) from error
 
 
-def stage_directory(home: Path, source: str, database_id: str, data_source_id: str) -> Path:
+def stage_directory(staging: Path, source: str, database_id: str, data_source_id: str) -> Path:
     """Where the read of a data source is staged.
 
     Raises:
         InvalidIdError: One of the ids is none.
     """
     database, member = notion_id(database_id, "A database"), notion_id(data_source_id, "A data source")
-    return home / "staging" / source / database / member
+    return staging / source / database / member
 
 
 def left_over(
-    home: Path, source: str, database_id: str, data_source_id: str, now: datetime | None = None
+    staging: Path, source: str, database_id: str, data_source_id: str, now: datetime | None = None
 ) -> Manifest | None:
     """The manifest of a read that a died sync left, where it is not too old to go on with; nothing is changed.
 
     Raises:
         InvalidIdError: One of the ids is none.
     """
-    found = read_manifest(stage_directory(home, source, database_id, data_source_id))
+    found = read_manifest(stage_directory(staging, source, database_id, data_source_id))
     if not isinstance(found, Manifest):
         return None
     age = (now or datetime.now(timezone.utc)) - datetime.fromisoformat(found.started_at)

@@ -1,4 +1,4 @@
-"""The listing cache: a file for each source with its last listing.
+"""The listing cache: a document for each source with its last listing.
 
 The reads of the same run take the schemas from it instead of fetching them again. The sensor, which may not open the
 catalog, takes the databases from it.
@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,12 +22,12 @@ from notion_pipeline.listing.exclusions import unresolved_exclusions
 from notion_pipeline.listing.listed import ListedDatabase, Listing
 from notion_pipeline.listing.resolution import resolve, table_words
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
-from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.rows.properties import Exclusion
+from notion_pipeline.state.interface import State
 
 
 def save_listing(
-    home: Path,
+    state: State,
     source: Source,
     run_id: str,
     listing: Listing,
@@ -86,15 +85,15 @@ def save_listing(
             if database.id in wanted
         ],
     }
-    write_private(_path(home, source.name), orjson.dumps(content))
+    state.write(_key(source.name), orjson.dumps(content))
 
 
-def load_listing(home: Path, source: str, run_id: str) -> dict[str, DatabaseTarget]:
+def load_listing(state: State, source: str, run_id: str) -> dict[str, DatabaseTarget]:
     """The databases of the listing that this run made, by id; empty where it made none.
 
     Databases that could not be listed are among them, with the reason.
     """
-    content = _read(home, source)
+    content = _read(state, source)
     if content.get("run_id") != run_id:
         return {}
     server_time = datetime.fromisoformat(content["server_time"]) if content["server_time"] else None
@@ -162,9 +161,9 @@ class LastListing:
         return {member: database.id for database in self.databases.values() for member in database.data_sources}
 
 
-def last_listing(home: Path, source: str) -> LastListing | None:
+def last_listing(state: State, source: str) -> LastListing | None:
     """What the last listing saw; None before the first, and where another version wrote it."""
-    content = _read(home, source)
+    content = _read(state, source)
     try:
         members: dict[str, list[str]] = {}
         for data_source_id, database_id in content["others"].items():
@@ -193,13 +192,13 @@ def last_listing(home: Path, source: str) -> LastListing | None:
         return None
 
 
-def last_schemas(home: Path, source: str) -> tuple[datetime, dict[str, dict[str, Any]]] | None:
+def last_schemas(state: State, source: str) -> tuple[datetime, dict[str, dict[str, Any]]] | None:
     """When the last listing was made by the local clock, and the data sources that it selected, by id.
 
     Each has its properties without the excluded ones; those of which that cannot be told are left out. None before the
     first listing, and where another version wrote it.
     """
-    content = _read(home, source)
+    content = _read(state, source)
     try:
         members = [member for database in content["databases"] for member in database["data_sources"]]
         schemas = {member["id"]: member["raw"] for member in members if member["raw"]}
@@ -208,12 +207,12 @@ def last_schemas(home: Path, source: str) -> tuple[datetime, dict[str, dict[str,
         return None
 
 
-def load_failures(home: Path, source: str, run_ids: Collection[str | None]) -> dict[str, DatabaseTarget]:
+def load_failures(state: State, source: str, run_ids: Collection[str | None]) -> dict[str, DatabaseTarget]:
     """The databases that one of these runs could not list, for a run that repeats it: they are fetched again.
 
     What is wrong in sources.yaml stays so until a listing finds otherwise.
     """
-    content = _read(home, source)
+    content = _read(state, source)
     if content.get("run_id") not in run_ids:
         return {}
     return {
@@ -224,17 +223,17 @@ def load_failures(home: Path, source: str, run_ids: Collection[str | None]) -> d
     }
 
 
-def load_search_error(home: Path, source: str, run_id: str) -> NotionPipelineError | None:
+def load_search_error(state: State, source: str, run_id: str) -> NotionPipelineError | None:
     """Why the listing of this run is incomplete; None where it is not."""
-    content = _read(home, source)
+    content = _read(state, source)
     found = content.get("search_error") if content.get("run_id") == run_id else None
     return _from_json(found) if found else None
 
 
-def _read(home: Path, source: str) -> dict[str, Any]:
+def _read(state: State, source: str) -> dict[str, Any]:
     try:
-        content = orjson.loads(_path(home, source).read_bytes())
-    except (OSError, ValueError):
+        content = orjson.loads(state.read(_key(source)) or b"{}")
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -255,5 +254,5 @@ def _needed(source: Source, database: ListedDatabase, raw: dict[str, Any]) -> di
     return {"id": raw.get("id"), "properties": excluded.out_of(raw.get("properties"))}
 
 
-def _path(home: Path, source: str) -> Path:
-    return private_directory(home / "listings") / f"{source}.json"
+def _key(source: str) -> str:
+    return f"listings/{source}.json"

@@ -1,9 +1,9 @@
 """How fast one account is asked: requests side by side, their spacing, and the pauses that Notion orders.
 
-A pause holds for every request of the account, in every process: processes tell each other through a small file per
-account. Within a process the monotonic clock counts, so that a corrected wall clock moves nothing. The file holds local
-epoch seconds and the length of the pause; no pause is longer than that, however the clock is set. One rate limiter
-serves one account in one process, on one event loop at a time.
+A pause holds for every request of the account, in every process, and so does the spacing: processes tell each other
+through the state that they share. Within a process the monotonic clock counts, so that a corrected wall clock moves
+nothing. The state holds epoch seconds and the length of the pause; no pause is longer than that, however the clock is
+set. One rate limiter serves one account in one process, on one event loop at a time.
 """
 
 from __future__ import annotations
@@ -14,17 +14,11 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
-import orjson
+from notion_pipeline.errors import StagingError, StateError
+from notion_pipeline.notion.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
 
-from notion_pipeline.errors import StagingError
-from notion_pipeline.private_files import private_directory, write_private
-
-# Notion publishes no bound for Retry-After (notion-api.md section 11). Past this the value is taken for damaged:
-# Notion is asked again then, and a pause file that says more is ignored.
-LONGEST_PAUSE_SECONDS = 7 * 24 * 3600.0
 SECONDS_BETWEEN_PAUSE_LINES = 60.0
 
 
@@ -47,60 +41,13 @@ class RequestWatch(Protocol):
     def let_through(self, now: float) -> None: ...
 
 
-class PauseFile:
-    """The pause of one account, shared by the processes of one NOTION_PIPELINE_HOME.
-
-    Two processes that are refused in the same instant may overwrite each other; each keeps the longer pause
-    for itself, and a third that reads the shorter one is told by Notion once more.
-    """
-
-    def __init__(self, home: Path, account: str, *, now: Callable[[], float] = time.time) -> None:
-        self._path = home / "pauses" / f"{account}.json"
-        self._now = now
-        self._seen: tuple[int, int, int] | None = None
-
-    def news(self) -> tuple[float, str] | None:
-        """Seconds left and reason of a pause written since this was last called; None where there is none."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        if (state := (found.st_mtime_ns, found.st_size, found.st_ino)) == self._seen:
-            return None
-        self._seen = state
-        return self._read()
-
-    def extend(self, seconds: float, reason: str) -> None:
-        """Writes a pause from now on, unless the file holds a longer one.
-
-        Raises:
-            OSError, StagingError: The file cannot be written.
-        """
-        current = self._read()
-        if current is not None and current[0] >= seconds:
-            return
-        private_directory(self._path.parent)
-        pause = {"until": self._now() + seconds, "seconds": seconds, "reason": reason}
-        write_private(self._path, orjson.dumps(pause))
-
-    def _read(self) -> tuple[float, str] | None:
-        try:
-            pause = orjson.loads(self._path.read_bytes())
-            left, reason = float(pause["until"]) - self._now(), str(pause["reason"])[:200]
-            # The clock may have been set back since: Notion did not ask for more because of that.
-            seconds = min(left, float(pause.get("seconds", left)))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return (seconds, reason) if 0 < seconds <= LONGEST_PAUSE_SECONDS else None
-
-
 class RateLimiter:
     """Lets requests of one account through, no more and no faster than allowed, and none during a pause.
 
     Args:
         concurrent_requests: Requests in flight at once.
         requests_per_minute: Evenly spaced, without bursts; None sends as fast as Notion allows.
-        pauses: Shares pauses with other processes; None keeps them in this one.
+        shared: Shares pauses and spacing with other processes; None keeps them in this one.
         log: Takes a line when a pause begins, and one for each further minute.
         clock: Monotonic seconds. Where it is replaced, `sleep` must move it.
     """
@@ -110,14 +57,14 @@ class RateLimiter:
         *,
         concurrent_requests: int,
         requests_per_minute: int | None,
-        pauses: PauseFile | None,
+        shared: SharedLimits | None,
         log: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.concurrent_requests = concurrent_requests
         self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
-        self._pauses = pauses
+        self._shared = shared
         self._log = log
         self._clock = clock
         self._sleep = sleep
@@ -125,7 +72,7 @@ class RateLimiter:
         self._paused_until = -math.inf
         self._reason = ""
         self._line_at = -math.inf
-        self._file_failed = False
+        self._sharing_failed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots = asyncio.Semaphore(concurrent_requests)
 
@@ -168,8 +115,7 @@ class RateLimiter:
     async def _take_turn(self, watch: RequestWatch | None) -> None:
         if not self._interval:
             return
-        turn = max(self._clock(), self._next_at)
-        self._next_at = turn + self._interval
+        turn = self._reserve_turn()
         if turn <= self._clock():
             return
         if watch is not None:
@@ -180,6 +126,19 @@ class RateLimiter:
         finally:
             if watch is not None:
                 watch.turn_ends(self._clock())
+
+    def _reserve_turn(self) -> float:
+        """The moment of the next request by our clock."""
+        if self._shared is not None:
+            try:
+                return self._clock() + self._shared.next_turn(self._interval)
+            except StateError:
+                raise
+            except (OSError, StagingError) as error:
+                self._tell_unshared(error)
+        turn = max(self._clock(), self._next_at)
+        self._next_at = turn + self._interval
+        return turn
 
     async def _wait_out(self, watch: RequestWatch | None) -> None:
         if self._pause_left() <= 0:
@@ -195,7 +154,7 @@ class RateLimiter:
                 watch.pause_ends(self._clock())
 
     def _pause_left(self) -> float:
-        if self._pauses is not None and (news := self._pauses.news()) is not None:
+        if self._shared is not None and (news := self._shared.news()) is not None:
             self._adopt(*news)
         return self._paused_until - self._clock()
 
@@ -208,14 +167,17 @@ class RateLimiter:
         self._paused_until, self._reason = now + seconds, reason
 
     def _share(self, seconds: float, reason: str) -> None:
-        if self._pauses is None:
+        if self._shared is None:
             return
         try:
-            self._pauses.extend(seconds, reason)
+            self._shared.extend(seconds, reason)
         except (OSError, StagingError) as error:
-            if not self._file_failed:
-                self._log(f"Pauses that Notion orders cannot be shared with other processes: {error}")
-            self._file_failed = True
+            self._tell_unshared(error)
+
+    def _tell_unshared(self, error: Exception) -> None:
+        if not self._sharing_failed:
+            self._log(f"Pauses that Notion orders cannot be shared with other processes: {error}")
+        self._sharing_failed = True
 
     def _tell(self) -> None:
         now = self._clock()

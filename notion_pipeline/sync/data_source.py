@@ -18,6 +18,7 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import Property, exclusion_marks, fingerprint, schema_snapshot
+from notion_pipeline.sync.begun_elsewhere import note_read
 from notion_pipeline.sync.hidden_relations import RelationTargets
 from notion_pipeline.sync.read_plan import ReadDecision, decide_for, sync_type_of
 from notion_pipeline.sync.run_context import RunContext
@@ -130,7 +131,7 @@ class DataSourceRead:
         return decision
 
     def _open_stage(self, decision: ReadDecision, schema: ReadSchema, *, follow_up: bool) -> Stage:
-        directory = stage_directory(self._options.home, self._source.name, self._target.id, self._data_source.id)
+        directory = stage_directory(self._options.staging, self._source.name, self._target.id, self._data_source.id)
         follow_up_directory = directory.with_name(f"{directory.name}.next")
         key = StageKey(
             data_source_id=self._data_source.id,
@@ -149,6 +150,16 @@ class DataSourceRead:
             is_committed=self._context.is_committed,
             log=self._context.log,
         )
+        if not follow_up:
+            note_read(
+                self._options.state,
+                self._options.staging,
+                self._source.name,
+                self._data_source.id,
+                stage,
+                is_committed=self._context.is_committed,
+                say=self._say,
+            )
         if not follow_up and not stage.resumed_complete:
             clear_stage(follow_up_directory)
         if stage.resumed and not stage.resumed_complete:

@@ -97,7 +97,7 @@ class Planner:
         forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
         states, costs: What the catalog knows of the data sources, by their ids.
         visible: Ids of all data sources that the last listing saw.
-        home: Where died syncs left reads to go on with; None where that is no matter.
+        staging: Where died syncs left reads to go on with; None where that is no matter.
         now: Local time.
     """
 
@@ -109,7 +109,7 @@ class Planner:
         states: Mapping[str, StreamState],
         costs: Mapping[str, ReadCosts],
         visible: Collection[str] = (),
-        home: Path | None = None,
+        staging: Path | None = None,
         now: datetime | None = None,
     ) -> None:
         self._source = source
@@ -117,7 +117,7 @@ class Planner:
         self._states = states
         self._costs = costs
         self._visible = frozenset(visible)
-        self._home = home
+        self._staging = staging
         self._now = now or datetime.now(timezone.utc)
 
     @classmethod
@@ -200,10 +200,10 @@ class Planner:
         self, target: DatabaseTarget, member: DataSourceTarget, properties: Sequence[Property], *, full: bool
     ) -> Manifest | None:
         """The read of an earlier run that this one goes on with."""
-        if self._home is None or not member.id:
+        if self._staging is None or not member.id:
             return None
         try:
-            left = left_over(self._home, self._source.name, target.id, member.id, self._now)
+            left = left_over(self._staging, self._source.name, target.id, member.id, self._now)
         except InvalidIdError:
             return None  # its read says so
         if left is None or left.key.get("fingerprint") != fingerprint(properties):

@@ -11,6 +11,7 @@ from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import AuthorizationError
 from notion_pipeline.extraction.read_counts import ArchivedSupport
 from notion_pipeline.extraction.windows.scheduler import SpareWorkers
+from notion_pipeline.state.interface import State
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.run_pace import ExpectedReads
 
@@ -20,6 +21,8 @@ class SyncOptions:
     """What one run reads, and under which settings.
 
     Attributes:
+        state: What the processes of the project share.
+        staging: Folder of reads in progress.
         forced: FULL_TABLE or INCREMENTAL instead of what sources.yaml says.
         skip: Data sources that an earlier attempt of this run committed.
         visible: Ids of all data sources that the last listing saw; a relation elsewhere is looked up.
@@ -29,7 +32,8 @@ class SyncOptions:
 
     source: Source
     account: str
-    home: Path
+    state: State
+    staging: Path
     forced: str | None = None
     skip: frozenset[str] = frozenset()
     visible: frozenset[str] = frozenset()

@@ -16,14 +16,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from filelock import Timeout
-
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.sql import has_other_rows
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.config.selection import stream_name
-from notion_pipeline.errors import AuthorizationError, ConfigError, NotionPipelineError, error_context, located
+from notion_pipeline.errors import (
+    AuthorizationError,
+    ConfigError,
+    NotionPipelineError,
+    StateError,
+    error_context,
+    located,
+)
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract
 from notion_pipeline.extraction.windows.scheduler import SpareWorkers
 from notion_pipeline.listing.database_answer import data_source_entries
@@ -33,10 +38,11 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.notion.turns import Turns
+from notion_pipeline.state.interface import Lock
 from notion_pipeline.sync.data_source import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.known_states import KnownStates
-from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.sync.locks import lock_database
 from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Handed, Reading
 from notion_pipeline.sync.run_context import RunContext, SyncOptions
@@ -111,7 +117,7 @@ class Sync:
         # A thread for each reader that waits for the catalog, and some for those that convert meanwhile.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(readers_at_once + _CONVERTING_THREADS))
         # Content waits meanwhile: what it would ask for takes from the same limit.
-        with Turns(self._options.home, self._options.account).for_tables():
+        with Turns(self._options.state, self._options.account).for_tables():
             await self._read_in_turn(waiting, readers_at_once, spare, handed, stop)
 
     async def _read_in_turn(
@@ -160,10 +166,17 @@ class Sync:
             self._raise_if_refused()
             if (reason := self._options.held_back.get(target.id)) is not None:
                 raise ConfigError(reason)
-            if (release := self._lock(target)) is None:
+            if (lock := self._lock(target)) is None:
                 return None
-            extract.release = release
+            extract.release = lock.release
             await self._read_locked(client, target, extract)
+            if not await asyncio.to_thread(lock.is_held):
+                extract.extracts.clear()
+                raise StateError(
+                    f"its lock in {self._options.state.place} was lost while it was read; another run may have synced "
+                    "it meanwhile.",
+                    hint="What was read is kept: sync again.",
+                )
         except asyncio.CancelledError:
             extract.release()
             raise
@@ -221,21 +234,19 @@ class Sync:
                 hint="Write the name as it is in Notion, or the property's id, or take it out of sources.yaml.",
             )
 
-    def _lock(self, target: DatabaseTarget) -> Callable[[], None] | None:
-        """Takes the database for this run, and gives what gives it back; None while another run syncs it."""
-        lock = database_lock(self._options.home, self._options.source.name, target.id)
+    def _lock(self, target: DatabaseTarget) -> Lock | None:
+        """Takes the database for this run; None while another run syncs it."""
+        lock = lock_database(self._options.state, self._options.source.name, target.id)
+        if lock is not None:
+            self._held_elsewhere.pop(target.id, None)
+            return lock
         now = time.monotonic()
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waits = self._held_elsewhere.setdefault(target.id, _Wait(now))
-            if now >= waits.tell_at:
-                waits.tell_at = now + LOCK_LOG_SECONDS
-                waited = now - waits.since
-                self._log(f"{target.label} is being synced by another run; waiting for it ({waited:.0f} s so far).")
-            return None
-        self._held_elsewhere.pop(target.id, None)
-        return lock.release
+        waits = self._held_elsewhere.setdefault(target.id, _Wait(now))
+        if now >= waits.tell_at:
+            waits.tell_at = now + LOCK_LOG_SECONDS
+            waited = now - waits.since
+            self._log(f"{target.label} is being synced by another run; waiting for it ({waited:.0f} s so far).")
+        return None
 
     async def _get_database(self, client: NotionClient, target: DatabaseTarget) -> DatabaseTarget:
         """A database that no listing brought, asked for by its id."""

@@ -14,6 +14,7 @@ from notion_pipeline.accounts.token_store import TokenStore, last_use, note_use,
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
+from notion_pipeline.state.folder import FolderState
 
 ACCOUNT = StoredAccount(
     bot_id="0b4d52f7-6d0a-4a53-9b55-3c5d4f1c2a10",
@@ -52,7 +53,7 @@ def test_only_their_owner_can_read_what_is_kept(home: Path) -> None:
     release = store(home).try_lock(ACCOUNT.bot_id)
     assert release is not None
     release()
-    note_use(home, ACCOUNT.bot_id)
+    note_use(FolderState(home), ACCOUNT.bot_id)
     assert {mode(path) for path in files(home)} == {0o600}
     assert {mode(path) for path in (home, home / "tokens", home / "last_used")} == {0o700}
 
@@ -123,9 +124,9 @@ def test_a_damaged_file_is_named(home: Path, content: bytes) -> None:
 
 
 def test_use_is_remembered(home: Path) -> None:
-    assert last_use(home, "bot") is None
-    note_use(home, "bot")
-    moment = last_use(home, "bot")
+    assert last_use(FolderState(home), "bot") is None
+    note_use(FolderState(home), "bot")
+    moment = last_use(FolderState(home), "bot")
     assert moment is not None
     assert moment.tzinfo is timezone.utc
 

@@ -113,7 +113,7 @@ def test_lake_has_a_job_and_a_nightly_schedule(tmp_path: Path) -> None:
 
 def test_mistake_in_the_settings_is_named(tmp_path: Path) -> None:
     (tmp_path / "sources.yaml").write_text("lake: {kept: 7d}\nsources: [{name: notion, account: {type: token}}]\n")
-    with pytest.raises(ConfigError, match='lake.kept: unknown key, nearest is "keep"'):
+    with pytest.raises(ConfigError, match=r'lake\.kept: unknown key, nearest is "keep"'):
         load_sources(project_at(tmp_path, {}))
 
 

@@ -228,7 +228,7 @@ def test_values_are_frozen():
     [
         (sales("start_dat: 2024-01-01"), 'sources[0] (sales): start_dat: unknown key, nearest is "start_date"'),
         ("catlog: x", 'catlog: unknown key, nearest is "catalog"'),
-        ("schedule: x", "schedule: unknown key, allowed: catalog, data_path, lake, publish, sources"),
+        ("schedule: x", "schedule: unknown key, allowed: catalog, data_path, lake, publish, state, staging, sources"),
         (sales("streams: {Tasks: {tabel: x}}"), 'streams["Tasks"].tabel: unknown key, nearest is "table"'),
         (sales("watch: {every: 1}"), "watch.every: unknown key, allowed: every_seconds"),
         (sales("limits: {concurent_requests: 1}"), 'unknown key, nearest is "concurrent_requests"'),

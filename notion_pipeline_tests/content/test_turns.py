@@ -21,6 +21,7 @@ from notion_pipeline.notion.turns import Turns
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.content.conftest import NAMES
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.whole_way import Pipeline, Run
@@ -35,7 +36,8 @@ READS_TABLES = """
 import sys
 from pathlib import Path
 from notion_pipeline.notion.turns import Turns
-with Turns(Path(sys.argv[1]), sys.argv[2]).for_tables():
+from notion_pipeline.state.folder import FolderState
+with Turns(FolderState(Path(sys.argv[1])), sys.argv[2]).for_tables():
     print("reading", flush=True)
     sys.stdin.readline()
 sys.stdin.read()
@@ -86,11 +88,11 @@ def read_content(pipeline: Pipeline, log: Log) -> ContentOutcome:
 
 def test_wait_ends_with_the_process_that_reads_tables(tmp_path: Path) -> None:
     lines: list[str] = []
-    turns = Turns(tmp_path, "an account")
+    turns = Turns(FolderState(tmp_path), "an account")
     assert not turns.tables_are_read()
     with tables_read_by_another_process(tmp_path, "an account") as process:
         assert turns.tables_are_read()
-        assert not Turns(tmp_path, "another account").tables_are_read()
+        assert not Turns(FolderState(tmp_path), "another account").tables_are_read()
 
         def log(line: str) -> None:
             lines.append(line)

@@ -24,6 +24,7 @@ from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.rows.text.timestamps import as_datetime
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -89,7 +90,7 @@ class Deployment:
             polled_at = as_datetime(cursor.polled_at)
             if polled_at is None or polled_at <= since or cursor.pending:
                 return False
-            return unfinished_run(instance, "notion_sync", self.folder / ".notion_pipeline") is None
+            return unfinished_run(instance, "notion_sync", FolderState(self.folder / ".notion_pipeline")) is None
 
     def syncs(self, database_id: str) -> int:
         found = self.query(f"SELECT count(*) FROM _notion_pipeline.syncs WHERE database_id = '{database_id}'")

@@ -12,8 +12,9 @@ from dagster import DagsterRunStatus
 from notion_pipeline.defs.partitions import partitions_name, update_partitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs
+from notion_pipeline_tests.support.shared_state import database_locked
 
 NAME = "notion_databases"
 
@@ -45,9 +46,13 @@ def test_each_source_has_partitions_of_its_own() -> None:
 
 
 def test_keys_become_those_of_the_selected_databases(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    assert update_partitions(instance, "notion", ["a", "b", "a"], {}, home=tmp_path) == (["a", "b"], [], [])
-    assert update_partitions(instance, "notion", ["c", "a"], {}, home=tmp_path) == (["c"], ["b"], [])
-    assert update_partitions(instance, "notion", ["c", "a"], {}, home=tmp_path) == ([], [], [])
+    assert update_partitions(instance, "notion", ["a", "b", "a"], {}, state=FolderState(tmp_path)) == (
+        ["a", "b"],
+        [],
+        [],
+    )
+    assert update_partitions(instance, "notion", ["c", "a"], {}, state=FolderState(tmp_path)) == (["c"], ["b"], [])
+    assert update_partitions(instance, "notion", ["c", "a"], {}, state=FolderState(tmp_path)) == ([], [], [])
     # Keys that stay keep their place: ranges go by the order of insertion.
     assert list(instance.get_dynamic_partitions(NAME)) == ["a", "c"]
 
@@ -64,26 +69,26 @@ def test_keys_become_those_of_the_selected_databases(instance: dg.DagsterInstanc
 def test_key_that_a_run_works_on_stays(
     instance: dg.DagsterInstance, tmp_path: Path, tags: dict[str, str], stays: set[str]
 ) -> None:
-    update_partitions(instance, "notion", ["a", "b", "c", "d"], {}, home=tmp_path)
+    update_partitions(instance, "notion", ["a", "b", "c", "d"], {}, state=FolderState(tmp_path))
     run_id = working(instance, tags)
-    _, removed, busy = update_partitions(instance, "notion", ["a", "d"], {}, home=tmp_path)
+    _, removed, busy = update_partitions(instance, "notion", ["a", "d"], {}, state=FolderState(tmp_path))
     assert (set(removed), set(busy)) == ({"b", "c"} - stays, stays)
     assert keys(instance) == {"a", "d"} | stays
     # When the run is over, the next listing takes them.
     run = instance.get_run_by_id(run_id)
     assert run is not None
     instance.report_run_failed(run)
-    update_partitions(instance, "notion", ["a", "d"], {}, home=tmp_path)
+    update_partitions(instance, "notion", ["a", "d"], {}, state=FolderState(tmp_path))
     assert keys(instance) == {"a", "d"}
 
 
 def test_key_of_a_database_that_is_being_synced_stays(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     held = "00000000-0000-4000-8000-0000000000d1"
     for key, ids in (("tasks", {"tasks": held}), (held, {})):  # keys were ids once
-        update_partitions(instance, "notion", ["a", key], ids, home=tmp_path)
-        with database_lock(tmp_path, "notion", held):
-            assert update_partitions(instance, "notion", ["a"], ids, home=tmp_path) == ([], [], [key])
-        assert update_partitions(instance, "notion", ["a"], ids, home=tmp_path) == ([], [key], [])
+        update_partitions(instance, "notion", ["a", key], ids, state=FolderState(tmp_path))
+        with database_locked(tmp_path, "notion", held):
+            assert update_partitions(instance, "notion", ["a"], ids, state=FolderState(tmp_path)) == ([], [], [key])
+        assert update_partitions(instance, "notion", ["a"], ids, state=FolderState(tmp_path)) == ([], [key], [])
 
 
 def test_deselected_database_loses_its_partition_and_keeps_its_table(

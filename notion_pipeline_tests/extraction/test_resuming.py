@@ -21,6 +21,7 @@ from notion_pipeline.notion.rate_limiter import account_key
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.locks import is_locked
 from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.run_context import SyncOptions
@@ -104,16 +105,22 @@ def test_killed_process_leaves_a_stage_that_the_next_run_goes_on_with(
     assert differences(pipeline, workspace, source) == []
 
 
+def options_of(pipeline: Pipeline, **options: Any) -> SyncOptions:
+    home = pipeline.project.home
+    return SyncOptions(
+        load_sources(pipeline.project).sources[0], account_key(TOKEN), FolderState(home), home / "staging", **options
+    )
+
+
 def read_without_commit(
     pipeline: Pipeline, catalog: Catalog, notion: Callable[[], NotionClient], source: DataSource, **options: Any
 ) -> list[str]:
     """A sync whose commit never comes, as when another program holds the catalog for too long."""
     lines: list[str] = []
-    settings = load_sources(pipeline.project).sources[0]
     sync = Sync(
         notion,
         catalog,
-        SyncOptions(source=settings, account=account_key(TOKEN), home=pipeline.project.home, **options),
+        options_of(pipeline, **options),
         LogProgress(lines.append),
         lines.append,
     )
@@ -128,13 +135,12 @@ def test_reads_that_nobody_waits_for_any_more_stop_and_keep_what_they_have(
     """As when a run is cancelled: locks are given back, stages stay."""
     sources = [tasks_in(workspace, 120, f"Database {number}") for number in range(4)]
     workspace.faults.add(Fault("hang", match=f"POST .*{sources[1].id}/query", at=3, seconds=30))
-    options = SyncOptions(load_sources(pipeline.project).sources[0], account_key(TOKEN), pipeline.project.home)
-    sync = Sync(notion, catalog, options, LogProgress(lambda _: None), lambda _: None)
+    sync = Sync(notion, catalog, options_of(pipeline), LogProgress(lambda _: None), lambda _: None)
     reads = sync.start([DatabaseTarget(source.database.id, "", "", ()) for source in sources])
     with reads:
         next(iter(reads))
     for source in sources:
-        assert not is_locked(pipeline.project.home, "notion", source.database.id)
+        assert not is_locked(FolderState(pipeline.project.home), "notion", source.database.id)
     run = synced(pipeline)
     assert "goes on with" in run.log or "loaded now" in run.log
     assert [line for source in sources for line in differences(pipeline, workspace, source)] == []

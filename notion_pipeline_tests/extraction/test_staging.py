@@ -273,4 +273,4 @@ def test_disk_that_refuses_is_told_with_the_hint(reopen: Callable[..., Stage], m
 
 def test_every_data_source_has_a_folder_of_its_own(tmp_path: Path) -> None:
     database, member = "00000000-0000-4000-8000-0000000000d1", "00000000-0000-4000-8000-0000000000d2"
-    assert stage_directory(tmp_path, "notion", database, member) == tmp_path / "staging" / "notion" / database / member
+    assert stage_directory(tmp_path, "notion", database, member) == tmp_path / "notion" / database / member

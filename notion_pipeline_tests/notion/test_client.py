@@ -28,9 +28,11 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NOTION_VERSION, Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
 from notion_pipeline.notion.retries import ATTEMPTS
+from notion_pipeline.notion.shared_limits import SharedLimits
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.scripted_client import (
@@ -98,7 +100,7 @@ def test_property_id_is_encoded_exactly_once(property_id: str) -> None:
 def test_base_url_may_have_a_path_and_a_last_slash() -> None:
     async def scenario() -> str:
         async with setting(ok()) as here:
-            rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+            rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, shared=None, log=print)
             url = f"{here.server.url}/notion/"
             async with NotionClient(
                 auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url=url, source="s", log=print
@@ -115,7 +117,7 @@ def test_base_url_may_have_a_path_and_a_last_slash() -> None:
      "https://me:hunter2@api.notion.com", "https://api.notion.com?x=1"],
 )  # fmt: skip
 def test_unusable_base_url_names_its_variable(url: str) -> None:
-    rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+    rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, shared=None, log=print)
     with pytest.raises(ConfigError, match="NOTION_API_URL") as caught:
         NotionClient(auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url=url, source="s", log=print)
     assert "hunter2" not in str(caught.value)
@@ -275,7 +277,7 @@ def test_body_that_only_drips_ends() -> None:
     async def nap(_: float) -> None: ...
 
     async def scenario() -> None:
-        rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=None, log=print)
+        rate_limiter = RateLimiter(concurrent_requests=1, requests_per_minute=None, shared=None, log=print)
         async with NotionClient(
             auth=BearerAuth(TOKEN), rate_limiter=rate_limiter, base_url="http://localhost", source="s", log=print,
             sleep=nap, body_seconds=0.02,
@@ -379,10 +381,10 @@ def test_pause_holds_other_clients_that_share_the_file(tmp_path: Path) -> None:
     now = [1_772_532_000.0]
 
     async def scenario() -> tuple[Setting, Setting]:
-        files = [PauseFile(tmp_path, "abc", now=lambda: now[0]) for _ in range(2)]
-        async with setting(limited(retry_after="20"), ok(), pauses=files[0]) as first:
+        files = [SharedLimits(FolderState(tmp_path, now=lambda: now[0]), "abc") for _ in range(2)]
+        async with setting(limited(retry_after="20"), ok(), shared=files[0]) as first:
             await query(first.client)
-        async with setting(ok(), pauses=files[1]) as second:
+        async with setting(ok(), shared=files[1]) as second:
             await query(second.client)
         return first, second
 

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.notion.rate_limiter import LONGEST_PAUSE_SECONDS, PauseFile, RateLimiter, account_key
+from notion_pipeline.notion.rate_limiter import RateLimiter, account_key
 from notion_pipeline.notion.request_stats import RequestStats
+from notion_pipeline.notion.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
+from notion_pipeline.state.folder import FolderState
 
 EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
 
@@ -50,12 +52,12 @@ def lines() -> list[str]:
 @pytest.fixture
 def make(clock: Clock, lines: list[str]) -> Callable[..., RateLimiter]:
     def rate_limiter(
-        *, concurrent_requests: int = 8, requests_per_minute: int | None = None, pauses: PauseFile | None = None
+        *, concurrent_requests: int = 8, requests_per_minute: int | None = None, shared: SharedLimits | None = None
     ) -> RateLimiter:
         return RateLimiter(
             concurrent_requests=concurrent_requests,
             requests_per_minute=requests_per_minute,
-            pauses=pauses,
+            shared=shared,
             log=lines.append,
             clock=clock,
             sleep=clock.sleep,
@@ -228,9 +230,9 @@ def test_watch_counts_overlapping_waits_once(make: Callable[..., RateLimiter], c
 def test_pause_reaches_other_rate_limiters_through_file(
     make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path, lines: list[str]
 ) -> None:
-    first = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
-    second = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
-    stranger = make(pauses=PauseFile(tmp_path, "other", now=clock.wall))
+    first = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "abc"))
+    second = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "abc"))
+    stranger = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "other"))
     first.pause(30, "rate_limited")
     assert asyncio.run(passes(stranger, 1, clock)) == [0]
     assert asyncio.run(passes(second, 2, clock)) == [30, 30]
@@ -239,24 +241,26 @@ def test_pause_reaches_other_rate_limiters_through_file(
 
 def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., RateLimiter], tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import RateLimiter, PauseFile\n"
-        "pauses = PauseFile(Path(sys.argv[1]), 'abc', now=lambda: float(sys.argv[2]))\n"
-        "RateLimiter(concurrent_requests=1, requests_per_minute=None, pauses=pauses, log=print).pause(90, 'told')\n"
+        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import RateLimiter\n"
+        "from notion_pipeline.notion.shared_limits import SharedLimits\n"
+        "from notion_pipeline.state.folder import FolderState\n"
+        "shared = SharedLimits(FolderState(Path(sys.argv[1]), now=lambda: float(sys.argv[2])), 'abc')\n"
+        "RateLimiter(concurrent_requests=1, requests_per_minute=None, shared=shared, log=print).pause(90, 'told')\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), str(EPOCH)], check=True)
-    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    rate_limiter = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "abc"))
     assert asyncio.run(passes(rate_limiter, 1, clock)) == [90]
 
 
 def test_shorter_pause_does_not_overwrite_longer_one_of_other_process(clock: Clock, tmp_path: Path) -> None:
-    first, second = (PauseFile(tmp_path, "abc", now=clock.wall) for _ in range(2))
+    first, second = (SharedLimits(FolderState(tmp_path, now=clock.wall), "abc") for _ in range(2))
     first.extend(100, "long")
     second.extend(10, "short")
-    assert PauseFile(tmp_path, "abc", now=clock.wall).news() == (100, "long")
+    assert SharedLimits(FolderState(tmp_path, now=clock.wall), "abc").news() == (100, "long")
 
 
 def test_pause_file_is_read_only_when_it_changed(clock: Clock, tmp_path: Path) -> None:
-    pauses = PauseFile(tmp_path, "abc", now=clock.wall)
+    pauses = SharedLimits(FolderState(tmp_path, now=clock.wall), "abc")
     assert pauses.news() is None
     pauses.extend(100, "why")
     assert pauses.news() == (100, "why")
@@ -268,7 +272,7 @@ def test_pause_file_is_read_only_when_it_changed(clock: Clock, tmp_path: Path) -
 
 def test_pause_file_is_private_and_leaves_nothing_beside(clock: Clock, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    PauseFile(home, "abc", now=clock.wall).extend(100, "why")
+    SharedLimits(FolderState(home, now=clock.wall), "abc").extend(100, "why")
     assert [path.name for path in (home / "pauses").iterdir()] == ["abc.json"]
     assert json.loads((home / "pauses" / "abc.json").read_bytes()) == {
         "until": EPOCH + 100,
@@ -301,7 +305,7 @@ def test_damaged_absurd_or_past_pause_file_is_ignored(
     path = tmp_path / "pauses" / "abc.json"
     path.parent.mkdir()
     path.write_bytes(content)
-    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    rate_limiter = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "abc"))
     assert asyncio.run(passes(rate_limiter, 1, clock)) == [0]
     rate_limiter.pause(7, "still works")
     assert asyncio.run(passes(rate_limiter, 1, clock)) == [7]
@@ -311,26 +315,26 @@ def test_damaged_absurd_or_past_pause_file_is_ignored(
 def test_pause_of_another_process_is_never_longer_than_notion_asked_for(
     jump: float, make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path
 ) -> None:
-    PauseFile(tmp_path, "abc", now=clock.wall).extend(60, "why")
-    later = PauseFile(tmp_path, "abc", now=lambda: clock.wall() + jump)
-    (at,) = asyncio.run(passes(make(pauses=later), 1, clock))
+    SharedLimits(FolderState(tmp_path, now=clock.wall), "abc").extend(60, "why")
+    later = SharedLimits(FolderState(tmp_path, now=lambda: clock.wall() + jump), "abc")
+    (at,) = asyncio.run(passes(make(shared=later), 1, clock))
     assert at == min(60, max(60 - jump, 0))
 
 
 def test_pause_after_the_clock_went_back_takes_the_place_of_a_shorter_one_alone(clock: Clock, tmp_path: Path) -> None:
-    PauseFile(tmp_path, "abc", now=clock.wall).extend(60, "long")
-    back = PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600)
+    SharedLimits(FolderState(tmp_path, now=clock.wall), "abc").extend(60, "long")
+    back = SharedLimits(FolderState(tmp_path, now=lambda: clock.wall() - 3600), "abc")
     back.extend(30, "short")
-    assert PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600).news() == (60, "long")
+    assert SharedLimits(FolderState(tmp_path, now=lambda: clock.wall() - 3600), "abc").news() == (60, "long")
     back.extend(90, "longer")
-    assert PauseFile(tmp_path, "abc", now=lambda: clock.wall() - 3600).news() == (90, "longer")
+    assert SharedLimits(FolderState(tmp_path, now=lambda: clock.wall() - 3600), "abc").news() == (90, "longer")
 
 
 def test_pause_that_cannot_be_shared_holds_here_and_is_told_once(
     make: Callable[..., RateLimiter], clock: Clock, tmp_path: Path, lines: list[str]
 ) -> None:
     (tmp_path / "pauses").write_text("a file where the folder should be")
-    rate_limiter = make(pauses=PauseFile(tmp_path, "abc", now=clock.wall))
+    rate_limiter = make(shared=SharedLimits(FolderState(tmp_path, now=clock.wall), "abc"))
     for _ in range(2):
         rate_limiter.pause(5, "rate_limited")
         asyncio.run(passes(rate_limiter, 1, clock))

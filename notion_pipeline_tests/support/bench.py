@@ -23,8 +23,11 @@ from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.state.folder import FolderState
+from notion_pipeline.state.interface import State
 from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.reading import Reading
 from notion_pipeline.sync.run_context import SyncOptions
@@ -52,6 +55,10 @@ class Bench:
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    @property
+    def state(self) -> State:
+        return FolderState(self.home)
 
     @property
     def catalog(self) -> Catalog:
@@ -107,12 +114,13 @@ class Bench:
     def extracts(self, listing: Listing, sync_type: str | None) -> Reading:
         """The same as they are whole, those together that are so at the same time."""
         # What is to be read comes by way of the file, as in a run of the two assets.
-        save_listing(self.home, self.source, "run", listing, self.selected(listing))
-        targets = list(load_listing(self.home, self.source.name, "run").values())
+        save_listing(self.state, self.source, "run", listing, self.selected(listing))
+        targets = list(load_listing(self.state, self.source.name, "run").values())
         options = SyncOptions(
             source=self.source,
             account="account",
-            home=self.home,
+            state=self.state,
+            staging=self.home / "staging",
             forced=sync_type,
             visible=frozenset(member.id for database in listing.databases for member in database.data_sources),
         )
@@ -161,7 +169,10 @@ class Bench:
             return None
 
         rate_limiter = RateLimiter(
-            concurrent_requests=8, requests_per_minute=None, pauses=PauseFile(self.folder, "x"), log=self.lines.append
+            concurrent_requests=8,
+            requests_per_minute=None,
+            shared=SharedLimits(FolderState(self.folder), "x"),
+            log=self.lines.append,
         )
         return NotionClient(
             auth=BearerAuth(TOKEN),

@@ -73,7 +73,7 @@ class ContentEngine(Engine):
         entry = {"name": "notion", "account": {"type": "token"}, **self.settings}
         with self.catalog.reading() as connection:
             resolution, known = resolution_of_catalog(connection, parse_sources({"sources": [entry]}).sources[0])
-        turns = Turns(self.home, "account")
+        turns = Turns(self.state, "account")
 
         async def wait_turn() -> None:
             await turns.wait_for_tables(self.lines.append)

@@ -14,8 +14,10 @@ from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.listing.resolution import fails_a_sync
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.sandbox.control.requests import Request
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.bench import TOKEN, Bench
 from notion_pipeline_tests.support.patience import PATIENCE
 
@@ -123,7 +125,7 @@ class Engine(Bench):
         rate_limiter = RateLimiter(
             concurrent_requests=source.limits.concurrent_requests,
             requests_per_minute=None,
-            pauses=PauseFile(self.home, "account", now=self.time.read),
+            shared=SharedLimits(FolderState(self.home, now=self.time.read), "account"),
             log=self.lines.append,
             clock=self.time.read,
             sleep=self.time.sleep,

@@ -72,7 +72,7 @@ class OAuthSide:
             auth=OAuthAuth(
                 account, self.store, lambda: self.client, source="notion", log=log, shortest_life_seconds=3600.0
             ),
-            rate_limiter=RateLimiter(concurrent_requests=8, requests_per_minute=None, pauses=None, log=log),
+            rate_limiter=RateLimiter(concurrent_requests=8, requests_per_minute=None, shared=None, log=log),
             base_url=self.project.api_url,
             source="notion",
             log=log,

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import httpx
 
 from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import PauseFile, RateLimiter
+from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
+from notion_pipeline.notion.shared_limits import SharedLimits
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"
@@ -143,7 +144,7 @@ async def setting(
     auth: httpx.Auth | None = None,
     concurrent_requests: int = 4,
     delay: float = 0.0,
-    pauses: PauseFile | None = None,
+    shared: SharedLimits | None = None,
     stats: RequestStats | None = None,
     **client: Any,
 ) -> AsyncIterator[Setting]:
@@ -157,7 +158,7 @@ async def setting(
     rate_limiter = RateLimiter(
         concurrent_requests=concurrent_requests,
         requests_per_minute=None,
-        pauses=pauses,
+        shared=shared,
         log=lines.append,
         clock=clock,
         sleep=clock.sleep,

@@ -21,9 +21,11 @@ from notion_pipeline.notion_ids import notion_id, property_id
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.state.folder import FolderState
+from notion_pipeline.sync.locks import lock_database
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, Runs
+from notion_pipeline_tests.support.shared_state import database_locked
 from notion_pipeline_tests.support.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, synced, tasks_in
 
@@ -210,7 +212,7 @@ def test_such_an_id_becomes_neither_path_nor_lock_nor_url(
         with pytest.raises(InvalidIdError):
             stage_directory(tmp_path, "notion", *ids)
     with pytest.raises(InvalidIdError):
-        database_lock(tmp_path, "notion", hostile)
+        lock_database(FolderState(tmp_path), "notion", hostile)
 
     async def ask() -> None:
         async with notion() as client:
@@ -292,7 +294,7 @@ def test_id_of_a_run_leads_nowhere(tmp_path: Path, victim: Path) -> None:
     home = tmp_path / "home"
     (home / "locks" / "_runs").mkdir(parents=True)
     (victim / "diary.txt.lock").write_text("mine")
-    with shows_life(home, "../../../victim/diary.txt"):
+    with shows_life(FolderState(home), "../../../victim/diary.txt"):
         assert len(list((home / "locks" / "_runs").iterdir())) == 1
     assert (victim / "diary.txt.lock").read_text() == "mine"
 
@@ -300,8 +302,8 @@ def test_id_of_a_run_leads_nowhere(tmp_path: Path, victim: Path) -> None:
 def test_key_of_any_text_does_not_end_a_listing(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         home = tmp_path / "home" / "state"
-        update_partitions(instance, "notion", [DATABASE, "../../x"], {}, home=home)
-        with database_lock(home, "notion", DATABASE):
-            added, removed, busy = update_partitions(instance, "notion", [], {}, home=home)
+        update_partitions(instance, "notion", [DATABASE, "../../x"], {}, state=FolderState(home))
+        with database_locked(home, "notion", DATABASE):
+            added, removed, busy = update_partitions(instance, "notion", [], {}, state=FolderState(home))
         assert (added, removed, busy) == ([], ["../../x"], [DATABASE])
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and home / "locks" not in path.parents] == []

@@ -49,10 +49,10 @@ def synced(engine: Engine, sync_type: str | None = None) -> Outcome:
 
 def planned(engine: Engine, forced: str | None = None, now: datetime | None = None) -> PlannedRead:
     """What is planned for the one data source of a workspace."""
-    schemas = last_schemas(engine.home, "notion")
+    schemas = last_schemas(engine.state, "notion")
     with engine.catalog.reading() as connection:
         known = accessible_databases(connection, "notion")
-        planner = Planner.of_catalog(connection, engine.source, forced=forced, home=engine.home, now=now)
+        planner = Planner.of_catalog(connection, engine.source, forced=forced, staging=engine.home / "staging", now=now)
     targets = [
         DatabaseTarget(
             found.id, found.title, found.url, tuple(DataSourceTarget(*entry) for entry in found.data_sources)

@@ -12,7 +12,8 @@ from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.state.folder import FolderState
+from notion_pipeline.sync.locks import lock_database
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.truth import differences
@@ -440,8 +441,8 @@ def test_sync_waits_for_another_of_the_same_database(workspace: Workspace, pipel
     configured(pipeline, "limits: {concurrent_requests: 1}")  # who waits stands in nobody's way
     tasks = tasks_in(workspace)
     tasks_in(workspace, 2, "Free")
-    lock = database_lock(pipeline.project.home, "notion", tasks.database.id)
-    lock.acquire()
+    lock = lock_database(FolderState(pipeline.project.home), "notion", tasks.database.id)
+    assert lock is not None
     workspace.faults.add(Fault("call", match=QUERY, at=3, callable=lock.release))  # when the free one is nearly read
     run = synced(pipeline)
     assert run.log.count("is being synced by another run") == 1

@@ -1,19 +1,18 @@
-"""Keeps the tables of each source in a small file, from which Dagster's definitions are made.
+"""Keeps the tables of each source in a small document, from which Dagster's definitions are made.
 
 Definitions are loaded without network and without the catalog, and yet each table is an asset with a name. So whoever
-has changed the catalog writes this file. It is a copy: the next sync makes it again if it is lost.
+has changed the catalog writes it into the shared state. It is a copy: the next sync makes it again if it is lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.state.interface import State
 
 
 @dataclass(frozen=True)
@@ -47,32 +46,25 @@ class SyncedTable:
     columns: tuple[tuple[str, str, str | None], ...] = ()
 
 
-def save_tables(home: Path, source: str, tables: Sequence[SyncedTable]) -> None:
+def save_tables(state: State, source: str, tables: Sequence[SyncedTable]) -> None:
     """Replaces the kept tables of a source.
 
     Raises:
-        StagingError: The folder cannot be used.
-        OSError: The file cannot be written.
+        StagingError: The state cannot be used.
+        OSError: Its file cannot be written.
     """
-    path = _path(home, source)
-    private_directory(path.parent)
-    write_private(path, dump_tables(tables))
+    state.write(_key(source), dump_tables(tables))
 
 
-def load_tables(home: Path, source: str) -> list[SyncedTable]:
-    """The kept tables of a source; none if there is no file, or one of another version."""
-    try:
-        return parse_tables(_path(home, source).read_bytes())
-    except OSError:
-        return []
+def load_tables(state: State, source: str) -> list[SyncedTable]:
+    """The kept tables of a source; none if there are none, or another version wrote them."""
+    content = state.read(_key(source))
+    return parse_tables(content) if content is not None else []
 
 
-def tables_noted_at(home: Path, source: str) -> float:
-    """When the tables of a source were last kept, in epoch seconds; 0 if they were not."""
-    try:
-        return _path(home, source).stat().st_mtime
-    except OSError:
-        return 0.0
+def tables_noted_at(state: State, source: str) -> float:
+    """When the tables of a source were last kept, in epoch seconds by the state's clock; 0 if they were not."""
+    return state.written_at(_key(source)) or 0.0
 
 
 def dump_tables(tables: Sequence[SyncedTable]) -> bytes:
@@ -93,5 +85,5 @@ def _table(entry: dict[str, Any]) -> SyncedTable:
     return SyncedTable(**{**entry, "keys": tuple(entry.get("keys", ())), "columns": columns})
 
 
-def _path(home: Path, source: str) -> Path:
-    return home / "tables" / f"{source}.json"
+def _key(source: str) -> str:
+    return f"tables/{source}.json"

@@ -39,9 +39,10 @@ def accounts() -> None:
         echo("No account is connected. `notion-pipeline connect` connects one.")
         return
     readers = _readers(kept, sources)
+    state = sources.open_state(project)
     health = _health_of_all(kept, readers, store, project)
     records = [
-        _record(account, last_use(project.home, key), readers[key], health[key].word)
+        _record(account, last_use(state, key), readers[key], health[key].word)
         for account in kept
         for key in [account.bot_id]
     ]

@@ -246,7 +246,9 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
                 line.notes += limits_told(connection, source.name)
                 line.notes += content_note(connection, resolution.source, databases)
                 line.notes += archived_rows_refused(connection, source.name)
-            left = sources_in(connection) | sources_with_files(project.home)
+            left = sources_in(connection) | sources_with_files(
+                sources.open_state(project), sources.staging_path(project)
+            )
             line.notes += [
                 _left_over(source_in(connection, name))
                 for name in sorted(left - {source.name for source in sources.sources})

@@ -14,6 +14,7 @@ from notion_pipeline.accounts.token_store import forget_use, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import OAuthAccount
+from notion_pipeline.config.shared_state import project_state
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.project import Project, find_project
@@ -36,7 +37,7 @@ def disconnect(*, workspace: str | None, source: str | None) -> None:
         account = store.load(account.bot_id) or account
         said = _revoked(account, project)
         store.forget(account.bot_id)
-    forget_use(project.home, account.bot_id)
+    forget_use(project_state(project), account.bot_id)
     echo(f"{said} The tokens of {account.label} are forgotten here; all tables stay.")
 
 

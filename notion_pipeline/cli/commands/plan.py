@@ -20,7 +20,7 @@ from notion_pipeline.cli.content_cost import content_line, due_content
 from notion_pipeline.cli.first_search import first_search
 from notion_pipeline.cli.terminal import Record, echo_json, moment, output, print_records, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
-from notion_pipeline.config.sources import KnownNames, Source, load_sources
+from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
 from notion_pipeline.listing.cache import last_schemas
 from notion_pipeline.listing.expected import first_listing_requests, listing_requests
 from notion_pipeline.listing.listed import KnownDatabase
@@ -93,7 +93,7 @@ def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: b
     wanted = [sources.source(source)] if source else list(sources.sources)
     catalog = open_catalog(project, sources)
     now = datetime.now(timezone.utc)
-    listed = [_listed(project, catalog, entry, full=full, now=now) for entry in wanted]
+    listed = [_listed(project, sources, catalog, entry, full=full, now=now) for entry in wanted]
     entries = None if not streams else [entry for entry in streams if entry != DATABASES_STREAM]
     if entries:
         _require_known(entries, listed)
@@ -109,7 +109,9 @@ def plan(streams: tuple[str, ...], *, full: bool, source: str | None, as_json: b
         _print(console, found, planned, now)
 
 
-def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, now: datetime) -> _Listed:
+def _listed(
+    project: Project, sources: Sources, catalog: Catalog, source: Source, *, full: bool, now: datetime
+) -> _Listed:
     """What is known of a source."""
     with catalog.reading() as connection:
         resolution, known = resolution_of_catalog(connection, source)
@@ -118,7 +120,7 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
             resolution.source,
             forced="FULL_TABLE" if full else None,
             visible=[key for found in known.values() if found.accessible for key, _ in found.data_sources],
-            home=project.home,
+            staging=sources.staging_path(project),
             now=now,
         )
         content = due_content(connection, resolution.source, known) if source.reads_content else None
@@ -127,7 +129,7 @@ def _listed(project: Project, catalog: Catalog, source: Source, *, full: bool, n
     bound = resolution.source
     seen = {key: database for key, database in known.items() if database.accessible}
     unclear = bound.ambiguous_streams([(d.id, d.title) for d in seen.values()], file=project.sources_label)
-    schemas = last_schemas(project.home, source.name)
+    schemas = last_schemas(sources.open_state(project), source.name)
     return _Listed(
         bound,
         planner,

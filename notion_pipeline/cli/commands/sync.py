@@ -69,7 +69,7 @@ def run_syncs(
         ended_by_sigterm(),
         project_instance(project) as instance,
     ):
-        close_dead_runs(instance, project.home)
+        close_dead_runs(instance, sources.open_state(project))
         for request in requests:
             with display_on(messages(), Tally(), source=request.source, verbose=verbose) as display:
                 outcomes.append(run_sync(project, sources, instance, request, progress=display, say=display.say))

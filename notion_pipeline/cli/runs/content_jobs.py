@@ -125,7 +125,7 @@ def run_content(
         build_definitions(project, sources),
         dg.Definitions(loggers={"console": terminal_logger(progress.say)}),
     )
-    asset_keys = AssetKeys(source, tuple(load_tables(project.home, source)))
+    asset_keys = AssetKeys(source, tuple(load_tables(sources.open_state(project), source)))
     result = definitions.resolve_job_def(f"{source}_content").execute_in_process(
         run_config=config,
         instance=instance,

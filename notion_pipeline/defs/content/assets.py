@@ -127,7 +127,7 @@ def _page_content(
                     and not has_keys(context)
                     and (config.standalone_pages or not config.databases),
                 )
-            turns = Turns(loaded.project.home, loaded.account(current))
+            turns = Turns(loaded.state, loaded.account(current))
             reads = start_reads(
                 lambda: loaded.client(current, log),
                 catalog,

@@ -112,7 +112,7 @@ def _start(context: dg.AssetExecutionContext, loaded: LoadedProject, catalog: Ca
     kept = keepings(found, loaded.project.root)
     targets = tuple((target, kept[target.id]) for target in found if target.id in kept)
     usage, download_usage = RunUsage(), DownloadUsage()
-    turns = Turns(loaded.project.home, loaded.account(source))
+    turns = Turns(loaded.state, loaded.account(source))
     batches = file_batches(
         lambda: loaded.client(source, log),
         lambda: _pages(catalog, targets),

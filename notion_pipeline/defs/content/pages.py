@@ -79,7 +79,7 @@ def pages_asset(
 def _find(
     context: dg.AssetExecutionContext, loaded: LoadedProject, catalog: Catalog, source: Source, *, search_all: bool
 ) -> FoundPages:
-    log, turns = context.log.info, Turns(loaded.project.home, loaded.account(source))
+    log, turns = context.log.info, Turns(loaded.state, loaded.account(source))
     with catalog.reading() as connection:
         state = pages_state(connection, source.name)
     is_whole = search_all or _is_old(source, state)

@@ -94,7 +94,7 @@ def unpartitioned_asset(
                     tuple(database for database in known.values() if database.selected),
                     catalog,
                     asset_keys,
-                    Turns(loaded.project.home, loaded.account(current)),
+                    Turns(loaded.state, loaded.account(current)),
                     context.log.info,
                     config.refresh,
                     loaded,

@@ -1,6 +1,6 @@
-"""A copy of the catalog's bookmarks, one file for each source: up to which minute each data source is committed.
+"""A copy of the catalog's bookmarks, one for each source: up to which minute each data source is committed.
 
-Each run writes it for the sensor, which may not open the catalog. If the file is lost, the next run writes it again;
+Each run writes it for the sensor, which may not open the catalog. If it is lost, the next run writes it again;
 until then the sensor asks for every database.
 """
 
@@ -13,32 +13,32 @@ from pathlib import Path
 import orjson
 
 from notion_pipeline.config.catalog_location import CatalogLocation
-from notion_pipeline.private_files import private_directory, write_private
+from notion_pipeline.state.interface import State
 
 
-def save_committed(home: Path, source: str, catalog: CatalogLocation, bookmarks: Mapping[str, datetime]) -> None:
+def save_committed(state: State, source: str, catalog: CatalogLocation, bookmarks: Mapping[str, datetime]) -> None:
     """Puts the bookmarks of a source's data sources in place of those kept before.
 
     Raises:
-        StagingError: The folder cannot be used.
-        OSError: The file cannot be written.
+        StagingError: The state cannot be used.
+        OSError: Its file cannot be written.
     """
     content = {
         "catalog": _identity(catalog),
         "bookmarks": {key: moment.isoformat() for key, moment in bookmarks.items()},
     }
-    private_directory(home / "committed")
-    write_private(_path(home, source), orjson.dumps(content))
+    state.write(_key(source), orjson.dumps(content))
 
 
-def load_committed(home: Path, source: str, catalog: CatalogLocation) -> dict[str, datetime]:
+def load_committed(state: State, source: str, catalog: CatalogLocation) -> dict[str, datetime]:
     """Bookmarks by data source id; none where the catalog is gone, is another file, or has no copy."""
+    kept = state.read(_key(source))
     try:
-        content = orjson.loads(_path(home, source).read_bytes())
+        content = orjson.loads(kept or b"")
         if content["catalog"] != _identity(catalog) or (isinstance(catalog, Path) and not catalog.exists()):
             return {}
         return {key: datetime.fromisoformat(moment) for key, moment in content["bookmarks"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
@@ -46,5 +46,5 @@ def _identity(catalog: CatalogLocation) -> str:
     return str(catalog.absolute()) if isinstance(catalog, Path) else str(catalog)
 
 
-def _path(home: Path, source: str) -> Path:
-    return home / "committed" / f"{source}.json"
+def _key(source: str) -> str:
+    return f"committed/{source}.json"

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from notion_pipeline.config.shared_state import open_state
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.resources import NotionResource
@@ -35,7 +36,7 @@ class Ticks:
     def limit(self, limits: TickLimits) -> None:
         """Has the ticks that follow end sooner or later."""
         source = load_sources(self.project).source("notion")
-        self.sensor = changes_sensor(source, self.project.home, limits=limits)
+        self.sensor = changes_sensor(source, open_state(self.project, None), limits=limits)
 
     def tick(self) -> Any:
         context = dg.build_sensor_context(

@@ -44,7 +44,7 @@ def remove_source(name: str, *, yes: bool) -> None:
         )
     catalog = open_catalog(project, sources, writes=True)
     with instance_of(project) as instance:
-        state = state_of(project, catalog, instance, source)
+        state = state_of(project, sources, catalog, instance, source)
         if state.is_empty:
             raise CommandError(f"Nothing is left of a source called {source}.")
         echo(f"Left of source {source}:")
@@ -57,5 +57,5 @@ def remove_source(name: str, *, yes: bool) -> None:
             if (copy := sources.publish_path(project)) is not None:
                 publish(catalog, copy)
         forget_source(instance, source, state.tables)
-    remove_files(project.home, source)
+    remove_files(sources.open_state(project), sources.staging_path(project), source)
     echo(f"Source {source} is removed.")

@@ -49,8 +49,8 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
     in_file = _is_in_file(project, sources, before, after)
     catalog = open_catalog(project, sources, writes=True)
     with instance_of(project) as instance:
-        state = state_of(project, catalog, instance, before)
-        state_of(project, catalog, instance, after)  # no run may be at work on the new name either
+        state = state_of(project, sources, catalog, instance, before)
+        state_of(project, sources, catalog, instance, after)  # no run may be at work on the new name either
         if state.is_empty and not in_file:
             raise CommandError(f"Nothing is left of a source called {before}.")
         with catalog.reading() as connection:
@@ -79,11 +79,12 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
                 publish(catalog, copy)
         move_partitions(instance, before, after)
         forget_source(instance, before, state.tables)
-    rename_files(project.home, before, after)
+    shared = sources.open_state(project)
+    rename_files(shared, sources.staging_path(project), before, after)
     if not state.catalog.is_empty:
         with catalog.reading() as connection:
-            save_tables(project.home, after, synced_tables(connection, after))
-            save_committed(project.home, after, catalog.location, committed_bookmarks(connection, after))
+            save_tables(shared, after, synced_tables(connection, after))
+            save_committed(shared, after, catalog.location, committed_bookmarks(connection, after))
     echo(f"Source {before} is called {after} now.")
 
 

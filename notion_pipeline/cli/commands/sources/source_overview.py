@@ -106,8 +106,9 @@ def overviews(project: Project, sources: Sources, *, answer_seconds: float = 5.0
     """
     workspaces = asyncio.run(_workspaces(project, sources, answer_seconds))
     in_catalog, problem = _in_catalog(project, sources)
+    state = sources.open_state(project)
     with working_in(project.root), environment(project.environ), project_instance(project) as instance:
-        close_dead_runs(instance, project.home)
+        close_dead_runs(instance, state)
         alive = daemon_is_alive(instance)
         return [
             Overview(
@@ -116,7 +117,7 @@ def overviews(project: Project, sources: Sources, *, answer_seconds: float = 5.0
                 account_problem=account_problem,
                 catalog_problem=problem,
                 last=last_run(instance, source.name),
-                usage=last_usage(instance, source.name, load_tables(project.home, source.name)),
+                usage=last_usage(instance, source.name, load_tables(state, source.name)),
                 upcoming=next_runs(instance, source),
                 succeeded=has_succeeded(instance, source.name)
                 or any(stream.last_sync_at for stream in found.streams or ()),

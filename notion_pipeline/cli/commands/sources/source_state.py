@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 from dagster import DagsterInstance
@@ -17,12 +16,12 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config.source_files import files_of, lock_files
+from notion_pipeline.config.source_files import files_of, locked_databases
+from notion_pipeline.config.sources import Sources
 from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.partitions import partitions_of
 from notion_pipeline.defs.run_locks import working_run
 from notion_pipeline.project import Project
-from notion_pipeline.sync.locks import is_locked
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,13 @@ class SourceState:
     """All that a source has outside of sources.yaml.
 
     Attributes:
-        files: Under NOTION_PIPELINE_HOME.
+        files: Where reads in progress, locks and lists are kept for it.
         tables: Names of its tables, of earlier ones too, of which Dagster may know an asset.
     """
 
     catalog: SourceInCatalog
     partitions: list[str]
-    files: list[Path]
+    files: list[str]
     tables: list[str]
 
     @property
@@ -51,7 +50,7 @@ class SourceState:
             ("flat views", found.views),
             ("bookkeeping", ["bookmarks and history in _notion_pipeline"] if found.history else []),
             ("partitions", [f"{len(self.partitions):,} in Dagster, with the assets' history"] * bool(self.partitions)),
-            ("files", [str(path) for path in self.files]),
+            ("files", self.files),
         ]
         return [f"  {kind}: {', '.join(names)}" for kind, names in kinds if names]
 
@@ -75,22 +74,27 @@ def instance_of(project: Project) -> Iterator[DagsterInstance]:
         yield instance
 
 
-def state_of(project: Project, catalog: Catalog, instance: DagsterInstance, source: str) -> SourceState:
+def state_of(
+    project: Project, sources: Sources, catalog: Catalog, instance: DagsterInstance, source: str
+) -> SourceState:
     """Collects what exists of a source.
 
     Raises:
         CommandError: A run works on it.
     """
-    if (run := working_run(instance, source, project.home)) is not None:
+    state = sources.open_state(project)
+    if (run := working_run(instance, source, state)) is not None:
         raise CommandError(
             f"Run {run.run_id} of {run.job_name} is not finished yet. Let it end, or end it in Dagster, and try again."
         )
-    if busy := [path.stem for path in lock_files(project.home, source) if is_locked(project.home, source, path.stem)]:
+    if busy := locked_databases(state, source):
         raise CommandError(f"Database {busy[0]} of source {source} is being synced. Try again when that has ended.")
     with catalog.reading() as connection:
         found = source_in(connection, source)
-    tables = [*found.tables, *found.shared, *(table.name for table in load_tables(project.home, source))]
-    return SourceState(found, partitions_of(instance, source), files_of(project.home, source), tables)
+    tables = [*found.tables, *found.shared, *(table.name for table in load_tables(state, source))]
+    return SourceState(
+        found, partitions_of(instance, source), files_of(state, sources.staging_path(project), source), tables
+    )
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -16,9 +16,10 @@ from notion_pipeline.config.source_files import files_of, sources_with_files
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sync.locks import database_lock
+from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.shared_state import database_locked
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -108,7 +109,7 @@ def test_removed_source_leaves_nothing_and_takes_nothing_else(commands: Commands
     assert relations(project, "old") == set()
     assert {"old", "old_views"}.isdisjoint(schemas(project))
     assert state_rows(project, "old") == {}
-    assert files_of(project.home, "old") == []
+    assert files_of(FolderState(project.home), project.home / "staging", "old") == []
     assert relations(project, "other") == OTHER
     assert state_rows(project, "other")["syncs"] == 2
     with instance_of(project) as instance:
@@ -182,7 +183,7 @@ def test_renamed_source_goes_on_where_it_was(commands: Commands, project: Projec
     assert about == [("Every Notion database that the connection of source new sees",)]
     assert query(project, "SELECT name FROM new_views.tasks") == [("one",)]
     assert state_rows(project, "old") == {}
-    assert "old" not in sources_with_files(project.home)
+    assert "old" not in sources_with_files(FolderState(project.home), project.home / "staging")
     with instance_of(project) as instance:
         assert instance.get_dynamic_partitions("old_databases") == []
         assert instance.get_dynamic_partitions("new_databases") == keys
@@ -250,7 +251,7 @@ def test_run_that_works_stops_both(commands: Commands, project: Project) -> None
 def test_database_that_is_being_synced_stops_both(commands: Commands, project: Project) -> None:
     """As by a run of one partition, which is none of the source's jobs."""
     ((key,),) = query(project, "SELECT id FROM old.databases WHERE title = 'Tasks'")
-    with database_lock(project.home, "old", key):
+    with database_locked(project.home, "old", key):
         assert "is being synced" in commands.fails("rename-source", "old", "new", "--yes")
         commands.configure(configured("other"))
         assert "is being synced" in commands.fails("remove-source", "old", "--yes")

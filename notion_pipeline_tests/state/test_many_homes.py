@@ -1,0 +1,201 @@
+"""Two machines with a home each and one state in PostgreSQL: what one does the other knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from notion_pipeline.config.sources import load_sources
+from notion_pipeline.defs.resources import LoadedProject
+from notion_pipeline.project import Project, project_at
+from notion_pipeline.sandbox.control.faults import Fault
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.sync.locks import lock_database
+from notion_pipeline_tests.conftest import OURS, TOKEN
+from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.shared_state import StatePlace
+from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, tasks_in
+
+pytestmark = pytest.mark.slow
+
+#: Asks Notion who it is as often as the argument says, once it is given a line.
+ASKS = """
+import asyncio, sys
+from pathlib import Path
+from notion_pipeline.config.sources import load_sources
+from notion_pipeline.defs.resources import LoadedProject
+from notion_pipeline.project import project_at
+project = project_at(Path(sys.argv[1]))
+loaded = LoadedProject(project, load_sources(project))
+async def ask():
+    async with loaded.client(loaded.source("notion"), print) as client:
+        await asyncio.gather(*(client.me() for _ in range(int(sys.argv[2]))))
+print("ready")
+sys.stdin.readline()
+asyncio.run(ask())
+"""
+
+
+@dataclass
+class Machine:
+    """A machine with a project folder, a home and a Dagster instance of its own; the catalog is shared."""
+
+    pipeline: Pipeline
+
+    @property
+    def project(self) -> Project:
+        return self.pipeline.project
+
+    @property
+    def loaded(self) -> LoadedProject:
+        return LoadedProject(self.project, load_sources(self.project))
+
+
+@pytest.fixture
+def machines(
+    database: StatePlace,
+    sandbox: SandboxServer,
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[Machine]:
+    for name in OURS:
+        monkeypatch.delenv(name, raising=False)
+    return [Machine(Pipeline(_project(database, sandbox, tmp_path / name), workspace)) for name in ("first", "second")]
+
+
+def _project(database: StatePlace, sandbox: SandboxServer, root: Path) -> Project:
+    root.mkdir()
+    catalog = root.parent / "first" / "catalog.duckdb"
+    (root / ".env").write_text(
+        f"NOTION_API_URL={sandbox.url}\nNOTION_TOKEN={TOKEN}\nNOTION_PIPELINE_CATALOG={catalog}\n", "utf-8"
+    )
+    (root / "sources.yaml").write_text(
+        f"state: {database.environ['NOTION_PIPELINE_STATE']}\n"
+        "sources:\n  - name: notion\n    account: {type: token}\n",
+        "utf-8",
+    )
+    return project_at(root)
+
+
+def tables_of(definitions: dg.Definitions) -> set[str]:
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    return {key.path[-1] for key in keys} & {"tasks", "people"}
+
+
+def test_definitions_of_another_home_show_the_tables_that_were_synced(
+    machines: list[Machine], workspace: Workspace
+) -> None:
+    first, second = machines
+    for title in ("Tasks", "People"):
+        tasks_in(workspace, 3, title)
+    assert tables_of(second.pipeline.definitions()) == set()
+    assert first.pipeline.sync().success
+    assert tables_of(second.pipeline.definitions()) == {"tasks", "people"}
+    kept = {path.name for path in first.project.home.iterdir()}
+    assert kept & {"tables", "listings", "committed", "pauses", "turns", "locks"} == set()
+
+
+def test_a_database_that_another_machine_syncs_is_waited_for(machines: list[Machine], workspace: Workspace) -> None:
+    first, second = machines
+    tasks = tasks_in(workspace)
+    tasks_in(workspace, 2, "Free")
+    lock = lock_database(second.loaded.state, "notion", tasks.database.id)
+    assert lock is not None
+    (first.project.root / "sources.yaml").write_text(
+        (first.project.root / "sources.yaml").read_text("utf-8") + "    limits: {concurrent_requests: 1}\n", "utf-8"
+    )
+    workspace.faults.add(Fault("call", match=QUERY, at=3, callable=lock.release))
+    run = first.pipeline.sync()
+    assert run.success
+    assert run.log.count("is being synced by another run") == 1
+    assert differences(first.pipeline, workspace, tasks) == []
+
+
+def test_a_lock_that_was_lost_while_its_database_was_read_keeps_the_rows_out(
+    machines: list[Machine], workspace: Workspace, database: StatePlace
+) -> None:
+    first, second = machines
+    tasks = tasks_in(workspace)
+    other = second.loaded.state
+    other.now()
+
+    def taken_by_another() -> None:
+        database.end_sessions()
+        lock = lock_database(other, "notion", tasks.database.id)
+        assert lock is not None
+        lock.release()
+
+    workspace.faults.add(Fault("call", match=QUERY, callable=taken_by_another))
+    run = first.pipeline.sync()
+    assert not run.success
+    assert re.search(r"its lock in postgresql://.* was lost while it was read", run.log)
+    again = first.pipeline.sync()
+    assert again.success
+    assert "committed" in again.log
+    assert differences(first.pipeline, workspace, tasks) == []
+
+
+def test_a_pause_that_one_machine_was_told_holds_the_other(machines: list[Machine], workspace: Workspace) -> None:
+    workspace.faults.add(Fault("rate_limit", match="users/me", retry_after=3600))
+    with ExitStack() as stack:
+        for machine in machines:
+            process = stack.enter_context(asking(machine, requests=1))
+            go(process)
+            assert process.stdout is not None
+            assert any("Notion asked this account to wait" in line for line in process.stdout)
+    assert [request.status for request in workspace.requests] == [429]
+
+
+def test_two_machines_keep_one_budget(machines: list[Machine], workspace: Workspace) -> None:
+    for machine in machines:
+        file = machine.project.root / "sources.yaml"
+        file.write_text(file.read_text("utf-8") + "    limits: {requests_per_minute: 600}\n", "utf-8")
+    state = machines[0].loaded.state
+    with ExitStack() as stack:
+        processes = [stack.enter_context(asking(machine, requests=10)) for machine in machines]
+        began = state.now()
+        for process in processes:
+            go(process)
+        for process in processes:
+            assert process.wait(PATIENCE) == 0
+        lasted = state.now() - began
+    assert len([request for request in workspace.requests if request.status == 200]) == 20
+    # Twenty turns a tenth of a second apart, whoever took them: two budgets would be through in half of that.
+    assert lasted >= 1.9
+
+
+@contextmanager
+def asking(machine: Machine, *, requests: int) -> Iterator[subprocess.Popen[str]]:
+    """A process of the machine that asks Notion when it is told to `go`."""
+    environ = {**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", ASKS, str(machine.project.root), str(requests)],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()

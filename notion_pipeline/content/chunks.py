@@ -13,6 +13,9 @@ from semantic_text_splitter import MarkdownSplitter
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.outline import Outline
 
+#: A page is cut into parts of about so many characters before they are cut into chunks: what the splitter takes for a
+#: text grows with the square of its length, and it cannot be interrupted.
+PART_CHARACTERS = 100_000
 #: How short pieces may become below headings, and how often.
 _LEAST_SHARE = 0.75
 _MOST_DEPTH = 6
@@ -35,11 +38,35 @@ class Chunk:
     content_hash: str
 
 
-def chunks_of(markdown: str, settings: Chunks) -> list[Chunk]:
-    """The chunks of a page, in order; without overlap they hold every word once."""
+@dataclass(frozen=True, slots=True)
+class CutPage:
+    """A page with the chunks of its content.
+
+    Attributes:
+        content_hash: Of the content that was cut, as `PageContent` has it.
+        made_with: `fingerprint` of the settings.
+    """
+
+    page_id: str
+    content_hash: str
+    made_with: str
+    chunks: tuple[Chunk, ...]
+
+
+def cut_page(page_id: str, markdown: str, content_hash: str, settings: Chunks) -> CutPage:
+    """Cuts a page; takes a second for a page of millions of characters, so hold nothing meanwhile that others need."""
+    return CutPage(page_id, content_hash, fingerprint(settings), tuple(chunks_of(markdown, settings)))
+
+
+def chunks_of(markdown: str, settings: Chunks, *, part: int = PART_CHARACTERS) -> list[Chunk]:
+    """The chunks of a page, in order; without overlap they hold every word once.
+
+    Args:
+        part: Characters that are cut at a time.
+    """
     outline = Outline(markdown)
     found: list[Chunk] = []
-    for start, text in _pieces(markdown, outline, settings):
+    for start, text in _pieces(markdown, outline, settings, part):
         digest = hashlib.sha256(text.encode()).hexdigest()
         found.append(Chunk(len(found), outline.headings_above(start), text, digest))
     return found
@@ -47,13 +74,19 @@ def chunks_of(markdown: str, settings: Chunks) -> list[Chunk]:
 
 def fingerprint(settings: Chunks) -> str:
     """What besides the text decides how it is cut; chunks made with another fingerprint are made again."""
-    cut_by = {"splitter": version("semantic-text-splitter"), **settings.model_dump(mode="json")}
+    splitter = {"splitter": version("semantic-text-splitter"), "part": PART_CHARACTERS}
+    cut_by = {**splitter, **settings.model_dump(mode="json")}
     return json.dumps(cut_by, sort_keys=True)
 
 
-def _pieces(markdown: str, outline: Outline, settings: Chunks) -> Iterator[tuple[int, str]]:
+def _pieces(markdown: str, outline: Outline, settings: Chunks, part: int) -> Iterator[tuple[int, str]]:
     """Offset and text of each piece that is not blank."""
-    for first, end in _spans(outline, 0, len(markdown), settings, capacity=settings.max_characters):
+    spans = (
+        span
+        for start, end in outline.parts(part)
+        for span in _spans(outline, start, end, settings, capacity=settings.max_characters)
+    )
+    for first, end in spans:
         text = markdown[first:end].rstrip()
         if not text:
             continue

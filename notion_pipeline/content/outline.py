@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
@@ -40,18 +41,45 @@ class Outline:
         # Indentation, level and words of each heading that holds, outermost first.
         self._open: list[tuple[int, int, str]] = []
         self._headings: set[int] = set()
-        lines = []
-        fence, offset = "", 0
+        # Where the text may be cut into parts, and the level of the heading there; `_NO_HEADING` for other blocks.
+        self._breaks: list[int] = []
+        self._levels: list[int] = []
+        lines: list[str] = []
+        fence, offset, is_below_heading = "", 0, False
         for line in text.split("\n"):
             mark = _fence_mark(line, fence)
             self._add_line(line, offset, is_code=bool(fence))
             lines.append(line if fence or mark else _parsable(line))
-            if not fence and not mark and _HEADING.fullmatch(lines[-1]):
+            heading = None if fence or mark else _HEADING.fullmatch(lines[-1])
+            if heading is not None:
                 self._headings.add(offset)
+            if not fence and not is_below_heading and line[:1].strip() and not line.startswith("</"):
+                self._breaks.append(offset)
+                self._levels.append(_NO_HEADING if heading is None else len(heading["level"]))
+            if line.strip():
+                is_below_heading = heading is not None
             if mark:
                 fence = "" if fence else mark
             offset += len(line) + 1
         self.parsable = "\n".join(lines)
+
+    def parts(self, size: int) -> Iterator[tuple[int, int]]:
+        """Beginning and end of parts of at most so many characters, unless a single block is longer.
+
+        A part ends before the last of the highest headings in its second half, or where there is none before a block
+        that stands in no other one and not right below a heading.
+        """
+        start = 0
+        while len(self.parsable) - start > size:
+            first = bisect_right(self._breaks, start + size // 2)
+            after = max(bisect_right(self._breaks, start + size), first + 1)
+            places = range(first, min(after, len(self._breaks)))
+            if not places:
+                break
+            end = self._breaks[min(places, key=lambda place: (self._levels[place], -place))]
+            yield start, end
+            start = end
+        yield start, len(self.parsable)
 
     def headings_above(self, offset: int) -> tuple[str, ...]:
         """Words of the headings above the line at an offset, outermost first; a heading is not above itself."""

@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from notion_pipeline.catalog.content.chunks import write_missing_chunks
+from notion_pipeline.catalog.content.chunks import write_chunks
 from notion_pipeline.catalog.content.page_content import write_content
 from notion_pipeline.catalog.upkeep.leftovers import remove_source, rename_source
 from notion_pipeline.catalog.views.flat_views import apply_changes, keep_views, view_changes
 from notion_pipeline.config.content import Chunks
+from notion_pipeline.content.chunks import cut_page
 from notion_pipeline.content.pages import DuePage, PageContent, PageResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -66,7 +67,8 @@ def write(bench: Bench, source: DataSource, text: str, *, cut: bool = True) -> N
     with bench.catalog.writing() as connection:
         write_content(connection, "notion", [read], NOW, deleted_rows="remove")
         if cut:
-            write_missing_chunks(connection, "notion", source.id, Chunks(max_characters=100))
+            cut = cut_page(page.id, text, f"hash of {text}", Chunks(max_characters=100))
+            write_chunks(connection, "notion", [cut])
 
 
 def rows(bench: Bench, query: str) -> list[dict[str, Any]]:

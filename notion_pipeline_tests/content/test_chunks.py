@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.content.chunks import chunks_of, fingerprint
+from notion_pipeline.content import chunks
+from notion_pipeline.content.chunks import PART_CHARACTERS, chunks_of, fingerprint
 from notion_pipeline.errors import ConfigError
 
 HANDBOOK = """# Handbook
@@ -96,6 +98,38 @@ def test_no_chunk_is_a_heading_alone() -> None:
 def test_what_looks_like_a_heading_in_code_is_none() -> None:
     code = "````md\n```\n# Not this\n```\n# Nor this\n````\n" + "words " * 20
     assert {chunk.heading_path for chunk in chunks_of(f"# Yes\n{code}", Chunks(max_characters=100))} == {(), ("Yes",)}
+
+
+def test_a_long_page_is_cut_at_its_headings_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the splitter takes grows with the square of what it is given."""
+    lengths: list[int] = []
+    real = chunks.MarkdownSplitter
+
+    class Splitter:
+        def __init__(self, *args: Any, **given: Any) -> None:
+            self._real = real(*args, **given)
+
+        def chunk_indices(self, text: str) -> list[tuple[int, str]]:
+            lengths.append(len(text))
+            return list(self._real.chunk_indices(text))
+
+    monkeypatch.setattr(chunks, "MarkdownSplitter", Splitter)
+    section = "\n".join(f"Line {number} of a section that is long." for number in range(700))
+    text = "\n".join(f"{'#' * (1 + number % 2)} Section {number}\n{section}" for number in range(40))
+    found = chunks_of(text, Chunks())
+    assert max(lengths) <= PART_CHARACTERS
+    assert "".join("".join(chunk.text.split()) for chunk in found) == "".join(text.split())
+    # Sections of the first level are about as long as half a part: each part ends with one of them.
+    assert sum(chunk.text.startswith("# ") for chunk in found) == 20
+    assert not [chunk for chunk in found if chunk.text.count("\n") < 2]
+    assert found == chunks_of(text, Chunks())
+
+
+@given(PAGES, st.sampled_from([100, 300]))
+def test_a_page_cut_in_parts_loses_no_word_either(text: str, size: int) -> None:
+    found = chunks_of(text, Chunks(max_characters=100), part=size)
+    assert "".join("".join(chunk.text.split()) for chunk in found) == "".join(text.split())
+    assert all(0 < len(chunk.text) <= 100 for chunk in found)
 
 
 @given(PAGES, st.sampled_from([100, 300]))

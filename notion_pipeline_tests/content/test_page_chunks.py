@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.chunks import write_chunks
+from notion_pipeline.config.content import Chunks
+from notion_pipeline.content.chunks import CutPage, cut_page
+from notion_pipeline.defs.content import chunks
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
@@ -140,3 +146,41 @@ def test_a_table_that_was_dropped_is_filled_again(pipeline: Pipeline, tasks: Dat
     change_catalog(pipeline, "DROP TABLE notion.page_chunks")
     assert read(pipeline) == 0
     assert pipeline.count("page_chunks") == 6
+
+
+def test_pages_are_cut_while_others_may_write(
+    pipeline: Pipeline, workspace: Workspace, tasks: DataSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None, wait_seconds=1)
+    written: list[str] = []
+
+    def write(page_id: str) -> None:
+        with catalog.writing() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS main.others (page_id VARCHAR)")
+            connection.execute("INSERT INTO main.others VALUES (?)", [page_id])
+        written.append(page_id)
+
+    def cut(page_id: str, *others: Any) -> CutPage:
+        thread = threading.Thread(target=write, args=[page_id])
+        thread.start()
+        thread.join()
+        return cut_page(page_id, *others)
+
+    monkeypatch.setattr(chunks, "cut_page", cut)
+    rewrite(workspace, tasks.pages[1], "Other words.")
+    later(workspace, hours=1)
+    assert read(pipeline) == 1
+    assert written == [tasks.pages[1].id]
+    assert chunks_of(pipeline, "Second") == [(0, [], "Other words.")]
+    # Those of pages that were read before, too.
+    configure(pipeline, "true")
+    assert read(pipeline) == 0
+    assert sorted(written[1:]) == sorted(page.id for page in tasks.pages)
+
+
+def test_chunks_of_content_that_changed_meanwhile_are_not_written(pipeline: Pipeline, tasks: DataSource) -> None:
+    page_id, held = tasks.pages[0].id, chunks_of(pipeline, "First")
+    stale = cut_page(page_id, "Words from before.", "another hash", Chunks())
+    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None)
+    assert catalog.commit(lambda connection: write_chunks(connection, "notion", [stale])) == 0
+    assert chunks_of(pipeline, "First") == held

@@ -24,7 +24,7 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project
 from notion_pipeline_tests.support.crash_child import Countdown, wrap
 
-#: Items of a batch: small, so that a small workspace takes several.
+#: Items that a kill may lose: few, so that a small workspace takes several batches.
 SIZE = 10
 POINTS = (
     "before the rows of a batch",
@@ -45,7 +45,7 @@ def arm(point: str, countdown: Countdown) -> None:
     elif point == "rows written, reads not noted":
         wrap(notion_pipeline.catalog.content.page_content, "_merge", after=lambda *_: countdown())
     elif point == "rows written, chunks not":
-        wrap(store, "cut_pages", before=lambda *_: countdown())
+        wrap(store, "write_chunks", before=lambda *_: countdown())
     elif point == "after the commit, before the event":
         wrap(store, "_commit", after=lambda *_: countdown())
     elif point == "users written, not committed":

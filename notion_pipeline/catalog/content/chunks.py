@@ -1,8 +1,11 @@
-"""Writes the chunks of page content: those of a page again when its content or the settings changed, and only then."""
+"""The chunks of page content: those of a page are made again when its content or the settings changed, and only then.
+
+Pages are cut between a read and a commit, since that takes time in which others may need the catalog.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -18,7 +21,7 @@ from notion_pipeline.catalog.content.tables import (
 )
 from notion_pipeline.catalog.sql import column_types, count_of, is_table, quote
 from notion_pipeline.config.content import Chunks
-from notion_pipeline.content.chunks import chunks_of, fingerprint
+from notion_pipeline.content.chunks import CutPage, fingerprint
 
 #: Pages cut at a time, and bytes of their Markdown: so much is held in memory.
 PAGES_AT_ONCE = 200
@@ -34,10 +37,9 @@ _SCHEMA = pa.schema(
     ]
 )
 _NAMES = ", ".join(_SCHEMA.names)
+_CUT = pa.schema([(name, pa.string()) for name in ("page_id", "content_hash", "settings")])
 _CHUNKED = ("_notion_pipeline", "chunked_pages")
 _CHUNKED_NAME = quote(*_CHUNKED)
-#: The pages of one data source.
-_OF_DATA_SOURCE = "c.data_source_id IS NOT DISTINCT FROM ?"
 #: From which content, and with which settings, the chunks of each page were made.
 _CREATE_CHUNKED = """
 CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
@@ -47,47 +49,129 @@ CREATE TABLE IF NOT EXISTS _notion_pipeline.chunked_pages (
 """
 
 
-def write_chunks(connection: duckdb.DuckDBPyConnection, source: str, page_ids: Sequence[str], settings: Chunks) -> int:
-    """Makes the chunks of these pages, in the caller's transaction; of how many they had to be made.
+@dataclass(frozen=True, slots=True)
+class UncutPage:
+    """A page whose content is to be cut; see `PageContent`."""
+
+    page_id: str
+    content_hash: str
+    markdown: str
+
+
+def pages_to_cut(
+    connection: duckdb.DuckDBPyConnection, source: str, hashes: Mapping[str, str], settings: Chunks
+) -> set[str]:
+    """Which pages have no chunks of this content, made with these settings.
 
     Args:
-        page_ids: Pages whose content was just written.
+        hashes: Hash of the content of each, by page id.
     """
-    content = find_table(connection, source, PAGE_CONTENT)
-    if content is None or not page_ids:
-        return 0
-    cut, done = _Cut(connection, source, content, settings), 0
-    while count := cut.write("c.page_id IN (SELECT unnest(?))", list(page_ids)):
-        done += count
-    return done
+    if not _has_chunks(connection, source):
+        return set(hashes)
+    rows = connection.execute(
+        f"SELECT page_id, content_hash FROM {_CHUNKED_NAME} WHERE source = ? AND settings = ? "
+        "AND page_id IN (SELECT unnest(?::VARCHAR[]))",
+        [source, fingerprint(settings), list(hashes)],
+    ).fetchall()
+    return set(hashes) - {page_id for page_id, made_of in rows if hashes[page_id] == made_of}
 
 
-def write_missing_chunks(
-    connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str | None, settings: Chunks
-) -> int:
-    """Makes chunks of pages that lack them or have those of other settings, some pages at a time.
+def uncut_pages(
+    connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str | None, settings: Chunks, after: str
+) -> list[UncutPage]:
+    """Pages in the catalog that lack chunks or have those of other settings, by id; as many as are held in memory.
 
     Args:
         data_source_id: None means the pages that are in no database.
-
-    Returns:
-        Of how many pages; 0 once none is left.
+        after: The last id of the call before; empty at first.
     """
     content = find_table(connection, source, PAGE_CONTENT)
-    return _Cut(connection, source, content, settings).write(_OF_DATA_SOURCE, data_source_id) if content else 0
-
-
-def lacks_chunks(
-    connection: duckdb.DuckDBPyConnection, source: str, data_source_id: str | None, settings: Chunks
-) -> bool:
-    """Whether `write_missing_chunks` would find a page; cheaper, since it only reads."""
-    content = find_table(connection, source, PAGE_CONTENT)
     if content is None:
-        return False
-    if find_table(connection, source, PAGE_CHUNKS) is None or not is_table(connection, _CHUNKED):
-        return True
-    query, parameters = _Cut(connection, source, content, settings).due(_OF_DATA_SOURCE, data_source_id)
-    return bool(connection.execute(f"{query} LIMIT 1", parameters).fetchall())
+        return []
+    join, condition, parameters = "", "true", list[object]()
+    if _has_chunks(connection, source):
+        join = f"LEFT JOIN {_CHUNKED_NAME} k ON k.source = ? AND k.page_id = c.page_id"
+        condition = "(k.page_id IS NULL OR k.content_hash <> c.content_hash OR k.settings <> ?)"
+        parameters = [source, fingerprint(settings)]
+    sized = connection.execute(
+        f"SELECT c.page_id, strlen(c.markdown) FROM {quote(*content)} c {join} WHERE {condition} "
+        f"AND c.data_source_id IS NOT DISTINCT FROM ? AND c.page_id > ? AND {_is_live(connection, content)} "
+        f"ORDER BY c.page_id LIMIT {PAGES_AT_ONCE}",
+        [*parameters, data_source_id, after],
+    ).fetchall()
+    if not sized:
+        return []
+    rows = connection.execute(
+        f"SELECT page_id, content_hash, markdown FROM {quote(*content)} WHERE page_id IN (SELECT unnest(?)) ORDER BY 1",
+        [_as_many_as_fit(sized)],
+    ).fetchall()
+    return [UncutPage(*row) for row in rows]
+
+
+def write_chunks(connection: duckdb.DuckDBPyConnection, source: str, pages: Sequence[CutPage]) -> int:
+    """Writes the chunks of pages in place of those that they had, in the caller's transaction; of how many pages.
+
+    A page is left out whose content is gone or not the one that was cut.
+
+    Args:
+        pages: Each once.
+    """
+    content = find_table(connection, source, PAGE_CONTENT)
+    if content is None or not pages:
+        return 0
+    table = _make_tables(connection, source)
+    cut = [{"page_id": page.page_id, "content_hash": page.content_hash, "settings": page.made_with} for page in pages]
+    connection.register("cut_pages", pa.Table.from_pylist(cut, schema=_CUT))
+    try:
+        rows = connection.execute(
+            f"SELECT c.page_id FROM {quote(*content)} c JOIN cut_pages p "
+            f"ON p.page_id = c.page_id AND p.content_hash = c.content_hash WHERE {_is_live(connection, content)}"
+        ).fetchall()
+        current = {row[0] for row in rows}
+        these = "page_id IN (SELECT unnest(?::VARCHAR[]))"
+        connection.execute(f"DELETE FROM {quote(*table)} WHERE {these}", [list(current)])
+        connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ? AND {these}", [source, list(current)])
+        connection.execute(
+            f"INSERT INTO {_CHUNKED_NAME} SELECT ?, page_id, content_hash, settings FROM cut_pages WHERE {these}",
+            [source, list(current)],
+        )
+    finally:
+        connection.unregister("cut_pages")
+    connection.register("incoming_chunks", _rows(page for page in pages if page.page_id in current))
+    try:
+        connection.execute(f"INSERT INTO {quote(*table)} ({_NAMES}) SELECT {_NAMES} FROM incoming_chunks")
+    finally:
+        connection.unregister("incoming_chunks")
+    return len(current)
+
+
+def _has_chunks(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    """Whether chunks were ever made; where somebody dropped their table, no page has any more."""
+    return find_table(connection, source, PAGE_CHUNKS) is not None and is_table(connection, _CHUNKED)
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection, source: str) -> Table:
+    connection.execute(_CREATE_CHUNKED)
+    table = find_table(connection, source, PAGE_CHUNKS)
+    if table is None:
+        connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ?", [source])
+        table = make_table(connection, source, PAGE_CHUNKS)
+    return table
+
+
+def _rows(pages: Iterable[CutPage]) -> pa.Table:
+    rows = [
+        {
+            "page_id": page.page_id,
+            "ordinal": chunk.ordinal,
+            "heading_path": list(chunk.heading_path),
+            "text": chunk.text,
+            "content_hash": chunk.content_hash,
+        }
+        for page in pages
+        for chunk in page.chunks
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 def remove_chunks(connection: duckdb.DuckDBPyConnection, source: str, *, unwanted: Collection[str] = ()) -> int:
@@ -111,80 +195,6 @@ def remove_chunks(connection: duckdb.DuckDBPyConnection, source: str, *, unwante
     # A page without a word has no chunk, and is recorded all the same.
     connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ? AND {gone}", [source, list(unwanted)])
     return removed
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Cuts pages of a source, whose content is in a table that exists, under the same settings."""
-
-    connection: duckdb.DuckDBPyConnection
-    source: str
-    content: Table
-    settings: Chunks
-
-    def due(self, which: str, value: object) -> tuple[str, list[object]]:
-        """A query for pages that have no chunks of their content and these settings, with the bytes of each.
-
-        Args:
-            which: SQL over the content, alias c, with one parameter.
-        """
-        return (
-            f"SELECT c.page_id, strlen(c.markdown) FROM {quote(*self.content)} c "
-            f"LEFT JOIN {_CHUNKED_NAME} k ON k.source = ? AND k.page_id = c.page_id "
-            "WHERE (k.page_id IS NULL OR k.content_hash <> c.content_hash OR k.settings <> ?) "
-            f"AND {which} AND {_is_live(self.connection, self.content)}",
-            [self.source, fingerprint(self.settings), value],
-        )
-
-    def write(self, which: str, value: object) -> int:
-        """Makes the chunks of such pages, as many as are held in memory; how many pages."""
-        table = self._make_tables()
-        query, parameters = self.due(which, value)
-        sized = self.connection.execute(f"{query} ORDER BY c.page_id LIMIT {PAGES_AT_ONCE}", parameters).fetchall()
-        if pages := _as_many_as_fit(sized):
-            self._replace(table, pages)
-        return len(pages)
-
-    def _make_tables(self) -> Table:
-        self.connection.execute(_CREATE_CHUNKED)
-        table = find_table(self.connection, self.source, PAGE_CHUNKS)
-        if table is None:
-            # Where somebody dropped it, no page has chunks any more.
-            self.connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ?", [self.source])
-            table = make_table(self.connection, self.source, PAGE_CHUNKS)
-        return table
-
-    def _replace(self, table: Table, pages: list[str]) -> None:
-        these = "page_id IN (SELECT unnest(?))"
-        self.connection.execute(f"DELETE FROM {quote(*table)} WHERE {these}", [pages])
-        self.connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ? AND {these}", [self.source, pages])
-        self.connection.register("incoming_chunks", self._chunks(pages))
-        try:
-            self.connection.execute(f"INSERT INTO {quote(*table)} ({_NAMES}) SELECT {_NAMES} FROM incoming_chunks")
-        finally:
-            self.connection.unregister("incoming_chunks")
-        self.connection.execute(
-            f"INSERT INTO {_CHUNKED_NAME} SELECT ?, page_id, content_hash, ? FROM {quote(*self.content)} WHERE {these}",
-            [self.source, fingerprint(self.settings), pages],
-        )
-
-    def _chunks(self, pages: list[str]) -> pa.Table:
-        texts = self.connection.execute(
-            f"SELECT page_id, markdown FROM {quote(*self.content)} WHERE page_id IN (SELECT unnest(?)) ORDER BY 1",
-            [pages],
-        ).fetchall()
-        rows = [
-            {
-                "page_id": page_id,
-                "ordinal": chunk.ordinal,
-                "heading_path": list(chunk.heading_path),
-                "text": chunk.text,
-                "content_hash": chunk.content_hash,
-            }
-            for page_id, markdown in texts
-            for chunk in chunks_of(markdown, self.settings)
-        ]
-        return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
 def _is_live(connection: duckdb.DuckDBPyConnection, content: Table) -> str:

@@ -1,47 +1,68 @@
-"""Keeps the chunks of page content as the settings of each stream want them, without a request."""
+"""Keeps the chunks of page content as the settings of each stream want them, without a request.
+
+Pages are cut while no transaction is open: other runs commit meanwhile, and the reads of this one go on.
+"""
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Optional
 
 import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.chunks import lacks_chunks, remove_chunks, write_chunks, write_missing_chunks
+from notion_pipeline.catalog.content.chunks import (
+    UncutPage,
+    pages_to_cut,
+    remove_chunks,
+    uncut_pages,
+    write_chunks,
+)
 from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.config.content import Chunks
+from notion_pipeline.content.chunks import CutPage, cut_page
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.content.reads import ContentReads
 
 
-def cut_pages(
-    connection: duckdb.DuckDBPyConnection, source: str, target: ContentTarget, reads: Sequence[PageRead]
-) -> int:
-    """Cuts pages whose content was just written, in the same transaction; how many were cut anew."""
-    if target.content.chunks is None:
-        return 0
-    pages = [read.page.page_id for read in reads if read.content is not None]
-    return write_chunks(connection, source, pages, target.content.chunks)
+def cut_pages(catalog: Catalog, source: str, target: ContentTarget, reads: Sequence[PageRead]) -> list[CutPage]:
+    """Cuts pages that were read and are to be committed; those whose content has its chunks already are left out."""
+    settings = target.content.chunks
+    contents = {read.page.page_id: read.content for read in reads if read.content is not None}
+    if settings is None or not contents:
+        return []
+    hashes = {page_id: content.content_hash for page_id, content in contents.items()}
+    with catalog.reading() as connection:
+        wanted = set(hashes) if connection is None else pages_to_cut(connection, source, hashes, settings)
+    return [
+        cut_page(page_id, content.markdown, content.content_hash, settings)
+        for page_id, content in contents.items()
+        if page_id in wanted
+    ]
 
 
 def add_missing_chunks(catalog: Catalog, source: str, target: ContentTarget) -> int:
     """Cuts content that was read before its stream had chunks, or had these settings; how many pages."""
-    settings = target.content.chunks
+    settings, done = target.content.chunks, 0
     if settings is None:
         return 0
-    with catalog.reading() as connection:
-        missing = [
-            scope.data_source_id or None
-            for scope in target.scopes
-            if connection is not None and lacks_chunks(connection, source, scope.data_source_id or None, settings)
-        ]
-    done = 0
-    for data_source_id in missing:
-        count = 1
-        while count:
-            count = catalog.commit(
-                partial(write_missing_chunks, source=source, data_source_id=data_source_id, settings=settings)
-            )
-            done += count
+    for scope in target.scopes:
+        after = ""
+        while pages := _uncut(catalog, source, scope.data_source_id or None, settings, after):
+            cut = [cut_page(page.page_id, page.markdown, page.content_hash, settings) for page in pages]
+            done += catalog.commit(partial(write_chunks, source=source, pages=cut))
+            after = pages[-1].page_id
     return done
+
+
+def _uncut(
+    catalog: Catalog,
+    source: str,
+    data_source_id: Optional[str],  # noqa: UP045
+    settings: Chunks,
+    after: str,
+) -> list[UncutPage]:
+    with catalog.reading() as connection:
+        return [] if connection is None else uncut_pages(connection, source, data_source_id, settings, after)
 
 
 def tidy_chunks(connection: duckdb.DuckDBPyConnection, reads: ContentReads) -> None:

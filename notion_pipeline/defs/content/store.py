@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.chunks import write_chunks
 from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.page_content import (
     keep_paths,
@@ -139,19 +140,16 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
     by_database: dict[str, list[PageRead]] = {}
     for read in batch:
         by_database.setdefault(read.page.database_id, []).append(read)
-    now = datetime.now(timezone.utc)
+    source, now = reads.source.name, datetime.now(timezone.utc)
+    cut = {key: cut_pages(catalog, source, databases[key].target, found) for key, found in by_database.items()}
 
     def change(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, ContentCounts], dict[str, int]]:
         counts = {
-            key: write_content(connection, reads.source.name, found, now, deleted_rows=reads.source.deleted_rows)
+            key: write_content(connection, source, found, now, deleted_rows=reads.source.deleted_rows)
             for key, found in by_database.items()
         }
-        chunked = {
-            key: cut_pages(connection, reads.source.name, databases[key].target, found)
-            for key, found in by_database.items()
-        }
-        gone = [read.page.page_id for read in by_database.get("", ()) if read.is_gone]
-        ask_again(connection, reads.source.name, gone)
+        chunked = {key: write_chunks(connection, source, pages) for key, pages in cut.items()}
+        ask_again(connection, source, [read.page.page_id for read in by_database.get("", ()) if read.is_gone])
         return counts, chunked
 
     counts, chunked = catalog.commit(change)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -13,10 +11,11 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: A kill loses the batch that is being committed, and at most as much that was read since.
+#: What a kill loses at most: items that are being committed, and those that were read since. Half of them are handed
+#: over at a time, so that reads need not wait for a commit.
 BATCH_SIZE = 200
 BATCH_SECONDS = 5.0
-#: Bytes of a batch, where its items are large.
+#: Bytes that are held, where items are large.
 MOST_WEIGHT = 8 * 1024 * 1024
 
 
@@ -25,10 +24,11 @@ class Batches(Generic[T]):
 
     Args:
         read: Hands over each item by awaiting what it is given; runs on an event loop of its own. It waits there while
-            the next batch is full and the thread that iterates is busy, which bounds memory and what a kill loses.
+            `size` items are held, which bounds memory and what a kill loses.
         weight: Bytes of an item, or about.
-        size: Items of a batch.
-        seconds: How long items wait for a batch to become full.
+        size: Items that are held: those of the batch that was given last, until the next one is asked for, and those
+            that were read since.
+        seconds: How long items wait until there is half of `size`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Batches(Generic[T]):
         self._read = read
         self._size = size
         self._seconds = seconds
-        self._items: deque[T] = deque()
+        self._items: list[T] = []
         self._changed = threading.Condition()
         self._is_over = False
         self._error: BaseException | None = None
@@ -50,7 +50,9 @@ class Batches(Generic[T]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._has_room = asyncio.Event()
         self._weight = weight
-        self._weight_held = 0
+        self._waiting_weight = 0
+        self._given = 0
+        self._given_weight = 0
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="notion-content", daemon=True)
 
@@ -69,7 +71,7 @@ class Batches(Generic[T]):
         self._thread.join()
 
     def __iter__(self) -> Iterator[list[T]]:
-        """The batches.
+        """The batches; each is done with when the next one is asked for.
 
         Raises:
             Exception: The one that ended the reads, after all that came before it was handed over.
@@ -81,19 +83,17 @@ class Batches(Generic[T]):
 
     def _next(self) -> list[T]:
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._is_over)
-            until = time.monotonic() + self._seconds
-            self._changed.wait_for(
-                lambda: len(self._items) >= self._size or self._weight_held >= MOST_WEIGHT or self._is_over,
-                timeout=until - time.monotonic(),
-            )
-            batch: list[T] = []
-            weight = 0
-            while self._items and len(batch) < self._size and weight < MOST_WEIGHT:
-                batch.append(self._items.popleft())
-                weight += self._weight(batch[-1])
-            self._weight_held -= weight
+            self._given = self._given_weight = 0
         self._in_loop(self._has_room.set)
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or self._is_over)
+            self._changed.wait_for(
+                lambda: 2 * len(self._items) >= self._size or 2 * self._waiting_weight >= MOST_WEIGHT or self._is_over,
+                timeout=self._seconds,
+            )
+            batch, self._items = self._items, []
+            self._given, self._given_weight = len(batch), self._waiting_weight
+            self._waiting_weight = 0
         return batch
 
     def _in_loop(self, act: Callable[[], object]) -> None:
@@ -105,9 +105,10 @@ class Batches(Generic[T]):
     async def _hand_over(self, item: T) -> None:
         while True:
             with self._changed:
-                if len(self._items) < self._size and self._weight_held < MOST_WEIGHT:
+                held, weight = self._given + len(self._items), self._given_weight + self._waiting_weight
+                if held < self._size and weight < MOST_WEIGHT:
                     self._items.append(item)
-                    self._weight_held += self._weight(item)
+                    self._waiting_weight += self._weight(item)
                     self._changed.notify_all()
                     return
                 self._has_room.clear()

@@ -16,6 +16,7 @@ from notion_pipeline.catalog.read.quality import table_qualities
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.check_reports import CheckNews, check_result, short
 from notion_pipeline.defs.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     events_in_one_transaction,
@@ -33,8 +34,6 @@ from notion_pipeline.redaction import traceback_text
 #: What these find needs a look and is no fault of the table.
 _WARNINGS = frozenset({SCHEMA, VALUES})
 _EVALUATED = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-#: Dagster keeps the text of each evaluation for ever; the partition's page has the rest.
-MOST_CHARACTERS = 700
 
 
 def source_checks(source: Source, asset_keys: AssetKeys) -> list[dg.AssetsDefinition]:
@@ -76,15 +75,7 @@ def source_checks(source: Source, asset_keys: AssetKeys) -> list[dg.AssetsDefini
                     passed=True, asset_key=key.asset_key, check_name=key.name, description=not_yet
                 )
             else:
-                found_here = table.evaluation(asset_keys, key.name)
-                yield dg.AssetCheckResult(
-                    passed=found_here.passed,
-                    asset_key=key.asset_key,
-                    check_name=key.name,
-                    severity=found_here.severity,
-                    metadata=found_here.metadata,
-                    description=found_here.description,
-                )
+                yield check_result(table.evaluation(asset_keys, key.name))
 
     of_tables = {dg.AssetKey(output): asset_keys.key(table.name) for output, table in by_output.items()}
     return [checks.with_attributes(asset_key_replacements=of_tables)]
@@ -118,11 +109,6 @@ class _Checked:
         )
 
 
-def short(text: str) -> str:
-    """A description of a check, of bounded length."""
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}… and more"
-
-
 def _look(
     catalog: Catalog, source: str, tables: Collection[str], *, values_of: Mapping[str, int]
 ) -> dict[str, _Checked]:
@@ -153,20 +139,14 @@ def report_checks(
 ) -> None:
     """Checks the tables that this step has just filled, and reports what is new.
 
-    A check that passes again on a table that did not change is no news: in a large workspace such reports would take
-    longer than the sync.
-
     Args:
         loaded: Metadata of each table's materialization, by table.
         step_fails: The checks of this run that Dagster planned for after the step will not run.
     """
     try:
         step = context.step_context
-        planned = set() if step_fails else set(step.job_def.asset_layer.asset_graph.asset_check_keys)
         keys = [dg.AssetCheckKey(asset_keys.key(table), check) for table in loaded for check in DESCRIPTIONS]
-        keys = [key for key in keys if key not in planned]
-        latest = step.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys) if keys else {}
-        passing = {key for key, record in latest.items() if record.status == AssetCheckExecutionRecordStatus.SUCCEEDED}
+        news = CheckNews(context, keys, step_fails=step_fails)
         counts = {table: int(metadata.get("values_not_converted", 0)) for table, metadata in loaded.items()}
         values_of = _doubtful(step.instance, asset_keys, counts)
         looked_at = _look(catalog, asset_keys.source, loaded, values_of=values_of)
@@ -174,8 +154,7 @@ def report_checks(
             for table, checked in looked_at.items():
                 for check in DESCRIPTIONS:
                     key = dg.AssetCheckKey(asset_keys.key(table), check)
-                    is_news = checked.findings[check] is not None or key not in passing or has_changed(loaded[table])
-                    if key not in planned and is_news:
+                    if news.has(key, passes=checked.findings[check] is None, changed=has_changed(loaded[table])):
                         report_check_evaluation(context, checked.evaluation(asset_keys, check))
     except Exception as error:  # the sync itself has succeeded, or its own failure is the one to show
         context.log.warning(f"What was synced is committed. It could not be checked:\n{traceback_text(error)}")

@@ -43,7 +43,7 @@ def arm(point: str, countdown: Countdown) -> None:
     if point == "before the rows of a batch":
         wrap(store, "write_content", before=lambda *_: countdown())
     elif point == "rows written, reads not noted":
-        wrap(notion_pipeline.catalog.content.page_content, "_merge", after=lambda *_: countdown())
+        wrap(notion_pipeline.catalog.content.page_content, "write_rows", after=lambda *_: countdown())
     elif point == "rows written, chunks not":
         wrap(store, "write_chunks", before=lambda *_: countdown())
     elif point == "after the commit, before the event":
@@ -51,7 +51,7 @@ def arm(point: str, countdown: Countdown) -> None:
     elif point == "users written, not committed":
         wrap(notion_pipeline.defs.content.users, "write_users", after=lambda *_: countdown())
     elif point == "comments written, reads not noted":
-        wrap(notion_pipeline.catalog.content.comments, "_merge", after=lambda *_: countdown())
+        wrap(notion_pipeline.catalog.content.comments, "write_rows", after=lambda *_: countdown())
     elif point == "after the commit of comments":
         wrap(comments, "_commit", after=lambda *_: countdown())
 

@@ -16,7 +16,7 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.comments import prepare_comments, store_comments
 from notion_pipeline.defs.content.reads import start_reads
 from notion_pipeline.defs.content.store import store_content
-from notion_pipeline.defs.content.unpartitioned import ContentRun
+from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig
 from notion_pipeline.defs.content.users import prepare_users, store_users
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.notion.turns import Turns
@@ -50,15 +50,17 @@ class ContentEngine(Engine):
         """Page content, then comments, then users, as far as the settings ask for them."""
         outcome = ContentOutcome()
         requests, lines = len(self.workspace.requests), len(self.lines)
-        run = self._content_run(refresh=refresh)
+        run, config = self._content_run(), RefreshConfig(refresh=refresh)
         content = run.source.content
         steps: dict[str, Callable[[dg.OutputContext], None]] = {
-            "page_content": lambda context: store_content(context, self.catalog, self._content_reads(run))
+            "page_content": lambda context: store_content(
+                context, self.catalog, self._content_reads(run, refresh=refresh)
+            )
         }
         if content is not None and content.comments is not None:
-            steps["comments"] = lambda context: store_comments(context, self.catalog, prepare_comments(run))
+            steps["comments"] = lambda context: store_comments(context, self.catalog, prepare_comments(run, config))
         if content is not None and content.users:
-            steps["users"] = lambda context: store_users(context, self.catalog, prepare_users(run))
+            steps["users"] = lambda context: store_users(context, self.catalog, prepare_users(run, config))
         for asset, step in steps.items():
             outcome.metadata[asset] = {}
             try:
@@ -69,7 +71,7 @@ class ContentEngine(Engine):
         outcome.log = self.lines[lines:]
         return outcome
 
-    def _content_run(self, *, refresh: bool) -> ContentRun:
+    def _content_run(self) -> ContentRun:
         entry = {"name": "notion", "account": {"type": "token"}, **self.settings}
         with self.catalog.reading() as connection:
             resolution, known = resolution_of_catalog(connection, parse_sources({"sources": [entry]}).sources[0])
@@ -85,15 +87,14 @@ class ContentEngine(Engine):
             asset_keys=AssetKeys("notion"),
             turns=turns,
             log=self.lines.append,
-            refresh=refresh,
             client=self._client,
             wait_turn=wait_turn,
         )
         return cast(ContentRun, run)
 
-    def _content_reads(self, run: ContentRun) -> Any:
+    def _content_reads(self, run: ContentRun, *, refresh: bool) -> Any:
         with self.catalog.reading() as connection:
-            targets = content_targets(connection, run.source, run.databases, refresh_all=run.refresh)
+            targets = content_targets(connection, run.source, run.databases, refresh_all=refresh)
         return start_reads(
             self._client,
             self.catalog,

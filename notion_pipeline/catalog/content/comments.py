@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from notion_pipeline.catalog.content.comments_due import create_comment_reads, has_comment_reads
 from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.tables import COMMENTS, DELETED_AT, Table, find_table, make_table
+from notion_pipeline.catalog.content.row_changes import write_rows
+from notion_pipeline.catalog.content.tables import COMMENTS, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.content.comments import PageComments
 from notion_pipeline.content.pages import PageResult
@@ -64,10 +65,10 @@ def write_comments(
         for page, content in read
     ]
     incoming = pa.Table.from_pylist([asdict(comment) for comment in comments.values()], schema=_SCHEMA)
+    counts = write_rows(connection, table, incoming, ["id"], now)
     connection.register("incoming_comments", incoming)
     connection.register("pages_read", pa.Table.from_pylist(pages, schema=_PAGES))
     try:
-        counts = _merge(connection, quote(*table), now, has_marks=DELETED_AT[0] in column_types(connection, table))
         gone = (
             "id NOT IN (SELECT id FROM incoming_comments) AND EXISTS (SELECT 1 FROM pages_read p "
             "WHERE p.page_id = t.page_id AND (t.block_id IS NULL OR p.includes_blocks))"
@@ -87,32 +88,6 @@ def write_comments(
         connection.unregister("incoming_comments")
         connection.unregister("pages_read")
     return counts
-
-
-def _merge(connection: duckdb.DuckDBPyConnection, target: str, now: datetime, *, has_marks: bool) -> ContentCounts:
-    """Replaces the rows that differ, so that `_synced_at` says when a row changed."""
-    # JSON is compared as the text that it was written as.
-    casts = {name: "::VARCHAR" if type_ == "JSON" else "" for name, type_, _ in COMMENTS.columns}
-    differs = " OR ".join(f"t.{name}{casts[name]} IS DISTINCT FROM i.{name}" for name in _NAMES)
-    if has_marks:
-        differs += " OR t._deleted_at IS NOT NULL"
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE changed_comments AS SELECT i.id, t.id IS NULL AS is_new "
-        f"FROM incoming_comments i LEFT JOIN {target} t ON t.id = i.id WHERE t.id IS NULL OR {differs}"
-    )
-    inserted = count_of(connection, "SELECT count(*) FROM changed_comments WHERE is_new")
-    changed = count_of(connection, "SELECT count(*) FROM changed_comments")
-    if changed:
-        names = ", ".join(_NAMES)
-        connection.execute(f"DELETE FROM {target} WHERE id IN (SELECT id FROM changed_comments WHERE NOT is_new)")
-        connection.execute(
-            f"INSERT INTO {target} ({names}, _synced_at) SELECT {names}, ? FROM incoming_comments "
-            "WHERE id IN (SELECT id FROM changed_comments)",
-            [now],
-        )
-    total = count_of(connection, "SELECT count(*) FROM incoming_comments")
-    connection.execute("DROP TABLE changed_comments")
-    return ContentCounts(inserted, changed - inserted, total - changed)
 
 
 def _remove(

@@ -12,14 +12,8 @@ import pyarrow as pa
 from notion_pipeline.catalog.content.content_files import note_content_files
 from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.tables import (
-    DELETED_AT,
-    PAGE_CONTENT,
-    Table,
-    create_reads,
-    find_table,
-    make_table,
-)
+from notion_pipeline.catalog.content.row_changes import write_rows
+from notion_pipeline.catalog.content.tables import PAGE_CONTENT, Table, create_reads, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.content.pages import DuePage, PageContent, PageRead
 
@@ -35,7 +29,6 @@ _SCHEMA = pa.schema(
         ("is_settled", pa.bool_()),
     ]
 )
-_NAMES = [name for name, _, _ in PAGE_CONTENT.columns if name != "_synced_at"]
 #: A later edit within the same minute carries the same stamp.
 _STAMP = timedelta(minutes=1)
 
@@ -59,9 +52,11 @@ def write_content(
     if not rows:
         return ContentCounts()
     incoming = pa.Table.from_pylist(rows, schema=_SCHEMA)
+    # Its hash tells whether the Markdown differs, without reading what the table holds of it.
+    written = incoming.drop_columns(["is_settled"])
+    counts = write_rows(connection, table, written, ["page_id"], now, not_compared=["markdown"])
     connection.register("incoming_content", incoming)
     try:
-        counts = _merge(connection, table, now)
         connection.execute(
             "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
             "AND page_id IN (SELECT page_id FROM incoming_content)",
@@ -103,35 +98,6 @@ def _row(page: DuePage, content: PageContent) -> dict[str, object]:
         "last_edited_time": edited,
         "is_settled": edited is None or (read_at is not None and read_at >= edited + _STAMP),
     }
-
-
-def _merge(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -> ContentCounts:
-    """Replaces the rows that differ, so that `_synced_at` says when a row changed."""
-    target = quote(*table)
-    has_marks = DELETED_AT[0] in column_types(connection, table)
-    # Its hash tells whether the Markdown differs, without reading what the table holds of it.
-    differs = " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in _NAMES if name != "markdown")
-    if has_marks:
-        differs += " OR t._deleted_at IS NOT NULL"
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE changed_content AS SELECT i.page_id, t.page_id IS NULL AS is_new "
-        f"FROM incoming_content i LEFT JOIN {target} t ON t.page_id = i.page_id WHERE t.page_id IS NULL OR {differs}"
-    )
-    inserted = count_of(connection, "SELECT count(*) FROM changed_content WHERE is_new")
-    changed = count_of(connection, "SELECT count(*) FROM changed_content")
-    if changed:
-        names = ", ".join(_NAMES)
-        connection.execute(
-            f"DELETE FROM {target} WHERE page_id IN (SELECT page_id FROM changed_content WHERE NOT is_new)"
-        )
-        connection.execute(
-            f"INSERT INTO {target} ({names}, _synced_at) SELECT {names}, ? FROM incoming_content "
-            "WHERE page_id IN (SELECT page_id FROM changed_content)",
-            [now],
-        )
-    total = count_of(connection, "SELECT count(*) FROM incoming_content")
-    connection.execute("DROP TABLE changed_content")
-    return ContentCounts(inserted, changed - inserted, total - changed)
 
 
 def remove_gone(

@@ -10,6 +10,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.page_paths import keep_page_paths
 from notion_pipeline.catalog.content.row_changes import write_rows
 from notion_pipeline.catalog.content.tables import PAGE_CONTENT, PAGES, Table, find_table, make_table
@@ -57,16 +58,6 @@ class PagesState:
     hidden: frozenset[str]
     searched_at: datetime | None
     whole_at: datetime | None
-
-
-@dataclass
-class PageCounts:
-    """What a commit of pages did."""
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
 
 
 def pages_state(connection: duckdb.DuckDBPyConnection | None, source: str) -> PagesState:
@@ -147,7 +138,7 @@ def write_pages(
     now: datetime,
     *,
     deleted_rows: Literal["remove", "mark"],
-) -> PageCounts:
+) -> ContentCounts:
     """Writes what a run found, in the caller's transaction; takes out what is gone; brings all paths up to date.
 
     Args:
@@ -156,13 +147,12 @@ def write_pages(
     connection.execute(_STATE)
     table = make_table(connection, source, PAGES, marks_deleted=deleted_rows == "mark")
     rows = pa.Table.from_pylist([_row(page) for page in found.pages.values()], schema=_SCHEMA)
-    changes = write_rows(connection, table, rows, ["page_id"], now)
-    removed = _take_out(connection, table, found, now, marks=deleted_rows == "mark")
+    counts = write_rows(connection, table, rows, ["page_id"], now)
+    counts.removed = _take_out(connection, table, found, now, marks=deleted_rows == "mark")
     moved = keep_page_paths(connection, source, table, found.rows_above, now)
     _keep_state(connection, source, found, now)
-    fresh = found.pages.keys()
-    updated = changes.updated + len(moved - fresh)
-    return PageCounts(changes.inserted, updated, changes.unchanged, removed)
+    counts.updated += len(moved - found.pages.keys())
+    return counts
 
 
 def _row(page: StandalonePage) -> dict[str, object]:

@@ -11,12 +11,8 @@ from notion_pipeline.catalog.content.targets import content_targets
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.checks import short
-from notion_pipeline.defs.dagster_internals import (
-    AssetCheckExecutionRecordStatus,
-    normalize_metadata,
-    report_check_evaluation,
-)
+from notion_pipeline.defs.check_reports import CheckNews, check_result, short
+from notion_pipeline.defs.dagster_internals import normalize_metadata, report_check_evaluation
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import shown_line
@@ -63,15 +59,7 @@ def content_checks(
         except NotionPipelineError as error:
             raise dg.Failure(f"What was read is committed. It could not be checked: {error}") from None
         for key in sorted(context.selected_asset_check_keys):
-            result = _evaluation(asset_keys, key.name, found)
-            yield dg.AssetCheckResult(
-                passed=result.passed,
-                asset_key=key.asset_key,
-                check_name=key.name,
-                severity=result.severity,
-                metadata=result.metadata,
-                description=result.description,
-            )
+            yield check_result(_evaluation(asset_keys, key.name, found))
 
     return [checks.with_attributes(asset_key_replacements={dg.AssetKey(ASSET): _key(asset_keys)})]
 
@@ -92,16 +80,12 @@ def report_content_checks(
         step_fails: The checks of this run that Dagster planned for after the step will not run.
     """
     try:
-        step = context.step_context
-        planned = set() if step_fails else set(step.job_def.asset_layer.asset_graph.asset_check_keys)
         keys = {name: dg.AssetCheckKey(_key(asset_keys), name) for name in DESCRIPTIONS}
-        latest = step.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys.values()))
+        news = CheckNews(context, keys.values(), step_fails=step_fails)
         found = _look(catalog, source)
         for name, key in keys.items():
-            record = latest.get(key)
-            is_passing = record is not None and record.status == AssetCheckExecutionRecordStatus.SUCCEEDED
             result = _evaluation(asset_keys, name, found)
-            if key not in planned and (changed or not is_passing or not result.passed):
+            if news.has(key, passes=result.passed, changed=changed):
                 report_check_evaluation(context, result)
     except Exception as error:  # what was read is committed, or its own failure is the one to show
         context.log.warning(f"What was read is committed. It could not be checked:\n{traceback_text(error)}")

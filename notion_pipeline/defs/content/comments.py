@@ -24,7 +24,7 @@ from notion_pipeline.content.reader import page_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.committing import commit_batches, content_failure, page_lines
 from notion_pipeline.defs.content.reads import pages_of
-from notion_pipeline.defs.content.unpartitioned import ContentRun, unpartitioned_asset
+from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig, unpartitioned_asset
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.errors import NotPermittedError
@@ -93,15 +93,22 @@ def comments_assets(
         return []
     return [
         unpartitioned_asset(
-            source, project, asset_keys, given, name=NAME, description=DESCRIPTION, prepare=prepare_comments
+            source,
+            project,
+            asset_keys,
+            given,
+            name=NAME,
+            description=DESCRIPTION,
+            prepare=prepare_comments,
+            config_class=RefreshConfig,
         )
     ]
 
 
-def prepare_comments(run: ContentRun) -> CommentReads:
+def prepare_comments(run: ContentRun, config: RefreshConfig) -> CommentReads:
     """Counts the pages whose comments are due, says what they cost, and prepares the reads."""
     with run.catalog.reading() as connection:
-        targets = comment_targets(connection, run.source, run.databases, refresh_all=run.refresh)
+        targets = comment_targets(connection, run.source, run.databases, refresh_all=config.refresh)
         due = comments_due(connection, targets)
     run.log(_cost(due, run.source))
     with_blocks = {target.scope.data_source_id: target.with_blocks for target in targets}

@@ -49,7 +49,9 @@ def commit_batches(
                 log(f"{done:,}/{total:,} {what}, {usage.requests:,} requests so far; {left}")
 
 
-def content_failure(source: str, failed: Sequence[str], read: int, what: str, *, asset: str) -> ContentError:
+def content_failure(
+    source: str, failed: Sequence[str], read: int, what: str, *, asset: str, verb: str = "read"
+) -> ContentError:
     """The error that names what could not be read.
 
     Args:
@@ -57,10 +59,11 @@ def content_failure(source: str, failed: Sequence[str], read: int, what: str, *,
         read: How many were read, those that failed among them.
         what: What they are (`pages`).
         asset: Whom to materialize again.
+        verb: What could not be done with them.
     """
     more = [f"… and {len(failed) - MOST_NAMED:,} more"] if len(failed) > MOST_NAMED else []
     return ContentError(
-        f"{len(failed):,} of {read:,} {what} could not be read; the others are committed.\n"
+        f"{len(failed):,} of {read:,} {what} could not be {verb}; the others are committed.\n"
         + "\n".join([*failed[:MOST_NAMED], *more]),
         hint=f"Materialize {asset} again: only what is still due is read.",
         source=source,

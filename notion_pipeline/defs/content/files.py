@@ -1,7 +1,7 @@
 """The asset `S/files`: hosted files of properties and content, downloaded before their addresses expire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -20,22 +20,19 @@ from notion_pipeline.catalog.content.files import (
     write_files,
 )
 from notion_pipeline.catalog.content.targets import ContentTarget, content_targets
-from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.file_keeping import Keeping
 from notion_pipeline.content.file_reader import FileRead, PageFiles, file_batches
 from notion_pipeline.content.file_stores import remove_stored
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.content.committing import commit_batches, content_failure
 from notion_pipeline.defs.content.reads import keepings
-from notion_pipeline.defs.failures import as_failure
+from notion_pipeline.defs.content.unpartitioned import ContentRun, NoConfig, unpartitioned_asset
 from notion_pipeline.defs.metadata import usage_metadata
-from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
-from notion_pipeline.defs.source_spec import source_spec
-from notion_pipeline.errors import ContentError
+from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.notion.downloads import DownloadUsage
 from notion_pipeline.notion.run_usage import RunUsage
-from notion_pipeline.notion.turns import Turns
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.sync.estimate import requests_per_minute
@@ -45,8 +42,6 @@ DESCRIPTION = (
     "The files that Notion hosts, of properties, icons, covers and content, kept where `download_to` says. Each is "
     "downloaded once. A page that names one which is not kept yet is read again, since addresses expire."
 )
-#: Files that failed and are named, each with its reason; the rest are counted.
-MOST_NAMED = 20
 
 
 @dataclass
@@ -74,55 +69,42 @@ def files_asset(
     given: Optional[LoadedProject],  # noqa: UP045
 ) -> dg.AssetsDefinition:
     """The asset `S/files`."""
-    name, keys = source.name, ResourceKeys(source.name)
-    spec = source_spec(
+    return unpartitioned_asset(
         source,
         project,
         asset_keys,
-        asset_keys.free_name(FILES),
+        given,
+        name=FILES,
         description=DESCRIPTION,
-        maker=files_asset,
-    )
-
-    @dg.multi_asset(
-        name=f"{name}__files",
-        specs=[spec.replace_attributes(key=FILES).with_io_manager_key(keys.io_manager)],
-        required_resource_keys={keys.notion, keys.catalog},
+        prepare=prepare_files,
+        config_class=NoConfig,
         # Last: content names files. No dependency, since a page that fails keeps no file from being downloaded.
         op_tags={"dagster/priority": "-1"},
     )
-    def download(context: dg.AssetExecutionContext) -> Iterator[dg.Output[FileReads]]:
-        notion: NotionResource = getattr(context.resources, keys.notion)
-        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
-        with as_failure():
-            loaded, catalog = notion.load(given), catalog_resource.catalog(context.log.warning)
-            reads = _start(context, loaded, catalog, name)
-        yield dg.Output(reads, output_name=FILES)
-
-    return download.with_attributes(asset_key_replacements={dg.AssetKey(FILES): spec.key})
 
 
-def _start(context: dg.AssetExecutionContext, loaded: LoadedProject, catalog: Catalog, name: str) -> FileReads:
-    log = context.log.info
-    with catalog.reading() as connection:
-        resolution, known = resolution_of_catalog(connection, loaded.source(name))
-        source = resolution.source
-        databases = [database for database in known.values() if database.selected]
-        found = content_targets(connection, source, databases, standalone_pages=source.reads_standalone_pages)
-    kept = keepings(found, loaded.project.root)
+def prepare_files(run: ContentRun, _: NoConfig) -> FileReads:
+    """Prepares the downloads.
+
+    Raises:
+        ConfigError: Files are to go to S3, and what that takes is not installed.
+    """
+    source, root = run.source, run.loaded.project.root
+    with run.catalog.reading() as connection:
+        found = content_targets(connection, source, run.databases, standalone_pages=source.reads_standalone_pages)
+    kept = keepings(found, root)
     targets = tuple((target, kept[target.id]) for target in found if target.id in kept)
     usage, download_usage = RunUsage(), DownloadUsage()
-    turns = Turns(loaded.state, loaded.account(source))
     batches = file_batches(
-        lambda: loaded.client(source, log),
-        lambda: _pages(catalog, targets),
+        run.client,
+        lambda: _pages(run.catalog, targets),
         source=source.name,
         workers=source.limits.concurrent_requests,
         usage=usage,
         download_usage=download_usage,
-        wait_turn=lambda: turns.wait_for_tables(log),
+        wait_turn=run.wait_turn,
     )
-    return FileReads(source, targets, batches, loaded.project.root, usage, download_usage)
+    return FileReads(source, targets, batches, root, usage, download_usage)
 
 
 async def _pages(catalog: Catalog, targets: Sequence[tuple[ContentTarget, Keeping]]) -> AsyncIterator[PageFiles]:
@@ -149,23 +131,30 @@ def store_files(context: dg.OutputContext, catalog: Catalog, reads: FileReads) -
     """
     counts, wanted = _list(catalog, reads)
     context.log.info(f"{counts.listed:,} files; {wanted:,} of them are to be downloaded.")
-    came, failed, too_large = 0, [], 0
-    with reads.batches:
-        for batch in reads.batches:
-            catalog.commit(partial(write_files, source=reads.source.name, reads=batch, now=datetime.now(timezone.utc)))
-            came += sum(read.stored is not None for read in batch)
-            too_large += sum(read.size is not None for read in batch)
-            failed += [read for read in batch if read.stored is None and read.size is None]
+    came, failed, too_large = 0, list[str](), 0
+
+    def commit(batch: list[FileRead]) -> None:
+        nonlocal came, too_large
+        catalog.commit(partial(write_files, source=reads.source.name, reads=batch, now=datetime.now(timezone.utc)))
+        came += sum(read.stored is not None for read in batch)
+        too_large += sum(read.size is not None for read in batch)
+        failed.extend(
+            f'"{shown_line(read.file.name)}" of page {read.page_id}: {read.reason}'
+            for read in batch
+            if read.stored is None and read.size is None
+        )
+
+    commit_batches(reads.batches, commit, total=wanted, what="files", usage=reads.usage, log=context.log.info)
     removed = _remove(catalog, reads)
     if failed:
-        raise _failure(reads.source.name, failed)
+        done = came + too_large + len(failed)
+        raise content_failure(reads.source.name, failed, done, "files", asset=FILES, verb="downloaded")
     context.add_output_metadata(
         {
             "files_listed": counts.listed,
             "files_added": counts.added,
             "files_downloaded": came,
             "files_too_large": too_large,
-            "files_failed": 0,
             "rows_removed": counts.removed,
             "files_removed": removed,
             "downloads": reads.download_usage.requests,
@@ -195,13 +184,3 @@ def _remove(catalog: Catalog, reads: FileReads) -> int:
         asyncio.run(remove_stored(paths, reads.root))
         catalog.commit(lambda connection: note_removed(connection, reads.source.name, paths))
     return len(paths)
-
-
-def _failure(source: str, failed: Sequence[FileRead]) -> ContentError:
-    lines = [f'"{shown_line(read.file.name)}" of page {read.page_id}: {read.reason}' for read in failed[:MOST_NAMED]]
-    more = [f"… and {len(failed) - MOST_NAMED:,} more"] if len(failed) > MOST_NAMED else []
-    return ContentError(
-        f"{len(failed):,} files could not be downloaded; the others are kept.\n" + "\n".join([*lines, *more]),
-        hint="Materialize files again: only what is not kept yet is downloaded.",
-        source=source,
-    )

@@ -1,7 +1,7 @@
 """The asset `S/pages`: the pages that are in no database. `S/content` reads their content, after it in the same run."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Optional
@@ -14,10 +14,9 @@ from notion_pipeline.catalog.content.pages import PagesState, pages_state, rows_
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.page_finder import FoundPages, KnownPages, find_pages
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.failures import as_failure
-from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
-from notion_pipeline.defs.source_spec import source_spec
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.defs.content.committing import MOST_NAMED
+from notion_pipeline.defs.content.unpartitioned import ContentRun, unpartitioned_asset
+from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.project import Project
 
 PAGES = "pages"
@@ -25,8 +24,6 @@ DESCRIPTION = (
     "The pages that are in no database, with their path. Notion's search lists them with every row, 100 to a request: "
     "all of it once in `refresh_every`, and in between what was edited since the last search."
 )
-#: Pages that failed and are named, each with its reason; the rest are counted.
-MOST_NAMED = 20
 
 
 class PagesConfig(dg.Config):
@@ -52,38 +49,32 @@ def pages_asset(
     given: Optional[LoadedProject],  # noqa: UP045
 ) -> dg.AssetsDefinition:
     """The asset `S/pages`."""
-    name, keys = source.name, ResourceKeys(source.name)
-    spec = source_spec(
-        source, project, asset_keys, asset_keys.free_name(PAGES), description=DESCRIPTION, maker=pages_asset
-    )
-
-    @dg.multi_asset(
-        name=f"{name}__pages",
-        specs=[spec.replace_attributes(key=PAGES).with_io_manager_key(keys.io_manager)],
-        required_resource_keys={keys.notion, keys.catalog},
+    return unpartitioned_asset(
+        source,
+        project,
+        asset_keys,
+        given,
+        name=PAGES,
+        description=DESCRIPTION,
+        prepare=find_standalone_pages,
+        config_class=PagesConfig,
         # First: the run reads their content. No dependency, since content does not wait for a search that fails.
         op_tags={"dagster/priority": "1"},
     )
-    def find(context: dg.AssetExecutionContext, config: PagesConfig) -> Iterator[dg.Output[StandalonePages]]:
-        notion: NotionResource = getattr(context.resources, keys.notion)
-        catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
-        with as_failure():
-            loaded, catalog = notion.load(given), catalog_resource.catalog(context.log.warning)
-            current = loaded.source(name)
-            found = _find(context, loaded, catalog, current, search_all=config.search_all)
-        yield dg.Output(StandalonePages(current, found), output_name=PAGES)
-
-    return find.with_attributes(asset_key_replacements={dg.AssetKey(PAGES): spec.key})
 
 
-def _find(
-    context: dg.AssetExecutionContext, loaded: LoadedProject, catalog: Catalog, source: Source, *, search_all: bool
-) -> FoundPages:
-    log, turns = context.log.info, Turns(loaded.state, loaded.account(source))
+def find_standalone_pages(run: ContentRun, config: PagesConfig) -> StandalonePages:
+    """Searches, and fetches what search does not show.
+
+    Raises:
+        AuthorizationError: The credential is refused.
+        NotPermittedError: The connection may not read content.
+    """
+    source, catalog = run.source, run.catalog
     with catalog.reading() as connection:
         state = pages_state(connection, source.name)
-    is_whole = search_all or _is_old(source, state)
-    log(
+    is_whole = config.search_all or _is_old(source, state)
+    run.log(
         "All pages are searched."
         if is_whole
         else f"Pages edited since {state.searched_at:%Y-%m-%d %H:%M} are searched."
@@ -97,16 +88,16 @@ def _find(
         return await asyncio.to_thread(among)
 
     async def find() -> FoundPages:
-        async with loaded.client(source, log) as client:
+        async with run.client() as client:
             return await find_pages(
                 client,
                 KnownPages(state.pages, state.named, state.hidden, None if is_whole else state.searched_at, rows),
                 workers=source.limits.concurrent_requests,
-                wait_turn=lambda: turns.wait_for_tables(log),
-                log=log,
+                wait_turn=run.wait_turn,
+                log=run.log,
             )
 
-    return asyncio.run(find())
+    return StandalonePages(source, asyncio.run(find()))
 
 
 def _is_old(source: Source, state: PagesState) -> bool:

@@ -1,8 +1,8 @@
 """Assets of content without partitions: each of its own op, which prepares reads and hands them to the IO manager."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import dagster as dg
 from pydantic import Field
@@ -19,6 +19,12 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.turns import Turns
 from notion_pipeline.project import Project
 
+Config = TypeVar("Config", bound=dg.Config)
+
+
+class NoConfig(dg.Config):
+    """Of an asset whose runs are all alike."""
+
 
 class RefreshConfig(dg.Config):
     """What one run does otherwise than sources.yaml says."""
@@ -33,7 +39,6 @@ class ContentRun:
     Attributes:
         source: As sources.yaml has it now, with what its names mean.
         databases: Those that sources.yaml selects.
-        refresh: Read everything again.
     """
 
     source: Source
@@ -42,7 +47,6 @@ class ContentRun:
     asset_keys: AssetKeys
     turns: Turns
     log: Callable[[str], None]
-    refresh: bool
     loaded: LoadedProject
 
     def client(self) -> NotionClient:
@@ -62,13 +66,16 @@ def unpartitioned_asset(
     *,
     name: str,
     description: str,
-    prepare: Callable[[ContentRun], Any],
+    prepare: Callable[[ContentRun, Config], Any],
+    config_class: type[Config],
+    op_tags: Optional[Mapping[str, Any]] = None,  # noqa: UP045
 ) -> dg.AssetsDefinition:
     """`S/<name>`, filled by the op `S__<name>`.
 
     Args:
         given: The sources to run with; None has each run read sources.yaml anew.
-        prepare: Prepares the reads; what it returns is committed by the IO manager.
+        prepare: Prepares the reads, or makes them; what it returns is committed by the IO manager.
+        config_class: What one run may be told, for `prepare`.
     """
     keys = ResourceKeys(source.name)
     spec = source_spec(source, project, asset_keys, asset_keys.free_name(name), description=description, maker=prepare)
@@ -78,8 +85,9 @@ def unpartitioned_asset(
         specs=[spec.replace_attributes(key=name).with_io_manager_key(keys.io_manager)],
         can_subset=True,
         required_resource_keys={keys.notion, keys.catalog},
+        op_tags=op_tags,
     )
-    def read(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[dg.Output[Any]]:
+    def read(context: dg.AssetExecutionContext, config: config_class) -> Iterator[dg.Output[Any]]:  # type: ignore[valid-type]
         notion: NotionResource = getattr(context.resources, keys.notion)
         catalog_resource: CatalogResource = getattr(context.resources, keys.catalog)
         with as_failure():
@@ -96,9 +104,9 @@ def unpartitioned_asset(
                     asset_keys,
                     Turns(loaded.state, loaded.account(current)),
                     context.log.info,
-                    config.refresh,
                     loaded,
-                )
+                ),
+                config,
             )
         yield dg.Output(reads, output_name=name)
 

@@ -18,7 +18,7 @@ from notion_pipeline.content.pages import reason_of
 from notion_pipeline.content.users import ListedUsers, UserRead, UsersRead, user_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.committing import commit_batches, content_failure
-from notion_pipeline.defs.content.unpartitioned import ContentRun, unpartitioned_asset
+from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig, unpartitioned_asset
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.errors import NotPermittedError
@@ -84,18 +84,25 @@ def users_assets(
         return []
     return [
         unpartitioned_asset(
-            source, project, asset_keys, given, name=NAME, description=DESCRIPTION, prepare=prepare_users
+            source,
+            project,
+            asset_keys,
+            given,
+            name=NAME,
+            description=DESCRIPTION,
+            prepare=prepare_users,
+            config_class=RefreshConfig,
         )
     ]
 
 
-def prepare_users(run: ContentRun) -> UserReads:
+def prepare_users(run: ContentRun, config: RefreshConfig) -> UserReads:
     """Finds out whether anybody is due, and prepares the reads."""
     content = run.source.content
     now = datetime.now(timezone.utc)
 
     def before(age: Optional[timedelta]) -> Optional[datetime]:  # noqa: UP045
-        return now if run.refresh else now - age if age is not None else None
+        return now if config.refresh else now - age if age is not None else None
 
     list_before = before(content.users_every) if content else None
     ask_before = before(content.refresh_every) if content else None

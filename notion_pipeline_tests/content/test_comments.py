@@ -265,3 +265,34 @@ def test_no_comments_are_read_unless_they_are_asked_for(pipeline: Pipeline, task
     pipeline.configure(CONTENT % "files: false")
     synced(pipeline)
     assert read(pipeline).asked(COMMENTS) == 0
+
+
+@pytest.mark.parametrize("deleted_rows", ["remove", "mark"])
+def test_pages_in_no_database_have_their_comments_too(
+    pipeline: Pipeline, workspace: Workspace, tasks: DataSource, deleted_rows: str
+) -> None:
+    handbook = workspace.add_page("Handbook", shared=True, content="Read this.")
+    workspace.add_comment(handbook, "On the page")
+    workspace.add_comment(tasks.pages[0], "On a row")
+    later(workspace, hours=1)
+    content = (CONTENT % "comments: true").replace("pages: false", "pages: true")
+    pipeline.configure(content + f"    deleted_rows: {deleted_rows}\n")
+    synced(pipeline)
+    pages = len(workspace.pages)
+    assert read(pipeline).asked(COMMENTS) == pages
+    assert texts(pipeline) == ["On a row", "On the page"]
+    assert metadata(pipeline)["pages_due"] == pages
+    assert read(pipeline).asked(COMMENTS) == 0
+    workspace.trash(handbook)
+    later(workspace, hours=1)
+    read(pipeline)
+    there = "SELECT text FROM notion.comments" + (" WHERE _deleted_at IS NULL" if deleted_rows == "mark" else "")
+    assert pipeline.query(there) == [("On a row",)]
+    assert pipeline.count("comments") == (2 if deleted_rows == "mark" else 1)
+
+
+def test_pages_in_no_database_are_left_alone_where_their_content_is(
+    words: Pipeline, workspace: Workspace, tasks: DataSource
+) -> None:
+    workspace.add_comment(workspace.add_page("Handbook", shared=True), "On the page")
+    assert read(words).asked(COMMENTS) == len(tasks.pages)

@@ -12,6 +12,7 @@ from notion_pipeline.catalog.views.flat_views import apply_changes, view_changes
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline.sandbox.model.richtext import mention_user, text
 from notion_pipeline.sandbox.model.users import User
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, Run, later, synced
@@ -182,6 +183,22 @@ def test_user_who_cannot_be_read_fails_the_run_and_holds_nobody_up(
     assert users(words)["Ada"] == ("ada@example.org", "member")
     assert read(words).asked(ONE_USER) == 1
     assert users(words)["Gus"] == ("gus@elsewhere.org", "guest")
+
+
+def test_who_is_only_mentioned_on_a_page_or_in_a_comment_is_asked_for(
+    words: Pipeline, workspace: Workspace, tasks: DataSource
+) -> None:
+    nina, carl = (workspace.add_user(name, guest=True) for name in ("Nina", "Carl"))
+    one = tasks.pages[0]
+    workspace.add_block(one, "paragraph", [text("Ask "), mention_user(nina), text(" or <mention-user url=nobody>.")])
+    workspace.add_comment(one, [text("And "), mention_user(carl)], by=workspace.users[one.created_by])
+    later(workspace, hours=1)
+    words.configure(CONTENT.replace("{pages: false}", "{pages: false, comments: true}"))
+    synced(words)
+    read(words)
+    read(words)
+    assert users(words)["Nina"] == users(words)["Carl"] == (None, "guest")
+    assert read(words).asked(USERS) == 0
 
 
 def test_long_list_is_read_page_by_page(words: Pipeline, workspace: Workspace) -> None:

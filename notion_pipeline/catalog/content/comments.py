@@ -119,11 +119,14 @@ def remove_comments_of_gone_pages(
     now: datetime,
     *,
     deleted_rows: DeletedRows,
+    id_column: str = "id",
 ) -> int:
-    """Removes or marks the comments of pages whose row is gone from its table; how many comments.
+    """Removes or marks the comments of pages that are gone from their table; how many comments.
 
     Args:
         rows: The table, which exists.
+        data_source_id: Empty for the table of pages that are in no database.
+        id_column: Column with the pages' ids.
     """
     source = rows[0]
     table = find_table(connection, source, COMMENTS)
@@ -131,8 +134,9 @@ def remove_comments_of_gone_pages(
         return 0
     live = " WHERE _deleted_at IS NULL" if "_deleted_at" in column_types(connection, rows) else ""
     pages = (
-        "SELECT page_id FROM _notion_pipeline.comment_reads WHERE source = ? AND data_source_id = ? "
-        f"AND page_id NOT IN (SELECT id FROM {quote(*rows)}{live})"
+        "SELECT page_id FROM _notion_pipeline.comment_reads WHERE source = ? "
+        "AND coalesce(data_source_id, '') = ? "
+        f"AND page_id NOT IN (SELECT {quote(id_column)} FROM {quote(*rows)}{live})"
     )
     of_pages: list[object] = [source, data_source_id]
     if not count_of(connection, f"SELECT count(*) FROM ({pages})", of_pages):

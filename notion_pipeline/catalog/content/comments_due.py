@@ -9,9 +9,16 @@ from datetime import datetime, timezone
 
 import duckdb
 
-from notion_pipeline.catalog.content.due import ContentScope, DueRule, MakeRule, content_scopes, count_due
+from notion_pipeline.catalog.content.due import (
+    ContentScope,
+    DueRule,
+    MakeRule,
+    content_scopes,
+    count_due,
+    standalone_scope,
+)
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.config.content import Comments
+from notion_pipeline.config.content import Comments, Content
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.listed import KnownDatabase
 
@@ -43,7 +50,7 @@ def comment_targets(
     *,
     refresh_all: bool = False,
 ) -> tuple[CommentTarget, ...]:
-    """The tables whose pages' comments are read, of these databases.
+    """The tables whose pages' comments are read: those of these databases, and that of the pages in none.
 
     Args:
         source: That knows what its names mean.
@@ -51,14 +58,24 @@ def comment_targets(
     """
     now = datetime.now(timezone.utc)
     found: list[CommentTarget] = []
+    if connection is None:
+        return ()
+
+    def before(content: Content) -> datetime | None:
+        age = content.comments_every
+        return now if refresh_all else now - age if age is not None else None
+
     for database in databases:
         content = source.content_for(database.id, database.title)
-        if connection is None or content is None or content.comments is None:
-            continue
-        age = content.comments_every
-        before = now if refresh_all else now - age if age is not None else None
-        scopes = content_scopes(connection, source.name, database.id, database.title, refresh_before=before)
-        found += [CommentTarget(scope, content.comments is Comments.INLINE) for scope in scopes]
+        if content is not None and content.comments is not None:
+            scopes = content_scopes(
+                connection, source.name, database.id, database.title, refresh_before=before(content)
+            )
+            found += [CommentTarget(scope, content.comments is Comments.INLINE) for scope in scopes]
+    content = source.content
+    if content is not None and content.pages and content.comments is not None:
+        standalone = standalone_scope(connection, source.name, refresh_before=before(content))
+        found += [CommentTarget(standalone, content.comments is Comments.INLINE)] if standalone is not None else []
     return tuple(found)
 
 

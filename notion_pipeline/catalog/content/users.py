@@ -14,12 +14,17 @@ import pyarrow as pa
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.tables import COMMENTS, USERS, Table, find_table, make_table
-from notion_pipeline.catalog.sql import columns_by_table, count_of, is_table, quote
+from notion_pipeline.catalog.content.tables import COMMENTS, PAGE_CONTENT, PAGES, USERS, Table, find_table, make_table
+from notion_pipeline.catalog.sql import columns_by_table, count_of, is_table, quote, text
 from notion_pipeline.content.users import User
 
 #: What a row shows of a user, beside the id.
 SHOWN = ("object", "type", "name", "email")
+_UUID = "[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
+#: `<mention-user url="user://<id>"/>`, as Markdown mentions somebody; in text that somebody typed the `<` is escaped.
+_MENTION = rf'(?:^|[^\\])<mention-user\s[^>]*?url="[^"?#]*?({_UUID})["?#]'
+#: The same in the JSON of rich text.
+_MENTION_IN_JSON = rf'"user"\s*:\s*\{{[^{{}}]*?"id"\s*:\s*"({_UUID})"'
 _SEEN = pa.schema([(name, pa.string()) for name in ("id", *SHOWN, "avatar_url", "membership")])
 _READS = """
 CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
@@ -172,12 +177,28 @@ def _ids_seen(connection: duckdb.DuckDBPyConnection, source: str) -> Iterator[st
         if state.has_table
         for name in ("created_by", "last_edited_by")
     ]
-    for kind, name in ((USERS, "id"), (COMMENTS, "created_by")):
+    for kind, name in (*((USERS, "id"), (COMMENTS, "created_by"), (PAGES, "created_by"), (PAGES, "last_edited_by")),):
         if (table := find_table(connection, source, kind)) is not None:
             places.append((table, name))
     for table, name in places:
         if any(column == name and type_ == "VARCHAR" for column, type_, _ in columns.get(table[1], ())):
             yield f"SELECT {quote(name)} AS id FROM {quote(*table)} WHERE {quote(name)} IS NOT NULL"
+    for kind, column, sign, pattern in (
+        (PAGE_CONTENT, "markdown", "<mention-user", _MENTION),
+        (COMMENTS, "rich_text", '"user"', _MENTION_IN_JSON),
+    ):
+        if (table := find_table(connection, source, kind)) is not None:
+            yield _ids_mentioned(table, column, sign, pattern)
+
+
+def _ids_mentioned(table: Table, column: str, sign: str, pattern: str) -> str:
+    words = f"{quote(column)}::VARCHAR"
+    named = f"unnest(regexp_extract_all({words}, {text(pattern)}, 1, 'i'))"
+    return (
+        "SELECT regexp_replace(lower(replace(named, '-', '')), '(.{8})(.{4})(.{4})(.{4})(.{12})', "
+        rf"'\1-\2-\3-\4-\5') AS id FROM (SELECT {named} AS named FROM {quote(*table)} "
+        f"WHERE contains({words}, {text(sign)}))"
+    )
 
 
 def _has_reads(connection: duckdb.DuckDBPyConnection) -> bool:

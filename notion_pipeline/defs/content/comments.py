@@ -194,6 +194,7 @@ def _tidy(catalog: Catalog, reads: CommentReads, outcome: _Outcome) -> None:
                 target.scope.data_source_id,
                 now,
                 deleted_rows=reads.source.deleted_rows,
+                id_column=target.scope.id_column,
             )
             for target in reads.targets
         )

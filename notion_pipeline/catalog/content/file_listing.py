@@ -53,13 +53,8 @@ def list_files(
     source, marks = scope.table[0], deleted_rows == "mark"
     table = make_table(connection, source, FILES, marks_deleted=marks)
     connection.execute(_REMOVALS)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE listed_files "
-        "(page_id VARCHAR, kind VARCHAR, property VARCHAR, file_id VARCHAR, name VARCHAR, source_url VARCHAR)"
-    )
-    for found in _files_of_rows(connection, scope):
-        _list(connection, found)
-    _list_content(connection, scope)
+    _forget_gone_pages(connection, source)
+    list_named(connection, scope)
     target, mine = quote(*table), "coalesce(data_source_id, '') = ?"
     same = " AND ".join(f"t.{name} IS NOT DISTINCT FROM l.{name}" for name in _KEY)
     counts = FileCounts(listed=count_of(connection, "SELECT count(*) FROM listed_files"))
@@ -92,6 +87,17 @@ def list_files(
     counts.removed = _take_out(connection, table, scope, now, marks=marks)
     connection.execute("DROP TABLE listed_files")
     return counts
+
+
+def list_named(connection: duckdb.DuckDBPyConnection, scope: ContentScope) -> None:
+    """Makes the temporary table `listed_files`: what the pages of a table name. Writes nothing else."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE listed_files "
+        "(page_id VARCHAR, kind VARCHAR, property VARCHAR, file_id VARCHAR, name VARCHAR, source_url VARCHAR)"
+    )
+    for found in _files_of_rows(connection, scope):
+        _list(connection, found)
+    _list_content(connection, scope)
 
 
 def _take_over(connection: duckdb.DuckDBPyConnection, scope: ContentScope, table: Table, now: datetime) -> None:
@@ -192,7 +198,6 @@ def _list_content(connection: duckdb.DuckDBPyConnection, scope: ContentScope) ->
     content = find_table(connection, scope.table[0], PAGE_CONTENT)
     if content is None or not has_content_files(connection):
         return
-    _forget_gone_pages(connection, scope.table[0], content)
     live = " AND c._deleted_at IS NULL" if "_deleted_at" in column_types(connection, content) else ""
     connection.execute(
         f"INSERT INTO listed_files SELECT f.page_id, '{CONTENT}', NULL, f.file_id, f.name, f.source_url "
@@ -202,8 +207,11 @@ def _list_content(connection: duckdb.DuckDBPyConnection, scope: ContentScope) ->
     )
 
 
-def _forget_gone_pages(connection: duckdb.DuckDBPyConnection, source: str, content: Table) -> None:
+def _forget_gone_pages(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """Forgets what the content of pages that are gone named; a file that was stored and never listed goes too."""
+    content = find_table(connection, source, PAGE_CONTENT)
+    if content is None or not has_content_files(connection):
+        return
     gone = f"source = ? AND page_id NOT IN (SELECT page_id FROM {quote(*content)})"
     files = find_table(connection, source, FILES)
     listed = f" AND path NOT IN (SELECT path FROM {quote(*files)} WHERE path IS NOT NULL)" if files is not None else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Literal
 
 import duckdb
@@ -58,6 +58,12 @@ class PagesState:
     hidden: frozenset[str]
     searched_at: datetime | None
     whole_at: datetime | None
+
+    def is_old(self, age: timedelta | None) -> bool:
+        """Whether all pages are to be searched: they never were, or longer ago than this; None for no matter when."""
+        if self.searched_at is None or self.whole_at is None:
+            return True
+        return age is not None and self.whole_at < datetime.now(timezone.utc) - age
 
 
 def pages_state(connection: duckdb.DuckDBPyConnection | None, source: str) -> PagesState:

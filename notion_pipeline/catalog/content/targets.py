@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import duckdb
 
-from notion_pipeline.catalog.content.due import ContentScope, content_scopes, count_due, standalone_scope
+from notion_pipeline.catalog.content.due import ContentScope, content_scopes, standalone_scope
 from notion_pipeline.config.content import Content
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.listed import KnownDatabase
@@ -31,26 +31,6 @@ class ContentTarget:
     partition: str
     content: Content
     scopes: tuple[ContentScope, ...]
-
-
-@dataclass(frozen=True)
-class ContentDue:
-    """What the next run of content will read.
-
-    Attributes:
-        databases: How many are chosen.
-        pages: How many of their pages are due, by the rows that the catalog has; a request each, and more for a page
-            that Notion cuts into parts.
-        not_synced: Databases among them whose rows were never synced, so that nothing is known of their pages.
-        pages_for_comments: Pages whose comments are due; a request each.
-        pages_for_inline_comments: Those of them whose blocks' comments are read too; a request for each block.
-    """
-
-    databases: int
-    pages: int
-    not_synced: int
-    pages_for_comments: int = 0
-    pages_for_inline_comments: int = 0
 
 
 def content_targets(
@@ -92,9 +72,3 @@ def _refresh_before(content: Content, now: datetime, *, refresh_all: bool) -> da
     if refresh_all:
         return now
     return now - content.refresh_every if content.refresh_every is not None else None
-
-
-def content_due(connection: duckdb.DuckDBPyConnection | None, targets: Sequence[ContentTarget]) -> ContentDue:
-    """What the next run of content will read of these."""
-    pages = sum(count_due(connection, scope) for target in targets for scope in target.scopes) if connection else 0
-    return ContentDue(len(targets), pages, sum(not target.scopes for target in targets))

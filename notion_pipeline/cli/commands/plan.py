@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.targets import ContentDue
+from notion_pipeline.catalog.content.cost import ContentDue
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import open_catalog
@@ -269,7 +269,11 @@ def _as_json(found: _Listed, planned: SyncPlan) -> dict[str, Any]:
         "listed_at": found.listed_at.isoformat() if found.listed_at is not None else None,
         "content": None
         if found.content is None
-        else {**asdict(found.content), "seconds": round(seconds_for(found.content.pages, limits), 1)},
+        else {
+            **asdict(found.content),
+            "requests": found.content.requests,
+            "seconds": round(seconds_for(found.content.requests, limits), 1),
+        },
         "next_full_read_due": next((at.isoformat() for at, _ in _due(planned)), None),
         "data_sources": [
             {

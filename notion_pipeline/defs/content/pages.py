@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.pages import PagesState, pages_state, rows_among, write_pages
+from notion_pipeline.catalog.content.pages import pages_state, rows_among, write_pages
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.page_finder import FoundPages, KnownPages, find_pages
 from notion_pipeline.defs.asset_keys import AssetKeys
@@ -73,7 +73,7 @@ def find_standalone_pages(run: ContentRun, config: PagesConfig) -> StandalonePag
     source, catalog = run.source, run.catalog
     with catalog.reading() as connection:
         state = pages_state(connection, source.name)
-    is_whole = config.search_all or _is_old(source, state)
+    is_whole = config.search_all or state.is_old(source.content.refresh_every if source.content is not None else None)
     run.log(
         "All pages are searched."
         if is_whole
@@ -98,14 +98,6 @@ def find_standalone_pages(run: ContentRun, config: PagesConfig) -> StandalonePag
             )
 
     return StandalonePages(source, asyncio.run(find()))
-
-
-def _is_old(source: Source, state: PagesState) -> bool:
-    """Whether the last search of all is older than content may become."""
-    if state.searched_at is None or state.whole_at is None:
-        return True
-    age = source.content.refresh_every if source.content is not None else None
-    return age is not None and state.whole_at < datetime.now(timezone.utc) - age
 
 
 def store_pages(context: dg.OutputContext, catalog: Catalog, pages: StandalonePages) -> None:

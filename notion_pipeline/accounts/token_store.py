@@ -19,13 +19,13 @@ from notion_pipeline.accounts.file_store import UNKNOWN_ACCOUNT, FileTokenStore
 from notion_pipeline.accounts.postgres_sessions import PostgresDatabase
 from notion_pipeline.accounts.postgres_store import PostgresTokenStore
 from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
+from notion_pipeline.config.shared_state import postgres_of
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import file_name
 from notion_pipeline.project import Project
 from notion_pipeline.state.interface import State
 
 STORE_VARIABLE = "NOTION_PIPELINE_TOKEN_STORE"
-STATE_VARIABLE = "NOTION_PIPELINE_STATE"
 #: Pauses before a failed save is tried again, in seconds: what failed may be a network, or a disk that was full.
 SAVE_PAUSES = (0.25, 0.5, 1.0)
 
@@ -105,16 +105,12 @@ def open_store(project: Project) -> TokenStore:
     return store
 
 
-def state_of(project: Project) -> str:
-    """Where the project's processes keep what they share, empty for the folder: NOTION_PIPELINE_STATE."""
-    return project.environ.get(STATE_VARIABLE, "").strip()
-
-
 def _open_state(project: Project) -> TokenStore:
-    keys, state = keys_of(project.environ.get(KEY_VARIABLE, "")), state_of(project)
-    if state.lower().startswith("postgres"):
+    keys, found = keys_of(project.environ.get(KEY_VARIABLE, "")), postgres_of(project)
+    if found is not None:
+        url, where = found
         password = project.environ.get("PGPASSWORD", "")
-        database = PostgresDatabase(state, variable=STATE_VARIABLE, password=password)
+        database = PostgresDatabase(url, variable=where, password=password)
         return PostgresTokenStore(database, keys, dump=dump, parse=parse)
     return FileTokenStore(project.home, keys, dump=dump, parse=parse)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,13 @@ def _resolved(value: Any, resolve: Callable[[str], Any]) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return str(value) if isinstance(value, Path) else value
+
+
+def state_place(state: object, environ: Mapping[str, str]) -> str:
+    """Where the attribute `state` says that the shared state is; empty for the home, and for what is no place."""
+    if isinstance(state, Mapping):
+        return environ.get(str(state.get("env")), "")
+    return state if isinstance(state, str) else ""
 
 
 def database_of(catalog: object) -> object:

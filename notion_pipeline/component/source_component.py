@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.duckdb_file import check_catalog_name
-from notion_pipeline.component.attributes import SourceAttributes, database_of, resolve_source
+from notion_pipeline.component.attributes import SourceAttributes, database_of, resolve_source, state_place
 from notion_pipeline.component.table_state import tables_of, write_state
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
 from notion_pipeline.config.shared_state import STAGING_VARIABLE, STATE_VARIABLE
@@ -93,7 +93,8 @@ class NotionSourceComponent(dg.StateBackedComponent, dg.Resolvable):
             # Of a project of ours these say where things are; here the attributes do, for each component its own.
             "NOTION_PIPELINE_SOURCES": str(file.relative_to(root) if file.is_relative_to(root) else file),
             "NOTION_PIPELINE_HOME": str(context.resolve_value(model.home)),
-            **dict.fromkeys(("NOTION_PIPELINE_CATALOG", STATE_VARIABLE, STAGING_VARIABLE), ""),
+            **dict.fromkeys(("NOTION_PIPELINE_CATALOG", STAGING_VARIABLE), ""),
+            STATE_VARIABLE: state_place(shared.get("state"), os.environ),
         }
         project = project_at(root, environ)
         try:

@@ -64,15 +64,7 @@ def open_state(project: Project, named: str | EnvReference | None) -> State:
     Raises:
         ConfigError: It cannot be understood, or its variable is not set.
     """
-    text, where = project.environ.get(STATE_VARIABLE, "").strip(), STATE_VARIABLE
-    if not text and isinstance(named, EnvReference):
-        text, where = project.environ.get(named.env, "").strip(), named.env
-        if not text:
-            raise ConfigError(
-                f"{named.env} is not set.", hint=f"`state:` in {project.sources_label} says that it holds the address."
-            )
-    elif not text:
-        text = str(named or "")
+    text, where = _place(project, named)
     if not text:
         return FolderState(project.home)
     if is_postgres(text):
@@ -89,12 +81,38 @@ def project_state(project: Project) -> State:
     Raises:
         ConfigError: As `open_state`, or the file cannot be read.
     """
+    return open_state(project, _named_in_file(project))
+
+
+def postgres_of(project: Project) -> tuple[str, str] | None:
+    """The address of the PostgreSQL with the shared state, and what names it; None where the state is a folder.
+
+    Raises:
+        ConfigError: As `project_state`.
+    """
+    text, where = _place(project, _named_in_file(project))
+    return (text, where) if is_postgres(text) else None
+
+
+def _place(project: Project, named: str | EnvReference | None) -> tuple[str, str]:
+    """Where the state is, and what says so; empty for the home."""
+    if text := project.environ.get(STATE_VARIABLE, "").strip():
+        return text, STATE_VARIABLE
+    if not isinstance(named, EnvReference):
+        return named or "", f"`state:` in {project.sources_label}"
+    if text := project.environ.get(named.env, "").strip():
+        return text, named.env
+    raise ConfigError(
+        f"{named.env} is not set.", hint=f"`state:` in {project.sources_label} says that it holds the address."
+    )
+
+
+def _named_in_file(project: Project) -> str | EnvReference | None:
     content = read_mapping(project.sources_file, project.sources_label) or {}
     try:
-        named = parse_state(content.get("state"))
+        return parse_state(content.get("state"))
     except ValueError as error:
         raise config_error(project.sources_label, [f"state: {error}"]) from None
-    return open_state(project, named)
 
 
 def staging_folder(project: Project, named: str | None) -> Path:

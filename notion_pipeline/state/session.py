@@ -1,7 +1,7 @@
 """One connection to PostgreSQL: made when it is first used, found out when it is lost, and made again.
 
-A process that was forked leaves its parent's connection alone and makes one of its own. Locks of the server belong to
-the session; whoever holds some is asked to take them again after a loss.
+A process that was forked closes its copy of the parent's socket and makes a connection of its own. Locks of the server
+belong to the session; whoever holds some is asked to take them again after a loss.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -48,6 +49,7 @@ create table if not exists notion_pipeline_state.documents (
 create table if not exists notion_pipeline_state.locks (name text primary key, taken bigint not null);
 create table if not exists notion_pipeline_state.budgets (account text primary key, next_at timestamptz not null);
 """
+_open: weakref.WeakSet[Any] = weakref.WeakSet()
 _LAST_TABLE = "notion_pipeline_state.budgets"
 #: Of the lock under which one process makes the tables.
 _SCHEMA_LOCK = 7_235_419_861
@@ -76,7 +78,6 @@ class Session:
         self._connection: Any | None = None
         self._process = os.getpid()
         self._backend: tuple[int, str] | None = None
-        self._inherited: list[Any] = []
 
     def run(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement; run again on a new connection where the one before was lost.
@@ -125,8 +126,6 @@ class Session:
     def check_process(self) -> None:
         """Finds out whether this process was forked from the one that connected."""
         if self._process != os.getpid():
-            # Neither used nor closed, nor left to be collected: that would end the parent's session.
-            self._inherited.append(self._connection)
             self._connection = self._backend = None
             self._process = os.getpid()
             self._restore(None)
@@ -180,6 +179,7 @@ def _connect(address: PostgresAddress, name: str) -> Any:
     if address.passfile:
         settings["passfile"] = address.passfile
     connection = driver.connect(**{**settings, **given})
+    _open.add(connection)
     connection.set_session(isolation_level="READ COMMITTED", readonly=False, autocommit=True)
     return connection
 
@@ -213,3 +213,15 @@ def rows_of(connection: Any, statement: str, values: Values = ()) -> list[tuple[
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
+
+
+def _leave_to_parent() -> None:
+    """Closes a forked child's copies of the sockets: they would keep the parent's locks when the parent is killed."""
+    for connection in _open:
+        # Not connection.close(), which would end the parent's session.
+        with suppress(Exception):
+            os.close(connection.fileno())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.project import Project, project_at
+from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
@@ -25,7 +30,7 @@ from notion_pipeline_tests.conftest import OURS, TOKEN
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.shared_state import StatePlace
 from notion_pipeline_tests.support.truth import differences
-from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, tasks_in
+from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, tasks_in
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +94,12 @@ def _project(database: StatePlace, sandbox: SandboxServer, root: Path) -> Projec
     return project_at(root)
 
 
+def configured(machine: Machine, *, limits: str = "{}", staging: str = "") -> None:
+    file = machine.project.root / "sources.yaml"
+    before = f"staging: {staging}\n" if staging else ""
+    file.write_text(f"{before}{file.read_text('utf-8')}    limits: {limits}\n", "utf-8")
+
+
 def tables_of(definitions: dg.Definitions) -> set[str]:
     keys = definitions.resolve_asset_graph().get_all_asset_keys()
     return {key.path[-1] for key in keys} & {"tasks", "people"}
@@ -113,9 +124,7 @@ def test_a_database_that_another_machine_syncs_is_waited_for(machines: list[Mach
     tasks_in(workspace, 2, "Free")
     lock = lock_database(second.loaded.state, "notion", tasks.database.id)
     assert lock is not None
-    (first.project.root / "sources.yaml").write_text(
-        (first.project.root / "sources.yaml").read_text("utf-8") + "    limits: {concurrent_requests: 1}\n", "utf-8"
-    )
+    configured(first, limits="{concurrent_requests: 1}")
     workspace.faults.add(Fault("call", match=QUERY, at=3, callable=lock.release))
     run = first.pipeline.sync()
     assert run.success
@@ -147,6 +156,55 @@ def test_a_lock_that_was_lost_while_its_database_was_read_keeps_the_rows_out(
     assert differences(first.pipeline, workspace, tasks) == []
 
 
+def test_accounts_are_kept_where_the_sources_file_says_that_the_state_is(machines: list[Machine]) -> None:
+    first, second = (
+        open_store(project_at(machine.project.root, {"NOTION_PIPELINE_KEY": "of both machines"}))
+        for machine in machines
+    )
+    account = StoredAccount(
+        bot_id="11111111-2222-4333-8444-555555555555",
+        workspace_id="w",
+        workspace_name="Acme",
+        owner="",
+        owner_id="",
+        access_token=Secret("ntn_a_token_of_the_account"),
+        refresh_token=None,
+        connected_at=datetime(2026, 7, 1, tzinfo=timezone.utc),
+        refreshed_at=datetime(2026, 7, 1, tzinfo=timezone.utc),
+    )
+    first.save(account)
+    assert second.accounts() == [account]
+
+
+def test_a_read_whose_worker_died_goes_on_elsewhere_from_a_shared_folder(
+    machines: list[Machine], workspace: Workspace, tmp_path: Path
+) -> None:
+    first, second = machines
+    for machine in machines:
+        configured(machine, staging=str(tmp_path / "shared"))
+    tasks = tasks_in(workspace, 250)
+    workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
+    assert not first.pipeline.sync().success
+    run = second.pipeline.sync()
+    assert run.success
+    assert "goes on with" in run.log
+    assert differences(first.pipeline, workspace, tasks) == []
+    assert not (second.project.home / "staging").exists()
+
+
+def test_a_read_that_was_begun_elsewhere_starts_over_and_says_so(machines: list[Machine], workspace: Workspace) -> None:
+    first, second = machines
+    tasks = tasks_in(workspace, 250)
+    workspace.faults.add(Fault("status", match=QUERY, at=3, **REFUSAL))
+    assert not first.pipeline.sync().success
+    run = second.pipeline.sync()
+    assert run.success
+    assert run.log.count(f"a read that was begun on {socket.gethostname()} and not committed starts over") == 1
+    assert differences(first.pipeline, workspace, tasks) == []
+    quiet = first.pipeline.sync()
+    assert "starts over" not in quiet.log, "what the other one read is committed"
+
+
 def test_a_pause_that_one_machine_was_told_holds_the_other(machines: list[Machine], workspace: Workspace) -> None:
     workspace.faults.add(Fault("rate_limit", match="users/me", retry_after=3600))
     with ExitStack() as stack:
@@ -160,8 +218,7 @@ def test_a_pause_that_one_machine_was_told_holds_the_other(machines: list[Machin
 
 def test_two_machines_keep_one_budget(machines: list[Machine], workspace: Workspace) -> None:
     for machine in machines:
-        file = machine.project.root / "sources.yaml"
-        file.write_text(file.read_text("utf-8") + "    limits: {requests_per_minute: 600}\n", "utf-8")
+        configured(machine, limits="{requests_per_minute: 600}")
     state = machines[0].loaded.state
     with ExitStack() as stack:
         processes = [stack.enter_context(asking(machine, requests=10)) for machine in machines]

@@ -12,6 +12,7 @@ from notion_pipeline.config.sources import load_sources, parse_sources
 from notion_pipeline.errors import ConfigError, StateError
 from notion_pipeline.project import project_at
 from notion_pipeline.state.address import postgres_address, without_secrets
+from notion_pipeline.state.interface import wait_for_lock
 from notion_pipeline.state.postgres import PostgresState
 from notion_pipeline_tests.support.ports import free_port
 from notion_pipeline_tests.support.postgres import query
@@ -88,6 +89,23 @@ def test_a_forked_process_has_a_connection_and_locks_of_its_own(database: StateP
     assert lock.is_held()
     assert database.open().try_lock(LOCK) is None
     assert state.try_lock("locks/b.lock") is not None
+
+
+def test_a_forked_process_that_lives_on_keeps_no_lock_of_its_killed_parent(database: StatePlace) -> None:
+    body = f"""
+import os, time
+lock = state.try_lock({LOCK!r})
+if not os.fork():
+    os.close(0), os.close(1)
+    time.sleep(60)
+    os._exit(0)
+"""
+    state = database.open()
+    with database.process(body) as parent:
+        assert state.try_lock(LOCK) is None
+        parent.kill()
+        parent.wait()
+        assert wait_for_lock(state, LOCK).is_held()
 
 
 def test_a_user_who_may_make_nothing_uses_what_is_there(database: StatePlace) -> None:

@@ -134,6 +134,7 @@ def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]
             sources.source(wanted)
         check_catalog_name(sources.catalog_location(project), [source.name for source in sources.sources])
         private_directory(project.home)
+        sources.open_state(project).now()  # where it is a server, it answers
         names = ", ".join(source.name for source in sources.sources)
         file = project.sources_label if project.sources_file.exists() else f"no {project.sources_label}, so by default"
         line.text = f"{file}: {'source' if len(sources.sources) == 1 else 'sources'} {names}"

@@ -7,15 +7,17 @@ Where the executor gives each step a process, that is the step's: the lock says 
 reports a step that was killed.
 """
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.errors import StagingError
 from notion_pipeline.private_files import file_name
-from notion_pipeline.state.interface import LOCK_ENDING, State
+from notion_pipeline.state.interface import LOCK_ENDING, Lock, State
 
+LOOK_SECONDS = 2.0
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -35,9 +37,27 @@ def shows_life(state: State, run_id: str) -> Iterator[None]:
         yield
         return
     try:
-        yield
+        with _looked_after(lock) if state.spans_machines else nullcontext():
+            yield
     finally:
         lock.release(forget=True)
+
+
+@contextmanager
+def _looked_after(lock: Lock) -> Iterator[None]:
+    """Has a lock taken again soon that a server lost, also while its run asks nothing of the state."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_SECONDS):
+            with suppress(StagingError):
+                lock.is_held()
+
+    threading.Thread(target=look, name="notion_pipeline run lock", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def close_dead_runs(instance: DagsterInstance, state: State) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Hashable
 
 import orjson
@@ -11,6 +13,8 @@ from notion_pipeline.state.interface import State
 # Notion publishes no bound for Retry-After (notion-api.md section 11). Past this the value is taken for damaged:
 # Notion is asked again then, and a shared pause that says more is ignored.
 LONGEST_PAUSE_SECONDS = 7 * 24 * 3600.0
+#: A server is asked for news no more often than this.
+SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class SharedLimits:
@@ -25,6 +29,7 @@ class SharedLimits:
         self._account = account
         self._key = f"pauses/{account}.json"
         self._seen: Hashable | None = None
+        self._look_at = -math.inf
 
     def news(self) -> tuple[float, str] | None:
         """Seconds left and reason of a pause written since this was last called; None where there is none.
@@ -32,6 +37,10 @@ class SharedLimits:
         Raises:
             StateError: The state's server cannot be reached.
         """
+        if self._state.spans_machines:
+            if (now := time.monotonic()) < self._look_at:
+                return None
+            self._look_at = now + SECONDS_BETWEEN_LOOKS
         version = self._state.version(self._key)
         if version is None or version == self._seen:
             return None

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from notion_pipeline.accounts.stored_account import StoredAccount
 from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
+from notion_pipeline.defs.run_locks import shows_life
 from notion_pipeline.project import Project, project_at
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
@@ -203,6 +205,19 @@ def test_a_read_that_was_begun_elsewhere_starts_over_and_says_so(machines: list[
     assert differences(first.pipeline, workspace, tasks) == []
     quiet = first.pipeline.sync()
     assert "starts over" not in quiet.log, "what the other one read is committed"
+
+
+def test_a_run_whose_connection_was_lost_shows_life_again(machines: list[Machine], database: StatePlace) -> None:
+    """Also while it asks nothing of the state, as in a long commit."""
+    first, second = machines
+    name = "locks/_runs/run.lock"
+    with shows_life(first.loaded.state, "run"):
+        database.end_sessions()
+        give_up_at = time.monotonic() + PATIENCE
+        while not second.loaded.state.is_locked(name):
+            assert time.monotonic() < give_up_at
+            time.sleep(0.1)
+    assert second.loaded.state.lock_names("locks") == []
 
 
 def test_a_pause_that_one_machine_was_told_holds_the_other(machines: list[Machine], workspace: Workspace) -> None:

@@ -3,7 +3,7 @@
 Pages are cut while no transaction is open: other runs commit meanwhile, and the reads of this one go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Optional
 
@@ -20,24 +20,37 @@ from notion_pipeline.catalog.content.chunks import (
 from notion_pipeline.catalog.content.targets import ContentTarget
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.chunks import CutPage, cut_page
-from notion_pipeline.content.pages import PageRead
+from notion_pipeline.content.pages import PageContent, PageRead
 from notion_pipeline.defs.content.reads import ContentReads
 
 
-def cut_pages(catalog: Catalog, source: str, target: ContentTarget, reads: Sequence[PageRead]) -> list[CutPage]:
-    """Cuts pages that were read and are to be committed; those whose content has its chunks already are left out."""
-    settings = target.content.chunks
-    contents = {read.page.page_id: read.content for read in reads if read.content is not None}
-    if settings is None or not contents:
-        return []
-    hashes = {page_id: content.content_hash for page_id, content in contents.items()}
+def cut_pages(
+    catalog: Catalog, source: str, batch: Sequence[PageRead], settings_of: Mapping[str, Chunks]
+) -> dict[str, list[CutPage]]:
+    """Cuts pages that were read and are to be committed, by database id; those that have their chunks are left out.
+
+    Args:
+        settings_of: By database id; pages of other databases are not cut.
+    """
+    contents: dict[str, dict[str, PageContent]] = {}
+    for read in batch:
+        if read.content is not None and read.page.database_id in settings_of:
+            contents.setdefault(read.page.database_id, {})[read.page.page_id] = read.content
+    if not contents:
+        return {}
+    due: dict[str, set[str]] = {}
     with catalog.reading() as connection:
-        wanted = set(hashes) if connection is None else pages_to_cut(connection, source, hashes, settings)
-    return [
-        cut_page(page_id, content.markdown, content.content_hash, settings)
-        for page_id, content in contents.items()
-        if page_id in wanted
-    ]
+        for key, pages in contents.items():
+            hashes = {page_id: content.content_hash for page_id, content in pages.items()}
+            due[key] = set(hashes) if connection is None else pages_to_cut(connection, source, hashes, settings_of[key])
+    return {
+        key: [
+            cut_page(page_id, content.markdown, content.content_hash, settings_of[key])
+            for page_id, content in pages.items()
+            if page_id in due[key]
+        ]
+        for key, pages in contents.items()
+    }
 
 
 def add_missing_chunks(catalog: Catalog, source: str, target: ContentTarget) -> int:

@@ -141,7 +141,8 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
     for read in batch:
         by_database.setdefault(read.page.database_id, []).append(read)
     source, now = reads.source.name, datetime.now(timezone.utc)
-    cut = {key: cut_pages(catalog, source, databases[key].target, found) for key, found in by_database.items()}
+    settings = {key: chunks for key, found in databases.items() if (chunks := found.target.content.chunks) is not None}
+    cut = cut_pages(catalog, source, batch, settings)
 
     def change(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, ContentCounts], dict[str, int]]:
         counts = {
@@ -155,7 +156,7 @@ def _commit(catalog: Catalog, reads: ContentReads, databases: dict[str, _Databas
     counts, chunked = catalog.commit(change)
     for key, found in by_database.items():
         databases[key].counts.add(counts[key])
-        databases[key].chunked += chunked[key]
+        databases[key].chunked += chunked.get(key, 0)
         for read in found:
             databases[key].add(read)
 

@@ -61,7 +61,7 @@ def test_dagster_loads_the_package(project: Project) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-m", "examples.company.definitions"],
         cwd=project.root,
-        env={**os.environ, **alerts, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, **alerts, "PYTHONPATH": str(Path(__file__).parents[2])},
         check=False,
         capture_output=True,
         text=True,

@@ -27,7 +27,7 @@ from notion_pipeline_tests.support.host_project import make_host
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]

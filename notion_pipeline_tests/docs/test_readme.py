@@ -14,7 +14,7 @@ from notion_pipeline.cli.project_template import DEMO_FILES, template
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.project import Project
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = "\n".join([README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))])
 SHELL_LINES = [

@@ -23,7 +23,7 @@ from notion_pipeline_tests.support.production import Services, Webserver
 pytestmark = pytest.mark.slow
 
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 FOLDER = "/srv/notion"

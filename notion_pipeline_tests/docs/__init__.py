@@ -1,0 +1,1 @@
+"""Tests of `docs/`, the README and `examples/`."""

@@ -189,6 +189,14 @@ def test_the_table_has_no_circle() -> None:
     assert not left
 
 
+def test_contributing_draws_every_room() -> None:
+    page = (ROOT.parent / "docs" / "contributing.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    for room in set(MAY_IMPORT) - {"root", "the public face"}:
+        outer, *inner = room.split(".")
+        assert {f"`{name}`" for name in inner} <= {f"`{name}`" for name in rows[outer].split("`")[1::2]}, room
+
+
 def test_every_room_says_what_comes_in_what_goes_out_and_what_it_may_import() -> None:
     for module in modules():
         if module and file_of(module).name == "__init__.py":

@@ -21,7 +21,7 @@ from notion_pipeline.catalog.file_lock import LockHeldError
 from notion_pipeline.catalog.lake import lake
 from notion_pipeline.catalog.opening import Opening, Storage
 from notion_pipeline.config.catalog_location import CatalogLocation
-from notion_pipeline.errors import CatalogBusyError, CatalogConflictError
+from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
 
 WAIT_SECONDS = 600.0
 #: Enough for a commit, whatever the size of a table. DuckDB fills what it may use, and its own default is most of the
@@ -136,6 +136,30 @@ class Catalog:
                 connection.close()
             else:
                 self._let_go(opening)
+
+    @contextmanager
+    def attached(self, other: duckdb.DuckDBPyConnection, alias: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to read with in the DuckDB of another catalog; there the tables are `alias.schema.table`.
+
+        Meanwhile nobody writes this catalog where it is in a file; a lake on a server is seen as it was at the start.
+
+        Args:
+            other: A connection of the other catalog, outside of a transaction.
+            alias: No catalog that it has open.
+
+        Raises:
+            CatalogBusyError: Another process wrote for longer than we wait.
+            CatalogError: The catalog cannot be read, or there is none.
+        """
+        with self._errors("read", LockHeldError, OSError):
+            opening = self._storage.attach(other, alias)
+        if opening is None:
+            raise CatalogError(f"There is no catalog {self.location}.")
+        try:
+            _prepare(opening.connection)
+            yield opening.connection
+        finally:
+            opening.close()
 
     @contextmanager
     def writing(self, *, memory_limit: str | None = MEMORY_LIMIT) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -19,7 +19,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 
 from notion_pipeline.catalog.duckdb_errors import hint, holder, is_brief, is_busy, is_out_of_memory, reason
 from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
-from notion_pipeline.catalog.opening import Opening
+from notion_pipeline.catalog.opening import Opening, until_closed
+from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
 
@@ -193,6 +194,16 @@ class DuckDBFile:
 
     def open_to_write(self) -> Opening:
         return self._opener().open(lambda: self._connect(read_only=False), is_writing=True)
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
+        if not self.exists():
+            return None
+
+        def connect() -> duckdb.DuckDBPyConnection:
+            connection.execute(f"ATTACH {text(str(self.file))} AS {quote(alias)} (READ_ONLY)")
+            return connection.cursor().execute(f"USE {quote(alias)}")
+
+        return until_closed(self._opener().open(connect, is_writing=False), connection, alias)
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(self.file), read_only=read_only, config=self._config)

@@ -19,7 +19,7 @@ from notion_pipeline.catalog.duckdb_errors import is_busy, is_out_of_memory, rea
 from notion_pipeline.catalog.duckdb_file import LockedOpener, file_version
 from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.lake_secrets import set_secrets
-from notion_pipeline.catalog.opening import Opening, Storage
+from notion_pipeline.catalog.opening import Opening, Storage, until_closed
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.catalog_location import S3, Lake
 from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError
@@ -145,6 +145,15 @@ class _ServerLake(_LakeStorage):
         connection = _ATTACHED.get(self.key, lambda: _attach_or_make(self._location, self._config))
         return _opening(connection)
 
+    def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
+        if not _attach_to(connection, self._location, alias, "READ_ONLY"):
+            return None
+        # Others may write meanwhile: what is read is one state of it.
+        (version,) = connection.execute(f"SELECT id FROM ducklake_current_snapshot({text(alias)})").fetchall()[0]
+        connection.execute(f"DETACH {quote(alias)}")
+        _attach_to(connection, self._location, alias, "READ_ONLY", f"SNAPSHOT_VERSION {version}")
+        return until_closed(_opening(connection.cursor(), alias), connection, alias)
+
     def error(self, error: Exception, done: str) -> CatalogError:
         told = super().error(error, done)
         if not isinstance(told, CatalogConflictError):
@@ -187,7 +196,7 @@ class _FileLake(_LakeStorage):
         def connect() -> duckdb.DuckDBPyConnection:
             connection = _attach(self._location, self._config, "READ_ONLY")
             if connection is None:
-                raise CatalogError(f"{self._file} holds no DuckLake.", hint="Name another file in catalog:.")
+                raise _no_lake(self._file)
             return _using(connection)
 
         return self._opener.open(connect, is_writing=False)
@@ -195,27 +204,50 @@ class _FileLake(_LakeStorage):
     def open_to_write(self) -> Opening:
         return self._opener.open(lambda: _using(_attach_or_make(self._location, self._config)), is_writing=True)
 
+    def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
+        if not self.exists():
+            return None
+
+        def connect() -> duckdb.DuckDBPyConnection:
+            if not _attach_to(connection, self._location, alias, "READ_ONLY"):
+                raise _no_lake(self._file)
+            return _using(connection.cursor(), alias)
+
+        return until_closed(self._opener.open(connect, is_writing=False), connection, alias)
+
     def error(self, error: Exception, done: str) -> CatalogError:
         if is_busy(error):
             return self._opener.error(error, done)
         return super().error(error, done)
 
 
+def _no_lake(file: Path) -> CatalogError:
+    return CatalogError(f"{file} holds no DuckLake.", hint="Name another file in catalog:.")
+
+
 def _attach(location: Lake, config: Mapping[str, Any], *options: str) -> duckdb.DuckDBPyConnection | None:
     """A DuckDB that has the lake attached; None where there is none."""
-    connection = _prepared(location, config)
+    connection = duckdb.connect(":memory:", config=dict(config))
     try:
-        try:
-            connection.execute(_attach_sql(location, "CREATE_IF_NOT_EXISTS false", *options))
-        except duckdb.InvalidInputException as error:
-            if not all(words in str(error) for words in _NOT_THERE):
-                raise
-            connection.close()
-            return None
+        if _attach_to(connection, location, ALIAS, *options):
+            return connection
     except BaseException:
         connection.close()
         raise
-    return connection
+    connection.close()
+    return None
+
+
+def _attach_to(connection: duckdb.DuckDBPyConnection, location: Lake, alias: str, *options: str) -> bool:
+    """Attaches the lake to a DuckDB; False where there is none."""
+    _prepare(connection, location)
+    try:
+        connection.execute(_attach_sql(location, alias, "CREATE_IF_NOT_EXISTS false", *options))
+    except duckdb.InvalidInputException as error:
+        if not all(words in str(error) for words in _NOT_THERE):
+            raise
+        return False
+    return True
 
 
 def _attach_or_make(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
@@ -223,9 +255,10 @@ def _attach_or_make(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBP
         found = _attach(location, config)
         if found is not None:
             return found
-    connection = _prepared(location, config)
+    connection = duckdb.connect(":memory:", config=dict(config))
     try:
-        connection.execute(_attach_sql(location))
+        _prepare(connection, location)
+        connection.execute(_attach_sql(location, ALIAS))
         _keep_from_inlining(connection)
     except BaseException:
         connection.close()
@@ -233,26 +266,20 @@ def _attach_or_make(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBP
     return connection
 
 
-def _prepared(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config=dict(config))
-    try:
-        load_extensions(connection, location)
-        set_secrets(connection, location)
-        if location.data_path.lower().startswith(S3):
-            connection.execute(f"SET s3_uploader_max_filesize = {text(_UPLOADER_SIZE)}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _prepare(connection: duckdb.DuckDBPyConnection, location: Lake) -> None:
+    load_extensions(connection, location)
+    set_secrets(connection, location)
+    if location.data_path.lower().startswith(S3):
+        connection.execute(f"SET s3_uploader_max_filesize = {text(_UPLOADER_SIZE)}")
 
 
-def _attach_sql(location: Lake, *options: str) -> str:
+def _attach_sql(location: Lake, alias: str, *options: str) -> str:
     data_path = [f"DATA_PATH {text(location.data_path)}"] if location.data_path else []
-    return f"ATTACH {text(str(location))} AS {quote(ALIAS)} ({', '.join([_NO_INLINING, *data_path, *options])})"
+    return f"ATTACH {text(str(location))} AS {quote(alias)} ({', '.join([_NO_INLINING, *data_path, *options])})"
 
 
-def _opening(connection: duckdb.DuckDBPyConnection) -> Opening:
-    return Opening(_using(connection), lambda: _beside(connection), connection.close)
+def _opening(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> Opening:
+    return Opening(_using(connection, alias), lambda: _using(connection.cursor(), alias), connection.close)
 
 
 def _keep_from_inlining(connection: duckdb.DuckDBPyConnection) -> None:
@@ -262,8 +289,8 @@ def _keep_from_inlining(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CALL {quote(ALIAS)}.set_option('data_inlining_row_limit', 0)")
 
 
-def _using(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    connection.execute(f"USE {quote(ALIAS)}")
+def _using(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> duckdb.DuckDBPyConnection:
+    connection.execute(f"USE {quote(alias)}")
     return connection
 
 

@@ -17,9 +17,9 @@ def set_secrets(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     environ = lake.environ
     if lake.file is None and (password := environ.get("PGPASSWORD", "")):
         keep_secret(password)
-        connection.execute(f"CREATE SECRET (TYPE postgres, PASSWORD {text(password)})")
+        connection.execute(f"CREATE OR REPLACE SECRET (TYPE postgres, PASSWORD {text(password)})")
     if lake.data_path.lower().startswith(S3):
-        connection.execute(f"CREATE SECRET (TYPE s3, {', '.join(_bucket(environ))})")
+        connection.execute(f"CREATE OR REPLACE SECRET (TYPE s3, {', '.join(_bucket(environ))})")
 
 
 def _bucket(environ: Mapping[str, str]) -> list[str]:

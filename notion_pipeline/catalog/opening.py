@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import duckdb
 
+from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import CatalogError
 
 
@@ -23,6 +25,17 @@ class Opening:
     connection: duckdb.DuckDBPyConnection
     beside: Callable[[], duckdb.DuckDBPyConnection]
     close: Callable[[], None]
+
+
+def until_closed(opening: Opening, attached_to: duckdb.DuckDBPyConnection, alias: str) -> Opening:
+    """The opening of what was attached to another DuckDB; closing it detaches that as well."""
+
+    def close() -> None:
+        opening.close()
+        with suppress(duckdb.Error):  # that DuckDB may be what failed
+            attached_to.execute(f"DETACH DATABASE IF EXISTS {quote(alias)}")
+
+    return replace(opening, close=close)
 
 
 class Storage(Protocol):
@@ -50,6 +63,13 @@ class Storage(Protocol):
 
     def open_to_write(self) -> Opening:
         """Opens it, as soon as nobody is in the way; makes what does not exist."""
+
+    def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
+        """Attaches it to the DuckDB of another catalog, to read it there, as soon as nobody is in the way.
+
+        There its tables are `alias.schema.table`; the connection of the opening has them without the alias. None where
+        it does not exist.
+        """
 
     def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
         """Bounds the memory of a transaction; None leaves DuckDB's own default."""

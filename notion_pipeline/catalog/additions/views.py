@@ -11,9 +11,10 @@ import duckdb
 from notion_pipeline.catalog.comments import VIEW_MARK
 from notion_pipeline.catalog.sql import NAME, unquoted
 
-_VIEW = re.compile(
+#: A view as DuckDB shows it: the names of its columns where they are given, and its query.
+VIEW = re.compile(
     rf"CREATE (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?VIEW (?:{NAME}\.){{0,2}}{NAME}\s*"
-    rf"(?:\({NAME}(?:, *{NAME})*\)\s*)?AS\s+(?P<query>.*)",
+    rf"(?P<columns>\({NAME}(?:, *{NAME})*\)\s*)?AS\s+(?P<query>.*)",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -61,7 +62,7 @@ def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
         [VIEW_MARK],
     ).fetchall()
     for schema, name, sql in rows:
-        query = _VIEW.fullmatch((sql or "").strip().rstrip(";"))
+        query = VIEW.fullmatch((sql or "").strip().rstrip(";"))
         text_of = query["query"] if query is not None else ""
         yield _Query(schema, name, False, text_of, _asked_for(connection, text_of))
 

@@ -85,13 +85,13 @@ def project_state(project: Project) -> State:
 
 
 def postgres_of(project: Project) -> tuple[str, str] | None:
-    """The address of the PostgreSQL with the shared state, and what names it; None where the state is a folder.
+    """The address of the shared state as it is written, and what names it; None where the state is a folder.
 
     Raises:
         ConfigError: As `project_state`.
     """
     text, where = _place(project, _named_in_file(project))
-    return (text, where) if is_postgres(text) else None
+    return (text, where) if is_url(text) else None
 
 
 def _place(project: Project, named: str | EnvReference | None) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, unquote
 from notion_pipeline.redaction import keep_secret
 
 _POSTGRES = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9]+)?://", re.IGNORECASE)
-_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+#: An address whose slashes were forgotten is no folder either.
+_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|postgres(?:ql)?(?:\+[a-z0-9]+)?:", re.IGNORECASE)
 _SECRET_SETTINGS = ("password", "sslpassword")
 
 
@@ -52,7 +53,9 @@ def secrets_in(url: str) -> list[str]:
 
 def without_secrets(url: str) -> str:
     """The URL as it may be shown: scheme, user, hosts, database."""
-    scheme, _, rest = url.partition("://")
+    scheme, slashes, rest = url.partition("://")
+    if not slashes:
+        return f"{url.partition(':')[0]}:…"
     user, at, where = rest.rpartition("@")
     return f"{scheme}://{user.partition(':')[0]}{at}{where.partition('?')[0]}"
 

@@ -13,8 +13,8 @@ import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.lake_extensions import load_extensions
-from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS, VERSIONED
-from notion_pipeline.catalog.state.versions import keep_latest
+from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS
+from notion_pipeline.catalog.upkeep.superseded import remove_superseded
 from notion_pipeline.config.catalog_location import Lake, location_of
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.postgres import postgres
@@ -140,8 +140,7 @@ def test_superseded_versions_stay_until_they_are_removed(lake: duckdb.DuckDBPyCo
         names = [row[0] for row in found(connection, "SELECT view_name FROM duckdb_views() WHERE NOT internal")]
         shown = {name: found(connection, f"FROM _notion_pipeline.{name} ORDER BY ALL") for name in names}
         assert found(connection, f"SELECT count(*) FROM {BOOKMARKS.address}") == [(4,)]
-        for table in VERSIONED:
-            keep_latest(connection, table)
+        remove_superseded(connection)
         assert found(connection, f"SELECT count(*) FROM {BOOKMARKS.address}") == [(1,)]
         assert found(connection, f"SELECT count(*) FROM {FULL_READS.address}") == [(0,)]
         assert {name: found(connection, f"FROM _notion_pipeline.{name} ORDER BY ALL") for name in names} == shown

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.upkeep.lake_files import keep_in_shape
 from notion_pipeline.config.catalog_location import Lake, location_of
@@ -82,6 +83,21 @@ def test_by_default_a_week_can_be_queried_and_no_file_goes_at_once(lake: Lake) -
         then = connection.execute(f"SELECT count(*) FROM notion.t AT (VERSION => {before})").fetchall()
         assert (then, connection.execute("SELECT count(*) FROM notion.t").fetchall()) == ([(3,)], [(0,)])
     assert keep_in_shape(catalog, None).versions_removed == 0
+
+
+@needs_ducklake
+@needs_postgres
+def test_bookkeeping_keeps_what_is_valid(lake: Lake) -> None:
+    catalog = Catalog(lake, log=print)
+    catalog.commit(bookkeeping.create_tables)
+    for day in (1, 2, 3):
+        at = datetime(2026, 7, day, tzinfo=timezone.utc)
+        catalog.commit(lambda writer, at=at: bookkeeping.note_fetches(writer, "notion", {"tasks": str(at.day)}, at))
+    keep_in_shape(catalog, timedelta(days=7))
+    with catalog.reading() as connection:
+        assert connection is not None
+        assert connection.execute("SELECT marks FROM _notion_pipeline.look_versions").fetchall() == [("3",)]
+        assert bookkeeping.last_fetches(connection, "notion") == {"tasks": ("3", at)}
 
 
 @needs_ducklake

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog.state.tables import ACKNOWLEDGEMENTS, create_tables, is_recorded
-from notion_pipeline.catalog.state.versions import append
+from notion_pipeline.catalog.state.tables import ACKNOWLEDGEMENTS, create_tables
+from notion_pipeline.catalog.state.versions import append, is_recorded
 
 
 def acknowledgements(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, datetime]:
     """When somebody last acknowledged the schema changes of each data source, by its id."""
-    if not is_recorded(connection, ACKNOWLEDGEMENTS, "acknowledgements"):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, ACKNOWLEDGEMENTS):  # a catalog that an earlier version wrote
         return {}
     rows = connection.execute(
         "SELECT data_source_id, max(acknowledged_at) FROM _notion_pipeline.acknowledgements WHERE source = ? "

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import duckdb
 
-from notion_pipeline.catalog.state.tables import LOOKS, is_recorded
-from notion_pipeline.catalog.state.versions import append
+from notion_pipeline.catalog.state.tables import LOOKS
+from notion_pipeline.catalog.state.versions import append, is_recorded
 
 
 def last_fetches(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str | None, datetime]]:
     """By database id: the digest of what search showed at the last fetch, and the time of that fetch."""
-    if not is_recorded(connection, LOOKS, "looks"):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, LOOKS):  # a catalog that an earlier version wrote
         return {}
     rows = connection.execute(
         "SELECT database_id, marks, asked_at FROM _notion_pipeline.looks WHERE source = ?", [source]

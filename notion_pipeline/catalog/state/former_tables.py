@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import duckdb
 
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.catalog.state.versions import SCHEMA
+from notion_pipeline.catalog.state.versions import SCHEMA, VersionedTable, take_over
 
 #: As the last version that changed rows made them; earlier ones lack some of it.
 _FORMER = """
@@ -68,12 +70,10 @@ def former_states(connection: duckdb.DuckDBPyConnection) -> str:
     )"""
 
 
-def move_former_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Moves the rows of the former tables into the tables of versions, and drops them: their names are for views."""
+def move_former_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[VersionedTable]) -> None:
+    """Moves the rows of the former tables into these, and drops them: their names are for views."""
     connection.execute(_FORMER)
-    for name, query in _MOVES.items():
-        connection.execute(
-            f"INSERT INTO {SCHEMA}.{name} BY NAME SELECT *, 1 AS version, false AS is_removed FROM ({query})"
-        )
+    for table in tables:
+        take_over(connection, table, _MOVES[table.name])
     for name in _DROPPED:
         connection.execute(f"DROP TABLE {SCHEMA}.{name}")

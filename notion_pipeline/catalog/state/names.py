@@ -7,8 +7,8 @@ from collections.abc import Collection
 import duckdb
 
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.catalog.state.tables import CONTENT_TABLES, STREAMS, is_recorded
-from notion_pipeline.catalog.state.versions import append
+from notion_pipeline.catalog.state.tables import CONTENT_TABLES, STREAMS
+from notion_pipeline.catalog.state.versions import append, is_recorded
 
 #: The kind of content that the table of users holds.
 USERS_CONTENT = "users"
@@ -16,7 +16,7 @@ USERS_CONTENT = "users"
 
 def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: str) -> str | None:
     """Name of the table that holds a kind of content of a source, such as its users; None where there is none yet."""
-    if not is_recorded(connection, CONTENT_TABLES, "content_tables"):  # a catalog that an earlier version wrote
+    if not is_recorded(connection, CONTENT_TABLES):  # a catalog that an earlier version wrote
         return None
     rows = connection.execute(
         "SELECT table_name FROM _notion_pipeline.content_tables WHERE source = ? AND content = ?", [source, content]
@@ -26,7 +26,7 @@ def content_table(connection: duckdb.DuckDBPyConnection, source: str, content: s
 
 def content_tables(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """Names of the tables that hold content of a source, by kind; those alone that exist."""
-    if not is_recorded(connection, CONTENT_TABLES, "content_tables"):
+    if not is_recorded(connection, CONTENT_TABLES):
         return {}
     rows = connection.execute(
         "SELECT content, table_name FROM _notion_pipeline.content_tables WHERE source = ? ORDER BY 1", [source]
@@ -41,7 +41,7 @@ def note_content_table(connection: duckdb.DuckDBPyConnection, source: str, conte
 
 def table_names(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """Table name by data source id."""
-    if not is_recorded(connection, STREAMS, "streams"):
+    if not is_recorded(connection, STREAMS):
         return {}
     rows = connection.execute(
         "SELECT data_source_id, table_name FROM _notion_pipeline.streams WHERE source = ?", [source]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import duckdb
 
-from notion_pipeline.catalog.sql import is_table, quote
+from notion_pipeline.catalog.sql import quote
 from notion_pipeline.catalog.state.former_tables import has_former_tables, move_former_tables
-from notion_pipeline.catalog.state.versions import SCHEMA, VersionedTable, create
+from notion_pipeline.catalog.state.versions import SCHEMA, VersionedTable, create, is_recorded
 
 _KEY = ("source", "data_source_id")
 _KEY_COLUMNS = dict.fromkeys(_KEY, "VARCHAR")
 
 #: What a listing decides of a data source.
-STREAMS = VersionedTable("stream_versions", _KEY, {**_KEY_COLUMNS, "database_id": "VARCHAR", "table_name": "VARCHAR"})
+STREAMS = VersionedTable(
+    "stream_versions", "streams", _KEY, {**_KEY_COLUMNS, "database_id": "VARCHAR", "table_name": "VARCHAR"}
+)
 #: What every sync of it moves. Apart from what follows, which is large and mostly stays.
 BOOKMARKS = VersionedTable(
     "bookmark_versions",
+    "",
     _KEY,
     {
         **_KEY_COLUMNS,
@@ -28,6 +31,7 @@ BOOKMARKS = VersionedTable(
 #: What it was read with, and what was found: written by a sync that found a change.
 READS = VersionedTable(
     "read_versions",
+    "reads",
     _KEY,
     {
         **_KEY_COLUMNS,
@@ -45,18 +49,22 @@ READS = VersionedTable(
     },
 )
 #: Data sources whose next read must be full. On their own, since a listing asks for it while a sync may be at work.
-FULL_READS = VersionedTable("full_read_versions", _KEY, _KEY_COLUMNS)
+FULL_READS = VersionedTable("full_read_versions", "", _KEY, _KEY_COLUMNS)
 LOOKS = VersionedTable(
     "look_versions",
+    "looks",
     ("source", "database_id"),
     {"source": "VARCHAR", "database_id": "VARCHAR", "marks": "VARCHAR", "asked_at": "TIMESTAMPTZ"},
 )
 CONTENT_TABLES = VersionedTable(
     "content_table_versions",
+    "content_tables",
     ("source", "content"),
     {"source": "VARCHAR", "content": "VARCHAR", "table_name": "VARCHAR"},
 )
-ACKNOWLEDGEMENTS = VersionedTable("acknowledgement_versions", _KEY, {**_KEY_COLUMNS, "acknowledged_at": "TIMESTAMPTZ"})
+ACKNOWLEDGEMENTS = VersionedTable(
+    "acknowledgement_versions", "acknowledgements", _KEY, {**_KEY_COLUMNS, "acknowledged_at": "TIMESTAMPTZ"}
+)
 VERSIONED = (STREAMS, BOOKMARKS, READS, FULL_READS, LOOKS, CONTENT_TABLES, ACKNOWLEDGEMENTS)
 
 #: History, a row for each finished sync of a data source.
@@ -97,9 +105,7 @@ _VIEWS = {
         SELECT source, data_source_id, archived_refused AS archived, unclear_relations AS relations
         FROM {READS.latest} WHERE archived_refused <> '' OR unclear_relations::VARCHAR <> '{{}}'
     """,
-    "looks": f"FROM {LOOKS.latest}",
-    "content_tables": f"FROM {CONTENT_TABLES.latest}",
-    "acknowledgements": f"FROM {ACKNOWLEDGEMENTS.latest}",
+    **{table.view: f"FROM {table.latest}" for table in (LOOKS, CONTENT_TABLES, ACKNOWLEDGEMENTS)},
 }
 
 
@@ -126,7 +132,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     for table in VERSIONED:
         create(connection, table)
     if has_former_tables(connection):
-        move_former_tables(connection)
+        move_former_tables(connection, VERSIONED)
     for name, query in _VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {quote(SCHEMA, name)} AS {query}")
 
@@ -141,9 +147,4 @@ def _create_history(connection: duckdb.DuckDBPyConnection) -> None:
 
 def has_bookkeeping(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether anything was ever committed to this catalog."""
-    return is_recorded(connection, READS, "reads")
-
-
-def is_recorded(connection: duckdb.DuckDBPyConnection, table: VersionedTable, view: str) -> bool:
-    """Whether the catalog has this view, or the table that held the same in an earlier version."""
-    return is_table(connection, (SCHEMA, table.name)) or is_table(connection, (SCHEMA, view))
+    return is_recorded(connection, READS)

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog.dialect import dialect_of
-from notion_pipeline.catalog.sql import quote
+from notion_pipeline.catalog.sql import is_table, quote
 
 SCHEMA = "_notion_pipeline"
 
@@ -24,11 +24,13 @@ class VersionedTable:
 
     Attributes:
         name: Without the schema.
+        view: What shows the latest of it, and what the table was called whose rows commits changed; empty for none.
         key: The columns that say what a row is about; never NULL. One process at a time writes about one key.
         columns: Type by name, those of the key included.
     """
 
     name: str
+    view: str
     key: tuple[str, ...]
     columns: Mapping[str, str]
 
@@ -39,23 +41,51 @@ class VersionedTable:
     @property
     def latest(self) -> str:
         """A subquery: the latest version of each row that is not removed."""
-        return f"(SELECT {', '.join(map(quote, self.columns))} FROM {self._latest_versions} WHERE NOT is_removed)"
+        return f"(SELECT {', '.join(map(quote, self.columns))} FROM {self._latest_versions})"
 
     @property
     def _latest_versions(self) -> str:
-        keys = ", ".join(map(quote, self.key))
-        # Of two commits that saw the same version before, one is the later all the same, and a removal gives way.
-        order = "version DESC, is_removed, rowid DESC"
-        return f"(FROM {self.address} QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {order}) = 1)"
+        return f"(FROM {self.address} AS old WHERE NOT old.is_removed AND NOT {self._is_superseded})"
+
+    @property
+    def _is_superseded(self) -> str:
+        """A condition over the table, alias old."""
+        same = " AND ".join(f"newer.{quote(name)} = old.{quote(name)}" for name in self.key)
+        return f"EXISTS (SELECT 1 FROM {self.address} AS newer WHERE {same} AND newer.version > old.version)"
 
 
 def create(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None:
     """Makes the table where it is missing; adds columns that one of an earlier version lacks."""
-    columns = {**table.columns, "version": "BIGINT", "is_removed": "BOOLEAN"}
+    columns = {**table.columns, "version": "DOUBLE", "is_removed": "BOOLEAN"}
     described = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {table.address} ({described})")
     for name, kind in columns.items():
         connection.execute(f"ALTER TABLE {table.address} ADD COLUMN IF NOT EXISTS {quote(name)} {kind}")
+
+
+def create_with_view(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None:
+    """Makes the table and its view where they are missing; takes over what a former table of the view's name has."""
+    if is_table(connection, (SCHEMA, table.name)):
+        return
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(SCHEMA)}")
+    create(connection, table)
+    view = quote(SCHEMA, table.view)
+    if is_table(connection, (SCHEMA, table.view)):
+        take_over(connection, table, f"FROM {view}")
+        connection.execute(f"DROP TABLE {view}")
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS FROM {table.latest}")
+
+
+def take_over(connection: duckdb.DuckDBPyConnection, table: VersionedTable, query: str) -> None:
+    """Fills the table, which is empty, with rows that former tables had."""
+    connection.execute(
+        f"INSERT INTO {table.address} BY NAME SELECT *, 1.0 AS version, false AS is_removed FROM ({query})"
+    )
+
+
+def is_recorded(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> bool:
+    """Whether the catalog has the table's view, or the table that an earlier version had under that name."""
+    return is_table(connection, (SCHEMA, table.name)) or is_table(connection, (SCHEMA, table.view))
 
 
 def append(connection: duckdb.DuckDBPyConnection, table: VersionedTable, rows: Sequence[Sequence[Any]]) -> None:
@@ -78,13 +108,14 @@ def append_query(
         query: Reads other tables alone; names its columns as the table does, and those it leaves out are NULL.
     """
     keys = ", ".join(map(quote, table.key))
-    version, before = "1", ""
+    version, before = "1.0", ""
     if dialect_of(connection).removes_superseded:
         connection.execute(
             f"DELETE FROM {table.address} WHERE ({keys}) IN (SELECT ({keys}) FROM ({query}))", list(parameters)
         )
     else:
-        version = "coalesce(before.version, 0) + 1"
+        # The fraction decides between two commits that saw the same version before.
+        version = "floor(coalesce(before.version, 0)) + 1 + random()"
         before = f"LEFT JOIN (SELECT {keys}, max(version) AS version FROM {table.address} GROUP BY ALL) AS before "
         before += f"USING ({keys})"
     connection.execute(
@@ -103,19 +134,16 @@ def remove(
         return
     connection.execute(
         f"INSERT INTO {table.address} BY NAME "
-        "SELECT * REPLACE (version + 1 AS version, true AS is_removed) "
-        f"FROM {table._latest_versions} WHERE NOT is_removed AND ({condition})",
+        # Without a fraction: who writes the row again at the same time wins.
+        "SELECT * REPLACE (floor(version) + 1 AS version, true AS is_removed) "
+        f"FROM {table._latest_versions} WHERE {condition}",
         list(parameters),
     )
 
 
 def keep_latest(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None:
     """Deletes what is not the latest version, and all of what was removed."""
-    same = " AND ".join(f"newer.{quote(name)} = old.{quote(name)}" for name in table.key)
-    connection.execute(
-        f"DELETE FROM {table.address} AS old WHERE old.is_removed OR EXISTS "
-        f"(SELECT 1 FROM {table.address} AS newer WHERE {same} AND newer.version > old.version)"
-    )
+    connection.execute(f"DELETE FROM {table.address} AS old WHERE old.is_removed OR {table._is_superseded}")
 
 
 def rows_query(columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[list[Any]]]:

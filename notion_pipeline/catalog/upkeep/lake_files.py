@@ -15,6 +15,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.dialect import LAKE, dialect_of
 from notion_pipeline.catalog.lake import ALIAS
 from notion_pipeline.catalog.sql import text
+from notion_pipeline.catalog.upkeep.superseded import remove_superseded
 from notion_pipeline.errors import CatalogError
 
 #: A query that began before a file was given up may last so long.
@@ -44,6 +45,8 @@ def keep_in_shape(
 ) -> LakeUpkeep:
     """Merges small files, gives up old versions, and deletes the files that nothing needs.
 
+    The bookkeeping, to which commits only add, keeps what is valid.
+
     Args:
         keep: How far back the lake is to be queried; None for always.
         queries_last: How long ago a file must have been given up to be deleted.
@@ -52,6 +55,7 @@ def keep_in_shape(
         CatalogError: There is no lake, or it cannot be changed.
     """
     _check(catalog)
+    catalog.commit(remove_superseded, memory_limit=None)
 
     def change(connection: duckdb.DuckDBPyConnection) -> tuple[list[tuple[int, int]], int]:
         merged = _merge(connection)

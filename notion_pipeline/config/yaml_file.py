@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,20 @@ def read_text(path: Path, label: str) -> str | None:
         ConfigError: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        found = path.stat()
+        return _text(path, (found.st_ino, found.st_size, found.st_mtime_ns))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise config_error(label, [f"cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise config_error(label, ["is not UTF-8 text"]) from None
+
+
+@lru_cache(maxsize=8)
+def _text(path: Path, _: tuple[int, int, int]) -> str:
+    """The text of a file as it is now: what names the shared state is asked for beside the sources."""
+    return path.read_bytes().decode("utf-8-sig")
 
 
 def parse_mapping(text: str, label: str) -> dict[Any, Any]:

@@ -39,7 +39,7 @@ SOURCES = "sources:\n  - name: notion\n    account: {type: token, token: {env: N
         (["check"], 1),
         (["streams"], 1),
         (["accounts"], 1),
-        (["add", "--change", "--dry-run", "--daily", "06:00"], 2),
+        (["add", "--change", "--dry-run", "--daily", "06:00"], 1),
         (["add", "--change", "--daily", "06:00"], 2),
     ],
 )

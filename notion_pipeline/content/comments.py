@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notion_pipeline.content.hosted_urls import without_signatures
+from notion_pipeline.content.files.hosted_urls import without_signatures
 from notion_pipeline.content.pages import DuePage
 from notion_pipeline.errors import NotionNotFoundError
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient

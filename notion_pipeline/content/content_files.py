@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
-from notion_pipeline.content.file_keeping import Keeping, StoredFile, keep_file
-from notion_pipeline.content.file_stores import storage_key
+from notion_pipeline.content.files.file_keeping import Keeping, StoredFile, keep_file
+from notion_pipeline.content.files.file_stores import storage_key
 from notion_pipeline.content.markdown import read_content
 from notion_pipeline.content.pages import DuePage, PageContent
 from notion_pipeline.notion.client import NotionClient

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from notion_pipeline.content.batches import Batches, side_by_side
-from notion_pipeline.content.file_keeping import Keeping, StoredFile, keep_file, kept_file
-from notion_pipeline.content.file_stores import storage_key
-from notion_pipeline.content.hosted_files import CONTENT, files_of_page
+from notion_pipeline.content.files.file_keeping import Keeping, StoredFile, keep_file, kept_file
+from notion_pipeline.content.files.file_stores import storage_key
+from notion_pipeline.content.files.hosted_files import CONTENT, files_of_page
 from notion_pipeline.content.markdown import read_content
 from notion_pipeline.content.pages import DuePage, reason_of
 from notion_pipeline.content.reader import YieldsTo

@@ -15,8 +15,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from notion_pipeline.content.hosted_files import files_of_content
-from notion_pipeline.content.hosted_urls import without_signatures
+from notion_pipeline.content.files.hosted_files import files_of_content
+from notion_pipeline.content.files.hosted_urls import without_signatures
 from notion_pipeline.content.pages import DuePage, PageContent
 from notion_pipeline.errors import (
     AuthorizationError,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from notion_pipeline.content.file_keeping import StoredFile
-from notion_pipeline.content.hosted_files import HostedFile
+from notion_pipeline.content.files.file_keeping import StoredFile
+from notion_pipeline.content.files.hosted_files import HostedFile
 from notion_pipeline.errors import NotionPipelineError
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from notion_pipeline.content.batches import Batches, side_by_side
-from notion_pipeline.content.hosted_urls import without_signatures
+from notion_pipeline.content.files.hosted_urls import without_signatures
 from notion_pipeline.content.reader import YieldsTo
 from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotPermittedError
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient

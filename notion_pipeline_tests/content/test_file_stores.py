@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from notion_pipeline.config.content import Files
-from notion_pipeline.content.file_stores import FileStore, open_store, remove_stored, storage_key
+from notion_pipeline.content.files.file_stores import FileStore, open_store, remove_stored, storage_key
 from notion_pipeline.errors import ConfigError, DownloadError
 
 KEY = storage_key("notion", "files/w/1/a.bin", "a.bin")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.content.file_keeping import Keeping
 from notion_pipeline.content.file_reader import PageFiles, WantedFile, file_batches
-from notion_pipeline.content.file_stores import FolderStore, storage_key
-from notion_pipeline.content.hosted_files import file_id_of, files_of_content, is_public
+from notion_pipeline.content.files.file_keeping import Keeping
+from notion_pipeline.content.files.file_stores import FolderStore, storage_key
+from notion_pipeline.content.files.hosted_files import file_id_of, files_of_content, is_public
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.downloads import DownloadUsage
 from notion_pipeline.notion.run_usage import RunUsage

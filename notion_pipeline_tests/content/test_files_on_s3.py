@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from notion_pipeline.content.file_stores import open_store
+from notion_pipeline.content.files.file_stores import open_store
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.whole_way import Pipeline, synced

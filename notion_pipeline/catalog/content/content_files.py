@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from notion_pipeline.catalog.sql import is_table
-from notion_pipeline.content.file_keeping import StoredFile
-from notion_pipeline.content.hosted_files import HostedFile
+from notion_pipeline.content.files.file_keeping import StoredFile
+from notion_pipeline.content.files.hosted_files import HostedFile
 from notion_pipeline.content.pages import PageRead
 
 _TABLE = """

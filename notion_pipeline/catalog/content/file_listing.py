@@ -15,7 +15,7 @@ from notion_pipeline.catalog.content.content_files import has_content_files
 from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import FILES, PAGE_CONTENT, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
-from notion_pipeline.content.hosted_files import CONTENT, HostedFile, files_of_page
+from notion_pipeline.content.files.hosted_files import CONTENT, HostedFile, files_of_page
 
 #: Rows whose JSON is parsed at a time.
 _ROWS_AT_ONCE = 2_000

@@ -22,9 +22,9 @@ from notion_pipeline.catalog.content.files import (
 from notion_pipeline.catalog.content.targets import ContentTarget, content_targets
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
-from notion_pipeline.content.file_keeping import Keeping
 from notion_pipeline.content.file_reader import FileRead, PageFiles, file_batches
-from notion_pipeline.content.file_stores import remove_stored
+from notion_pipeline.content.files.file_keeping import Keeping
+from notion_pipeline.content.files.file_stores import remove_stored
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.committing import commit_batches, content_failure
 from notion_pipeline.defs.content.reads import keepings

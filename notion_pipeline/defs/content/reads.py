@@ -12,8 +12,8 @@ from notion_pipeline.config.content import MEGABYTE
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.content_files import ContentWithFiles
-from notion_pipeline.content.file_keeping import Keeping
-from notion_pipeline.content.file_stores import open_store
+from notion_pipeline.content.files.file_keeping import Keeping
+from notion_pipeline.content.files.file_stores import open_store
 from notion_pipeline.content.markdown import content_weight
 from notion_pipeline.content.pages import DuePage, PageRead
 from notion_pipeline.content.reader import page_batches

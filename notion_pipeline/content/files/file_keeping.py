@@ -7,8 +7,8 @@ import mimetypes
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from notion_pipeline.content.file_stores import FileStore
-from notion_pipeline.content.hosted_files import is_public
+from notion_pipeline.content.files.file_stores import FileStore
+from notion_pipeline.content.files.hosted_files import is_public
 from notion_pipeline.errors import DownloadError
 from notion_pipeline.notion.downloads import Download, Downloads
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from notion_pipeline.content.hosted_urls import signed_addresses
+from notion_pipeline.content.files.hosted_urls import signed_addresses
 from notion_pipeline.rows.text.json_text import unsigned_url
 
 PROPERTY, ICON, COVER, CONTENT = "property", "icon", "cover", "content"

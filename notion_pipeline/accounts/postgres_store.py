@@ -15,7 +15,7 @@ from typing import Any
 from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError, is_sealed
 from notion_pipeline.accounts.postgres_sessions import PostgresDatabase, UnreachableError
 from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.errors import ConfigError, StagingError
+from notion_pipeline.errors import ConfigError, StateError
 from notion_pipeline.private_files import file_name
 from notion_pipeline.redaction import Secret
 
@@ -58,7 +58,7 @@ class PostgresTokenStore:
 
         Raises:
             ConfigError: They are sealed with another key, or damaged.
-            StagingError: PostgreSQL cannot be asked.
+            StateError: PostgreSQL cannot be asked.
         """
         found = [self._opened(*row) for row in self._rows(f"SELECT bot_id, sealed FROM {TABLE}")]
         return sorted(found, key=lambda account: account.connected_at)
@@ -73,7 +73,7 @@ class PostgresTokenStore:
 
         Raises:
             ConfigError: There is no key.
-            StagingError: PostgreSQL cannot be reached, or refuses to be written to.
+            StateError: PostgreSQL cannot be reached, or refuses to be written to.
         """
         self._check_key()
         self._sealer.prepare()
@@ -88,7 +88,7 @@ class PostgresTokenStore:
 
         Raises:
             ConfigError: There is no key.
-            StagingError: It cannot be written.
+            StateError: It cannot be written.
         """
         self._check_key()
         row = (file_name(account.bot_id), self._sealer.seal(self._dump(account)))
@@ -114,7 +114,7 @@ class PostgresTokenStore:
 
         Raises:
             ConfigError: There is no key, so that nothing could be saved.
-            StagingError: PostgreSQL cannot be asked.
+            StateError: PostgreSQL cannot be asked.
         """
         self._check_key()
         name, process = f"notion_pipeline account {file_name(bot_id)}", os.getpid()
@@ -130,7 +130,7 @@ class PostgresTokenStore:
 
         def release() -> None:
             if process == os.getpid():  # a forked child has nothing to give back
-                with suppress(StagingError), self._database.errors():
+                with suppress(StateError), self._database.errors():
                     session.rollback()
                 session.close()
 
@@ -193,7 +193,7 @@ class PostgresTokenStore:
 
     def _seal_anew(self, name: str, content: bytes, data: bytes) -> None:
         """After a change of the key, unless another process wrote the row meanwhile."""
-        with suppress(StagingError):  # the next reader tries again; what is there can be read
+        with suppress(StateError):  # the next reader tries again; what is there can be read
             self._rows(
                 f"UPDATE {TABLE} SET sealed = %s, changed_at = now() WHERE bot_id = %s AND sealed = %s RETURNING true",
                 *(self._sealer.seal(data), name, content),

@@ -108,9 +108,7 @@ def open_store(project: Project) -> TokenStore:
 def _open_state(project: Project) -> TokenStore:
     keys, found = keys_of(project.environ.get(KEY_VARIABLE, "")), postgres_of(project)
     if found is not None:
-        url, where = found
-        password = project.environ.get("PGPASSWORD", "")
-        database = PostgresDatabase(url, variable=where, password=password)
+        database = PostgresDatabase(found)
         return PostgresTokenStore(database, keys, dump=dump, parse=parse)
     return FileTokenStore(project.home, keys, dump=dump, parse=parse)
 

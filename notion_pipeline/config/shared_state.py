@@ -15,7 +15,14 @@ from notion_pipeline.errors import ConfigError
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project
 from notion_pipeline.redaction import keep_secret
-from notion_pipeline.state.address import is_postgres, is_url, postgres_address, secrets_in, without_secrets
+from notion_pipeline.state.address import (
+    PostgresAddress,
+    is_postgres,
+    is_url,
+    postgres_address,
+    secrets_in,
+    without_secrets,
+)
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.state.interface import State
 from notion_pipeline.state.postgres import PostgresState
@@ -65,14 +72,9 @@ def open_state(project: Project, named: str | EnvReference | None) -> State:
         ConfigError: It cannot be understood, or its variable is not set.
     """
     text, where = _place(project, named)
-    if not text:
-        return FolderState(project.home)
-    if is_postgres(text):
-        return PostgresState(postgres_address(text, project.environ))
-    if is_url(text):
-        keep_secret(*secrets_in(text))
-        raise ConfigError(f"{where}: found {quoted(without_secrets(text))}, {_ALLOWED}.")
-    return FolderState(project.path(text))
+    if address := _address_in(text, where, project):
+        return PostgresState(address)
+    return FolderState(project.path(text) if text else project.home)
 
 
 def project_state(project: Project) -> State:
@@ -84,14 +86,23 @@ def project_state(project: Project) -> State:
     return open_state(project, _named_in_file(project))
 
 
-def postgres_of(project: Project) -> tuple[str, str] | None:
-    """The address of the shared state as it is written, and what names it; None where the state is a folder.
+def postgres_of(project: Project) -> PostgresAddress | None:
+    """The PostgreSQL with the shared state; None where the state is a folder.
 
     Raises:
         ConfigError: As `project_state`.
     """
-    text, where = _place(project, _named_in_file(project))
-    return (text, where) if is_url(text) else None
+    return _address_in(*_place(project, _named_in_file(project)), project)
+
+
+def _address_in(text: str, where: str, project: Project) -> PostgresAddress | None:
+    """The address of a PostgreSQL; None for a folder."""
+    if is_postgres(text):
+        return postgres_address(text, project.environ)
+    if is_url(text):
+        keep_secret(*secrets_in(text))
+        raise ConfigError(f"{where}: found {quoted(without_secrets(text))}, {_ALLOWED}.")
+    return None
 
 
 def _place(project: Project, named: str | EnvReference | None) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Session:
         Raises:
             StateError: The server cannot be reached, or refuses.
         """
-        error_class = _driver().Error
+        error_class = driver().Error
         with self.mutex:
             give_up_at, attempt = time.monotonic() + self._patience_seconds, 0
             while True:
@@ -109,7 +109,7 @@ class Session:
         with self.mutex:
             if self._connection is None or self._process != os.getpid():
                 return
-            with suppress(_driver().Error):
+            with suppress(driver().Error):
                 rows_of(self._connection, statement, values)
 
     @property
@@ -136,7 +136,7 @@ class Session:
             return self._connection
         before = self._backend
         name = f"notion_pipeline {secrets.token_hex(6)}"
-        connection = _connect(self._address, name)
+        connection = connect(self._address, name)
         _set_up(connection)
         self._connection = connection
         self._backend = (connection.info.backend_pid, name)
@@ -159,7 +159,12 @@ class Session:
         )
 
 
-def _driver() -> Any:
+def driver() -> Any:
+    """The module psycopg2.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
     try:
         import psycopg2  # noqa: PLC0415 - only where installed
     except ImportError:
@@ -170,18 +175,40 @@ def _driver() -> Any:
     return psycopg2
 
 
-def _connect(address: PostgresAddress, name: str) -> Any:
-    driver = _driver()
-    given = driver.extensions.parse_dsn(address.url)
+def connect(address: PostgresAddress, name: str) -> Any:
+    """A connection that commits each statement, known to the server by `name`; a forked child lets go of it.
+
+    Raises:
+        ConfigError: The address is none, or the driver is not installed.
+        Exception: The driver's own errors.
+    """
+    given = _parsed(address)
     settings: dict[str, object] = {**_SETTINGS, "application_name": name}
     if address.password:
         settings["password"] = address.password
     if address.passfile:
         settings["passfile"] = address.passfile
-    connection = driver.connect(**{**settings, **given})
+    connection = driver().connect(**{**settings, **given})
     _open.add(connection)
     connection.set_session(isolation_level="READ COMMITTED", readonly=False, autocommit=True)
     return connection
+
+
+def _parsed(address: PostgresAddress) -> dict[str, str]:
+    """The parts of an address, which is never repeated: the driver's errors quote what they cannot read."""
+    try:
+        given: dict[str, str] = driver().extensions.parse_dsn(address.url)
+    except driver().Error:
+        given = {"port": "none"}
+    # Of a password that was written as it is, what follows its first @ or / is taken for these.
+    is_split = any("@" in given.get(part, "") for part in ("host", "dbname"))
+    if is_split or not set(given.get("port", "")) <= set("0123456789,"):
+        raise ConfigError(
+            f"{address.label} is no address of a PostgreSQL.",
+            hint="One is postgresql://user:password@host:5432/database, with %40 for an @ in the password, %3A for a "
+            "colon and %2F for a slash.",
+        )
+    return given
 
 
 def _set_up(connection: Any) -> None:

@@ -23,6 +23,7 @@ from notion_pipeline.errors import ConfigError, NotionPipelineError, StagingErro
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline.state.address import postgres_address
 from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
 from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -120,8 +121,8 @@ def test_what_is_sealed_anew_is_never_what_another_process_wrote_since(
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(tmp_path: Path, address: str, postgres_port: int) -> None:
-    with pytest.raises(ConfigError, match="NOTION_PIPELINE_STATE is no address") as caught:
-        open_store(project(tmp_path, address))
+    with pytest.raises(ConfigError, match="is no address of a PostgreSQL|allowed: a folder") as caught:
+        open_store(project(tmp_path, address)).accounts()
     assert "Distinctive" not in str(caught.value)
     assert caught.value.__context__ is None, "the driver's own error repeats the address"
 
@@ -167,7 +168,7 @@ def test_a_role_that_owns_the_schema_needs_no_right_to_make_one(
     sql(f"CREATE ROLE {role} LOGIN")
     environ = {"NOTION_PIPELINE_STATE": place.environ["NOTION_PIPELINE_STATE"].replace("//notion:", f"//{role}:")}
     store = replace(place, environ=environ).store()
-    with pytest.raises(StagingError, match="refuses a right") as caught:
+    with pytest.raises(StagingError, match="permission denied") as caught:
         store.reserve(BOT)  # type: ignore[attr-defined]
     assert "notion_pipeline_state" in caught.value.hint
     sql(f"CREATE SCHEMA notion_pipeline_state AUTHORIZATION {role}")
@@ -257,7 +258,7 @@ def test_a_commit_is_on_the_disk_whatever_the_database_is_set_to(
     place: Place, sql: Callable[[str], list[str]], state_address: str
 ) -> None:
     sql("ALTER DATABASE {name} SET synchronous_commit = off")
-    with PostgresDatabase(state_address, variable="NOTION_PIPELINE_STATE").transaction() as cursor:
+    with PostgresDatabase(postgres_address(state_address, {})).transaction() as cursor:
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
 

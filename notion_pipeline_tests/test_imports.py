@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog.views": ("root", "rows", "catalog", "catalog.state"),
     "catalog.content": ("root", "rows", "config", "listing", "content", "content.files", "catalog", "catalog.state"),
     "catalog.upkeep": ("root", "rows", "catalog", "catalog.state", "catalog.views"),
+    "catalog.migrate": ("root", "config", "catalog", "catalog.additions"),
     "sync": (
         *("root", "rows", "rows.text", "config", "notion", "listing", "extraction", "extraction.windows"),
         *("catalog", "catalog.state", "state"),
@@ -95,8 +96,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("catalog.read", "catalog.views", "catalog.upkeep"),
     ),
     "cli.commands.catalog": (
-        *("root", "config", "listing", "defs", "cli", "cli.runs"),
+        *("root", "config", "listing", "defs", "cli", "cli.runs", "cli.commands.sources"),
         *("catalog", "catalog.state", "catalog.listing", "catalog.content", "catalog.read", "catalog.views"),
+        "catalog.migrate",
     ),
     "sandbox": (),
     "sandbox.control": (),

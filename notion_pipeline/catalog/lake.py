@@ -31,10 +31,11 @@ _UPLOADER_SIZE = "50GB"
 #: DuckLake keeps small inserts in the metadata by default; STRUCTs that hold a TIMESTAMPTZ cannot be read back from
 #: there (duckdb/ducklake#1435).
 _NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
+#: For every program that writes the lake. Parquet's row groups are whole in memory: DuckDB's default of 122,880 rows of
+#: Notion's fits no limit of ours.
+_OPTIONS = {"data_inlining_row_limit": "0", "parquet_row_group_size_bytes": "8MB"}
 _LOST_RACE = ("conflict", "could not serialize", "deadlock detected", "duplicate key", "maximum retry count")
 _NOT_THERE = ("does not exist", "explicitly disabled")
-
-
 _Connection = TypeVar("_Connection", duckdb.DuckDBPyConnection, "duckdb.DuckDBPyConnection | None")
 
 
@@ -259,7 +260,7 @@ def _attach_or_make(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBP
     try:
         _prepare(connection, location)
         connection.execute(_attach_sql(location, ALIAS))
-        _keep_from_inlining(connection)
+        _set_options(connection)
     except BaseException:
         connection.close()
         raise
@@ -282,11 +283,11 @@ def _opening(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> Openi
     return Opening(_using(connection, alias), lambda: _using(connection.cursor(), alias), connection.close)
 
 
-def _keep_from_inlining(connection: duckdb.DuckDBPyConnection) -> None:
-    """Has other programs keep small inserts out of the metadata as well; possible only before there is a view."""
+def _set_options(connection: duckdb.DuckDBPyConnection) -> None:
+    """Sets _OPTIONS in the lake; DuckDB crashes on it where there is a view."""
     views = connection.execute("SELECT 1 FROM duckdb_views() WHERE database_name = ? AND NOT internal", [ALIAS])
-    if views.fetchone() is None:
-        connection.execute(f"CALL {quote(ALIAS)}.set_option('data_inlining_row_limit', 0)")
+    for name, value in _OPTIONS.items() if views.fetchone() is None else ():
+        connection.execute(f"CALL {quote(ALIAS)}.set_option({text(name)}, {text(value)})")
 
 
 def _using(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> duckdb.DuckDBPyConnection:

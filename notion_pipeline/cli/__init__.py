@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "remove-source": ("Remove what a source left behind.", "sources.remove_source"),
     "rename-source": ("Give a source's tables and state its new name.", "sources.rename_source"),
     "views": ("Make flat views of the tables, for people and BI tools.", "catalog.views"),
+    "migrate-catalog": ("Copy the catalog into a lake, or back.", "catalog.migrate_catalog"),
     "dbt": ("Print the tables as sources of a dbt project.", "catalog.dbt"),
     "sandbox": ("Serve a sample workspace that speaks Notion's API.", "sandbox"),
     "demo": ("Sync the sample workspace and show what was loaded; needs no account.", "demo"),

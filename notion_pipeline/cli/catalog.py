@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.config.catalog_location import CatalogLocation
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.project import Project
 
@@ -27,6 +28,11 @@ def open_catalog(
         log=_say if writes else _say_nothing,
         wait_seconds=usual if wait_seconds is None else wait_seconds,
     )
+
+
+def catalog_at(location: CatalogLocation) -> Catalog:
+    """Another catalog than the project's own, for a command that says what it waits for."""
+    return Catalog(location, log=_say, wait_seconds=WRITE_SECONDS)
 
 
 def _say(line: str) -> None:

@@ -121,7 +121,7 @@ def test_what_is_sealed_anew_is_never_what_another_process_wrote_since(
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(tmp_path: Path, address: str, postgres_port: int) -> None:
-    with pytest.raises(ConfigError, match="is no address of a PostgreSQL|allowed: a folder") as caught:
+    with pytest.raises(ConfigError, match=r"is no address of a PostgreSQL|allowed: a folder") as caught:
         open_store(project(tmp_path, address)).accounts()
     assert "Distinctive" not in str(caught.value)
     assert caught.value.__context__ is None, "the driver's own error repeats the address"

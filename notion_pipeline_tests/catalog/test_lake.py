@@ -98,16 +98,28 @@ def test_within_a_transaction_a_reader_sees_what_is_committed(location: Lake) ->
     assert values(catalog) == [1, 1, 1]
 
 
-def test_small_inserts_are_files_for_every_program(location: Lake) -> None:
+def test_every_program_writes_small_inserts_as_files_and_large_ones_in_small_groups(location: Lake) -> None:
     catalog = catalog_at(location)
     catalog.commit(make)
     with catalog.reading() as connection:
         assert connection is not None
-        found = connection.execute(
-            "SELECT value FROM ducklake_options('_lake') WHERE option_name = ?", ["data_inlining_row_limit"]
-        ).fetchall()
-    assert found == [("0",)]
+        found = connection.execute("SELECT option_name, value FROM ducklake_options('_lake')").fetchall()
+    assert ("data_inlining_row_limit", "0") in found
+    assert ("parquet_row_group_size_bytes", "8000000") in found
     assert list(Path(location.data_path).rglob("*.parquet"))
+
+
+@pytest.mark.slow
+def test_wide_rows_fit_the_memory_of_a_commit(location: Lake) -> None:
+    catalog = catalog_at(location)
+    catalog.commit(make)
+    wide = "SELECT i AS id, repeat(md5(i::VARCHAR), 120) AS properties FROM range(60000) t(i)"
+    catalog.commit(lambda connection: connection.execute(f"CREATE TABLE notion.wide AS {wide}"))
+    with catalog.reading() as connection:
+        assert connection is not None
+        assert connection.execute("SELECT count(*), sum(length(properties)) FROM notion.wide").fetchall() == [
+            (60_000, 60_000 * 120 * 32)
+        ]
 
 
 def test_dialects(location: Lake, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import duckdb
 
@@ -30,8 +31,9 @@ from notion_pipeline.errors import CatalogError
 
 #: The source in the target's DuckDB.
 _ALIAS = "_source"
-#: A lake writes Parquet files of 122,880 rows at a time, which must fit.
-_MEMORY_LIMIT = "1GB"
+#: Of the DuckDB that has both: enough for lakes that other programs wrote, whose row groups are large.
+_MEMORY_LIMIT = "256MB"
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def prepare(source: Catalog, target: Catalog) -> Prepared:
             raise CatalogError(f"There is no catalog {source.location}.")
         check_source(original, source)
         found = contents(original, _dialect(target))
+        if not found.tables:
+            raise CatalogError(f"The catalog {source.location} holds no tables.")
         return Prepared(found, progress(target, source, original, found))
 
 
@@ -130,7 +134,7 @@ class _Copying:
         self._done = Copied()
 
     def run(self) -> Copied:
-        self._target.commit(self._make_schemas)
+        self._commit(self._make_schemas)
         known = [table for table in self._found.tables if table.name[0] == BOOKKEEPING]
         known_views = [view for view in self._found.views if view.name[0] == BOOKKEEPING]
         for table in self._found.tables:
@@ -138,7 +142,7 @@ class _Copying:
                 self._copy([table], ())
         self._copy(known, known_views)
         others = [view for view in self._found.views if view not in known_views]
-        self._count_views(others, self._target.commit(lambda connection: make_views(connection, others)))
+        self._count_views(others, self._commit(lambda connection: make_views(connection, others)))
         return self._done
 
     def _make_schemas(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -159,10 +163,10 @@ class _Copying:
             return make_views(connection, views)
 
         if not is_there or views:
-            self._count_views(views, self._target.commit(change, memory_limit=_MEMORY_LIMIT))
+            self._count_views(views, self._commit(change))
         for table in tables:
             if not is_there and not self._is_right(table, wanted[table]):
-                self._target.commit(lambda connection: _drop_all(connection, tables, views))
+                self._commit(lambda connection: _drop_all(connection, tables, views))
                 raise CatalogError(
                     f"The copy of the table {table} differs from the original: {wanted[table][0]:,} rows were to be "
                     "copied.",
@@ -172,6 +176,10 @@ class _Copying:
             copied = TableCopied(str(table), wanted[table][0], is_there, number, len(self._found.tables))
             self._done.tables.append(copied)
             self._tell(copied)
+
+    def _commit(self, change: Callable[[duckdb.DuckDBPyConnection], _Result]) -> _Result:
+        # What is read between two commits has the limit of the last one.
+        return self._target.commit(change, memory_limit=_MEMORY_LIMIT)
 
     def _is_right(self, table: CopiedTable, wanted: Fingerprint) -> bool:
         return is_declared_alike(self._there, table) and fingerprint(self._there, table.name) == wanted

@@ -22,6 +22,7 @@ from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.partitions import partitions_of
 from notion_pipeline.defs.run_locks import working_run
 from notion_pipeline.project import Project
+from notion_pipeline.state.interface import State
 
 
 @dataclass(frozen=True)
@@ -83,18 +84,23 @@ def state_of(
         CommandError: A run works on it.
     """
     state = sources.open_state(project)
-    if (run := working_run(instance, source, state)) is not None:
-        raise CommandError(
-            f"Run {run.run_id} of {run.job_name} is not finished yet. Let it end, or end it in Dagster, and try again."
-        )
-    if busy := locked_databases(state, source):
-        raise CommandError(f"Database {busy[0]} of source {source} is being synced. Try again when that has ended.")
+    check_idle(state, instance, source)
     with catalog.reading() as connection:
         found = source_in(connection, source)
     tables = [*found.tables, *found.shared, *(table.name for table in load_tables(state, source))]
     return SourceState(
         found, partitions_of(instance, source), files_of(state, sources.staging_path(project), source), tables
     )
+
+
+def check_idle(state: State, instance: DagsterInstance, source: str) -> None:
+    """Raises CommandError where a run works on a source."""
+    if (run := working_run(instance, source, state)) is not None:
+        raise CommandError(
+            f"Run {run.run_id} of {run.job_name} is not finished yet. Let it end, or end it in Dagster, and try again."
+        )
+    if busy := locked_databases(state, source):
+        raise CommandError(f"Database {busy[0]} of source {source} is being synced. Try again when that has ended.")
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -1,0 +1,392 @@
+"""`migrate-catalog`: a catalog in another place, whole, compared, and gone on with from there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.dialect import FILE
+from notion_pipeline.catalog.file_lock import CatalogLock
+from notion_pipeline.catalog.migrate.contents import contents
+from notion_pipeline.catalog.migrate.copying import copy_catalog, prepare
+from notion_pipeline.catalog.migrate.fingerprint import fingerprint
+from notion_pipeline.catalog.migrate.target import Progress, mark
+from notion_pipeline.config.catalog_location import CatalogLocation, location_of
+from notion_pipeline.errors import CatalogError
+from notion_pipeline.project import Project
+from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.full_workspace import full_workspace
+from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE, needs_ducklake
+from notion_pipeline_tests.support.postgres import programs
+
+#: What a lake is kept in here; the test session's PostgreSQL where there is one.
+LAKES = [*(["lake"] if HAS_DUCKLAKE else []), *(["postgres"] if HAS_DUCKLAKE and programs() else [])]
+
+
+def place(folder: Path, kind: str, name: str) -> tuple[str, list[str]]:
+    """A place as the command takes it, and its options."""
+    if kind == "file":
+        return f"{name}.duckdb", []
+    files = ["--data-path", f"{name}_files"]
+    if kind == "lake":
+        return f"ducklake:{name}.ducklake", files
+    return f"ducklake:postgres:{catalogs.session.database(folder / name)}", files
+
+
+def located(folder: Path, where: tuple[str, list[str]]) -> CatalogLocation:
+    return location_of(where[0], where[1][1] if where[1] else None, lambda path: folder / path)
+
+
+def opened(folder: Path, where: tuple[str, list[str]]) -> Catalog:
+    return Catalog(located(folder, where), log=print, wait_seconds=5.0)
+
+
+def everything(catalog: Catalog) -> dict[str, Any]:
+    """Fingerprint, columns and comments of each table, and the views."""
+    with catalog.reading() as connection:
+        assert connection is not None
+        found = contents(connection, FILE)
+        tables = {
+            str(table): (
+                fingerprint(connection, table.name),
+                [(column.name, column.kind, column.comment) for column in table.columns],
+                table.comment,
+            )
+            for table in found.tables
+        }
+        return tables | {str(view): view.comment for view in found.views}
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    found = full_workspace()
+    found.clock.advance(timedelta(hours=1))
+    return found
+
+
+@pytest.fixture
+def commands(project: Project, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """A synced workspace with everything in it, content and flat views."""
+    if catalogs.session.kind != "file":
+        pytest.skip("each test says where its catalogs are")
+    monkeypatch.setenv("NOTION_TOKEN", workspace.token.value)
+    found = Commands(project)
+    found.configure(configured("catalog: catalog.duckdb"))
+    found.ok("sync")
+    found.ok("views")
+    return found
+
+
+def configured(*lines: str) -> str:
+    source = "sources: [{name: notion, account: {type: token}, content: {pages: all, comments: all}}]"
+    return "\n".join([*lines, source, ""])
+
+
+def told_lines(output: str) -> list[str]:
+    """What the command says that sources.yaml has from now on."""
+    return [line.strip() for line in output.splitlines() if line.startswith("    ")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", *LAKES])
+def test_there_and_back_is_equal_and_nothing_is_read_again(
+    commands: Commands, sandbox: SandboxServer, kind: str
+) -> None:
+    root = commands.project.root
+    old, up, back = place(root, "file", "catalog"), place(root, kind, "moved"), place(root, "file", "back")
+    commands.ok("sync")
+    quiet = requests_of(sandbox, lambda: commands.ok("sync"))
+    before = everything(opened(root, old))
+    bytes_before = (root / old[0]).read_bytes()
+    output = commands.ok("migrate-catalog", old[0], up[0], *up[1], "--yes")
+    assert (root / old[0]).read_bytes() == bytes_before
+    assert everything(opened(root, up)) == before
+    commands.configure(configured(*told_lines(output)))
+    assert requests_of(sandbox, lambda: commands.ok("sync")) == quiet
+    output = commands.ok("migrate-catalog", up[0], back[0], "--yes")
+    assert everything(opened(root, back)).keys() == before.keys()
+    for name, what in everything(opened(root, back)).items():
+        assert what == before[name] or name.startswith("_notion_pipeline."), name
+    with duckdb.connect(str(root / back[0]), read_only=True) as connection:
+        kinds = connection.execute(
+            "SELECT DISTINCT lower(compression) FROM pragma_storage_info('notion.everything') "
+            "WHERE column_name = 'properties' AND segment_type <> 'VALIDITY'"
+        ).fetchall()
+        (tags,) = connection.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'back'"
+        ).fetchone() or (None,)
+    assert kinds == [("zstd",)]
+    assert tags is not None
+    assert tags.startswith("v1.5")
+    commands.configure(configured(*told_lines(output)))
+    assert requests_of(sandbox, lambda: commands.ok("sync")) == quiet
+
+
+def requests_of(sandbox: SandboxServer, call: Callable[[], object]) -> list[tuple[str, str]]:
+    start = len(sandbox.requests)
+    call()
+    return sorted((request.method, request.path) for request in sandbox.requests[start:])
+
+
+SMALL = """
+CREATE SCHEMA notion; CREATE SCHEMA notion_views; CREATE SCHEMA _notion_pipeline; CREATE SCHEMA mine;
+CREATE TABLE notion.parents (id INTEGER PRIMARY KEY, name VARCHAR UNIQUE CHECK (length(name) > 0));
+CREATE TABLE notion.children (
+    id INTEGER REFERENCES notion.parents(id), next INTEGER GENERATED ALWAYS AS (id + 1), mood ENUM('a', 'b'),
+    either UNION(i INTEGER, s VARCHAR), vector FLOAT[2], five INTEGER DEFAULT 5 NOT NULL, list VARCHAR[] DEFAULT [],
+    large HUGEINT, "a ""b" STRUCT("x y" ENUM('q')[])
+);
+INSERT INTO notion.parents VALUES (1, 'x'), (2, NULL);
+INSERT INTO notion.children VALUES (1, 'a', 3, [1, 2], 1, [], 170141183460469231731687303715884105727, {'x y': ['q']}),
+    (2, NULL, 'x'::VARCHAR, NULL, 5, NULL, NULL, NULL);
+CREATE INDEX by_mood ON notion.children (five);
+COMMENT ON TABLE notion.parents IS 'it''s'; COMMENT ON COLUMN notion.parents.name IS 'the name';
+CREATE VIEW notion_views.z AS SELECT * FROM notion.parents;
+COMMENT ON VIEW notion_views.z IS 'a view'; COMMENT ON COLUMN notion_views.z.id IS 'its id';
+CREATE VIEW notion_views.a(first) AS SELECT id FROM notion_views.z;
+CREATE VIEW mine.broken AS SELECT id FROM small.notion.parents;
+CREATE MACRO mine.twice(a) AS a * 2;
+CREATE TABLE _notion_pipeline.all_streams (source VARCHAR);
+INSERT INTO _notion_pipeline.all_streams VALUES ('notion');
+CREATE VIEW _notion_pipeline.streams AS SELECT * FROM _notion_pipeline.all_streams;
+"""
+
+
+@pytest.fixture
+def small(project: Project) -> Commands:
+    """A project whose catalog holds one of everything that a user can declare."""
+    if catalogs.session.kind != "file":
+        pytest.skip("each test says where its catalogs are")
+    with duckdb.connect(str(project.root / "small.duckdb")) as connection:
+        connection.execute(SMALL)
+    found = Commands(project)
+    found.configure("catalog: small.duckdb\n")
+    return found
+
+
+def test_file_keeps_every_declaration(small: Commands) -> None:
+    output = small.ok("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes")
+    assert "macro mine.twice: stays behind" in output
+    assert told_lines(output) == ["catalog: copy.duckdb"]
+    with duckdb.connect(str(small.project.root / "copy.duckdb"), read_only=True) as connection:
+        (children,) = connection.execute("SELECT sql FROM duckdb_tables() WHERE table_name = 'children'").fetchone()
+        assert connection.execute("SELECT count(*) FROM duckdb_indexes()").fetchall() == [(1,)]
+        assert connection.execute(
+            "SELECT comment FROM duckdb_columns() WHERE table_name = 'z' AND column_name = 'id'"
+        ).fetchall() == [("its id",)]
+        assert connection.execute("SELECT first FROM notion_views.a ORDER BY 1").fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT source FROM _notion_pipeline.streams").fetchall() == [("notion",)]
+        schemas = {row[0] for row in connection.execute("SELECT schema_name FROM duckdb_schemas()").fetchall()}
+    for declared in ("GENERATED ALWAYS AS", "ENUM('a', 'b')", "UNION(", "FLOAT[2]", "FOREIGN KEY", "NOT NULL"):
+        assert declared in children
+    assert "_notion_pipeline_copy" not in schemas
+
+
+@needs_ducklake
+def test_what_a_lake_cannot_have_is_told_before_anything_is_done(small: Commands) -> None:
+    arguments = ("migrate-catalog", "small.duckdb", "ducklake:x.ducklake", "--data-path", "files")
+    refused = small.run(*arguments)
+    assert refused.exit_code == 1
+    for line in (
+        "notion.parents: PRIMARY KEY (",
+        "notion.parents: UNIQUE (",
+        "notion.parents: CHECK(",
+        "notion.children: FOREIGN KEY (id)",
+        "notion.children: index by_mood: left out",
+        "notion.children.next: GENERATED ALWAYS AS",
+        "notion.children.mood: ENUM('a', 'b'): becomes VARCHAR",
+        "notion.children.either: UNION(i INTEGER, s VARCHAR): becomes JSON",
+        "notion.children.vector: FLOAT[2]: becomes FLOAT[]",
+        "notion.children.large: HUGEINT: becomes VARCHAR",
+        "notion.children.list: DEFAULT",
+        "comments on columns of views (notion_views.z): left out",
+        "macro mine.twice: stays behind",
+    ):
+        assert f"  {line}" in refused.stdout
+    assert "Nothing was changed" in refused.stderr
+    assert not (small.project.root / "x.ducklake").exists()
+    done = small.run(*arguments, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "The view mine.broken could not be made" in done.stderr
+    with opened(small.project.root, ("ducklake:x.ducklake", ["--data-path", "files"])).reading() as connection:
+        assert connection is not None
+        assert connection.execute("FROM notion.children ORDER BY id").fetchall() == [
+            (1, 2, "a", '{"i":3}', [1.0, 2.0], 1, [], str(2**127 - 1), {"x y": ["q"]}),
+            (2, 3, None, '{"s":"x"}', None, 5, None, None, None),
+        ]
+        assert connection.execute("SELECT first FROM notion_views.a ORDER BY 1").fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT source FROM _notion_pipeline.streams").fetchall() == [("notion",)]
+
+
+def test_finished_copy_is_told_of_and_left_alone(small: Commands) -> None:
+    small.ok("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes")
+    copy = small.project.root / "copy.duckdb"
+    before = copy.read_bytes()
+    assert "holds all of" in small.ok("migrate-catalog", "small.duckdb", "copy.duckdb")
+    assert copy.read_bytes() == before
+
+
+def test_another_catalog_is_never_touched(small: Commands) -> None:
+    other = small.project.root / "other.duckdb"
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE TABLE mine (a INTEGER)")
+    before = other.read_bytes()
+    assert "holds something else" in small.fails("migrate-catalog", "small.duckdb", "other.duckdb", "--yes")
+    assert other.read_bytes() == before
+    small.ok("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes")
+    with duckdb.connect(str(small.project.root / "copy.duckdb")) as connection:
+        connection.execute("INSERT INTO notion.parents VALUES (3, 'new')")
+    assert "holds something else" in small.fails("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes")
+
+
+def test_copy_of_another_catalog_is_not_gone_on_with(small: Commands) -> None:
+    root = small.project.root
+    Catalog(root / "copy.duckdb", log=print).commit(
+        lambda connection: mark(connection, Catalog(root / "another.duckdb", log=print))
+    )
+    assert "unfinished copy of" in small.fails("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes")
+    assert "is an unfinished copy" in small.fails("migrate-catalog", "copy.duckdb", "next.duckdb", "--yes")
+
+
+def test_next_attempt_makes_what_is_missing_or_differs(small: Commands) -> None:
+    root = small.project.root
+    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(_: object) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        copy_catalog(source, target, stop)
+    assert prepare(source, target).progress is Progress.UNFINISHED
+    with duckdb.connect(str(root / "copy.duckdb")) as connection:
+        assert connection.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY 1").fetchall() == [
+            ("_notion_pipeline_copy", "source"),
+            ("notion", "parents"),
+        ]
+        connection.execute("UPDATE notion.parents SET name = '' || coalesce(name, 'y')")
+    done = small.json("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes", "--json")
+    assert [(table["table"], table["was_there"]) for table in done["tables"]] == [
+        ("notion.parents", False),
+        ("notion.children", False),
+        ("_notion_pipeline.all_streams", False),
+    ]
+    assert done["failed_views"].keys() == {"mine.broken"}
+    assert done["sources_yaml"] == ["catalog: copy.duckdb"]
+    assert everything(source).items() >= everything(target).items()
+
+
+def test_an_empty_list_and_null_differ(tmp_path: Path) -> None:
+    found = set()
+    with duckdb.connect() as connection:
+        for number, value in enumerate(("NULL", "[]", "[NULL]", "['']", "['NULL']", "['a', 'b']", "['a, b']")):
+            connection.execute(f"CREATE TABLE t{number} AS SELECT {value}::VARCHAR[] AS a")
+            found.add(fingerprint(connection, ("main", f"t{number}")))
+    assert len(found) == 7
+
+
+def test_copy_that_differs_is_dropped_and_named(small: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small.project.root
+    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
+    # As a fault of a disk or of DuckDB would: what is read back is another row.
+    monkeypatch.setattr(
+        "notion_pipeline.catalog.migrate.copying.fingerprint", lambda connection, name: (2, len(name[1]))
+    )
+    with pytest.raises(CatalogError, match=r"copy of the table notion\.parents differs"):
+        copy_catalog(source, target, print)
+    monkeypatch.undo()
+    with target.reading() as connection:
+        assert connection is not None
+        assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("source",)]
+    copy_catalog(source, target, print)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere.duckdb", "b.duckdb"), "There is no catalog"),
+        (("small.duckdb", "./small.duckdb"), "the same catalog"),
+        (("small.duckdb", "notion.duckdb"), 'the name of source "notion"'),
+        (("small.duckdb", "b.duckdb", "--data-path", "x"), "--data-path is for a lake"),
+        (("small.duckdb", "ducklake:postgres:dbname=x"), "needs a folder"),
+        (("small.duckdb", "ducklake:postgres:dbname=x password=s3cret", "--data-path", "x"), "found a password"),
+        (("small.duckdb", "nowhere/b.duckdb"), "folder does not exist"),
+    ],
+)
+def test_places_that_cannot_be(small: Commands, arguments: tuple[str, ...], said: str) -> None:
+    output = small.fails("migrate-catalog", *arguments, "--yes")
+    assert said in output
+    assert "s3cret" not in output
+
+
+def test_readers_of_the_old_catalog_are_let_in_and_writers_not(small: Commands) -> None:
+    root = small.project.root
+    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
+    seen = []
+
+    def look(_: object) -> None:
+        with duckdb.connect(str(root / "small.duckdb"), read_only=True) as connection:
+            seen.append(connection.execute("SELECT count(*) FROM notion.parents").fetchall())
+        with pytest.raises(Exception, match=r"python|pytest|this process"):
+            CatalogLock(root / "small.duckdb", exclusive=True).take()
+
+    copy_catalog(source, target, look)
+    assert seen == [[(2,)]] * 3
+
+
+def test_what_the_environment_says_wins(small: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTION_PIPELINE_CATALOG", "small.duckdb")
+    assert "NOTION_PIPELINE_CATALOG is set and wins" in small.ok(
+        "migrate-catalog", "small.duckdb", "copy.duckdb", "--yes"
+    )
+
+
+KILLED = """
+import os, signal, sys
+from notion_pipeline.cli import main
+from notion_pipeline.catalog.connection import Catalog
+left = int(sys.argv.pop(1))
+plain = Catalog.writing
+def writing(self, **options):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return plain(self, **options)
+Catalog.writing = writing
+main(prog_name="notion-pipeline")
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["file", *LAKES])
+def test_killed_before_every_commit_it_ends_equal(small: Commands, kind: str) -> None:
+    root = small.project.root
+    target = place(root, kind, "copy")
+    arguments = ["migrate-catalog", "small.duckdb", target[0], *target[1], "--yes"]
+    codes = []
+    for commits in range(20):
+        command = [sys.executable, "-c", KILLED, str(commits), *arguments]
+        codes.append(subprocess.run(command, cwd=root, capture_output=True, check=False).returncode)
+        if codes[-1] == 0:
+            break
+    assert set(codes[:-1]) == {-signal.SIGKILL}
+    assert codes[-1] == 0
+    source, copied = opened(root, place(root, "file", "small")), opened(root, target)
+    assert prepare(source, copied).progress is Progress.FINISHED
+    assert json.dumps(sorted(everything(copied))) == json.dumps(sorted(set(everything(source)) - {"mine.broken"}))

@@ -48,6 +48,7 @@ NOT_RUN = {
     r"dagster code-server start .*": "it serves until Ctrl-C; test_production runs it",
     r"dagster-webserver .*": "it serves until Ctrl-C; test_production runs it",
     r"dagster-daemon run .*": "it runs until Ctrl-C; test_production runs it",
+    r"notion-pipeline migrate-catalog .*ducklake:.*": "it takes PostgreSQL and a bucket; test_migrate_catalog runs it",
     r"sudo .*": "it changes the machine; test_production runs what the services run",
     r"pip install --upgrade notion-pipeline": "it would replace what is tested; .ci/wheel installs the wheel",
     r"pip install 'notion-pipeline\[\w+\]'": "it would replace what is tested",

@@ -1,5 +1,6 @@
-"""The commands about what the catalog holds: streams, views, sources of dbt, changes of schemas.
+"""The commands about what the catalog holds: streams, views, sources of dbt, changes of schemas, its place.
 
-In: arguments, and the project's catalog. Out: printed text, views, acknowledged changes. May import `cli`, its
-`runs`, `config`, `listing`, `defs` and the catalog's rooms.
+In: arguments, and the project's catalog. Out: printed text, views, acknowledged changes, a copy of the catalog. May
+import `cli`, its `runs`, what `commands.sources` says of sources at work, `config`, `listing`, `defs` and the
+catalog's rooms.
 """

@@ -10,7 +10,10 @@ from rich.console import Console
 
 from benchmarks.report import written
 
-NAMES = ("requests", "wall_time", "dlt", "growth", "commits", "content", "many_databases", "imports", "peers")
+NAMES = (
+    *("requests", "wall_time", "dlt", "growth", "commits", "content", "many_databases", "imports", "peers"),
+    *("lake", "workers", "lake_growth"),
+)
 REPORT = Path(__file__).parents[1] / "BENCHMARKS.md"
 
 

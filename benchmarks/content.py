@@ -58,7 +58,7 @@ def run(*, quick: bool) -> Findings:
 
 def _read(project: Project, server: Server) -> tuple[Cost, Requests]:
     server.forget_requests()
-    cost = project.content(server)
+    cost = project.run_job(server, "notion_content")
     return cost, server.requests()
 
 

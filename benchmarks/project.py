@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -36,18 +36,46 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Commits:
+    """What a process committed.
+
+    Attributes:
+        seconds: Of each transaction that went through.
+        lost_seconds: Of each that another commit came before, and that was made again.
+    """
+
+    seconds: list[float]
+    lost_seconds: list[float]
+
+
+@dataclass(frozen=True)
 class Project:
-    """A folder with a sources.yaml; catalog, staging and Dagster's own files are in it."""
+    """A folder with a sources.yaml; catalog, staging and Dagster's own files are in it, unless variables say otherwise.
+
+    Attributes:
+        variables: Of the project's own, for each process that works in it.
+    """
 
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def sync(self, server: Server, *arguments: str) -> Cost:
         """`notion-pipeline sync` there."""
-        return run_measured(self.folder, environment(self.folder, server), "notion_pipeline.cli", "sync", *arguments)
+        return self._run(server, "notion_pipeline.cli", "sync", *arguments)
 
-    def content(self, server: Server) -> Cost:
-        """The job that reads content, there."""
-        return run_measured(self.folder, environment(self.folder, server), "benchmarks.content_process")
+    def timed_sync(self, server: Server) -> tuple[Cost, Commits]:
+        """`notion-pipeline sync` there, and its commits."""
+        report = self.folder / "commits.json"
+        cost = self._run(server, "benchmarks.commit_times", str(report), "notion_pipeline.cli", "sync")
+        return cost, Commits(**json.loads(report.read_text(encoding="utf-8")))
+
+    def run_job(self, server: Server, name: str) -> Cost:
+        """A job of Dagster's, there."""
+        return self._run(server, "benchmarks.job_process", name)
+
+    def _run(self, server: Server, module: str, *arguments: str) -> Cost:
+        variables = environment(self.folder, server) | dict(self.variables)
+        return run_measured(self.folder, variables, module, *arguments)
 
     def rows(self) -> int:
         """How many rows the database's table holds."""
@@ -66,31 +94,46 @@ def rows_in(file: Path, table: str) -> int:
 
 @contextmanager
 def new_project(
-    *, concurrent_requests: int = 8, requests_per_minute: int | None = None, content: str = "false"
+    *,
+    concurrent_requests: int = 8,
+    requests_per_minute: int | None = None,
+    content: str = "false",
+    source: str = "notion",
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Project]:
-    """A project that is gone afterwards."""
+    """A project that is gone afterwards; see `write_project` and `Project`."""
     folder = Path(tempfile.mkdtemp(prefix="notion-pipeline-benchmark-"))
     try:
         write_project(
-            folder, concurrent_requests=concurrent_requests, requests_per_minute=requests_per_minute, content=content
+            folder,
+            concurrent_requests=concurrent_requests,
+            requests_per_minute=requests_per_minute,
+            content=content,
+            source=source,
         )
-        yield Project(folder)
+        yield Project(folder, variables or {})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_project(
-    folder: Path, *, concurrent_requests: int = 8, requests_per_minute: int | None = None, content: str = "false"
+    folder: Path,
+    *,
+    concurrent_requests: int = 8,
+    requests_per_minute: int | None = None,
+    content: str = "false",
+    source: str = "notion",
 ) -> None:
     """Makes the folder a project.
 
     Args:
         content: The value of `content:` in sources.yaml.
+        source: The name of its only source.
     """
     limits = f"{{concurrent_requests: {concurrent_requests}, requests_per_minute: {requests_per_minute or 'null'}}}"
     (folder / "workspace.yaml").write_text("load_from:\n  - python_module: notion_pipeline.definitions\n", "utf-8")
     (folder / "sources.yaml").write_text(
-        f"sources:\n  - name: notion\n    account: {{type: token}}\n    limits: {limits}\n    content: {content}\n",
+        f"sources:\n  - name: {source}\n    account: {{type: token}}\n    limits: {limits}\n    content: {content}\n",
         "utf-8",
     )
 

@@ -122,6 +122,7 @@ def _text(size: int) -> str:
 
 def main() -> None:
     """Serves until standard input ends; a JSON line in is an order, a JSON line out its answer."""
+    from benchmarks.any_account import AnyAccount  # noqa: PLC0415
     from benchmarks.old_version import OldVersion  # noqa: PLC0415
     from notion_pipeline.sandbox.answers.render import Renderer  # noqa: PLC0415
     from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema  # noqa: PLC0415 - not in the measuring process
@@ -176,7 +177,7 @@ def main() -> None:
     }
     render()
     data_sources = {source.database.id: source.id for source in sources}
-    with SandboxServer(ws, around=lambda app: OldVersion(app, data_sources)) as server:
+    with SandboxServer(ws, around=lambda app: AnyAccount(OldVersion(app, data_sources), TOKEN)) as server:
         print(json.dumps({"url": server.url, "database_ids": list(ws.databases)}), flush=True)
         for line in sys.stdin:
             name, value = json.loads(line)

@@ -27,8 +27,8 @@ JSON.
 `python -m benchmarks.dlt` needs dlt, from the extra `benchmarks`.
 `python -m benchmarks peers` installs the programs that it compares with, each in an environment of its own in the
 temporary folder; with `--quick` it runs those that are there already.
-`lake`, `workers` and `lake_growth` need PostgreSQL on this machine and the extras `lakehouse` and `postgres`; `lake` also
-writes to an S3 server, which comes with `dev`. Where something is missing, the table says so.
+`lake`, `workers` and `lake_growth` need PostgreSQL on this machine and the extras `lakehouse` and `postgres`; `lake`
+also writes to an S3 server, which comes with `dev`. Where something is missing, the table says so.
 """
 
 

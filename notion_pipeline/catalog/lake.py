@@ -271,7 +271,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, location: Lake) -> None:
     load_extensions(connection, location)
     set_secrets(connection, location)
     if location.data_path.lower().startswith(S3):
-        connection.execute(f"SET s3_uploader_max_filesize = {text(_UPLOADER_SIZE)}")
+        # Of the session alone by default, which the connections of transactions would not have.
+        connection.execute(f"SET GLOBAL s3_uploader_max_filesize = {text(_UPLOADER_SIZE)}")
 
 
 def _attach_sql(location: Lake, alias: str, *options: str) -> str:

@@ -311,7 +311,7 @@ def test_copy_that_differs_is_dropped_and_named(small: Commands, monkeypatch: py
     ("arguments", "said"),
     [
         (("nowhere.duckdb", "b.duckdb"), "There is no catalog"),
-        (("small.duckdb", "./small.duckdb"), "the same catalog"),
+        (("small.duckdb", "../project/small.duckdb"), "the same catalog"),
         (("small.duckdb", "notion.duckdb"), 'the name of source "notion"'),
         (("small.duckdb", "b.duckdb", "--data-path", "x"), "--data-path is for a lake"),
         (("small.duckdb", "ducklake:postgres:dbname=x"), "needs a folder"),

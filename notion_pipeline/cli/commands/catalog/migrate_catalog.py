@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -92,7 +93,8 @@ def _location(project: Project, sources: Sources, text: str, data_path: str | No
 
 def _check_places(old: CatalogLocation, new: CatalogLocation, sources: Sources) -> None:
     """Raises CommandError where the copy could not be beside its original."""
-    if str(old) == str(new):
+    file, other = _file(old), _file(new)
+    if str(old) == str(new) or (file is not None and other is not None and file.resolve() == other.resolve()):
         raise CommandError(f"FROM and TO are the same catalog, {old}.")
     if isinstance(new, Lake):
         if new.file is None and not new.data_path:
@@ -102,6 +104,10 @@ def _check_places(old: CatalogLocation, new: CatalogLocation, sources: Sources) 
         if isinstance(old, Lake) and old.data_path and old.data_path.rstrip("/") == new.data_path.rstrip("/"):
             raise CommandError(f"Both lakes would keep their files in {old.data_path}: give --data-path another place.")
     check_catalog_name(new, [entry.name for entry in sources.sources])
+
+
+def _file(location: CatalogLocation) -> Path | None:
+    return location.file if isinstance(location, Lake) else location
 
 
 def _announce(old: Catalog, new: Catalog, tables: int, progress: Progress, losses: tuple[Loss, ...]) -> None:

@@ -24,7 +24,7 @@ from notion_pipeline.catalog.migrate.fingerprint import (
 )
 from notion_pipeline.catalog.migrate.tables import copy_tables, drop, relations
 from notion_pipeline.catalog.migrate.target import Progress, check_extras, check_source, mark, progress, unmark
-from notion_pipeline.catalog.migrate.views import make_views
+from notion_pipeline.catalog.migrate.views import make_view, make_views
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.config.catalog_location import Lake
 from notion_pipeline.errors import CatalogError
@@ -142,7 +142,7 @@ class _Copying:
                 self._copy([table], ())
         self._copy(known, known_views)
         others = [view for view in self._found.views if view not in known_views]
-        self._count_views(others, self._commit(lambda connection: make_views(connection, others)))
+        self._count_views(others, make_views(self._commit, others))
         return self._done
 
     def _make_schemas(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -154,16 +154,18 @@ class _Copying:
         wanted = {table: fingerprint_of_source(self._original, table) for table in tables}
         is_there = all(self._is_right(table, wanted[table]) for table in tables)
 
-        def change(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+        def change(connection: duckdb.DuckDBPyConnection) -> None:
             there = relations(connection)
             for view in views:
                 drop(connection, view.name, there)
             if not is_there:
                 copy_tables(connection, tables, _ALIAS)
-            return make_views(connection, views)
+            for view in views:
+                make_view(connection, view)
 
         if not is_there or views:
-            self._count_views(views, self._commit(change))
+            self._commit(change)
+            self._count_views(views, {})
         for table in tables:
             if not is_there and not self._is_right(table, wanted[table]):
                 self._commit(lambda connection: _drop_all(connection, tables, views))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import duckdb
 
@@ -11,10 +12,16 @@ from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.duckdb_errors import reason
 from notion_pipeline.catalog.migrate.contents import View
 from notion_pipeline.catalog.sql import quote, text
+from notion_pipeline.errors import CatalogError
 
 
-def make_views(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> dict[str, str]:
-    """Makes the views with their comments, in the caller's transaction, in place of those of the same names.
+def make_views(
+    commit: Callable[[Callable[[duckdb.DuckDBPyConnection], None]], None], views: Sequence[View]
+) -> dict[str, str]:
+    """Makes the views with their comments, in place of those of the same names; each in a transaction of its own.
+
+    Args:
+        commit: Makes a change in one transaction. A view that cannot be made ends the transaction that it is in.
 
     Returns:
         Why a view cannot be made, by `schema.view`; the others are there.
@@ -24,15 +31,23 @@ def make_views(connection: duckdb.DuckDBPyConnection, views: Sequence[View]) -> 
         failed = {}
         for view in left:
             try:
-                connection.execute(_statement(view))
-            except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
-                failed[str(view)] = reason(error)  # perhaps it reads one that is not made yet
-            else:
-                _comment(connection, view)
+                commit(partial(make_view, view=view))
+            except CatalogError as error:
+                if not isinstance(
+                    error.__cause__, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+                ):
+                    raise
+                failed[str(view)] = reason(error.__cause__)  # perhaps it reads one that is not made yet
         if len(failed) == len(left):
             return failed
         left = [view for view in left if str(view) in failed]
     return failed
+
+
+def make_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    """Makes one view with its comments, in the caller's transaction."""
+    connection.execute(_statement(view))
+    _comment(connection, view)
 
 
 def _statement(view: View) -> str:

@@ -53,7 +53,7 @@ def metadata(pipeline: Pipeline) -> dict[str, Any]:
 def age(pipeline: Pipeline) -> None:
     """Makes the reads of all comments a day older."""
     with catalogs.changing(pipeline.project.root) as connection:
-        connection.execute("UPDATE _notion_pipeline.comment_reads SET read_at = read_at - INTERVAL 1 DAY")
+        connection.execute("UPDATE _notion_pipeline.comment_read_versions SET read_at = read_at - INTERVAL 1 DAY")
 
 
 def test_comments_of_each_page_land_as_notion_gives_them(

@@ -58,8 +58,8 @@ def test_plan_and_check_count_pages_in_no_database_and_the_search_for_them(
     assert planned["pages_for_comments"] == pages + 3
     # What is counted before is what is asked for then.
     assert len(words.sync("notion_content").requests) == planned["requests"] == pages + 3 + 2
-    words.change("UPDATE _notion_pipeline.page_reads SET read_at = read_at - INTERVAL 31 DAY")
-    words.change("UPDATE _notion_pipeline.page_searches SET whole_at = whole_at - INTERVAL 31 DAY")
+    words.change("UPDATE _notion_pipeline.page_read_versions SET read_at = read_at - INTERVAL 31 DAY")
+    words.change("UPDATE _notion_pipeline.page_search_versions SET whole_at = whole_at - INTERVAL 31 DAY")
     said = f"Pages in no database: due {pages}, a request each; requests of search about 1."
     assert said in commands.ok("plan")
     assert said in commands.ok("check")

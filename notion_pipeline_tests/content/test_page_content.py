@@ -75,7 +75,7 @@ def test_edit_without_a_stamp_is_found_by_age(words: Pipeline, workspace: Worksp
     assert words.sync(JOB).requests == []
     words.configure(sources("{refresh_every: 1m, pages: false, users: false}"))
     assert words.sync(JOB).requests == []
-    with_age = "UPDATE _notion_pipeline.page_reads SET read_at = read_at - INTERVAL 2 MINUTE"
+    with_age = "UPDATE _notion_pipeline.page_read_versions SET read_at = read_at - INTERVAL 2 MINUTE"
     words.change(with_age)
     assert words.sync(JOB).asked(MARKDOWN) == 3
     assert contents(words)["First"].endswith("Unstamped.")
@@ -95,7 +95,7 @@ def test_parts_that_notion_cuts_are_put_in_their_place(
     whole = contents(words)["First"]
     workspace.markdown_limit = 5
     words.configure(sources("{refresh_every: 1m, pages: false, users: false}"))
-    words.change("UPDATE _notion_pipeline.page_reads SET read_at = read_at - INTERVAL 2 MINUTE")
+    words.change("UPDATE _notion_pipeline.page_read_versions SET read_at = read_at - INTERVAL 2 MINUTE")
     run = words.sync(JOB)
     assert run.success, run.log
     assert run.asked(MARKDOWN) > 3
@@ -126,7 +126,7 @@ def test_address_of_a_hosted_file_has_no_signature(words: Pipeline, workspace: W
     assert "chart.png" in contents(words)["First"]
     assert "X-Amz" not in contents(words)["First"]
     words.configure(sources("{refresh_every: 1m, pages: false, users: false}"))
-    words.change("UPDATE _notion_pipeline.page_reads SET read_at = read_at - INTERVAL 2 MINUTE")
+    words.change("UPDATE _notion_pipeline.page_read_versions SET read_at = read_at - INTERVAL 2 MINUTE")
     assert words.sync(JOB).asked(MARKDOWN) == 3
     assert words.query("FROM notion.page_content ORDER BY page_id") == before
 

@@ -71,7 +71,7 @@ def metadata(pipeline: Pipeline) -> dict[str, Any]:
 def age(pipeline: Pipeline, days: int = 1) -> None:
     """Makes all reads of users that much older."""
     with catalogs.changing(pipeline.project.root) as connection:
-        connection.execute(f"UPDATE _notion_pipeline.user_reads SET read_at = read_at - INTERVAL {days} DAY")
+        connection.execute(f"UPDATE _notion_pipeline.user_read_versions SET read_at = read_at - INTERVAL {days} DAY")
 
 
 def test_members_are_listed_and_guests_asked_for_once(words: Pipeline, workspace: Workspace) -> None:

@@ -19,7 +19,9 @@ from notion_pipeline.catalog.content.tables import (
     find_table,
     make_table,
 )
-from notion_pipeline.catalog.sql import column_types, count_of, is_table, quote
+from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state.content_records import CHUNKED_PAGES
+from notion_pipeline.catalog.state.versions import append_query, create_with_view, is_recorded, remove
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.chunks import CutPage, fingerprint
 
@@ -38,15 +40,6 @@ _SCHEMA = pa.schema(
 )
 _NAMES = ", ".join(_SCHEMA.names)
 _CUT = pa.schema([(name, pa.string()) for name in ("page_id", "content_hash", "settings")])
-_CHUNKED = ("_notion_pipeline", "chunked_pages")
-_CHUNKED_NAME = quote(*_CHUNKED)
-#: From which content, and with which settings, the chunks of each page were made.
-_CREATE_CHUNKED = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.chunked_pages (
-    source VARCHAR, page_id VARCHAR, content_hash VARCHAR, settings VARCHAR
-);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ def pages_to_cut(
     if not _has_chunks(connection, source):
         return set(hashes)
     rows = connection.execute(
-        f"SELECT page_id, content_hash FROM {_CHUNKED_NAME} WHERE source = ? AND settings = ? "
+        "SELECT page_id, content_hash FROM _notion_pipeline.chunked_pages WHERE source = ? AND settings = ? "
         "AND page_id IN (SELECT unnest(?::VARCHAR[]))",
         [source, fingerprint(settings), list(hashes)],
     ).fetchall()
@@ -90,7 +83,7 @@ def uncut_pages(
         return []
     join, condition, parameters = "", "true", list[object]()
     if _has_chunks(connection, source):
-        join = f"LEFT JOIN {_CHUNKED_NAME} k ON k.source = ? AND k.page_id = c.page_id"
+        join = "LEFT JOIN _notion_pipeline.chunked_pages k ON k.source = ? AND k.page_id = c.page_id"
         condition = "(k.page_id IS NULL OR k.content_hash <> c.content_hash OR k.settings <> ?)"
         parameters = [source, fingerprint(settings)]
     sized = connection.execute(
@@ -130,11 +123,8 @@ def write_chunks(connection: duckdb.DuckDBPyConnection, source: str, pages: Sequ
         current = {row[0] for row in rows}
         these = "page_id IN (SELECT unnest(?::VARCHAR[]))"
         connection.execute(f"DELETE FROM {quote(*table)} WHERE {these}", [list(current)])
-        connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ? AND {these}", [source, list(current)])
-        connection.execute(
-            f"INSERT INTO {_CHUNKED_NAME} SELECT ?, page_id, content_hash, settings FROM cut_pages WHERE {these}",
-            [source, list(current)],
-        )
+        made_of = f"SELECT ? AS source, page_id, content_hash, settings FROM cut_pages WHERE {these}"
+        append_query(connection, CHUNKED_PAGES, made_of, [source, list(current)])
     finally:
         connection.unregister("cut_pages")
     connection.register("incoming_chunks", _rows(page for page in pages if page.page_id in current))
@@ -147,14 +137,14 @@ def write_chunks(connection: duckdb.DuckDBPyConnection, source: str, pages: Sequ
 
 def _has_chunks(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
     """Whether chunks were ever made; where somebody dropped their table, no page has any more."""
-    return find_table(connection, source, PAGE_CHUNKS) is not None and is_table(connection, _CHUNKED)
+    return find_table(connection, source, PAGE_CHUNKS) is not None and is_recorded(connection, CHUNKED_PAGES)
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, source: str) -> Table:
-    connection.execute(_CREATE_CHUNKED)
+    create_with_view(connection, CHUNKED_PAGES)
     table = find_table(connection, source, PAGE_CHUNKS)
     if table is None:
-        connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ?", [source])
+        remove(connection, CHUNKED_PAGES, "source = ?", [source])
         table = make_table(connection, source, PAGE_CHUNKS)
     return table
 
@@ -183,7 +173,7 @@ def remove_chunks(connection: duckdb.DuckDBPyConnection, source: str, *, unwante
         unwanted: Data sources whose content is not cut into chunks any more.
     """
     table, content = find_table(connection, source, PAGE_CHUNKS), find_table(connection, source, PAGE_CONTENT)
-    if table is None or content is None or not is_table(connection, _CHUNKED):
+    if table is None or content is None or not is_recorded(connection, CHUNKED_PAGES):
         return 0
     gone = (
         f"page_id NOT IN (SELECT c.page_id FROM {quote(*content)} c WHERE {_is_live(connection, content)} "
@@ -193,7 +183,7 @@ def remove_chunks(connection: duckdb.DuckDBPyConnection, source: str, *, unwante
     if removed:
         connection.execute(f"DELETE FROM {quote(*table)} WHERE {gone}", [list(unwanted)])
     # A page without a word has no chunk, and is recorded all the same.
-    connection.execute(f"DELETE FROM {_CHUNKED_NAME} WHERE source = ? AND {gone}", [source, list(unwanted)])
+    remove(connection, CHUNKED_PAGES, f"source = ? AND {gone}", [source, list(unwanted)])
     return removed
 
 

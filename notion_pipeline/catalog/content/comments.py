@@ -15,6 +15,8 @@ from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.row_changes import write_rows
 from notion_pipeline.catalog.content.tables import COMMENTS, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state.content_records import COMMENT_READS
+from notion_pipeline.catalog.state.versions import append_query, remove
 from notion_pipeline.content.comments import PageComments
 from notion_pipeline.content.pages import PageResult
 
@@ -74,14 +76,11 @@ def write_comments(
             "WHERE p.page_id = t.page_id AND (t.block_id IS NULL OR p.includes_blocks))"
         )
         counts.removed = _remove(connection, quote(*table), gone, [], now=now, deleted_rows=deleted_rows)
-        connection.execute(
-            "DELETE FROM _notion_pipeline.comment_reads WHERE source = ? "
-            "AND page_id IN (SELECT page_id FROM pages_read)",
-            [source],
-        )
-        connection.execute(
-            "INSERT INTO _notion_pipeline.comment_reads SELECT ?, page_id, data_source_id, last_edited_time, "
-            "includes_blocks, ? FROM pages_read",
+        append_query(
+            connection,
+            COMMENT_READS,
+            "SELECT ? AS source, page_id, data_source_id, last_edited_time, includes_blocks, "
+            "?::TIMESTAMPTZ AS read_at FROM pages_read",
             [source, now],
         )
     finally:
@@ -145,7 +144,5 @@ def remove_comments_of_gone_pages(
     removed = _remove(
         connection, quote(*table), f"t.page_id IN ({pages})", of_pages, now=now, deleted_rows=deleted_rows
     )
-    connection.execute(
-        f"DELETE FROM _notion_pipeline.comment_reads WHERE source = ? AND page_id IN ({pages})", [source, *of_pages]
-    )
+    remove(connection, COMMENT_READS, f"source = ? AND page_id IN ({pages})", [source, *of_pages])
     return removed

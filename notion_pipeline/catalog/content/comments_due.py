@@ -17,18 +17,11 @@ from notion_pipeline.catalog.content.due import (
     count_due,
     standalone_scope,
 )
-from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.catalog.state.content_records import COMMENT_READS
+from notion_pipeline.catalog.state.versions import create_with_view, is_recorded
 from notion_pipeline.config.content import Comments, Content
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.listed import KnownDatabase
-
-_READS = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.comment_reads (
-    source VARCHAR, page_id VARCHAR, data_source_id VARCHAR, last_edited_time TIMESTAMPTZ, includes_blocks BOOLEAN,
-    read_at TIMESTAMPTZ
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -111,9 +104,9 @@ def comments_rule(*, with_blocks: bool) -> MakeRule:
 
 def create_comment_reads(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the table that says when each page's comments were read, by local time."""
-    connection.execute(_READS)
+    create_with_view(connection, COMMENT_READS)
 
 
 def has_comment_reads(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether comments were ever read into this catalog."""
-    return is_table(connection, ("_notion_pipeline", "comment_reads"))
+    return is_recorded(connection, COMMENT_READS)

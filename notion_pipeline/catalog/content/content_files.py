@@ -11,18 +11,12 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.catalog.state.content_records import CONTENT_FILES
+from notion_pipeline.catalog.state.versions import append_query, create_with_view, is_recorded, remove
 from notion_pipeline.content.files.file_keeping import StoredFile
 from notion_pipeline.content.files.hosted_files import HostedFile
 from notion_pipeline.content.pages import PageRead
 
-_TABLE = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.content_files (
-    source VARCHAR, page_id VARCHAR, file_id VARCHAR, name VARCHAR, source_url VARCHAR,
-    path VARCHAR, size BIGINT, sha256 VARCHAR, mime VARCHAR, downloaded_at TIMESTAMPTZ
-);
-"""
 _SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("page_id", "file_id", "name", "source_url", "path")),
@@ -34,7 +28,7 @@ _SCHEMA = pa.schema(
 
 def has_content_files(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether files of content were ever noted in this catalog."""
-    return is_table(connection, ("_notion_pipeline", "content_files"))
+    return is_recorded(connection, CONTENT_FILES)
 
 
 def note_content_files(
@@ -53,20 +47,16 @@ def note_content_files(
     ]
     if not found and not has_content_files(connection):
         return
-    connection.execute(_TABLE)
-    connection.execute(
-        "DELETE FROM _notion_pipeline.content_files WHERE source = ? AND page_id IN (SELECT unnest(?::VARCHAR[]))",
-        [source, [read.page.page_id for read in reads]],
-    )
+    create_with_view(connection, CONTENT_FILES)
+    of_pages = "source = ? AND page_id IN (SELECT unnest(?::VARCHAR[]))"
+    remove(connection, CONTENT_FILES, of_pages, [source, [read.page.page_id for read in reads]])
     if not found:
         return
     connection.register("incoming_files", pa.Table.from_pylist(found, schema=_SCHEMA))
     try:
-        connection.execute(
-            "INSERT INTO _notion_pipeline.content_files "
-            "SELECT ?, *, CASE WHEN path IS NOT NULL THEN ?::TIMESTAMPTZ END FROM incoming_files",
-            [source, now],
-        )
+        downloaded = "CASE WHEN path IS NOT NULL THEN ?::TIMESTAMPTZ END AS downloaded_at"
+        named = f"SELECT ? AS source, *, {downloaded} FROM incoming_files"
+        append_query(connection, CONTENT_FILES, named, [source, now])
     finally:
         connection.unregister("incoming_files")
 

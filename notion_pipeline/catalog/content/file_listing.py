@@ -15,6 +15,8 @@ from notion_pipeline.catalog.content.content_files import has_content_files
 from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import FILES, PAGE_CONTENT, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state.content_records import CONTENT_FILES, FILES_TO_REMOVE
+from notion_pipeline.catalog.state.versions import append_query, create_with_view, remove
 from notion_pipeline.content.files.hosted_files import CONTENT, HostedFile, files_of_page
 
 #: Rows whose JSON is parsed at a time.
@@ -22,10 +24,6 @@ _ROWS_AT_ONCE = 2_000
 _KEY = ("page_id", "kind", "property", "file_id")
 _KEPT = ("path", "size", "sha256", "mime", "downloaded_at", "error")
 _HOSTED = '"type":"file"'
-_REMOVALS = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.files_to_remove (source VARCHAR, path VARCHAR);
-"""
 _LISTED = pa.schema([(name, pa.string()) for name in ("page_id", "kind", "property", "file_id", "name", "source_url")])
 
 
@@ -52,7 +50,7 @@ def list_files(
     """
     source, marks = scope.table[0], deleted_rows == "mark"
     table = make_table(connection, source, FILES, marks_deleted=marks)
-    connection.execute(_REMOVALS)
+    create_with_view(connection, FILES_TO_REMOVE)
     _forget_gone_pages(connection, source)
     list_named(connection, scope)
     target, mine = quote(*table), "coalesce(data_source_id, '') = ?"
@@ -111,11 +109,8 @@ def _take_over(connection: duckdb.DuckDBPyConnection, scope: ContentScope, table
         "WHERE f.source = ? AND f.file_id = t.file_id AND f.path IS NOT NULL AND t.path IS NULL",
         [now, scope.table[0]],
     )
-    connection.execute(
-        "DELETE FROM _notion_pipeline.files_to_remove WHERE source = ? "
-        f"AND path IN (SELECT path FROM {quote(*table)} WHERE path IS NOT NULL)",
-        [scope.table[0]],
-    )
+    kept = f"source = ? AND path IN (SELECT path FROM {quote(*table)} WHERE path IS NOT NULL)"
+    remove(connection, FILES_TO_REMOVE, kept, [scope.table[0]])
 
 
 def _take_out(
@@ -140,8 +135,10 @@ def _take_out(
         [scope.data_source_id],
     )
     connection.execute(f"DELETE FROM {target} AS t WHERE {gone}", [scope.data_source_id])
-    connection.execute(
-        "INSERT INTO _notion_pipeline.files_to_remove SELECT ?, path FROM left_files "
+    append_query(
+        connection,
+        FILES_TO_REMOVE,
+        "SELECT ? AS source, path FROM left_files "
         f"WHERE path NOT IN (SELECT path FROM {target} WHERE path IS NOT NULL)",
         [scope.table[0]],
     )
@@ -215,9 +212,10 @@ def _forget_gone_pages(connection: duckdb.DuckDBPyConnection, source: str) -> No
     gone = f"source = ? AND page_id NOT IN (SELECT page_id FROM {quote(*content)})"
     files = find_table(connection, source, FILES)
     listed = f" AND path NOT IN (SELECT path FROM {quote(*files)} WHERE path IS NOT NULL)" if files is not None else ""
-    connection.execute(
-        "INSERT INTO _notion_pipeline.files_to_remove SELECT DISTINCT source, path FROM _notion_pipeline.content_files "
-        f"WHERE {gone} AND path IS NOT NULL{listed}",
+    append_query(
+        connection,
+        FILES_TO_REMOVE,
+        f"SELECT DISTINCT source, path FROM _notion_pipeline.content_files WHERE {gone} AND path IS NOT NULL{listed}",
         [source],
     )
-    connection.execute(f"DELETE FROM _notion_pipeline.content_files WHERE {gone}", [source])
+    remove(connection, CONTENT_FILES, gone, [source])

@@ -13,6 +13,8 @@ from notion_pipeline.catalog.content.content_files import has_content_files
 from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.tables import FILES, Table, find_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state.content_records import CONTENT_FILES, FILES_TO_REMOVE
+from notion_pipeline.catalog.state.versions import append_query, remove
 from notion_pipeline.content.file_reader import FileRead, WantedFile
 
 #: Pages fetched at a time.
@@ -87,11 +89,7 @@ def write_files(connection: duckdb.DuckDBPyConnection, source: str, reads: Seque
             f"AND ({' OR '.join(f't.{name} IS DISTINCT FROM i.{name}' for name in facts)})",
             [now, now],
         )
-        connection.execute(
-            "DELETE FROM _notion_pipeline.files_to_remove WHERE source = ? "
-            "AND path IN (SELECT path FROM incoming_files)",
-            [source],
-        )
+        remove(connection, FILES_TO_REMOVE, "source = ? AND path IN (SELECT path FROM incoming_files)", [source])
     finally:
         connection.unregister("incoming_files")
 
@@ -120,8 +118,12 @@ def files_to_remove(connection: duckdb.DuckDBPyConnection | None, source: str) -
 def note_removed(connection: duckdb.DuckDBPyConnection, source: str, paths: Sequence[str]) -> None:
     """Notes that these are removed."""
     removed = "source = ? AND path IN (SELECT unnest(?::VARCHAR[]))"
-    connection.execute(f"DELETE FROM _notion_pipeline.files_to_remove WHERE {removed}", [source, list(paths)])
+    remove(connection, FILES_TO_REMOVE, removed, [source, list(paths)])
     if has_content_files(connection):
         connection.execute(
-            f"UPDATE _notion_pipeline.content_files SET path = NULL WHERE {removed}", [source, list(paths)]
+            "CREATE OR REPLACE TEMP TABLE files_gone AS SELECT * REPLACE (NULL::VARCHAR AS path) "
+            f"FROM _notion_pipeline.content_files WHERE {removed}",
+            [source, list(paths)],
         )
+        append_query(connection, CONTENT_FILES, "FROM files_gone")
+        connection.execute("DROP TABLE files_gone")

@@ -15,6 +15,8 @@ from notion_pipeline.catalog.content.due import ContentScope
 from notion_pipeline.catalog.content.row_changes import write_rows
 from notion_pipeline.catalog.content.tables import PAGE_CONTENT, Table, create_reads, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
+from notion_pipeline.catalog.state.content_records import PAGE_READS
+from notion_pipeline.catalog.state.versions import append_query, remove
 from notion_pipeline.content.pages import DuePage, PageContent, PageRead
 
 _SCHEMA = pa.schema(
@@ -57,14 +59,11 @@ def write_content(
     counts = write_rows(connection, table, written, ["page_id"], now, not_compared=["markdown"])
     connection.register("incoming_content", incoming)
     try:
-        connection.execute(
-            "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
-            "AND page_id IN (SELECT page_id FROM incoming_content)",
-            [source],
-        )
-        connection.execute(
-            "INSERT INTO _notion_pipeline.page_reads "
-            "SELECT ?, page_id, last_edited_time, is_settled, ? FROM incoming_content",
+        append_query(
+            connection,
+            PAGE_READS,
+            "SELECT ? AS source, page_id, last_edited_time, is_settled, ?::TIMESTAMPTZ AS read_at "
+            "FROM incoming_content",
             [source, now],
         )
         note_content_files(connection, source, [read for read in reads if read.content is not None], now)
@@ -130,11 +129,8 @@ def remove_gone(
     if not removed:
         return 0
     create_reads(connection)
-    connection.execute(
-        "DELETE FROM _notion_pipeline.page_reads WHERE source = ? "
-        f"AND page_id IN (SELECT page_id FROM {target} WHERE {gone})",
-        [source, data_source_id],
-    )
+    of_gone = f"source = ? AND page_id IN (SELECT page_id FROM {target} WHERE {gone})"
+    remove(connection, PAGE_READS, of_gone, [source, data_source_id])
     if deleted_rows == "mark":
         connection.execute(
             f"UPDATE {target} SET _deleted_at = ?, _synced_at = ? WHERE {gone}", [now, now, data_source_id]

@@ -14,19 +14,13 @@ from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.page_paths import keep_page_paths
 from notion_pipeline.catalog.content.row_changes import write_rows
 from notion_pipeline.catalog.content.tables import PAGE_CONTENT, PAGES, Table, find_table, make_table
-from notion_pipeline.catalog.sql import column_types, count_of, is_table, quote
+from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state import stream_states
+from notion_pipeline.catalog.state.content_records import ASKED_PAGES, PAGE_SEARCHES
+from notion_pipeline.catalog.state.versions import append, create_with_view, is_recorded, remove
 from notion_pipeline.content.page_finder import FoundPages
 from notion_pipeline.content.standalone import Parent, StandalonePage
 
-_STATE = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.page_searches (
-    source VARCHAR, searched_at TIMESTAMPTZ, whole_at TIMESTAMPTZ
-);
-CREATE TABLE IF NOT EXISTS _notion_pipeline.asked_pages (source VARCHAR, page_id VARCHAR, is_due BOOLEAN);
-"""
-_SEARCHES = ("_notion_pipeline", "page_searches")
 #: `<page url="https://…/Title-<id>">`, as a page shows the pages in it. The last id of the address is the page's.
 _CHILD = r'<page\s[^>]*?url="[^"?#]*([0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12})["?#]'
 _TEXTS = ("page_id", "title", "url", "parent_type", "parent_id", "parent_block_id")
@@ -68,7 +62,7 @@ class PagesState:
 
 def pages_state(connection: duckdb.DuckDBPyConnection | None, source: str) -> PagesState:
     """What is known before a run; nothing where there is no catalog."""
-    if connection is None or not is_table(connection, _SEARCHES):
+    if connection is None or not is_recorded(connection, PAGE_SEARCHES):
         named = _named(connection, source) if connection is not None else set()
         return PagesState({}, frozenset(named), frozenset(), None, None)
     search = connection.execute(
@@ -131,10 +125,13 @@ def rows_among(connection: duckdb.DuckDBPyConnection | None, source: str, ids: C
 def ask_again(connection: duckdb.DuckDBPyConnection, source: str, ids: Collection[str]) -> None:
     """Has the next run fetch pages whose content was gone: their own answer tells whether they are."""
     if ids:
-        connection.execute(_STATE)
-        connection.execute(
-            "INSERT INTO _notion_pipeline.asked_pages SELECT ?, unnest(?::VARCHAR[]), true", [source, list(ids)]
-        )
+        _create_state(connection)
+        append(connection, ASKED_PAGES, [(source, page_id, True) for page_id in dict.fromkeys(ids)])
+
+
+def _create_state(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in (PAGE_SEARCHES, ASKED_PAGES):
+        create_with_view(connection, table)
 
 
 def write_pages(
@@ -150,7 +147,7 @@ def write_pages(
     Args:
         now: Local time.
     """
-    connection.execute(_STATE)
+    _create_state(connection)
     table = make_table(connection, source, PAGES, marks_deleted=deleted_rows == "mark")
     rows = pa.Table.from_pylist([_row(page) for page in found.pages.values()], schema=_SCHEMA)
     counts = write_rows(connection, table, rows, ["page_id"], now)
@@ -203,23 +200,15 @@ def _take_out(
 def _keep_state(connection: duckdb.DuckDBPyConnection, source: str, found: FoundPages, now: datetime) -> None:
     if found.is_whole and found.searched_at is not None:
         # The next run fetches anew what was hidden and is still named.
-        connection.execute("DELETE FROM _notion_pipeline.asked_pages WHERE source = ? AND NOT is_due", [source])
+        remove(connection, ASKED_PAGES, "source = ? AND NOT is_due", [source])
     settled = [*found.pages, *found.gone, *found.rows, *found.hidden, *found.errors]
-    connection.execute(
-        "DELETE FROM _notion_pipeline.asked_pages WHERE source = ? AND page_id IN (SELECT unnest(?::VARCHAR[]))",
-        [source, settled],
-    )
-    for ids, is_due in ((found.hidden, False), (found.errors.keys(), True)):
-        connection.execute(
-            "INSERT INTO _notion_pipeline.asked_pages SELECT ?, unnest(?::VARCHAR[]), ?", [source, list(ids), is_due]
-        )
+    remove(connection, ASKED_PAGES, "source = ? AND page_id IN (SELECT unnest(?::VARCHAR[]))", [source, settled])
+    asked = dict.fromkeys(found.hidden, False) | dict.fromkeys(found.errors, True)
+    append(connection, ASKED_PAGES, [(source, page_id, is_due) for page_id, is_due in asked.items()])
     if found.searched_at is None:
         return
     before = connection.execute(
         "SELECT whole_at FROM _notion_pipeline.page_searches WHERE source = ?", [source]
     ).fetchone()
-    connection.execute("DELETE FROM _notion_pipeline.page_searches WHERE source = ?", [source])
-    connection.execute(
-        "INSERT INTO _notion_pipeline.page_searches VALUES (?, ?, ?)",
-        [source, found.searched_at, now if found.is_whole else before[0] if before else None],
-    )
+    whole_at = now if found.is_whole else before[0] if before else None
+    append(connection, PAGE_SEARCHES, [(source, found.searched_at, whole_at)])

@@ -10,6 +10,8 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.comments import comment_on
 from notion_pipeline.catalog.sql import column_types, is_table, names_in, quote
 from notion_pipeline.catalog.state import USERS_CONTENT
+from notion_pipeline.catalog.state.content_records import PAGE_READS
+from notion_pipeline.catalog.state.versions import create_with_view, is_recorded
 
 Table = tuple[str, str]
 
@@ -143,26 +145,15 @@ FILES = ContentTable(
 )
 DELETED_AT = ("_deleted_at", "TIMESTAMPTZ", "When the page was found gone from Notion; NULL while it is there")
 
-_READS = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.page_reads (
-    source VARCHAR, page_id VARCHAR, last_edited_time TIMESTAMPTZ, is_settled BOOLEAN, read_at TIMESTAMPTZ
-);
-"""
-
 
 def create_reads(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes the table that says when each page was read.
-
-    A page is settled if Notion's clock had left the minute of its last edit when it was read: a later edit in that
-    minute would carry the same stamp. `read_at` is local time.
-    """
-    connection.execute(_READS)
+    """Makes the table that says when each page was read."""
+    create_with_view(connection, PAGE_READS)
 
 
 def has_reads(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether content was ever read into this catalog."""
-    return is_table(connection, ("_notion_pipeline", "page_reads"))
+    return is_recorded(connection, PAGE_READS)
 
 
 def find_table(connection: duckdb.DuckDBPyConnection, source: str, kind: ContentTable) -> Table | None:

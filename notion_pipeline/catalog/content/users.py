@@ -15,7 +15,9 @@ import pyarrow as pa
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.tables import COMMENTS, PAGE_CONTENT, PAGES, USERS, Table, find_table, make_table
-from notion_pipeline.catalog.sql import columns_by_table, count_of, is_table, quote, text
+from notion_pipeline.catalog.sql import columns_by_table, count_of, quote, text
+from notion_pipeline.catalog.state.content_records import USER_READS
+from notion_pipeline.catalog.state.versions import append_query, create_with_view, is_recorded, remove
 from notion_pipeline.content.users import User
 
 #: What a row shows of a user, beside the id.
@@ -26,10 +28,6 @@ _MENTION = rf'(?:^|[^\\])<mention-user\s[^>]*?url="[^"?#]*?({_UUID})["?#]'
 #: The same in the JSON of rich text.
 _MENTION_IN_JSON = rf'"user"\s*:\s*\{{[^{{}}]*?"id"\s*:\s*"({_UUID})"'
 _SEEN = pa.schema([(name, pa.string()) for name in ("id", *SHOWN, "avatar_url", "membership")])
-_READS = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.user_reads (source VARCHAR, user_id VARCHAR, read_at TIMESTAMPTZ);
-"""
 
 
 def merge_seen(
@@ -77,7 +75,7 @@ def write_users(
         users: Each id once.
         now: Local time.
     """
-    connection.execute(_READS)
+    create_with_view(connection, USER_READS)
     table = make_table(connection, source, USERS)
     incoming = pa.Table.from_pylist([asdict(user) for user in users], schema=_SEEN)
     connection.register("incoming_users", incoming)
@@ -96,10 +94,8 @@ def write_users(
         f"UPDATE {quote(*table)} AS t SET avatar_url = s.avatar_url FROM users_seen s "
         "WHERE s.id = t.id AND s.avatar_url IS NOT NULL AND t.avatar_url IS DISTINCT FROM s.avatar_url"
     )
-    connection.execute(
-        "DELETE FROM _notion_pipeline.user_reads WHERE source = ? AND user_id IN (SELECT id FROM users_seen)", [source]
-    )
-    connection.execute("INSERT INTO _notion_pipeline.user_reads SELECT ?, id, ? FROM users_seen", [source, now])
+    seen = "SELECT ? AS source, id AS user_id, ?::TIMESTAMPTZ AS read_at FROM users_seen"
+    append_query(connection, USER_READS, seen, [source, now])
     connection.execute("DROP TABLE users_seen")
     return counts
 
@@ -111,7 +107,7 @@ def forget_reads(connection: duckdb.DuckDBPyConnection, source: str, ids: str) -
         ids: SQL of their ids.
     """
     if _has_reads(connection):
-        connection.execute(f"DELETE FROM _notion_pipeline.user_reads WHERE source = ? AND user_id IN ({ids})", [source])
+        remove(connection, USER_READS, f"source = ? AND user_id IN ({ids})", [source])
 
 
 def list_is_due(connection: duckdb.DuckDBPyConnection, source: str, before: datetime | None) -> bool:
@@ -202,4 +198,4 @@ def _ids_mentioned(table: Table, column: str, sign: str, pattern: str) -> str:
 
 
 def _has_reads(connection: duckdb.DuckDBPyConnection) -> bool:
-    return is_table(connection, ("_notion_pipeline", "user_reads"))
+    return is_recorded(connection, USER_READS)

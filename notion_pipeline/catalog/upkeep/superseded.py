@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.catalog.state.content_records import CONTENT_RECORDS
 from notion_pipeline.catalog.state.tables import VERSIONED
 from notion_pipeline.catalog.state.versions import SCHEMA, keep_latest
 
@@ -14,6 +15,6 @@ def remove_superseded(connection: duckdb.DuckDBPyConnection) -> None:
 
     What is removed stays readable in the lake's earlier snapshots until these expire.
     """
-    for table in VERSIONED:
+    for table in (*VERSIONED, *CONTENT_RECORDS):
         if is_table(connection, (SCHEMA, table.name)):
             keep_latest(connection, table)

@@ -130,10 +130,12 @@ class PostgresState:
         self._session.run("delete from notion_pipeline_state.locks where starts_with(name, %s)", (f"{folder}/",))
 
     def next_turn(self, account: str, interval: float) -> float:
+        # No turn is an hour ahead, unless the server's clock was set back.
         seconds = self._value(
             "insert into notion_pipeline_state.budgets as kept (account, next_at) "
             "values (%s, clock_timestamp() + make_interval(secs => %s)) on conflict (account) do update "
-            "set next_at = greatest(kept.next_at, clock_timestamp()) + make_interval(secs => %s) "
+            "set next_at = greatest(least(kept.next_at, clock_timestamp() + interval '1 hour'), clock_timestamp()) "
+            "+ make_interval(secs => %s) "
             "returning extract(epoch from next_at - make_interval(secs => %s) - clock_timestamp())",
             account,
             *[interval] * 3,

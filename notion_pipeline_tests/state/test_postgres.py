@@ -108,6 +108,17 @@ if not os.fork():
         assert wait_for_lock(state, LOCK).is_held()
 
 
+def test_a_clock_that_was_set_back_stops_nobody_for_longer_than_an_hour(database: StatePlace) -> None:
+    state = database.open()
+    state.next_turn("account", 1.0)
+    query(
+        database.port,
+        "update notion_pipeline_state.budgets set next_at = clock_timestamp() + interval '5 hours'",
+        database.name,
+    )
+    assert state.next_turn("account", 1.0) <= 3600
+
+
 def test_a_user_who_may_make_nothing_uses_what_is_there(database: StatePlace) -> None:
     database.open().write("a", b"1")
     grants = (

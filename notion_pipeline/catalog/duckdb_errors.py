@@ -12,6 +12,9 @@ from notion_pipeline.catalog.file_lock import LockHeldError
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")
 _ACCESS_WORDS = ("Permission denied", "Read-only file system", "Operation not permitted")
+_LOST_RACE = ("conflict", "could not serialize", "deadlock detected", "duplicate key", "maximum retry count")
+#: What PostgreSQL says where two make the same lake at once.
+_MADE_MEANWHILE = ("already exists", "duplicate key", "concurrently")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -30,6 +33,14 @@ def is_brief(error: BaseException | None) -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the memory limit was too small. An error at COMMIT has another class, so its text is compared too."""
     return isinstance(error, duckdb.OutOfMemoryException) or any(words in str(error) for words in _MEMORY_WORDS)
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Whether another writer of a lake came first, be it with a commit or by making the lake."""
+    said = str(error).lower()
+    if "failed to initialize ducklake" in said:
+        return any(words in said for words in _MADE_MEANWHILE)
+    return isinstance(error, duckdb.TransactionException) and any(words in said for words in _LOST_RACE)
 
 
 def _is_open_here(error: BaseException | None) -> bool:

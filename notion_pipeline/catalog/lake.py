@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from notion_pipeline.catalog.duckdb_errors import is_busy, is_out_of_memory, reason
+from notion_pipeline.catalog.duckdb_errors import is_busy, is_lost_race, is_out_of_memory, reason
 from notion_pipeline.catalog.duckdb_file import LockedOpener, file_version
 from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.lake_secrets import set_secrets
@@ -34,7 +34,6 @@ _NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
 #: For every program that writes the lake. Parquet's row groups are whole in memory: DuckDB's default of 122,880 rows of
 #: Notion's fits no limit of ours.
 _OPTIONS = {"data_inlining_row_limit": "0", "parquet_row_group_size_bytes": "8MB"}
-_LOST_RACE = ("conflict", "could not serialize", "deadlock detected", "duplicate key", "maximum retry count")
 _NOT_THERE = ("does not exist", "explicitly disabled")
 _Connection = TypeVar("_Connection", duckdb.DuckDBPyConnection, "duckdb.DuckDBPyConnection | None")
 
@@ -103,7 +102,7 @@ class _LakeStorage:
 
     def error(self, error: Exception, done: str) -> CatalogError:
         why = reason(error)
-        if isinstance(error, duckdb.TransactionException) and any(words in why.lower() for words in _LOST_RACE):
+        if is_lost_race(error):
             return CatalogConflictError(
                 f"The catalog {self._location} cannot be {done}: other commits came first. {why}",
                 hint="Sync again: what was read is kept, and the next run commits it.",

@@ -199,6 +199,36 @@ def test_no_commit_of_several_processes_is_lost(location: Lake) -> None:
     assert values(catalog_at(location)) == [16]
 
 
+MAKER = """
+import sys
+from pathlib import Path
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.config.catalog_location import location_of
+from notion_pipeline_tests.catalog.test_lake import make
+catalog = Catalog(location_of(sys.argv[1], sys.argv[2], Path), log=lambda _: None, wait_seconds=600)
+print("ready", flush=True)
+sys.stdin.readline()
+catalog.commit(make)
+"""
+
+
+@pytest.mark.slow
+def test_several_processes_make_it_at_once(location: Lake) -> None:
+    command = [sys.executable, "-c", MAKER, str(location), location.data_path]
+    pipe = subprocess.PIPE
+    makers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
+    for maker in makers:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write("\n")
+        maker.stdin.flush()
+    said = [maker.communicate(timeout=PATIENCE)[1] for maker in makers]
+    assert [maker.returncode for maker in makers] == [0] * 4, said
+    assert values(catalog_at(location)) == [1] * 4
+
+
 def test_what_cannot_be_opened_says_why(server: int, tmp_path: Path) -> None:
     nobody = f"ducklake:postgres:dbname=nowhere host=127.0.0.1 port={server} user=notion"
     environ = {"PGPASSWORD": "s3cret-pass"}

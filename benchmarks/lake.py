@@ -54,7 +54,7 @@ def run(*, quick: bool) -> Findings:
         title="File and lake",
         command="python -m benchmarks lake",
         meaning="`notion-pipeline sync` without latency, the whole process, into an empty catalog, and where it says "
-        "`again` once more with nothing new in Notion. A lake is on PostgreSQL 15 or newer with its defaults, on the "
+        "`again` once more with nothing new in Notion. A lake is on a PostgreSQL with its defaults, on the "
         "same machine, where its state is too; what PostgreSQL and the S3 server (moto) cost is not in `CPU`, but they "
         "compete for the processors. `commits` are the transactions of the catalog, of all of which the next two "
         "columns tell the time from opening to commit. `statements` are those that PostgreSQL got, each a round trip; "

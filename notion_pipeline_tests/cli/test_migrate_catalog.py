@@ -9,20 +9,14 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.dialect import FILE
-from notion_pipeline.catalog.file_lock import CatalogLock
-from notion_pipeline.catalog.migrate.contents import contents
-from notion_pipeline.catalog.migrate.copying import copy_catalog, prepare
-from notion_pipeline.catalog.migrate.fingerprint import fingerprint
+from notion_pipeline.catalog.migrate.copying import prepare
 from notion_pipeline.catalog.migrate.target import Progress, mark
 from notion_pipeline.config.catalog_location import CatalogLocation, location_of
-from notion_pipeline.errors import CatalogError
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support import catalogs
@@ -30,6 +24,7 @@ from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.full_workspace import full_workspace
 from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE, needs_ducklake
 from notion_pipeline_tests.support.postgres import programs
+from notion_pipeline_tests.support.small_catalog import SMALL, everything
 
 #: What a lake is kept in here; the test session's PostgreSQL where there is one.
 LAKES = [*(["lake"] if HAS_DUCKLAKE else []), *(["postgres"] if HAS_DUCKLAKE and programs() else [])]
@@ -51,22 +46,6 @@ def located(folder: Path, where: tuple[str, list[str]]) -> CatalogLocation:
 
 def opened(folder: Path, where: tuple[str, list[str]]) -> Catalog:
     return Catalog(located(folder, where), log=print, wait_seconds=5.0)
-
-
-def everything(catalog: Catalog) -> dict[str, Any]:
-    """Fingerprint, columns and comments of each table, and the views."""
-    with catalog.reading() as connection:
-        assert connection is not None
-        found = contents(connection, FILE)
-        tables = {
-            str(table): (
-                fingerprint(connection, table.name),
-                [(column.name, column.kind, column.comment) for column in table.columns],
-                table.comment,
-            )
-            for table in found.tables
-        }
-        return tables | {str(view): view.comment for view in found.views}
 
 
 @pytest.fixture
@@ -130,30 +109,6 @@ def requests_of(workspace: Workspace, call: Callable[[], object]) -> list[tuple[
     start = len(workspace.requests)
     call()
     return sorted((request.method, request.path) for request in workspace.requests[start:])
-
-
-SMALL = """
-CREATE SCHEMA notion; CREATE SCHEMA notion_views; CREATE SCHEMA _notion_pipeline; CREATE SCHEMA mine;
-CREATE TABLE notion.parents (id INTEGER PRIMARY KEY, name VARCHAR UNIQUE CHECK (length(name) > 0));
-CREATE TABLE notion.children (
-    id INTEGER REFERENCES notion.parents(id), next INTEGER GENERATED ALWAYS AS (id + 1), mood ENUM('a', 'b'),
-    either UNION(i INTEGER, s VARCHAR), vector FLOAT[2], five INTEGER DEFAULT 5 NOT NULL, list VARCHAR[] DEFAULT [],
-    large HUGEINT, "a ""b" STRUCT("x y" ENUM('q')[])
-);
-INSERT INTO notion.parents VALUES (1, 'x'), (2, NULL);
-INSERT INTO notion.children VALUES (1, 'a', 3, [1, 2], 1, [], 170141183460469231731687303715884105727, {'x y': ['q']}),
-    (2, NULL, 'x'::VARCHAR, NULL, 5, NULL, NULL, NULL);
-CREATE INDEX by_mood ON notion.children (five);
-COMMENT ON TABLE notion.parents IS 'it''s'; COMMENT ON COLUMN notion.parents.name IS 'the name';
-CREATE VIEW notion_views.z AS SELECT * FROM notion.parents;
-COMMENT ON VIEW notion_views.z IS 'a view'; COMMENT ON COLUMN notion_views.z.id IS 'its id';
-CREATE VIEW notion_views.a(first) AS SELECT id FROM notion_views.z;
-CREATE VIEW mine.broken AS SELECT id FROM small.notion.parents;
-CREATE MACRO mine.twice(a) AS a * 2;
-CREATE TABLE _notion_pipeline.all_streams (source VARCHAR);
-INSERT INTO _notion_pipeline.all_streams VALUES ('notion');
-CREATE VIEW _notion_pipeline.streams AS SELECT * FROM _notion_pipeline.all_streams;
-"""
 
 
 @pytest.fixture
@@ -252,62 +207,6 @@ def test_copy_of_another_catalog_is_not_gone_on_with(small: Commands) -> None:
     assert "is an unfinished copy" in small.fails("migrate-catalog", "copy.duckdb", "next.duckdb", "--yes")
 
 
-def test_next_attempt_makes_what_is_missing_or_differs(small: Commands) -> None:
-    root = small.project.root
-    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
-
-    class StoppedError(Exception):
-        pass
-
-    def stop(_: object) -> None:
-        raise StoppedError
-
-    with pytest.raises(StoppedError):
-        copy_catalog(source, target, stop)
-    assert prepare(source, target).progress is Progress.UNFINISHED
-    with duckdb.connect(str(root / "copy.duckdb")) as connection:
-        assert connection.execute("SELECT schema_name, table_name FROM duckdb_tables() ORDER BY 1").fetchall() == [
-            ("_notion_pipeline_copy", "source"),
-            ("notion", "parents"),
-        ]
-        connection.execute("UPDATE notion.parents SET name = '' || coalesce(name, 'y')")
-    done = small.json("migrate-catalog", "small.duckdb", "copy.duckdb", "--yes", "--json")
-    assert [(table["table"], table["was_there"]) for table in done["tables"]] == [
-        ("notion.parents", False),
-        ("notion.children", False),
-        ("_notion_pipeline.all_streams", False),
-    ]
-    # DuckDB 2 shows the query of a view without the name of its own catalog, and then it can be made.
-    assert done["failed_views"].keys() <= {"mine.broken"}
-    assert done["sources_yaml"] == ["catalog: copy.duckdb"]
-    assert everything(source).items() >= everything(target).items()
-
-
-def test_an_empty_list_and_null_differ(tmp_path: Path) -> None:
-    found = set()
-    with duckdb.connect() as connection:
-        for number, value in enumerate(("NULL", "[]", "[NULL]", "['']", "['NULL']", "['a', 'b']", "['a, b']")):
-            connection.execute(f"CREATE TABLE t{number} AS SELECT {value}::VARCHAR[] AS a")
-            found.add(fingerprint(connection, ("main", f"t{number}")))
-    assert len(found) == 7
-
-
-def test_copy_that_differs_is_dropped_and_named(small: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = small.project.root
-    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
-    # As a fault of a disk or of DuckDB would: what is read back is another row.
-    monkeypatch.setattr(
-        "notion_pipeline.catalog.migrate.copying.fingerprint", lambda connection, name: (2, len(name[1]))
-    )
-    with pytest.raises(CatalogError, match=r"copy of the table notion\.parents differs"):
-        copy_catalog(source, target, print)
-    monkeypatch.undo()
-    with target.reading() as connection:
-        assert connection is not None
-        assert connection.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("source",)]
-    copy_catalog(source, target, print)
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -324,21 +223,6 @@ def test_places_that_cannot_be(small: Commands, arguments: tuple[str, ...], said
     output = small.fails("migrate-catalog", *arguments, "--yes")
     assert said in output
     assert "s3cret" not in output
-
-
-def test_readers_of_the_old_catalog_are_let_in_and_writers_not(small: Commands) -> None:
-    root = small.project.root
-    source, target = Catalog(root / "small.duckdb", log=print), Catalog(root / "copy.duckdb", log=print)
-    seen = []
-
-    def look(_: object) -> None:
-        with duckdb.connect(str(root / "small.duckdb"), read_only=True) as connection:
-            seen.append(connection.execute("SELECT count(*) FROM notion.parents").fetchall())
-        with pytest.raises(Exception, match=r"python|pytest|this process"):
-            CatalogLock(root / "small.duckdb", exclusive=True).take()
-
-    copy_catalog(source, target, look)
-    assert seen == [[(2,)]] * 3
 
 
 def test_what_the_environment_says_wins(small: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

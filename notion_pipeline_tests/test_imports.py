@@ -90,7 +90,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("sandbox.edits", "sandbox.http", "sandbox.sample"),
     ),
     "cli.commands.sources": (
-        *("root", "config", "listing.changes", "state", "sync", "defs"),
+        *("root", "config", "listing.changes", "state", "defs"),
         *("cli", "cli.runs", "cli.wizard", "cli.commands"),
         *("catalog", "catalog.state", "catalog.listing", "catalog.content"),
         *("catalog.read", "catalog.views", "catalog.upkeep"),

@@ -19,8 +19,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.connecting_process import Folder
-from notion_pipeline_tests.support.oauth_side import allow
+from notion_pipeline_tests.support.accounts.connecting_process import Folder
+from notion_pipeline_tests.support.accounts.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs, query
-from notion_pipeline_tests.support.token_stores import address
+from notion_pipeline_tests.support.accounts.token_stores import address
+from notion_pipeline_tests.support.processes.postgres import NOT_INSTALLED, postgres, programs, query
 
 
 @pytest.fixture(scope="session")

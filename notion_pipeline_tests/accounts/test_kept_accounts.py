@@ -31,7 +31,7 @@ from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 KEYS = pytest.mark.parametrize("key", ["", "a passphrase"], ids=["readable", "sealed"])
 

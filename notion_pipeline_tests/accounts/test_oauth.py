@@ -26,7 +26,7 @@ from notion_pipeline.notion.responses.failures import TransientFailure
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 
 BODIES = pytest.mark.parametrize("error_body", ["notion", "rfc6749"])
 

@@ -15,8 +15,8 @@ from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support import catalogs
-from notion_pipeline_tests.support.connecting_process import Folder
-from notion_pipeline_tests.support.oauth_side import allow
+from notion_pipeline_tests.support.accounts.connecting_process import Folder
+from notion_pipeline_tests.support.accounts.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -23,8 +23,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
-from notion_pipeline_tests.support.connecting_process import Folder
-from notion_pipeline_tests.support.oauth_side import allow
+from notion_pipeline_tests.support.accounts.connecting_process import Folder
+from notion_pipeline_tests.support.accounts.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
 

@@ -25,10 +25,10 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.state.address import postgres_address
 from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.token_stores import KEY, Place, database, held
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.postgres import query
-from notion_pipeline_tests.support.token_stores import KEY, Place, database, held
+from notion_pipeline_tests.support.processes.postgres import query
 
 BOT = ACCOUNT.bot_id
 

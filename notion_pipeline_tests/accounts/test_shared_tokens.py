@@ -14,9 +14,9 @@ import pytest
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.asking_process import AskingProcess
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
-from notion_pipeline_tests.support.token_stores import KEY
+from notion_pipeline_tests.support.accounts.asking_process import AskingProcess
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.token_stores import KEY
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -12,7 +12,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.catalog_location import CatalogLocation, location_of
 from notion_pipeline.errors import CatalogBusyError, CatalogError
 from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE
-from notion_pipeline_tests.support.postgres import postgres, programs, query
+from notion_pipeline_tests.support.processes.postgres import postgres, programs, query
 
 KINDS = ["file", *(["lake"] if HAS_DUCKLAKE else []), *(["server"] if HAS_DUCKLAKE and programs() else [])]
 

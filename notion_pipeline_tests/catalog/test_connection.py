@@ -16,8 +16,8 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.errors import CatalogBusyError, CatalogError
-from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.processes.holder import held_by_another_process
 
 FULL_DISK = """
 import resource, sys

@@ -17,7 +17,7 @@ from notion_pipeline.config.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.postgres import postgres, query
+from notion_pipeline_tests.support.processes.postgres import postgres, query
 
 pytestmark = [needs_ducklake, needs_postgres]
 

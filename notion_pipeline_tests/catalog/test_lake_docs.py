@@ -13,9 +13,9 @@ from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.config.catalog_location import Lake, location_of
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.bench import Bench
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
-from notion_pipeline_tests.support.postgres import postgres, query
+from notion_pipeline_tests.support.processes.postgres import postgres, query
+from notion_pipeline_tests.support.sync.bench import Bench
 
 PAGE = Path(__file__).parents[2] / "docs" / "lake.md"
 BLOCK = re.compile(r'^```sql title="in a lake"\n(.*?)^```', re.DOTALL | re.MULTILINE)

@@ -18,7 +18,7 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import CatalogError, ConfigError
 from notion_pipeline.project import project_at
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
-from notion_pipeline_tests.support.postgres import postgres, query
+from notion_pipeline_tests.support.processes.postgres import postgres, query
 
 AT_ONCE = timedelta(0)
 

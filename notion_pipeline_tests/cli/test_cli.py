@@ -29,8 +29,8 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.run_pace import ExpectedReads
 from notion_pipeline_tests.support import catalogs
-from notion_pipeline_tests.support.holder import held_by_another_process
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.processes.holder import held_by_another_process
 
 PROGRAM = [sys.executable, "-m", "notion_pipeline.cli"]
 COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "commands.md"

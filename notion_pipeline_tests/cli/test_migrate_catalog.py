@@ -21,9 +21,9 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.full_workspace import full_workspace
 from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE, needs_ducklake
-from notion_pipeline_tests.support.postgres import programs
+from notion_pipeline_tests.support.processes.postgres import programs
+from notion_pipeline_tests.support.sandbox.full_workspace import full_workspace
 from notion_pipeline_tests.support.small_catalog import SMALL, everything
 
 #: What a lake is kept in here; the test session's PostgreSQL where there is one.

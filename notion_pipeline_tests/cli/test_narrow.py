@@ -7,7 +7,7 @@ import pytest
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.terminal import Terminal
+from notion_pipeline_tests.support.processes.terminal import Terminal
 
 LONG = "Customer success interviews and what came of them, Europe (2024)"
 

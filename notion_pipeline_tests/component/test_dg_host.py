@@ -16,9 +16,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.component.test_component import assets
 from notion_pipeline_tests.docs.test_docs import blocks
-from notion_pipeline_tests.support.host_project import make_host
 from notion_pipeline_tests.support.ports import free_port
-from notion_pipeline_tests.support.production import Services, Webserver
+from notion_pipeline_tests.support.processes.host_project import make_host
+from notion_pipeline_tests.support.processes.production import Services, Webserver
 
 pytest.importorskip("dagster_dg_cli")
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -1,4 +1,4 @@
-"""A run of content that is killed loses a batch: the quick form of `... support.content_crashes`."""
+"""A run of content that is killed loses a batch: the quick form of `... support.content.crashes`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline_tests.support.content_crashes import ContentCrashes
+from notion_pipeline_tests.support.content.crashes import ContentCrashes
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -1,4 +1,4 @@
-"""Faults at the requests of a small run of content: the quick form of `... support.content_faults`.
+"""Faults at the requests of a small run of content: the quick form of `... support.content.faults`.
 
 Each request meets some of the faults, and each fault some of the requests; the long form tries each at each.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline_tests.support.content_faults import QUICK, content_world
+from notion_pipeline_tests.support.content.faults import QUICK, content_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

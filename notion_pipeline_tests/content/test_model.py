@@ -1,10 +1,10 @@
-"""Random edits, syncs and reads of content: the quick form of `... support.content_model`."""
+"""Random edits, syncs and reads of content: the quick form of `... support.content.model`."""
 
 from __future__ import annotations
 
 import pytest
 
-from notion_pipeline_tests.support.content_model import play
+from notion_pipeline_tests.support.content.model import play
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

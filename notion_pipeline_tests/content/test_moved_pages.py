@@ -9,8 +9,8 @@ import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.content_engine import ContentEngine
-from notion_pipeline_tests.support.content_truth import content_differences
+from notion_pipeline_tests.support.content.engine import ContentEngine
+from notion_pipeline_tests.support.content.truth import content_differences
 from notion_pipeline_tests.support.whole_way import SCHEMA
 
 

@@ -12,8 +12,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.content_engine import ContentEngine
-from notion_pipeline_tests.support.content_truth import chunk_differences, content_differences
+from notion_pipeline_tests.support.content.engine import ContentEngine
+from notion_pipeline_tests.support.content.truth import chunk_differences, content_differences
 from notion_pipeline_tests.support.whole_way import SCHEMA
 
 #: 2 MB.

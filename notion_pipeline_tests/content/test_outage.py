@@ -8,7 +8,7 @@ from notion_pipeline.content.reader import MOST_FAILURES_IN_A_ROW
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.notion.retries import ATTEMPTS
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline_tests.support.content_faults import content_world
+from notion_pipeline_tests.support.content.faults import content_world
 
 
 def test_outage_ends_the_run_instead_of_failing_page_after_page(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as NotThereError
 
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline_tests.support.browser import (
+from notion_pipeline_tests.support.processes.browser import (
     CHROMIUM,
     SCREENSHOTS,
     Project,

@@ -26,11 +26,11 @@ from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.compose import COMPOSE, DOCKER, LOG_FOLDERS, ROOT, ComposeProcesses
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, OAuthSide
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, OAuthSide
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs, query
-from notion_pipeline_tests.support.production import Services
+from notion_pipeline_tests.support.processes.compose import COMPOSE, DOCKER, LOG_FOLDERS, ROOT, ComposeProcesses
+from notion_pipeline_tests.support.processes.postgres import NOT_INSTALLED, postgres, programs, query
+from notion_pipeline_tests.support.processes.production import Services
 
 VALUES: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes/values.yaml").read_text(encoding="utf-8"))
 OURS = ("code-server", "webserver", "daemon", "worker")

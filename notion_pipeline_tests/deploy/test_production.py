@@ -18,7 +18,7 @@ from notion_pipeline.cli import main
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.ports import free_port
-from notion_pipeline_tests.support.production import Services, Webserver
+from notion_pipeline_tests.support.processes.production import Services, Webserver
 
 pytestmark = pytest.mark.slow
 

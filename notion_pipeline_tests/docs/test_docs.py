@@ -23,9 +23,9 @@ from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIEN
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import SAMPLE_TOKEN, sample_workspace
 from notion_pipeline_tests.support.command_reference import reference
-from notion_pipeline_tests.support.host_project import make_host
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port
+from notion_pipeline_tests.support.processes.host_project import make_host
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -115,7 +115,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path_factory.mktemp("home")),
-            "BROWSER": f"{sys.executable} -m notion_pipeline_tests.support.allowing_browser %s &",
+            "BROWSER": f"{sys.executable} -m notion_pipeline_tests.support.accounts.allowing_browser %s &",
             "NOTION_API_URL": server.url,
             "NOTION_TOKEN": SAMPLE_TOKEN,
             "NOTION_CLIENT_ID": SANDBOX_CLIENT_ID,

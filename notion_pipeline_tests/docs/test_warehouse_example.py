@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs, query
+from notion_pipeline_tests.support.processes.postgres import NOT_INSTALLED, postgres, programs, query
 from notion_pipeline_tests.support.whole_way import Pipeline, later, synced
 
 pytest.importorskip("dagster_dlt", reason="the extra `warehouse` is not installed")

@@ -16,7 +16,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.extraction.test_resuming import read_without_commit
 from notion_pipeline_tests.support.reader import Reader
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced, tasks_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

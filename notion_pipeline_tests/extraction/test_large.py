@@ -14,8 +14,8 @@ from notion_pipeline.sandbox.edits.bulk import add_rows
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine, Outcome
+from notion_pipeline_tests.support.sync.truth import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -28,7 +28,7 @@ from notion_pipeline.sync.run_context import SyncOptions
 from notion_pipeline.sync.runner import Sync
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 
 pytestmark = pytest.mark.slow

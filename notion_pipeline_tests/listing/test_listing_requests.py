@@ -11,7 +11,7 @@ from notion_pipeline.listing.databases import ASKED_IN_TURN
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA = {"Name": "title"}
 

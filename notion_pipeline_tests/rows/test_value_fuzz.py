@@ -20,8 +20,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.engine import TOKEN, Engine
-from notion_pipeline_tests.support.truth import differences, rows_by_id
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
+from notion_pipeline_tests.support.sync.truth import differences, rows_by_id
 
 OPTIONS = ["Red", "Green"]
 SCHEMA: dict[str, Any] = {

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from notion_pipeline_tests.support.public_sdk import notion, url, ws
+from notion_pipeline_tests.support.sandbox.public_sdk import notion, url, ws
 
 __all__ = ["notion", "url", "ws"]

@@ -12,8 +12,8 @@ import pytest
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import sample_workspace
-from notion_pipeline_tests.support.full_workspace import full_workspace
-from notion_pipeline_tests.support.official_clients import lasting, read_by_javascript, read_by_python
+from notion_pipeline_tests.support.sandbox.full_workspace import full_workspace
+from notion_pipeline_tests.support.sandbox.official_clients import lasting, read_by_javascript, read_by_python
 
 #: Types whose items hold one entry each of the value's list.
 _LISTED = ("title", "rich_text", "people", "relation")

@@ -9,9 +9,9 @@ import pytest
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.sample import sample_workspace
-from notion_pipeline_tests.support.every_answer import EveryAnswer
-from notion_pipeline_tests.support.full_workspace import full_workspace
-from notion_pipeline_tests.support.sdk_types import Answer, Report, checked
+from notion_pipeline_tests.support.sandbox.every_answer import EveryAnswer
+from notion_pipeline_tests.support.sandbox.full_workspace import full_workspace
+from notion_pipeline_tests.support.sandbox.sdk_types import Answer, Report, checked
 
 LATEST = "2026-03-11"
 #: Fields that Notion gives though its types do not have them: of answers, relations and persons.

@@ -31,7 +31,7 @@ from notion_pipeline.sync.locks import lock_database
 from notion_pipeline_tests.conftest import OURS, TOKEN
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.shared_state import StatePlace
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, tasks_in
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from notion_pipeline.state.address import postgres_address, without_secrets
 from notion_pipeline.state.interface import wait_for_lock
 from notion_pipeline.state.postgres import PostgresState
 from notion_pipeline_tests.support.ports import free_port
-from notion_pipeline_tests.support.postgres import query
+from notion_pipeline_tests.support.processes.postgres import query
 from notion_pipeline_tests.support.shared_state import StatePlace
 
 LOCK = "locks/notion/a.lock"

@@ -18,7 +18,7 @@ from notion_pipeline.project import Project, project_at
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.state.interface import State
 from notion_pipeline.sync.locks import lock_database
-from notion_pipeline_tests.support.postgres import NOT_INSTALLED, postgres, programs, query
+from notion_pipeline_tests.support.processes.postgres import NOT_INSTALLED, postgres, programs, query
 
 #: Does something with a state, says so, and goes on when it is given a line.
 PROCESS = """

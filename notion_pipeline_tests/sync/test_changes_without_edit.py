@@ -15,7 +15,7 @@ from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.sync.bench import Bench
 
 pytestmark = pytest.mark.slow
 

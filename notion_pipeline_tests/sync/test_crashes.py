@@ -1,4 +1,4 @@
-"""A process that is killed loses nothing: the quick form of `python -m notion_pipeline_tests.support.crashes`."""
+"""A process that is killed loses nothing: the quick form of `... support.sync.crashes`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline_tests.support.crash_child import POINTS
-from notion_pipeline_tests.support.crashes import Crashes
+from notion_pipeline_tests.support.sync.crash_child import POINTS
+from notion_pipeline_tests.support.sync.crashes import Crashes
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -9,7 +9,7 @@ from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.sample import sample_workspace
 from notion_pipeline_tests.conftest import TOKEN
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, Pipeline, later, synced
 
 

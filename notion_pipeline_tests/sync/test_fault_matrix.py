@@ -1,4 +1,4 @@
-"""Faults at the requests of a small sync: the quick form of `python -m notion_pipeline_tests.support.fault_matrix`.
+"""Faults at the requests of a small sync: the quick form of `... support.sync.fault_matrix`.
 
 Faults that pass are tried at every request, all kinds at each; of those that last every request meets one. The long
 form tries each at each, alone.
@@ -16,9 +16,9 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.engine import TOKEN, Engine
-from notion_pipeline_tests.support.fault_matrix import LASTING, PASSING, SIDES, Matrix, Tally, world
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
+from notion_pipeline_tests.support.sync.fault_matrix import LASTING, PASSING, SIDES, Matrix, Tally, world
+from notion_pipeline_tests.support.sync.truth import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

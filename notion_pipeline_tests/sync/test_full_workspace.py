@@ -8,8 +8,8 @@ import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.conftest import TOKEN
-from notion_pipeline_tests.support.full_workspace import full_workspace
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sandbox.full_workspace import full_workspace
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import Pipeline, later, synced
 
 SWITCHES: dict[str, dict[str, Any]] = {

@@ -26,7 +26,7 @@ from notion_pipeline.sync.locks import lock_database
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, Runs
 from notion_pipeline_tests.support.shared_state import database_locked
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, synced, tasks_in
 
 DATABASE, OTHER = "00000000-0000-4000-8000-0000000000d1", "00000000-0000-4000-8000-0000000000d2"

@@ -1,10 +1,10 @@
-"""Random edits and syncs against a plain model: the quick form of `python -m notion_pipeline_tests.support.model`."""
+"""Random edits and syncs against a plain model: the quick form of `... support.sync.model`."""
 
 from __future__ import annotations
 
 import pytest
 
-from notion_pipeline_tests.support.model import play
+from notion_pipeline_tests.support.sync.model import play
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

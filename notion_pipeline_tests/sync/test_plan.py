@@ -19,7 +19,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sync.estimate import UNEDITED, UNREAD, seconds_for
 from notion_pipeline.sync.plan import PlannedRead, Planner, SeenSchemas, expected_reads
-from notion_pipeline_tests.support.engine import BEFORE_COMMIT, TOKEN, Engine, Outcome
+from notion_pipeline_tests.support.sync.engine import BEFORE_COMMIT, TOKEN, Engine, Outcome
 
 QUERY = r"POST .*/query$"
 REFUSAL = {"status": 400, "code": "invalid_request", "message": "Not now."}

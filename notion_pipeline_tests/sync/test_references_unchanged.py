@@ -17,8 +17,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline_tests.support.engine import TOKEN, Engine
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.sync.test_one_answer import kinds, later, synced
 
 pytestmark = pytest.mark.slow

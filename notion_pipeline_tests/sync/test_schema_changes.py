@@ -9,7 +9,7 @@ import pytest
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, later, synced, tasks_in
 
 CHANGES: dict[str, Callable[[DataSource], object]] = {

@@ -12,8 +12,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.engine import TOKEN, Engine
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.sync.test_one_answer import BUMPED, QUERY, SILENT, at_query, kinds, later, synced, tasks_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -12,7 +12,7 @@ from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipel
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.oauth_side import CREDENTIALS, SOURCES, OAuthSide
+from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.whole_way import QUERY, Pipeline, synced, tasks_in
 

@@ -14,7 +14,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
-from notion_pipeline_tests.support.engine import BEFORE_COMMIT, Engine
+from notion_pipeline_tests.support.sync.engine import BEFORE_COMMIT, Engine
 
 
 @pytest.fixture

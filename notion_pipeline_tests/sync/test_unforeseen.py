@@ -33,7 +33,7 @@ from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.terminal import CTRL_C, Terminal
+from notion_pipeline_tests.support.processes.terminal import CTRL_C, Terminal
 
 BLOCKED = "<!DOCTYPE html><html><head><TITLE lang=en>\n Attention Required! | Cloudflare&amp;co </TITLE></head></html>"
 RAY = "8f00000000000000-CDG"

@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.values import UNSUPPORTED
-from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.sync.bench import Bench
 
 LAYERED = "computed over other formulas or rollups, maybe over 25 of their references only"
 

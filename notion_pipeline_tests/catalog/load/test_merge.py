@@ -19,8 +19,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support import catalogs
-from notion_pipeline_tests.support.bench import Bench
 from notion_pipeline_tests.support.staged import made_page, staged_extract
+from notion_pipeline_tests.support.sync.bench import Bench
 
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
 DATE = f'STRUCT("start" {TIMESTAMP}, "end" {TIMESTAMP}, is_datetime BOOLEAN, time_zone VARCHAR)'

@@ -20,7 +20,7 @@ from notion_pipeline.defs.group_commit import commit_group
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA: dict[str, Any] = {
     "Name": "title",

@@ -14,8 +14,8 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import Raw
-from notion_pipeline_tests.support.bench import Bench
 from notion_pipeline_tests.support.former_catalog import make_former
+from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA = "notion_views"
 GROUP = {"object": "group", "id": "0f1e2d3c-0000-4000-8000-000000000001", "name": "Crew"}

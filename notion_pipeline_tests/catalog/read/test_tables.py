@@ -14,7 +14,7 @@ from notion_pipeline.catalog.sql import is_table
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.bench import Bench
+from notion_pipeline_tests.support.sync.bench import Bench
 
 
 @pytest.fixture

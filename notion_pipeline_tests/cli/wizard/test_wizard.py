@@ -16,7 +16,7 @@ from notion_pipeline.listing.listed import ListedDatabase
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.terminal import CTRL_A, DOWN, ENTER, ESCAPE, SPACE, TAB, Terminal
+from notion_pipeline_tests.support.processes.terminal import CTRL_A, DOWN, ENTER, ESCAPE, SPACE, TAB, Terminal
 
 BACKSPACE = "\x7f"
 FLAGS = ["--name", "notion", "--token-env", "NOTION_TOKEN", "--start-date", "", "--table-prefix", ""]

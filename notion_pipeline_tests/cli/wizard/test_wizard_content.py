@@ -11,7 +11,7 @@ import yaml
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.terminal import DOWN, SPACE, Terminal
+from notion_pipeline_tests.support.processes.terminal import DOWN, SPACE, Terminal
 
 ADD = ("add", "--yes", "--name", "notion", "--token-env", "NOTION_TOKEN")
 CHANGE = ("add", "--yes", "--change")

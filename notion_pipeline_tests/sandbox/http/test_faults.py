@@ -14,7 +14,7 @@ from notion_pipeline.sandbox.control.faults import Fault, RateLimit, RateWindows
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer, serve
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.control.faults import Fault, RateLimit
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.content.files import HostedFile
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.terminal import CTRL_A, CTRL_C, DOWN, ENTER, SPACE, Terminal
+from notion_pipeline_tests.support.processes.terminal import CTRL_A, CTRL_C, DOWN, ENTER, SPACE, Terminal
 
 pytestmark = pytest.mark.slow
 

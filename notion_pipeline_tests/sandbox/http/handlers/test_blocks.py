@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.content.blocks import DEFAULTS, MEDIA_TYPES, Block
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS, TOKEN
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS, TOKEN
 
 #: What a block of the type is made with, beside its text.
 GIVEN: dict[str, dict[str, Any]] = {

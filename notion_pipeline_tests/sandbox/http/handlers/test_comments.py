@@ -12,7 +12,7 @@ from notion_client.helpers import collect_paginated_api
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Page
 from notion_pipeline.sandbox.model.richtext import mention_page, text
-from notion_pipeline_tests.support.public_sdk import LATEST
+from notion_pipeline_tests.support.sandbox.public_sdk import LATEST
 
 BLOCK = "0000000b-0000-4000-a000-000000000001"
 NOWHERE = "00000000-0000-4000-a000-000000000000"

@@ -13,7 +13,7 @@ from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline.sandbox.model.richtext import mention_page, mention_user, text
 from notion_pipeline.sandbox.model.values import Raw
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS
 
 
 @pytest.fixture

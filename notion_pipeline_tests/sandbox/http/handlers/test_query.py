@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BY_CREATION = [{"timestamp": "created_time", "direction": "ascending"}]

@@ -14,7 +14,7 @@ from notion_client.helpers import collect_paginated_api, is_full_data_source, is
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.values import UNSUPPORTED, Raw
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import LATEST, TOKEN
+from notion_pipeline_tests.support.sandbox.public_sdk import LATEST, TOKEN
 
 BEFORE = "2025-09-03"
 NOWHERE = "00000000-0000-4000-a000-000000000000"

@@ -11,7 +11,7 @@ import pytest
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.public_sdk import HEADERS, TOKEN
+from notion_pipeline_tests.support.sandbox.public_sdk import HEADERS, TOKEN
 
 NOWHERE = "00000000-0000-4000-a000-000000000000"
 

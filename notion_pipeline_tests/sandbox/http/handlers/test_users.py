@@ -11,7 +11,7 @@ from notion_client import APIResponseError, Client
 from notion_client.helpers import collect_paginated_api
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support.public_sdk import LATEST
+from notion_pipeline_tests.support.sandbox.public_sdk import LATEST
 
 Connect = Callable[[str], Client]
 

@@ -6,7 +6,7 @@ import sys
 
 import httpx
 
-from notion_pipeline_tests.support.oauth_side import allow
+from notion_pipeline_tests.support.accounts.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Random edits, syncs and reads of content in any order: `python -m notion_pipeline_tests.support.content_model`.
+"""Random edits, syncs and reads of content in any order: `python -m notion_pipeline_tests.support.content.model`.
 
 After each run of content every page of the table has its words, and they are Notion's, but for pages whose edits no row
 shows: not synced since, edited in the trash, or edited without a stamp and not read again since.
@@ -20,9 +20,9 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.content.blocks import Block
 from notion_pipeline.sandbox.model.objects import Page
-from notion_pipeline_tests.support.content_engine import ContentEngine
-from notion_pipeline_tests.support.content_truth import chunk_differences, comment_differences
-from notion_pipeline_tests.support.engine import TOKEN
+from notion_pipeline_tests.support.content.engine import ContentEngine
+from notion_pipeline_tests.support.content.truth import chunk_differences, comment_differences
+from notion_pipeline_tests.support.sync.engine import TOKEN
 from notion_pipeline_tests.support.whole_way import SCHEMA
 
 TYPES = ("paragraph", "toggle", "bulleted_list_item", "numbered_list_item", "quote", "callout", "to_do", "heading_2")

@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from notion_pipeline_tests.support.ports import free_port
-from notion_pipeline_tests.support.postgres import query
-from notion_pipeline_tests.support.production import Services, Webserver
+from notion_pipeline_tests.support.processes.postgres import query
+from notion_pipeline_tests.support.processes.production import Services, Webserver
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 DOCKER = ROOT / "deploy" / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "docker-compose.yaml").read_text(encoding="utf-8"))
 #: Dagster makes them, and the image has them.

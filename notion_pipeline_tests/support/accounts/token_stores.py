@@ -10,7 +10,7 @@ from pathlib import Path
 
 from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.project import find_project
-from notion_pipeline_tests.support.postgres import query
+from notion_pipeline_tests.support.processes.postgres import query
 
 KEY = "a passphrase of any kind"
 

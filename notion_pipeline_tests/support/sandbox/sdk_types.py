@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.environments import run_installed
-from notion_pipeline_tests.support.node_packages import node, node_folder
+from notion_pipeline_tests.support.sandbox.node_packages import node, node_folder
 
 SDK = "@notionhq/client@5.26.0"
 PROGRAMS = Path(__file__).parent / "javascript"

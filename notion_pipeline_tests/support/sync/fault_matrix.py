@@ -1,4 +1,4 @@
-"""Every fault at every request of a small sync: `python -m notion_pipeline_tests.support.fault_matrix`.
+"""Every fault at every request of a small sync: `python -m notion_pipeline_tests.support.sync.fault_matrix`.
 
 A case: rows are edited, one request of the next sync goes wrong, what came of it is judged; then the fault is over and
 one more sync must end in tables equal to Notion. Waits pass on a pretended clock.
@@ -33,9 +33,9 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support.engine import TOKEN, Engine, Outcome
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine, Outcome
+from notion_pipeline_tests.support.sync.truth import differences
 
 #: The two sides of what notion-api.md leaves open.
 SIDES: dict[str, dict[str, Any]] = {

@@ -27,7 +27,7 @@ class AskingProcess:
         (root / "sources.yaml").write_text(sources)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("NOTION_", "DAGSTER_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "notion_pipeline_tests.support.asking_process"],
+            [sys.executable, "-m", "notion_pipeline_tests.support.accounts.asking_process"],
             cwd=root,
             env={**inherited, **environ},
             stdin=subprocess.PIPE,

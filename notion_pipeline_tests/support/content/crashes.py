@@ -28,19 +28,19 @@ from notion_pipeline.config.content import Chunks
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.content_crash_child import POINTS, SIZE
-from notion_pipeline_tests.support.content_truth import (
+from notion_pipeline_tests.support.content.crash_child import POINTS, SIZE
+from notion_pipeline_tests.support.content.truth import (
     chunk_differences,
     comment_differences,
     content_differences,
 )
-from notion_pipeline_tests.support.engine import TOKEN, Engine
+from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
 from notion_pipeline_tests.support.whole_way import SCHEMA
 
 CONCURRENT_REQUESTS = 8
 #: Pages that a kill loses: a batch, which is what is being committed and what was read since, and what is under way.
 LOST = SIZE + CONCURRENT_REQUESTS
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _SOURCES = """
 sources:
   - name: notion
@@ -95,7 +95,7 @@ class ContentCrashes:
             environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
             environ |= {"NOTION_API_URL": server.url, "NOTION_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
             engine = Engine(self.workspace, server.url, self.folder)
-            command = [sys.executable, "-m", "notion_pipeline_tests.support.content_crash_child"]
+            command = [sys.executable, "-m", "notion_pipeline_tests.support.content.crash_child"]
             with subprocess.Popen(
                 command, cwd=self.folder, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             ) as process:

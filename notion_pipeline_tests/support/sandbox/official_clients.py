@@ -10,8 +10,8 @@ from typing import Any
 from notion_client import Client
 from notion_client.helpers import collect_paginated_api
 
-from notion_pipeline_tests.support.node_packages import node, node_folder
-from notion_pipeline_tests.support.sdk_types import PROGRAMS, SDK
+from notion_pipeline_tests.support.sandbox.node_packages import node, node_folder
+from notion_pipeline_tests.support.sandbox.sdk_types import PROGRAMS, SDK
 
 LATEST = "2026-03-11"
 

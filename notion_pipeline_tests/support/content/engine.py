@@ -21,7 +21,7 @@ from notion_pipeline.defs.content.users import prepare_users, store_users
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.notion.turns import Turns
 from notion_pipeline.sandbox.control.requests import Request
-from notion_pipeline_tests.support.engine import Engine
+from notion_pipeline_tests.support.sync.engine import Engine
 
 
 @dataclass

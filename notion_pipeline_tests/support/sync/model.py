@@ -1,4 +1,4 @@
-"""Random edits and syncs against a plain model: `python -m notion_pipeline_tests.support.model --examples 300`.
+"""Random edits and syncs against a plain model: `python -m notion_pipeline_tests.support.sync.model --examples 300`.
 
 The model knows what the rules of a sync promise and nothing of how they are kept. What Notion itself cannot tell (a row
 restored without a new stamp), and what changed while a read was under way, may be either way until a later sync.
@@ -23,9 +23,9 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Page, Property
-from notion_pipeline_tests.support.engine import AFTER_COMMIT, BEFORE_COMMIT, TOKEN, Engine, Outcome
-from notion_pipeline_tests.support.fault_matrix import SIDES
-from notion_pipeline_tests.support.truth import differences, recorded, row_differences, rows_by_id
+from notion_pipeline_tests.support.sync.engine import AFTER_COMMIT, BEFORE_COMMIT, TOKEN, Engine, Outcome
+from notion_pipeline_tests.support.sync.fault_matrix import SIDES
+from notion_pipeline_tests.support.sync.truth import differences, recorded, row_differences, rows_by_id
 
 NAMES = ("Effort", "effort", "State", "Größe", "_synced_at", "id", "Effort removed", "2nd", "Owner")
 OPTIONS = ("Red", "Green", "Blue")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.sdk_types import Answer
+from notion_pipeline_tests.support.sandbox.sdk_types import Answer
 
 _OF_OBJECT = {"page": "PageObjectResponse", "data_source": "DataSourceObjectResponse"}
 

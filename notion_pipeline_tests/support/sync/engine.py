@@ -18,8 +18,8 @@ from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.state.folder import FolderState
-from notion_pipeline_tests.support.bench import TOKEN, Bench
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.sync.bench import TOKEN, Bench
 
 #: Where a process may die and leave the stage of a whole read behind.
 BEFORE_COMMIT, AFTER_COMMIT = "before the commit", "after the commit, before its stage is removed"

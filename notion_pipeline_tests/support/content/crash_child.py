@@ -22,7 +22,7 @@ from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import find_project
-from notion_pipeline_tests.support.crash_child import Countdown, wrap
+from notion_pipeline_tests.support.sync.crash_child import Countdown, wrap
 
 #: Items that a kill may lose: few, so that a small workspace takes several batches.
 SIZE = 10

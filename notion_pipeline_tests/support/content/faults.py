@@ -1,4 +1,4 @@
-"""Every fault at every request of a small run of content: `python -m notion_pipeline_tests.support.content_faults`.
+"""Every fault at every request of a small run of content: `python -m notion_pipeline_tests.support.content.faults`.
 
 A case: pages, comments and users change and the rows are synced, one request of the run of content goes wrong, what
 came of it is judged; then the fault is over, and one more run must end equal to Notion.
@@ -23,10 +23,11 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline_tests.support.content_engine import ContentEngine, ContentOutcome
-from notion_pipeline_tests.support.content_truth import comment_differences, content_differences
-from notion_pipeline_tests.support.engine import TOKEN
-from notion_pipeline_tests.support.fault_matrix import (
+from notion_pipeline_tests.support.content.engine import ContentEngine, ContentOutcome
+from notion_pipeline_tests.support.content.truth import comment_differences, content_differences
+from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.sync.engine import TOKEN
+from notion_pipeline_tests.support.sync.fault_matrix import (
     LASTING,
     PASSING,
     PATIENCE_SECONDS,
@@ -35,7 +36,6 @@ from notion_pipeline_tests.support.fault_matrix import (
     scripted,
     status,
 )
-from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.whole_way import SCHEMA
 
 #: Answers that never come cost real time, which a busy machine makes long: they are left to the long form.

@@ -27,8 +27,8 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.crash_child import POINTS
-from notion_pipeline_tests.support.truth import differences
+from notion_pipeline_tests.support.sync.crash_child import POINTS
+from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import Pipeline
 
 TOKEN = "ntn_sandbox_token"
@@ -36,7 +36,7 @@ CONCURRENT_REQUESTS = 8
 REQUESTS_OF_A_SMALL_ONE = 5
 #: How many requests more a read may make than another of the same rows: its readers meet elsewhere.
 MEETINGS = 6
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass
@@ -156,7 +156,7 @@ class Crashes:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
         environ |= {"NOTION_API_URL": url, "NOTION_TOKEN": TOKEN}
         process = subprocess.Popen(
-            [sys.executable, "-m", "notion_pipeline_tests.support.crash_child", point, str(times), "sync", *args],
+            [sys.executable, "-m", "notion_pipeline_tests.support.sync.crash_child", point, str(times), "sync", *args],
             cwd=self.folder,
             env=environ | {"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""What tests that start processes, servers or a browser share."""

@@ -1,0 +1,1 @@
+"""What the tests of syncs: engines, models, faults, crashes share."""

@@ -64,7 +64,7 @@ def _views(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
     for schema, name, sql in rows:
         query = VIEW.fullmatch((sql or "").strip().rstrip(";"))
         text_of = query["query"] if query is not None else ""
-        yield _Query(schema, name, False, text_of, _asked_for(connection, text_of))
+        yield _Query(schema, name, False, text_of, asked_for(connection, text_of))
 
 
 def _macros(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
@@ -74,7 +74,7 @@ def _macros(connection: duckdb.DuckDBPyConnection) -> Iterator[_Query]:
     ).fetchall()
     for schema, name, is_table, definition in rows:
         sql = definition if is_table else f"SELECT {definition}"
-        yield _Query(schema, name, True, sql, _asked_for(connection, sql))
+        yield _Query(schema, name, True, sql, asked_for(connection, sql))
 
 
 def _any_of(names: Iterable[tuple[str, str]], wanted: Collection[tuple[str, str]]) -> bool:
@@ -82,11 +82,13 @@ def _any_of(names: Iterable[tuple[str, str]], wanted: Collection[tuple[str, str]
     return any((schema, name) in wanted if schema else name in {bare for _, bare in wanted} for schema, name in names)
 
 
-def _asked_for(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[tuple[str, str], ...]:
-    """What a query reads, as `_Query.asked`."""
+def asked_for(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[tuple[str, str], ...]:
+    """What a query reads: schema, empty where none is written, and name of each, in lower case."""
     try:
         names = connection.get_table_names(query, qualified=True)
     except duckdb.Error:
         return ()
-    parts = [["", *(unquoted(part).lower() for part in re.findall(NAME, name))] for name in names]
+    # DuckDB 2.0 adds the alias to the name of a table that it does not know.
+    dotted = [found[0] for name in names if (found := re.match(rf"{NAME}(?:\.{NAME})*", name))]
+    parts = [["", *(unquoted(part).lower() for part in re.findall(NAME, name))] for name in dotted]
     return tuple((part[-2], part[-1]) for part in parts)

@@ -24,10 +24,10 @@ from notion_pipeline.catalog.migrate.fingerprint import (
 )
 from notion_pipeline.catalog.migrate.tables import copy_tables, drop, relations
 from notion_pipeline.catalog.migrate.target import Progress, check_extras, check_source, mark, progress, unmark
-from notion_pipeline.catalog.migrate.views import make_view, make_views
+from notion_pipeline.catalog.migrate.views import in_order, make_view
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.config.catalog_location import Lake
-from notion_pipeline.errors import CatalogError
+from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError, CatalogMemoryError
 
 #: The source in the target's DuckDB.
 _ALIAS = "_source"
@@ -142,8 +142,20 @@ class _Copying:
                 self._copy([table], ())
         self._copy(known, known_views)
         others = [view for view in self._found.views if view not in known_views]
-        self._count_views(others, make_views(self._commit, others))
+        for view in in_order(others):
+            self._make_view(view)
         return self._done
+
+    def _make_view(self, view: View) -> None:
+        """Makes a view in a transaction of its own, which it may fail alone."""
+        try:
+            self._commit(lambda connection: make_view(connection, view))
+        except (CatalogBusyError, CatalogConflictError, CatalogMemoryError):
+            raise
+        except CatalogError as error:
+            self._done.failed_views[str(view)] = error.message
+        else:
+            self._done.views += 1
 
     def _make_schemas(self, connection: duckdb.DuckDBPyConnection) -> None:
         for schema in self._found.schemas:
@@ -160,12 +172,12 @@ class _Copying:
                 drop(connection, view.name, there)
             if not is_there:
                 copy_tables(connection, tables, _ALIAS)
-            for view in views:
+            for view in in_order(views):
                 make_view(connection, view)
 
         if not is_there or views:
             self._commit(change)
-            self._count_views(views, {})
+            self._done.views += len(views)
         for table in tables:
             if not is_there and not self._is_right(table, wanted[table]):
                 self._commit(lambda connection: _drop_all(connection, tables, views))
@@ -185,10 +197,6 @@ class _Copying:
 
     def _is_right(self, table: CopiedTable, wanted: Fingerprint) -> bool:
         return is_declared_alike(self._there, table) and fingerprint(self._there, table.name) == wanted
-
-    def _count_views(self, views: Sequence[View], failed: dict[str, str]) -> None:
-        self._done.views += len(views) - len(failed)
-        self._done.failed_views |= failed
 
 
 def _drop_all(connection: duckdb.DuckDBPyConnection, tables: Sequence[CopiedTable], views: Sequence[View]) -> None:

@@ -2,52 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import duckdb
 
-from notion_pipeline.catalog.additions.views import VIEW
+from notion_pipeline.catalog.additions.views import VIEW, asked_for
 from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.duckdb_errors import reason
-from notion_pipeline.catalog.migrate.contents import View
+from notion_pipeline.catalog.migrate.contents import Name, View, lowered
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.errors import CatalogError
 
 
-def make_views(
-    commit: Callable[[Callable[[duckdb.DuckDBPyConnection], None]], None], views: Sequence[View]
-) -> dict[str, str]:
-    """Makes the views with their comments, in place of those of the same names; each in a transaction of its own.
-
-    Args:
-        commit: Makes a change in one transaction. A view that cannot be made ends the transaction that it is in.
-
-    Returns:
-        Why a view cannot be made, by `schema.view`; the others are there.
-    """
-    left, failed = list(views), dict[str, str]()
+def in_order(views: Sequence[View]) -> list[View]:
+    """The views, each after those that it reads."""
+    # An empty DuckDB: one that has the views may name what they read instead.
+    with duckdb.connect() as empty:
+        reads = {view.name: _read_by(empty, view) for view in views}
+    left, ordered = list(views), list[View]()
     while left:
-        failed = {}
-        for view in left:
-            try:
-                commit(partial(make_view, view=view))
-            except CatalogError as error:
-                if not isinstance(
-                    error.__cause__, (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
-                ):
-                    raise
-                failed[str(view)] = reason(error.__cause__)  # perhaps it reads one that is not made yet
-        if len(failed) == len(left):
-            return failed
-        left = [view for view in left if str(view) in failed]
-    return failed
+        waiting = {lowered(view.name) for view in left}
+        free = [view for view in left if not (reads[view.name] & waiting) - {lowered(view.name)}] or left
+        ordered += free
+        left = [view for view in left if view not in free]
+    return ordered
 
 
 def make_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    """Makes one view with its comments, in the caller's transaction."""
-    connection.execute(_statement(view))
+    """Makes a view with its comments, in the caller's transaction, in place of one of the same name.
+
+    Raises:
+        CatalogError: It cannot be made.
+    """
+    try:
+        connection.execute(_statement(view))
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+        raise CatalogError(reason(error)) from error
     _comment(connection, view)
+
+
+def _read_by(connection: duckdb.DuckDBPyConnection, view: View) -> set[Name]:
+    found = VIEW.fullmatch(view.sql.strip().rstrip(";"))
+    asked = asked_for(connection, found["query"]) if found is not None else ()
+    return {(schema or view.name[0].lower(), name) for schema, name in asked}
 
 
 def _statement(view: View) -> str:

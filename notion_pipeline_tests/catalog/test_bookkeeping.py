@@ -128,8 +128,7 @@ def test_commit_that_fails_leaves_the_former_catalog(bench: Bench) -> None:
 
 
 def test_file_holds_the_latest_versions_alone(bench: Bench) -> None:
-    if catalogs.session.kind != "file":
-        pytest.skip("a lake keeps them until its upkeep")
+    catalogs.only_in_a_file("a lake keeps them until its upkeep")
     for _ in range(3):
         bench.sync()
     held = {

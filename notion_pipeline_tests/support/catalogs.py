@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.catalog_location import CatalogLocation, location_of
@@ -42,6 +43,12 @@ class _Session:
 
 
 session = _Session()
+
+
+def only_in_a_file(reason: str) -> None:
+    """Skips a test whose own means a lake does not have."""
+    if session.kind != "file":
+        pytest.skip(reason)
 
 
 def place(folder: Path) -> tuple[str, str]:

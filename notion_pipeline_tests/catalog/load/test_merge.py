@@ -531,6 +531,7 @@ def test_several_data_sources_of_a_database_land_in_one_transaction(workspace: W
 
 
 def test_failure_after_schema_change_and_merge_leaves_the_old_table(workspace: Workspace, bench: Bench) -> None:
+    catalogs.only_in_a_file("a lake changes no column's type by an expression, which makes the commit fail here")
     rows = workspace.add_database("Tasks", {"Name": "title", "Old": "number"}).data_source
     rows.add_page({"Name": "one", "Old": 1})
     bench.sync()

@@ -20,6 +20,7 @@ from notion_pipeline.defs.group_commit import commit_group
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA: dict[str, Any] = {
@@ -111,11 +112,16 @@ def force_full_read(bench: Bench) -> None:
         bookkeeping.require_full_read(connection, "notion", [tasks(bench).data_source.id])
 
 
+def retype_column(bench: Bench) -> None:
+    catalogs.only_in_a_file("a lake only widens types")
+    bench.execute("ALTER TABLE notion.tasks ALTER number TYPE VARCHAR")
+
+
 CHANGES: dict[str, Callable[[Bench], object]] = {
     "row edited": lambda bench: bench.workspace.edit_page(next(iter(tasks(bench).data_source.pages)), {"Number": 7}),
     "table dropped": lambda bench: bench.execute("DROP TABLE notion.tasks"),
     "column dropped": lambda bench: bench.execute("ALTER TABLE notion.tasks DROP COLUMN number"),
-    "column retyped": lambda bench: bench.execute("ALTER TABLE notion.tasks ALTER number TYPE VARCHAR"),
+    "column retyped": retype_column,
     "page column dropped": lambda bench: bench.execute("ALTER TABLE notion.tasks DROP COLUMN icon"),
     "full read asked for": force_full_read,
     "database renamed": lambda bench: bench.workspace.rename_database(tasks(bench), "Tasks, renamed"),

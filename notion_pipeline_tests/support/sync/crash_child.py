@@ -1,6 +1,7 @@
 """A real `notion-pipeline` process that kills itself with SIGKILL at a named point: `python -m ... POINT N ARGS`.
 
-The points stand where a death costs most; each wraps the function of that step and nothing else.
+The points stand where a death costs most; each wraps the function of that step and nothing else. Where CRASH_ACCOUNT
+names a connected account, it is not killed while it refreshes the account's tokens: Notion gives a pair once.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +17,11 @@ import notion_pipeline.catalog.load.merge
 import notion_pipeline.defs.group_commit
 import notion_pipeline.extraction.manifest
 import notion_pipeline.extraction.staging
+from notion_pipeline.accounts.token_store import open_store
 from notion_pipeline.cli import main
+from notion_pipeline.project import find_project
+
+ACCOUNT_VARIABLE = "CRASH_ACCOUNT"
 
 
 class Countdown:
@@ -27,7 +33,16 @@ class Countdown:
     def __call__(self) -> None:
         self.left -= 1
         if self.left == 0:
+            if account := os.environ.get(ACCOUNT_VARIABLE):
+                wait_for_account(account)
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_account(bot_id: str) -> None:
+    """Until nobody refreshes the account's tokens, and nobody can from now on: its lock is held."""
+    store = open_store(find_project())
+    while store.try_lock(bot_id) is None:
+        time.sleep(0.01)
 
 
 def wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None, after: Any = None) -> None:

@@ -33,12 +33,19 @@ class Queried(Protocol):
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
 
 
-def differences(pipeline: Queried, ws: Workspace, source: DataSource, *, excluded: Iterable[str] = ()) -> list[str]:
-    """Every cell of the data source's table that is not what Notion holds, in words."""
-    table, columns = recorded(pipeline, source)
+def differences(
+    pipeline: Queried, ws: Workspace, source: DataSource, *, excluded: Iterable[str] = (), schema: str = "notion"
+) -> list[str]:
+    """Every cell of the data source's table that is not what Notion holds, in words.
+
+    Args:
+        excluded: Names of properties that the source leaves out.
+        schema: The source's name.
+    """
+    table, columns = recorded(pipeline, source, schema)
     truth = {page["id"]: without(as_served(page, ws, source), excluded) for page in ws.rows(source)}
     kinds = {column["property_id"]: kinds_of(column, truth.values()) for column in columns}
-    kept = rows_by_id(pipeline, table)
+    kept = rows_by_id(pipeline, table, schema)
     found = [f"{table}: {page_id} is missing" for page_id in truth.keys() - kept.keys()]
     found += [f"{table}: {page_id} should not be there" for page_id in kept.keys() - truth.keys()]
     for page_id in truth.keys() & kept.keys():
@@ -64,21 +71,22 @@ def row_differences(
     return found
 
 
-def rows_by_id(pipeline: Queried, table: str) -> dict[str, dict[str, Any]]:
+def rows_by_id(pipeline: Queried, table: str, schema: str = "notion") -> dict[str, dict[str, Any]]:
     """The table's rows by page id, each by column."""
-    names = [row[0] for row in pipeline.query(f'DESCRIBE notion."{table}"')]
-    rows = [dict(zip(names, row, strict=True)) for row in rows_of(pipeline, table)]
+    names = [row[0] for row in pipeline.query(f'DESCRIBE "{schema}"."{table}"')]
+    rows = [dict(zip(names, row, strict=True)) for row in rows_of(pipeline, table, schema)]
     return {row["id"]: row for row in rows}
 
 
-def rows_of(pipeline: Queried, table: str) -> list[tuple[Any, ...]]:
-    return pipeline.query(f'SELECT * FROM notion."{table}"')
+def rows_of(pipeline: Queried, table: str, schema: str = "notion") -> list[tuple[Any, ...]]:
+    return pipeline.query(f'SELECT * FROM "{schema}"."{table}"')
 
 
-def recorded(pipeline: Queried, source: DataSource) -> tuple[str, list[dict[str, Any]]]:
+def recorded(pipeline: Queried, source: DataSource, schema: str = "notion") -> tuple[str, list[dict[str, Any]]]:
     """Table name and columns, as the catalog's own bookkeeping has them."""
     found = pipeline.query(
-        "SELECT table_name, columns FROM _notion_pipeline.streams WHERE data_source_id = ?", [source.id]
+        "SELECT table_name, columns FROM _notion_pipeline.streams WHERE data_source_id = ? AND source = ?",
+        [source.id, schema],
     )
     return found[0][0], json.loads(found[0][1])
 

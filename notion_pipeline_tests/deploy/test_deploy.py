@@ -175,6 +175,7 @@ def as_processes(test: Any) -> Any:
 
 
 @as_processes
+@pytest.mark.long
 def test_services_sync_by_schedule(
     workspace: Workspace, sandbox: SandboxServer, tmp_path: Path, compose: ComposeProcesses
 ) -> None:

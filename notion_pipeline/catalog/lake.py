@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from notion_pipeline.catalog.duckdb_errors import is_busy, is_lost_race, is_out_of_memory, reason
+from notion_pipeline.catalog.duckdb_errors import hint, is_busy, is_lost_race, is_out_of_memory, reason
 from notion_pipeline.catalog.duckdb_file import LockedOpener, file_version
 from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.lake_secrets import set_secrets
@@ -108,7 +108,7 @@ class _LakeStorage:
                 hint="Sync again: what was read is kept, and the next run commits it.",
             )
         if is_out_of_memory(error):
-            return CatalogMemoryError(f"The catalog {self._location} cannot be {done}: {why}")
+            return CatalogMemoryError(f"The catalog {self._location} cannot be {done}: {why}", hint=hint(error))
         return CatalogError(
             f"The catalog {self._location} cannot be {done}: {why}",
             hint="Its content did not change. Check catalog: and data_path: in sources.yaml and what they name "

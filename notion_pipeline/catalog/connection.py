@@ -20,7 +20,7 @@ from notion_pipeline.catalog.duckdb_file import DuckDBFile
 from notion_pipeline.catalog.file_lock import LockHeldError
 from notion_pipeline.catalog.lake import lake
 from notion_pipeline.catalog.opening import Opening, Storage
-from notion_pipeline.config.catalog_location import CatalogLocation
+from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
 
 WAIT_SECONDS = 600.0

@@ -21,7 +21,7 @@ from notion_pipeline.catalog.duckdb_errors import hint, holder, is_brief, is_bus
 from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
 from notion_pipeline.catalog.opening import Opening, until_closed
 from notion_pipeline.catalog.sql import quote, text
-from notion_pipeline.config.catalog_location import CatalogLocation
+from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError
 
 #: New files can be opened by DuckDB 1.5, so that tools which embed it can read them.

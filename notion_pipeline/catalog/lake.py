@@ -21,7 +21,7 @@ from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.lake_secrets import set_secrets
 from notion_pipeline.catalog.opening import Opening, Storage, until_closed
 from notion_pipeline.catalog.sql import quote, text
-from notion_pipeline.config.catalog_location import S3, Lake
+from notion_pipeline.config.fields.catalog_location import S3, Lake
 from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError
 
 #: The lake in our own connections; no source can have this name.

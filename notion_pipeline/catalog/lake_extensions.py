@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from notion_pipeline.catalog.sql import text
-from notion_pipeline.config.catalog_location import S3, Lake
+from notion_pipeline.config.fields.catalog_location import S3, Lake
 from notion_pipeline.errors import CatalogError
 
 #: What LOAD calls each, and the package that brings it for machines without the internet (the extra `lakehouse`).

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from notion_pipeline.catalog.sql import text
-from notion_pipeline.config.catalog_location import S3, Lake
+from notion_pipeline.config.fields.catalog_location import S3, Lake
 from notion_pipeline.redaction import keep_secret
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.cli.terminal import echo
-from notion_pipeline.config.catalog_location import CatalogLocation
+from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.project import Project
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from notion_pipeline.config.fields import Entry, FrozenModel, Text
-from notion_pipeline.config.values import check_variable
+from notion_pipeline.config.fields.key_types import Entry, FrozenModel, Text
+from notion_pipeline.config.fields.values import check_variable
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.redaction import is_token
 

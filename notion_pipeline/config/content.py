@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from notion_pipeline.config import values
-from notion_pipeline.config.fields import Crons, Entry, FrozenModel, Span, Text, WholeNumber
+from notion_pipeline.config.fields import values
+from notion_pipeline.config.fields.key_types import Crons, Entry, FrozenModel, Span, Text, WholeNumber
 
 MEGABYTE = 1024 * 1024
 #: The key of `Content.select` where its names are resolved beside those of the source.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from notion_pipeline.config.fields import Crons, FrozenModel, Span, nothing_as
+from notion_pipeline.config.fields.key_types import Crons, FrozenModel, Span, nothing_as
 
 _NIGHTLY = ("30 3 * * *",)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from notion_pipeline.config.account import EnvReference
-from notion_pipeline.config.values import check_variable
+from notion_pipeline.config.fields.values import check_variable
 from notion_pipeline.config.yaml_file import config_error, read_mapping
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.messages import quoted

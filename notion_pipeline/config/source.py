@@ -13,10 +13,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from notion_pipeline.config import selection
-from notion_pipeline.config import values as config_values
 from notion_pipeline.config.account import Account
 from notion_pipeline.config.content import CONTENT_SELECT, Content, ContentSwitch
-from notion_pipeline.config.fields import (
+from notion_pipeline.config.fields import values as config_values
+from notion_pipeline.config.fields.key_types import (
     Crons,
     Entry,
     FrozenModel,

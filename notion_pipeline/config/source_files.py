@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from notion_pipeline.config.values import SOURCE_NAME
+from notion_pipeline.config.fields.values import SOURCE_NAME
 from notion_pipeline.state.interface import LOCK_ENDING, State
 
 #: Kinds of documents: one for each source, or a folder of its name.

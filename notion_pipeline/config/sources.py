@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from notion_pipeline.config.account import Account, EnvReference, OAuthAccount, TokenAccount, resolve_token
-from notion_pipeline.config.catalog_location import CatalogLocation, Lake, check_catalog, check_data_path, location_of
-from notion_pipeline.config.fields import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
+from notion_pipeline.config.fields.catalog_location import (
+    CatalogLocation,
+    Lake,
+    check_catalog,
+    check_data_path,
+    location_of,
+)
+from notion_pipeline.config.fields.key_types import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
 from notion_pipeline.config.known_names import KnownNames
 from notion_pipeline.config.lake_settings import LakeSettings
 from notion_pipeline.config.shared_state import StateSetting, open_state, staging_folder

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from notion_pipeline.config import selection
 from notion_pipeline.config.content import StreamContentSwitch
-from notion_pipeline.config.fields import Entry, FrozenModel, Owners, TableName, Tags, nothing_as
+from notion_pipeline.config.fields.key_types import Entry, FrozenModel, Owners, TableName, Tags, nothing_as
 from notion_pipeline.messages import quoted
 
 

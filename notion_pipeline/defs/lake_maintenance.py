@@ -6,7 +6,7 @@ from typing import Optional
 import dagster as dg
 
 from notion_pipeline.catalog.upkeep.lake_files import keep_in_shape
-from notion_pipeline.config.catalog_location import Lake
+from notion_pipeline.config.fields.catalog_location import Lake
 from notion_pipeline.config.sources import Sources
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.resources import CatalogResource

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
 from notion_pipeline.catalog.connection import WAIT_SECONDS, Catalog
-from notion_pipeline.config.catalog_location import CatalogLocation, Lake, location_of
+from notion_pipeline.config.fields.catalog_location import CatalogLocation, Lake, location_of
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.notion.client import NotionClient

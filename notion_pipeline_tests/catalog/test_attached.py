@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.config.catalog_location import CatalogLocation, location_of
+from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
 from notion_pipeline.errors import CatalogBusyError, CatalogError
 from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE
 from notion_pipeline_tests.support.processes.postgres import postgres, programs, query

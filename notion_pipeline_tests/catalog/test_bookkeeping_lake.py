@@ -15,7 +15,7 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS
 from notion_pipeline.catalog.upkeep.superseded import remove_superseded
-from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.processes.postgres import postgres
 

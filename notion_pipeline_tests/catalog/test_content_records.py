@@ -25,7 +25,7 @@ from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.sql import count_of
 from notion_pipeline.catalog.state.content_records import CONTENT_RECORDS, USER_READS
 from notion_pipeline.catalog.state.versions import append, create_with_view, is_recorded, remove
-from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.content.chunks import CutPage
 from notion_pipeline.content.comments import PageComments
 from notion_pipeline.content.files.file_keeping import StoredFile

@@ -13,7 +13,7 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.dialect import FILE, LAKE, dialect_of
-from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -183,7 +183,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.config.catalog_location import location_of
+from notion_pipeline.config.fields.catalog_location import location_of
 catalog = Catalog(location_of(sys.argv[1], sys.argv[2], Path), log=lambda _: None, wait_seconds=600)
 for _ in range(5):
     catalog.commit(lambda connection: connection.execute("UPDATE notion.t SET a = a + 1"))
@@ -203,7 +203,7 @@ MAKER = """
 import sys
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.config.catalog_location import location_of
+from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline_tests.catalog.test_lake import make
 catalog = Catalog(location_of(sys.argv[1], sys.argv[2], Path), log=lambda _: None, wait_seconds=600)
 print("ready", flush=True)

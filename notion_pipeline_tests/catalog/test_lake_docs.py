@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.lake_extensions import load_extensions
-from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres

@@ -12,7 +12,7 @@ import pytest
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.upkeep.lake_files import keep_in_shape
-from notion_pipeline.config.catalog_location import Lake, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import CatalogError, ConfigError

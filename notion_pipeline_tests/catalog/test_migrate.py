@@ -15,7 +15,7 @@ from notion_pipeline.catalog.file_lock import CatalogLock
 from notion_pipeline.catalog.migrate.copying import copy_catalog, prepare
 from notion_pipeline.catalog.migrate.fingerprint import fingerprint
 from notion_pipeline.catalog.migrate.target import Progress, mark
-from notion_pipeline.config.catalog_location import location_of
+from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.errors import CatalogError
 from notion_pipeline_tests.support.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.small_catalog import SMALL, everything

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.config.catalog_location import Lake, check_catalog, location_of
+from notion_pipeline.config.fields.catalog_location import Lake, check_catalog, location_of
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import Project, project_at

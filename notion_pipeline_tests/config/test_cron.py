@@ -7,7 +7,7 @@ from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notion_pipeline.config.cron import check_cron, parse_crons
+from notion_pipeline.config.fields.cron import check_cron, parse_crons
 
 WELL_FORMED = [
     "0 6 * * *",

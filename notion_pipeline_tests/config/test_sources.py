@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from notion_pipeline.config import sources as config
 from notion_pipeline.config.account import EnvReference
+from notion_pipeline.config.fields.values import DUCKDB_SCHEMAS
 from notion_pipeline.config.sources import (
     Limits,
     OAuthAccount,
@@ -25,7 +26,6 @@ from notion_pipeline.config.sources import (
     parse_sources,
     resolve_token,
 )
-from notion_pipeline.config.values import DUCKDB_SCHEMAS
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 

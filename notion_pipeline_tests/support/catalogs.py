@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.config.catalog_location import CatalogLocation, location_of
+from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 
 KINDS = ("file", "lake", "postgres")

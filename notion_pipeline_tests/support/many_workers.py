@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.cli.process import environment
 from notion_pipeline.cli.project_template import template
-from notion_pipeline.config.catalog_location import location_of
+from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.project import Project, project_at
 from notion_pipeline.sandbox.edits.bulk import add_rows
 from notion_pipeline.sandbox.edits.workspace import Workspace

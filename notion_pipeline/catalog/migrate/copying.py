@@ -26,7 +26,7 @@ from notion_pipeline.catalog.migrate.tables import copy_tables, drop, relations
 from notion_pipeline.catalog.migrate.target import Progress, check_extras, check_source, mark, progress, unmark
 from notion_pipeline.catalog.migrate.views import in_order, make_view
 from notion_pipeline.catalog.sql import quote
-from notion_pipeline.config.catalog_location import Lake
+from notion_pipeline.config.fields.catalog_location import Lake
 from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError, CatalogMemoryError
 
 #: The source in the target's DuckDB.

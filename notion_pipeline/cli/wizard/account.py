@@ -17,8 +17,8 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.cli.wizard.prompts import GoingBack, ask_one, ask_secret, ask_text
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE, TokenAccount
+from notion_pipeline.config.fields.values import check_variable
 from notion_pipeline.config.sources import Source
-from notion_pipeline.config.values import check_variable
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.messages import quoted
 from notion_pipeline.project import Project

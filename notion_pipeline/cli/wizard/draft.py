@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from notion_pipeline.cli.wizard.writer import SourceEntry
+from notion_pipeline.config.fields.values import check_source_name, check_table
 from notion_pipeline.config.selection import names_database
 from notion_pipeline.config.sources import KnownNames, Source, SyncType, definition_names
-from notion_pipeline.config.values import check_source_name, check_table
 from notion_pipeline.messages import quoted
 from notion_pipeline.rows.naming import numbered
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from notion_pipeline.config.values import check_time_zone
+from notion_pipeline.config.fields.values import check_time_zone
 from notion_pipeline.messages import quoted
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")

@@ -14,8 +14,8 @@ from notion_pipeline.cli.wizard.databases import AccountDatabases
 from notion_pipeline.cli.wizard.draft import Draft, check_own_table
 from notion_pipeline.cli.wizard.prompts import ask_one, ask_several, ask_text, ask_yes, tell
 from notion_pipeline.cli.wizard.schedule_input import daily, local_time_zone, parse_times, weekly
-from notion_pipeline.config.cron import check_cron
-from notion_pipeline.config.values import (
+from notion_pipeline.config.fields.cron import check_cron
+from notion_pipeline.config.fields.values import (
     MAX_DESCRIPTION,
     check_description,
     check_prefix,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from notion_pipeline.config.catalog_location import CatalogLocation
+from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.state.interface import State
 
 

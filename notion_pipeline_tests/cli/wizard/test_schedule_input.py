@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notion_pipeline.cli.wizard.schedule_input import daily, local_time_zone, parse_times, weekly
-from notion_pipeline.config.cron import check_cron
+from notion_pipeline.config.fields.cron import check_cron
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import catalog_at
 from notion_pipeline.cli.commands.sources.source_state import check_idle, confirm, instance_of
 from notion_pipeline.cli.terminal import echo, echo_json
-from notion_pipeline.config.catalog_location import (
+from notion_pipeline.config.fields.catalog_location import (
     CatalogLocation,
     Lake,
     check_catalog,

@@ -36,15 +36,15 @@ from notion_pipeline.cli.wizard.schedule_input import weekly
 from notion_pipeline.cli.wizard.steps import STEPS, Surroundings
 from notion_pipeline.cli.wizard.writer import text_with, write
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE
-from notion_pipeline.config.cron import check_cron
-from notion_pipeline.config.sources import Source, Sources, parse_sources, sources_of
-from notion_pipeline.config.values import (
+from notion_pipeline.config.fields.cron import check_cron
+from notion_pipeline.config.fields.values import (
     check_description,
     check_prefix,
     check_time_zone,
     check_variable,
     parse_start_date,
 )
+from notion_pipeline.config.sources import Source, Sources, parse_sources, sources_of
 from notion_pipeline.config.yaml_file import read_mapping
 from notion_pipeline.errors import AuthorizationError, CatalogError, NotionPipelineError
 from notion_pipeline.messages import quoted

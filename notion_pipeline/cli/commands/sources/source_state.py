@@ -16,9 +16,9 @@ from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
+from notion_pipeline.config.fields.values import check_source_name
 from notion_pipeline.config.source_files import files_of, locked_databases
 from notion_pipeline.config.sources import Sources
-from notion_pipeline.config.values import check_source_name
 from notion_pipeline.defs.partitions import partitions_of
 from notion_pipeline.defs.run_locks import working_run
 from notion_pipeline.project import Project

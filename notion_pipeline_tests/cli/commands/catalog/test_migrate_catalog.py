@@ -16,7 +16,7 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.migrate.copying import prepare
 from notion_pipeline.catalog.migrate.target import Progress, mark
-from notion_pipeline.config.catalog_location import CatalogLocation, location_of
+from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support import catalogs

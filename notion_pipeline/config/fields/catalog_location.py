@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from notion_pipeline.config.values import check_path, check_storage
+from notion_pipeline.config.fields.values import check_path, check_storage
 from notion_pipeline.messages import quoted
 
 LAKE = "ducklake:"

@@ -16,9 +16,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from notion_pipeline.config import values
-from notion_pipeline.config.catalog_location import check_catalog, check_data_path
-from notion_pipeline.config.cron import parse_crons
+from notion_pipeline.config.fields import values
+from notion_pipeline.config.fields.catalog_location import check_catalog, check_data_path
+from notion_pipeline.config.fields.cron import parse_crons
 
 
 class FrozenModel(BaseModel):

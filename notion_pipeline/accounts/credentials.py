@@ -15,9 +15,9 @@ from datetime import datetime
 import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import note_use, open_store
 from notion_pipeline.accounts.token_refresh import OAuthAuth
-from notion_pipeline.accounts.token_store import note_use, open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.config.account import OAuthAccount, TokenAccount, resolve_token
 from notion_pipeline.config.shared_state import project_state

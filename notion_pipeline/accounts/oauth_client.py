@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.notion.responses.bodies import BodyTooLongError

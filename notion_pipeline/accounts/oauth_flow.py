@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from notion_pipeline.accounts import callback_pages as pages
 from notion_pipeline.accounts.callback_pages import Reply
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError
 from notion_pipeline.notion.responses.failures import LONGEST_NAME, one_line
 from notion_pipeline.redaction import keep_secret, redact_error

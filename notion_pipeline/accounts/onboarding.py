@@ -15,9 +15,9 @@ from notion_pipeline.accounts import callback_pages
 from notion_pipeline.accounts.credentials import Credential, is_dead, open_client
 from notion_pipeline.accounts.oauth_client import CONNECTIONS_PAGE, OAuthClient, with_retries
 from notion_pipeline.accounts.oauth_flow import Connected
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.accounts.token_refresh import LOCK_SECONDS
-from notion_pipeline.accounts.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.accounts.uninterrupted import uninterrupted
 from notion_pipeline.config.sources import OAuthAccount, Source, Sources
 from notion_pipeline.errors import AuthorizationError, NotionPipelineError, RetryableNotionError

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.addresses import refuse_plain_http
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project

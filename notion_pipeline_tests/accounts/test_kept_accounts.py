@@ -17,10 +17,10 @@ import pytest
 from notion_pipeline.accounts import onboarding as connecting
 from notion_pipeline.accounts import token_refresh as oauth_auth
 from notion_pipeline.accounts.credentials import credential_of, open_client
-from notion_pipeline.accounts.file_store import FileTokenStore
 from notion_pipeline.accounts.onboarding import AccountSetup
-from notion_pipeline.accounts.stored_account import StoredAccount, dump
-from notion_pipeline.accounts.token_store import TokenStore, room_for, save_surely
+from notion_pipeline.accounts.stores.file_store import FileTokenStore
+from notion_pipeline.accounts.stores.stored_account import StoredAccount, dump
+from notion_pipeline.accounts.stores.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import AuthorizationError, RetryableNotionError, StagingError
 from notion_pipeline.notion import transport as connection

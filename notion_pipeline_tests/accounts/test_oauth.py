@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
-from notion_pipeline.accounts.file_store import FileTokenStore
 from notion_pipeline.accounts.oauth_client import OAuthRefusedError, with_retries
 from notion_pipeline.accounts.onboarding import AccountSetup
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.file_store import FileTokenStore
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import (
     AuthorizationError,

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

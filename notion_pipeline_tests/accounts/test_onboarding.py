@@ -15,14 +15,14 @@ from notion_pipeline.accounts.callback_pages import Reply, connected
 from notion_pipeline.accounts.callback_server import CallbackServer, can_be_served
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError
 from notion_pipeline.accounts.oauth_flow import Authorization, Connected
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
+from notion_pipeline_tests.accounts.stores.test_token_store import ACCOUNT
 from notion_pipeline_tests.support.accounts.connecting_process import Folder
 from notion_pipeline_tests.support.accounts.oauth_side import allow
 from notion_pipeline_tests.support.patience import PATIENCE

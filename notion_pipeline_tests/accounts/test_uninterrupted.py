@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from notion_pipeline.accounts.token_store import TokenStore, open_store
+from notion_pipeline.accounts.stores.token_store import TokenStore, open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -17,8 +17,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.defs.run_locks import shows_life

@@ -11,8 +11,8 @@ import click
 
 from notion_pipeline.accounts.credentials import Credential, open_client
 from notion_pipeline.accounts.oauth_client import OAuthClient, with_retries
-from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.accounts.token_store import TokenStore, last_use, open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import TokenStore, last_use, open_store
 from notion_pipeline.cli.terminal import Record, echo, moment, output, print_records
 from notion_pipeline.config.account import OAuthAccount
 from notion_pipeline.config.sources import Sources, load_sources

@@ -17,8 +17,8 @@ from notion_pipeline.accounts.callback_server import CallbackServer, can_be_serv
 from notion_pipeline.accounts.oauth_client import OAuthClient
 from notion_pipeline.accounts.oauth_flow import Authorization, Connected
 from notion_pipeline.accounts.onboarding import AccountSetup, keep_token
-from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.accounts.token_store import TokenStore, open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import TokenStore, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.cli.wizard.account import ADDING

@@ -9,8 +9,8 @@ import click
 from notion_pipeline.accounts.credentials import connected_account
 from notion_pipeline.accounts.oauth_client import OAuthClient, OAuthRefusedError, with_retries
 from notion_pipeline.accounts.onboarding import locked
-from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.accounts.token_store import forget_use, open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import forget_use, open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.account import OAuthAccount

@@ -11,8 +11,8 @@ import click
 
 from notion_pipeline.accounts.credentials import credential_of
 from notion_pipeline.accounts.onboarding import keep_token
-from notion_pipeline.accounts.stored_account import StoredAccount
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.cli.wizard.prompts import GoingBack, ask_one, ask_secret, ask_text

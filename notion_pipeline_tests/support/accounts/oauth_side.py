@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from notion_pipeline.accounts.oauth_client import OAuthClient
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.token_store import TokenStore, open_store
 from notion_pipeline.accounts.token_refresh import OAuthAuth
-from notion_pipeline.accounts.token_store import TokenStore, open_store
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.project import Project

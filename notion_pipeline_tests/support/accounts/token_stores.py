@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from notion_pipeline.accounts.token_store import TokenStore, open_store
+from notion_pipeline.accounts.stores.token_store import TokenStore, open_store
 from notion_pipeline.project import find_project
 from notion_pipeline_tests.support.processes.postgres import query
 

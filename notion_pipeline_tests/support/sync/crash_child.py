@@ -17,7 +17,7 @@ import notion_pipeline.catalog.load.merge
 import notion_pipeline.defs.group_commit
 import notion_pipeline.extraction.manifest
 import notion_pipeline.extraction.staging
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.cli import main
 from notion_pipeline.project import find_project
 

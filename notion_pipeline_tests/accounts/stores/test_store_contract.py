@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
-from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
+from notion_pipeline_tests.accounts.stores.test_token_store import ACCOUNT
 from notion_pipeline_tests.support.accounts.token_stores import KEY, Place, database, folder, held, taken_by_a_thread
 
 BOT = ACCOUNT.bot_id

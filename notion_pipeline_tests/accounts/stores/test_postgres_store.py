@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from notion_pipeline.accounts.credentials import credential_of, open_client
-from notion_pipeline.accounts.postgres_sessions import PostgresDatabase, UnreachableError
-from notion_pipeline.accounts.postgres_store import PostgresTokenStore
-from notion_pipeline.accounts.token_store import open_store
+from notion_pipeline.accounts.stores.postgres_sessions import PostgresDatabase, UnreachableError
+from notion_pipeline.accounts.stores.postgres_store import PostgresTokenStore
+from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import ConfigError, NotionPipelineError, StagingError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.state.address import postgres_address
-from notion_pipeline_tests.accounts.test_token_store import ACCOUNT
+from notion_pipeline_tests.accounts.stores.test_token_store import ACCOUNT
 from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, SOURCES, OAuthSide
 from notion_pipeline_tests.support.accounts.token_stores import KEY, Place, database, held
 from notion_pipeline_tests.support.patience import PATIENCE

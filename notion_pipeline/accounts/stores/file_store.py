@@ -13,9 +13,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError
-from notion_pipeline.accounts.file_permissions import check_owner, check_private
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.encryption import KEY_VARIABLE, Sealer, WrongKeyError
+from notion_pipeline.accounts.stores.file_permissions import check_owner, check_private
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.errors import ConfigError, StagingError
 from notion_pipeline.private_files import (
     file_name,

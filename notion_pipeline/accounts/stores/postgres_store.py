@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from notion_pipeline.accounts.encryption import KEY_VARIABLE, Sealer, WrongKeyError, is_sealed
-from notion_pipeline.accounts.postgres_sessions import PostgresDatabase, UnreachableError
-from notion_pipeline.accounts.stored_account import StoredAccount
+from notion_pipeline.accounts.stores.encryption import KEY_VARIABLE, Sealer, WrongKeyError, is_sealed
+from notion_pipeline.accounts.stores.postgres_sessions import PostgresDatabase, UnreachableError
+from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.errors import ConfigError, StateError
 from notion_pipeline.private_files import file_name
 from notion_pipeline.redaction import Secret

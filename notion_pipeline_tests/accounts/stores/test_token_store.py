@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
-from notion_pipeline.accounts.token_store import TokenStore, last_use, note_use, open_store
+from notion_pipeline.accounts.stores.stored_account import StoredAccount, dump, parse
+from notion_pipeline.accounts.stores.token_store import TokenStore, last_use, note_use, open_store
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.project import find_project
 from notion_pipeline.redaction import Secret
@@ -135,7 +135,7 @@ def test_a_store_of_another_make_is_named_by_a_variable(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "vault_of_a_team.py").write_text(
-        "from notion_pipeline.accounts.token_store import parse\n"
+        "from notion_pipeline.accounts.stores.token_store import parse\n"
         "class Environment:\n"
         "    def __init__(self, project): self.text = project.environ['OUR_ACCOUNT'].encode()\n"
         "    def accounts(self): return [parse(self.text)]\n"

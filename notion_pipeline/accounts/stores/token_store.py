@@ -14,11 +14,11 @@ from datetime import datetime, timezone
 from importlib import import_module
 from typing import Protocol
 
-from notion_pipeline.accounts.encryption import KEY_VARIABLE, keys_of
-from notion_pipeline.accounts.file_store import UNKNOWN_ACCOUNT, FileTokenStore
-from notion_pipeline.accounts.postgres_sessions import PostgresDatabase
-from notion_pipeline.accounts.postgres_store import PostgresTokenStore
-from notion_pipeline.accounts.stored_account import StoredAccount, dump, parse
+from notion_pipeline.accounts.stores.encryption import KEY_VARIABLE, keys_of
+from notion_pipeline.accounts.stores.file_store import UNKNOWN_ACCOUNT, FileTokenStore
+from notion_pipeline.accounts.stores.postgres_sessions import PostgresDatabase
+from notion_pipeline.accounts.stores.postgres_store import PostgresTokenStore
+from notion_pipeline.accounts.stores.stored_account import StoredAccount, dump, parse
 from notion_pipeline.config.shared_state import postgres_of
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import file_name

@@ -21,8 +21,8 @@ from notion_pipeline.listing.listed import Listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
 from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.state.folder import FolderState
-from notion_pipeline.sync.progress import LogProgress
-from notion_pipeline.sync.run_context import SyncOptions
+from notion_pipeline.sync.run.context import SyncOptions
+from notion_pipeline.sync.run.progress import LogProgress
 from notion_pipeline.sync.runner import Sync
 
 

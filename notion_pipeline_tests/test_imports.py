@@ -53,14 +53,20 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog.content": ("root", "config", "listing", "content.files", "content", "catalog", "catalog.state"),
     "catalog.upkeep": ("root", "rows", "catalog", "catalog.state", "catalog.views"),
     "catalog.migrate": ("root", "config.fields", "catalog", "catalog.additions"),
+    "sync.run": ("root", "state", "config", "extraction.windows", "extraction", "catalog.state"),
+    "sync.data_source": (
+        *("root", "state", "rows.text", "rows", "config", "notion", "listing", "extraction", "catalog.state"),
+        *("sync.run",),
+    ),
     "sync": (
-        *("root", "state", "rows.text", "rows", "config", "notion", "listing", "extraction.windows"),
-        *("extraction", "catalog", "catalog.state"),
+        *("root", "state", "rows", "config", "notion", "listing", "extraction.windows", "extraction"),
+        *("catalog", "catalog.state", "sync.run", "sync.data_source"),
     ),
     "defs": (
         *("root", "state", "config.fields", "config", "notion", "accounts", "listing", "listing.changes"),
         *("extraction", "content.files", "content", "catalog", "catalog.state", "catalog.listing"),
-        *("catalog.load", "catalog.read", "catalog.views", "catalog.content", "catalog.upkeep", "sync"),
+        *("catalog.load", "catalog.read", "catalog.views", "catalog.content", "catalog.upkeep", "sync.run"),
+        *("sync",),
     ),
     "component": ("root", "state", "rows", "config", "catalog", "catalog.read", "defs"),
     "definitions": ("root", "defs"),
@@ -69,7 +75,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("root", "config.fields", "config", "notion", "accounts", "listing", "catalog", "catalog.read"),
         *("catalog.content", "sync"),
     ),
-    "cli.runs": ("root", "config", "catalog.read", "sync", "defs", "cli"),
+    "cli.runs": ("root", "config", "catalog.read", "sync.run", "defs", "cli"),
     "cli.wizard": ("root", "rows", "config.fields", "config", "accounts.stores", "accounts", "listing", "cli"),
     "cli.commands": (
         *("root", "rows", "config", "accounts.stores", "accounts", "listing", "catalog", "catalog.listing"),

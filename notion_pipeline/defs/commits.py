@@ -38,8 +38,8 @@ from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
 from notion_pipeline.state.interface import State
 from notion_pipeline.sync.estimate import requests_per_minute
-from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Reading
+from notion_pipeline.sync.run.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.redaction import keep_secrets_unwritten
 from notion_pipeline.state.interface import State
-from notion_pipeline.sync.progress import LogProgress, Progress
+from notion_pipeline.sync.run.progress import LogProgress, Progress
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from notion_pipeline.extraction.manifest import Manifest
 from notion_pipeline.extraction.staging import left_over
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.rows.properties import Exclusion, Property, fingerprint, snapshot_properties
+from notion_pipeline.sync.data_source.hidden_relations import relation_targets
+from notion_pipeline.sync.data_source.read_plan import decide_for, full_read_due, sync_type_of
+from notion_pipeline.sync.data_source.schema_reader import SchemaParser
 from notion_pipeline.sync.estimate import Estimate, estimated, resumed, seconds_for
-from notion_pipeline.sync.hidden_relations import relation_targets
-from notion_pipeline.sync.read_plan import decide_for, full_read_due, sync_type_of
-from notion_pipeline.sync.run_pace import ExpectedReads
-from notion_pipeline.sync.schema_reader import SchemaParser
+from notion_pipeline.sync.run.pace import ExpectedReads
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,13 @@ from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.notion.turns import Turns
 from notion_pipeline.state.interface import Lock
-from notion_pipeline.sync.data_source import DataSourceRead
+from notion_pipeline.sync.data_source.reader import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.known_states import KnownStates
 from notion_pipeline.sync.locks import lock_database
-from notion_pipeline.sync.progress import Progress
 from notion_pipeline.sync.reading import Handed, Reading
-from notion_pipeline.sync.run_context import RunContext, SyncOptions
+from notion_pipeline.sync.run.context import RunContext, SyncOptions
+from notion_pipeline.sync.run.progress import Progress
 
 LOCK_POLL_SECONDS = 0.5
 LOCK_LOG_SECONDS = 60.0

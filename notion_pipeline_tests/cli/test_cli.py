@@ -26,8 +26,8 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline.sync.progress import LogProgress
-from notion_pipeline.sync.run_pace import ExpectedReads
+from notion_pipeline.sync.run.pace import ExpectedReads
+from notion_pipeline.sync.run.progress import LogProgress
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.holder import held_by_another_process

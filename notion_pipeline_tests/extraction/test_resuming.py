@@ -23,8 +23,8 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.locks import is_locked
-from notion_pipeline.sync.progress import LogProgress
-from notion_pipeline.sync.run_context import SyncOptions
+from notion_pipeline.sync.run.context import SyncOptions
+from notion_pipeline.sync.run.progress import LogProgress
 from notion_pipeline.sync.runner import Sync
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support.patience import PATIENCE

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from notion_pipeline.cli.terminal import title_of
-from notion_pipeline.sync.progress import LogProgress, time_left
-from notion_pipeline.sync.run_pace import ExpectedReads, RunPace
+from notion_pipeline.sync.run.pace import ExpectedReads, RunPace
+from notion_pipeline.sync.run.progress import LogProgress, time_left
 
 LINE_EVERY_SECONDS = 10.0
 QUIET_SECONDS = 5.0

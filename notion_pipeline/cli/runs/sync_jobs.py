@@ -26,8 +26,8 @@ from notion_pipeline.defs.failures import INTERRUPTED, is_interruption, step_rea
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project
-from notion_pipeline.sync.progress import LogProgress, Progress
-from notion_pipeline.sync.run_pace import ExpectedReads
+from notion_pipeline.sync.run.pace import ExpectedReads
+from notion_pipeline.sync.run.progress import LogProgress, Progress
 
 #: The tag of runs that the command line starts.
 LAUNCHED_BY = "notion_pipeline/launched_by"

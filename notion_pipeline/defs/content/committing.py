@@ -9,7 +9,7 @@ from notion_pipeline.content.pages import PageResult
 from notion_pipeline.errors import ContentError
 from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
-from notion_pipeline.sync.progress import time_left
+from notion_pipeline.sync.run.progress import time_left
 
 T = TypeVar("T")
 

@@ -28,9 +28,9 @@ from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.state.interface import State
-from notion_pipeline.sync.progress import LogProgress
 from notion_pipeline.sync.reading import Reading
-from notion_pipeline.sync.run_context import SyncOptions
+from notion_pipeline.sync.run.context import SyncOptions
+from notion_pipeline.sync.run.progress import LogProgress
 from notion_pipeline.sync.runner import Sync
 from notion_pipeline_tests.support import catalogs
 

@@ -12,8 +12,8 @@ from notion_pipeline.errors import AuthorizationError
 from notion_pipeline.extraction.read_counts import ArchivedSupport
 from notion_pipeline.extraction.windows.scheduler import SpareWorkers
 from notion_pipeline.state.interface import State
-from notion_pipeline.sync.progress import Progress
-from notion_pipeline.sync.run_pace import ExpectedReads
+from notion_pipeline.sync.run.pace import ExpectedReads
+from notion_pipeline.sync.run.progress import Progress
 
 
 @dataclass(frozen=True)

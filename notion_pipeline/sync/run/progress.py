@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
-from notion_pipeline.sync.run_pace import ExpectedReads, RunPace
+from notion_pipeline.sync.run.pace import ExpectedReads, RunPace
 
 
 class Progress(Protocol):

@@ -14,7 +14,16 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
 from notion_pipeline_tests.support.sync.truth import differences
-from notion_pipeline_tests.sync.test_one_answer import BUMPED, QUERY, SILENT, at_query, kinds, later, synced, tasks_in
+from notion_pipeline_tests.sync.data_source.test_one_answer import (
+    BUMPED,
+    QUERY,
+    SILENT,
+    at_query,
+    kinds,
+    later,
+    synced,
+    tasks_in,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -27,7 +27,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline.sync.progress import LogProgress, Progress
+from notion_pipeline.sync.run.progress import LogProgress, Progress
 from notion_pipeline_tests.conftest import TOKEN
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands

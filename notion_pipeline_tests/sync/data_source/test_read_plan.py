@@ -10,7 +10,7 @@ import pytest
 
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.rows.properties import Property, exclusion_marks, schema_snapshot
-from notion_pipeline.sync.read_plan import ReadDecision, decide
+from notion_pipeline.sync.data_source.read_plan import ReadDecision, decide
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 BOOKMARK = datetime(2024, 3, 4, 10, 15, tzinfo=timezone.utc)

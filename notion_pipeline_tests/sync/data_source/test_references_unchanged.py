@@ -19,7 +19,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource, Page
 from notion_pipeline_tests.support.sync.engine import TOKEN, Engine
 from notion_pipeline_tests.support.sync.truth import differences
-from notion_pipeline_tests.sync.test_one_answer import kinds, later, synced
+from notion_pipeline_tests.sync.data_source.test_one_answer import kinds, later, synced
 
 pytestmark = pytest.mark.slow
 

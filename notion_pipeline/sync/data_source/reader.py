@@ -18,11 +18,11 @@ from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.batch import RowSchema
 from notion_pipeline.rows.properties import Property, exclusion_marks, fingerprint, schema_snapshot
-from notion_pipeline.sync.begun_elsewhere import note_read
-from notion_pipeline.sync.hidden_relations import RelationTargets
-from notion_pipeline.sync.read_plan import ReadDecision, decide_for, sync_type_of
-from notion_pipeline.sync.run_context import RunContext
-from notion_pipeline.sync.schema_reader import ReadSchema, SchemaReader, is_ahead, rereading_changes
+from notion_pipeline.sync.data_source.begun_elsewhere import note_read
+from notion_pipeline.sync.data_source.hidden_relations import RelationTargets
+from notion_pipeline.sync.data_source.read_plan import ReadDecision, decide_for, sync_type_of
+from notion_pipeline.sync.data_source.schema_reader import ReadSchema, SchemaReader, is_ahead, rereading_changes
+from notion_pipeline.sync.run.context import RunContext
 
 
 class DataSourceRead:

@@ -8,7 +8,7 @@ from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.errors import InvalidIdError, NotionError, NotionNotFoundError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.rows.properties import Property
-from notion_pipeline.sync.run_context import RunContext
+from notion_pipeline.sync.run.context import RunContext
 
 
 def relation_targets(properties: Sequence[Property], data_source_id: str) -> dict[str, str]:

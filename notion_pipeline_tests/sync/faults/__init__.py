@@ -1,0 +1,1 @@
+"""Whole syncs under faults, kills and random edits: in the end the catalog equals Notion."""

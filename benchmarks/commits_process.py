@@ -19,7 +19,7 @@ from notion_pipeline.listing.cache import load_listing, save_listing
 from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.run.context import SyncOptions
 from notion_pipeline.sync.run.progress import LogProgress

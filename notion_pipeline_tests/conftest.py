@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import Limits, Source, Sources
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
-from notion_pipeline.notion.shared_limits import SharedLimits
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

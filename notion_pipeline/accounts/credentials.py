@@ -24,8 +24,8 @@ from notion_pipeline.config.shared_state import project_state
 from notion_pipeline.config.sources import Limits, Source
 from notion_pipeline.errors import AuthorizationError, ConfigError, RetryableNotionError
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter, account_key
-from notion_pipeline.notion.shared_limits import SharedLimits
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter, account_key
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.outside import shown_line
 from notion_pipeline.private_files import private_directory
 from notion_pipeline.project import Project

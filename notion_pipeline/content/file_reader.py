@@ -18,7 +18,7 @@ from notion_pipeline.content.reader import YieldsTo
 from notion_pipeline.errors import AuthorizationError, DownloadError, NotionNotFoundError, NotPermittedError
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.downloads import Downloads, DownloadUsage
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 
 #: Statuses of an address that has expired.
 _EXPIRED = (401, 403)

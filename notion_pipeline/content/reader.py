@@ -13,7 +13,7 @@ from notion_pipeline.content.batches import Batches, side_by_side
 from notion_pipeline.content.pages import DuePage, PageResult, T
 from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotPermittedError, RetryableNotionError
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 
 #: Waits until tables are not being read; see `notion.turns`.
 YieldsTo = Callable[[], Awaitable[None]]

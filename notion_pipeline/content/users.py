@@ -11,9 +11,9 @@ from notion_pipeline.content.files.hosted_urls import without_signatures
 from notion_pipeline.content.reader import YieldsTo
 from notion_pipeline.errors import AuthorizationError, NotionNotFoundError, NotPermittedError
 from notion_pipeline.notion.client import PAGE_SIZE, NotionClient
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.notion.pagination import Listing, pages
 from notion_pipeline.notion.responses.parsing import objects_of
-from notion_pipeline.notion.run_usage import RunUsage
 from notion_pipeline.rows.users_seen import user_parts
 
 _SUBJECT = "the users"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from notion_pipeline.config.account import OAuthAccount
 from notion_pipeline.config.sources import Source
-from notion_pipeline.notion.rate_limiter import account_key
+from notion_pipeline.notion.limits.rate_limiter import account_key
 
 #: On runs of jobs that sync tables.
 ACCOUNT_TAG = "notion_pipeline/account"

@@ -32,7 +32,7 @@ from notion_pipeline.defs.run_targets import (
 )
 from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.defs.tables import LISTING_VERSION, output_name, table_specs
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.project import Project
 
 #: Outputs of the op: those of `S/databases`, `S/sync` and `S/database`. Each table has one of its own.

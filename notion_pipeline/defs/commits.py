@@ -33,7 +33,7 @@ from notion_pipeline.defs.run_targets import RunTargets
 from notion_pipeline.defs.tables import is_reported, materialization, note_tables
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text
 from notion_pipeline.state.interface import State

@@ -25,7 +25,7 @@ from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing
 from notion_pipeline.listing.resolution import fails_a_sync, resolve_listing
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.project import Project
 from notion_pipeline.state.interface import State
 

@@ -14,7 +14,7 @@ from notion_pipeline.catalog.read.gone import GoneDatabase
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.extraction.extract import DatabaseExtract, Extract, LoadResult
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.outside import markdown_link, markdown_text, shown, shown_line, web_address
 from notion_pipeline.project import Project
 

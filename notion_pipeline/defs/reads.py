@@ -26,7 +26,7 @@ from notion_pipeline.defs.run_targets import (
 )
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.sync.plan import Planner, expected_reads
 from notion_pipeline.sync.run.context import SyncOptions
 from notion_pipeline.sync.run.progress import Progress

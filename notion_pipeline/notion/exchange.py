@@ -24,8 +24,8 @@ from notion_pipeline.errors import (
     UnboundedAnswerError,
     error_context,
 )
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
 from notion_pipeline.notion.page_size import Body, PageSize
-from notion_pipeline.notion.rate_limiter import RateLimiter
 from notion_pipeline.notion.request_stats import RequestStats
 from notion_pipeline.notion.responses.bodies import LONGEST_ANSWER, BodyTooLongError
 from notion_pipeline.notion.responses.failures import RateLimited, TransientFailure, unreachable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 
 
 @dataclass(slots=True)

@@ -36,8 +36,8 @@ from notion_pipeline.listing.exclusions import unmatched_exclusions, unresolved_
 from notion_pipeline.listing.search import plain_title
 from notion_pipeline.listing.targets import DatabaseTarget, DataSourceTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.run_usage import RunUsage
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.run_usage import RunUsage
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.state.interface import Lock
 from notion_pipeline.sync.data_source.reader import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed

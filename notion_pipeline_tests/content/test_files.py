@@ -19,7 +19,7 @@ from notion_pipeline.content.files.file_stores import FolderStore, storage_key
 from notion_pipeline.content.files.hosted_files import file_id_of, files_of_content, is_public
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.downloads import DownloadUsage
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.content.files import HostedFile

@@ -17,7 +17,7 @@ from rich.console import Console
 from notion_pipeline.cli.runs.content_jobs import ContentOutcome, ContentProgress, run_content
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
@@ -35,7 +35,7 @@ ONE_AT_A_TIME = (
 READS_TABLES = """
 import sys
 from pathlib import Path
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.state.folder import FolderState
 with Turns(FolderState(Path(sys.argv[1])), sys.argv[2]).for_tables():
     print("reading", flush=True)

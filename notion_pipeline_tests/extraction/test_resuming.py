@@ -17,7 +17,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.listing.targets import DatabaseTarget
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.rate_limiter import account_key
+from notion_pipeline.notion.limits.rate_limiter import account_key
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource

@@ -28,10 +28,10 @@ from notion_pipeline.errors import (
     RetryableNotionError,
 )
 from notion_pipeline.notion.client import NOTION_VERSION, Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.notion.request_stats import RequestStats
 from notion_pipeline.notion.retries import ATTEMPTS
-from notion_pipeline.notion.shared_limits import SharedLimits
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.ports import free_port

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import httpx
 
 from notion_pipeline.notion.client import Answer, BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.shared_limits import SharedLimits
 
 TOKEN = "thisIsTheToken.123+/="
 DATE = "Tue, 03 Mar 2026 10:15:30 GMT"

@@ -30,7 +30,7 @@ from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import known_database_name
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.project import Project
 
 DESCRIPTION = (

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.pages import PageResult
 from notion_pipeline.errors import ContentError
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.sync.run.progress import time_left
 

@@ -32,7 +32,7 @@ from notion_pipeline.defs.content.unpartitioned import ContentRun, NoConfig, unp
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.notion.downloads import DownloadUsage
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.outside import shown_line
 from notion_pipeline.project import Project
 from notion_pipeline.sync.estimate import requests_per_minute

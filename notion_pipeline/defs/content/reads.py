@@ -19,8 +19,8 @@ from notion_pipeline.content.pages import DuePage, PageRead
 from notion_pipeline.content.reader import page_batches
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.run_usage import RunUsage
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.run_usage import RunUsage
+from notion_pipeline.notion.limits.turns import Turns
 
 
 @dataclass

@@ -16,7 +16,7 @@ from notion_pipeline.defs.resources import CatalogResource, LoadedProject, Notio
 from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.project import Project
 
 Config = TypeVar("Config", bound=dg.Config)

@@ -22,7 +22,7 @@ from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.errors import NotPermittedError
-from notion_pipeline.notion.run_usage import RunUsage
+from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.project import Project
 from notion_pipeline.sync.estimate import requests_per_minute
 

@@ -12,7 +12,7 @@ from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.accounts.stores.token_store import TokenStore, open_store
 from notion_pipeline.accounts.token_refresh import OAuthAuth
 from notion_pipeline.notion.client import NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.oauth import SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, Grant
 from notion_pipeline.sandbox.edits.workspace import Workspace

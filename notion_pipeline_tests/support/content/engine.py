@@ -19,7 +19,7 @@ from notion_pipeline.defs.content.store import store_content
 from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig
 from notion_pipeline.defs.content.users import prepare_users, store_users
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.notion.turns import Turns
+from notion_pipeline.notion.limits.turns import Turns
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline_tests.support.sync.engine import Engine
 

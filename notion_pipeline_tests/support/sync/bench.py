@@ -23,8 +23,8 @@ from notion_pipeline.listing.databases import list_databases
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import resolve_listing
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
-from notion_pipeline.notion.shared_limits import SharedLimits
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.state.interface import State

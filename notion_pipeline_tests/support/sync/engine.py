@@ -14,8 +14,8 @@ from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract, LoadResult
 from notion_pipeline.listing.resolution import fails_a_sync
 from notion_pipeline.notion.client import BearerAuth, NotionClient
-from notion_pipeline.notion.rate_limiter import RateLimiter
-from notion_pipeline.notion.shared_limits import SharedLimits
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter
+from notion_pipeline.notion.limits.shared_limits import SharedLimits
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline_tests.support.patience import PATIENCE

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from notion_pipeline.errors import StagingError, StateError
-from notion_pipeline.notion.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
+from notion_pipeline.notion.limits.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
 
 SECONDS_BETWEEN_PAUSE_LINES = 60.0
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from notion_pipeline.notion.rate_limiter import RateLimiter, account_key
+from notion_pipeline.notion.limits.rate_limiter import RateLimiter, account_key
+from notion_pipeline.notion.limits.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
 from notion_pipeline.notion.request_stats import RequestStats
-from notion_pipeline.notion.shared_limits import LONGEST_PAUSE_SECONDS, SharedLimits
 from notion_pipeline.state.folder import FolderState
 
 EPOCH = 1_772_532_000.0  # 2026-03-03 10:00 UTC
@@ -241,8 +241,8 @@ def test_pause_reaches_other_rate_limiters_through_file(
 
 def test_pause_of_other_process_is_kept(clock: Clock, make: Callable[..., RateLimiter], tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from notion_pipeline.notion.rate_limiter import RateLimiter\n"
-        "from notion_pipeline.notion.shared_limits import SharedLimits\n"
+        "import sys; from pathlib import Path; from notion_pipeline.notion.limits.rate_limiter import RateLimiter\n"
+        "from notion_pipeline.notion.limits.shared_limits import SharedLimits\n"
         "from notion_pipeline.state.folder import FolderState\n"
         "shared = SharedLimits(FolderState(Path(sys.argv[1]), now=lambda: float(sys.argv[2])), 'abc')\n"
         "RateLimiter(concurrent_requests=1, requests_per_minute=None, shared=shared, log=print).pause(90, 'told')\n"

@@ -45,13 +45,24 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "catalog.listing": (
         *("root", "rows.text", "rows", "config", "listing", "catalog", "catalog.state", "catalog.additions"),
     ),
+    "catalog.content.tables": ("root", "catalog", "catalog.state"),
     "catalog.load": (
         *("root", "rows.text", "rows", "config", "extraction.references", "extraction", "catalog"),
-        *("catalog.state", "catalog.additions", "catalog.listing", "catalog.content"),
+        *("catalog.state", "catalog.additions", "catalog.listing", "catalog.content.tables", "catalog.content"),
     ),
     "catalog.read": ("root", "state", "rows", "listing", "extraction", "catalog", "catalog.state", "catalog.listing"),
     "catalog.views": ("root", "rows", "catalog", "catalog.state"),
-    "catalog.content": ("root", "config", "listing", "content.files", "content", "catalog", "catalog.state"),
+    "catalog.content.due": (
+        *("root", "config", "listing", "content", "catalog", "catalog.state", "catalog.content.tables"),
+    ),
+    "catalog.content.files": (
+        *("root", "content.files", "content", "catalog", "catalog.state", "catalog.content.tables"),
+        *("catalog.content.due",),
+    ),
+    "catalog.content": (
+        *("root", "config", "listing", "content", "catalog", "catalog.state", "catalog.content.tables"),
+        *("catalog.content.due", "catalog.content.files"),
+    ),
     "catalog.upkeep": ("root", "rows", "catalog", "catalog.state", "catalog.views"),
     "catalog.migrate": ("root", "config.fields", "catalog", "catalog.additions"),
     "sync.run": ("root", "state", "config", "extraction.windows", "extraction", "catalog.state"),
@@ -66,8 +77,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "defs": (
         *("root", "state", "config.fields", "config", "notion.limits", "notion", "accounts", "listing"),
         *("listing.changes", "extraction", "content.files", "content", "catalog", "catalog.state"),
-        *("catalog.listing", "catalog.load", "catalog.read", "catalog.views", "catalog.content"),
-        *("catalog.upkeep", "sync.run", "sync"),
+        *("catalog.listing", "catalog.content.tables", "catalog.load", "catalog.read", "catalog.views"),
+        *("catalog.content.due", "catalog.content.files", "catalog.content", "catalog.upkeep", "sync.run"),
+        *("sync",),
     ),
     "component": ("root", "state", "rows", "config", "catalog", "catalog.read", "defs"),
     "definitions": ("root", "defs"),
@@ -85,13 +97,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "cli.commands.sources": (
         *("root", "state", "config.fields", "config", "listing.changes", "catalog", "catalog.state"),
-        *("catalog.listing", "catalog.read", "catalog.views", "catalog.content", "catalog.upkeep", "defs"),
-        *("cli", "cli.runs", "cli.wizard", "cli.commands"),
+        *("catalog.listing", "catalog.content.tables", "catalog.read", "catalog.views", "catalog.upkeep"),
+        *("defs", "cli", "cli.runs", "cli.wizard", "cli.commands"),
     ),
     "cli.commands.catalog": (
         *("root", "config.fields", "config", "listing", "catalog", "catalog.state", "catalog.listing"),
-        *("catalog.read", "catalog.views", "catalog.content", "catalog.migrate", "defs", "cli", "cli.runs"),
-        *("cli.commands.sources",),
+        *("catalog.content.tables", "catalog.read", "catalog.views", "catalog.migrate", "defs", "cli"),
+        *("cli.runs", "cli.commands.sources"),
     ),
     "sandbox": (),
     "sandbox.control": (),

@@ -13,9 +13,9 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.chunks import write_chunks
 from notion_pipeline.catalog.content.comments import write_comments
-from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.file_listing import list_files
-from notion_pipeline.catalog.content.files import files_to_remove, note_removed
+from notion_pipeline.catalog.content.due.pages import ContentScope
+from notion_pipeline.catalog.content.files.file_listing import list_files
+from notion_pipeline.catalog.content.files.stored_files import files_to_remove, note_removed
 from notion_pipeline.catalog.content.gone_rows import forget_gone_rows
 from notion_pipeline.catalog.content.page_content import write_content
 from notion_pipeline.catalog.content.pages import ask_again, pages_state, write_pages

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.tables import (
+from notion_pipeline.catalog.content.tables.content_tables import (
     DELETED_AT,
     PAGE_CHUNKS,
     PAGE_CONTENT,

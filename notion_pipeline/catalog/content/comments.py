@@ -10,10 +10,10 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.comments_due import create_comment_reads, has_comment_reads
-from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.row_changes import write_rows
-from notion_pipeline.catalog.content.tables import COMMENTS, Table, find_table, make_table
+from notion_pipeline.catalog.content.due.comments import create_comment_reads, has_comment_reads
+from notion_pipeline.catalog.content.tables.content_tables import COMMENTS, Table, find_table, make_table
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
+from notion_pipeline.catalog.content.tables.row_changes import write_rows
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state.content_records import COMMENT_READS
 from notion_pipeline.catalog.state.versions import append_query, remove

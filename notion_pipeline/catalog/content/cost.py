@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.content.comments_due import comment_targets, comments_due
-from notion_pipeline.catalog.content.content_files import has_content_files
-from notion_pipeline.catalog.content.due import count_due
-from notion_pipeline.catalog.content.file_listing import list_named
+from notion_pipeline.catalog.content.due.comments import comment_targets, comments_due
+from notion_pipeline.catalog.content.due.pages import count_due
+from notion_pipeline.catalog.content.due.targets import ContentTarget, content_targets
+from notion_pipeline.catalog.content.files.content_files import has_content_files
+from notion_pipeline.catalog.content.files.file_listing import list_named
 from notion_pipeline.catalog.content.pages import pages_state
-from notion_pipeline.catalog.content.tables import FILES, find_table
-from notion_pipeline.catalog.content.targets import ContentTarget, content_targets
+from notion_pipeline.catalog.content.tables.content_tables import FILES, find_table
 from notion_pipeline.catalog.sql import count_of, quote
 from notion_pipeline.catalog.state import stream_states
 from notion_pipeline.config.content import MEGABYTE

@@ -10,7 +10,7 @@ import duckdb
 from notion_pipeline.catalog.content.chunks import remove_chunks
 from notion_pipeline.catalog.content.comments import remove_comments_of_gone_pages
 from notion_pipeline.catalog.content.page_content import remove_gone
-from notion_pipeline.catalog.content.tables import Table
+from notion_pipeline.catalog.content.tables.content_tables import Table
 
 
 def forget_gone_rows(

@@ -9,11 +9,17 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.content_files import note_content_files
-from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.row_changes import write_rows
-from notion_pipeline.catalog.content.tables import PAGE_CONTENT, Table, create_reads, find_table, make_table
+from notion_pipeline.catalog.content.due.pages import ContentScope
+from notion_pipeline.catalog.content.files.content_files import note_content_files
+from notion_pipeline.catalog.content.tables.content_tables import (
+    PAGE_CONTENT,
+    Table,
+    create_reads,
+    find_table,
+    make_table,
+)
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
+from notion_pipeline.catalog.content.tables.row_changes import write_rows
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state.content_records import PAGE_READS
 from notion_pipeline.catalog.state.versions import append_query, remove

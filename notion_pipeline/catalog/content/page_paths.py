@@ -8,8 +8,8 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.due import title_column
-from notion_pipeline.catalog.content.tables import Table
+from notion_pipeline.catalog.content.due.pages import title_column
+from notion_pipeline.catalog.content.tables.content_tables import Table
 from notion_pipeline.catalog.sql import column_types, is_table, quote
 from notion_pipeline.catalog.state import stream_states
 from notion_pipeline.content.standalone import RowAbove

@@ -10,10 +10,10 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.counts import ContentCounts
 from notion_pipeline.catalog.content.page_paths import keep_page_paths
-from notion_pipeline.catalog.content.row_changes import write_rows
-from notion_pipeline.catalog.content.tables import PAGE_CONTENT, PAGES, Table, find_table, make_table
+from notion_pipeline.catalog.content.tables.content_tables import PAGE_CONTENT, PAGES, Table, find_table, make_table
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
+from notion_pipeline.catalog.content.tables.row_changes import write_rows
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state import stream_states
 from notion_pipeline.catalog.state.content_records import ASKED_PAGES, PAGE_SEARCHES

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.content.due import ContentScope, DueRule, count_due, due_pages
-from notion_pipeline.catalog.content.tables import DELETED_AT, PAGE_CONTENT, find_table
-from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.catalog.content.due.pages import ContentScope, DueRule, count_due, due_pages
+from notion_pipeline.catalog.content.due.targets import ContentTarget
+from notion_pipeline.catalog.content.tables.content_tables import DELETED_AT, PAGE_CONTENT, find_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.content.pages import DuePage
 

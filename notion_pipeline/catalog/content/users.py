@@ -13,8 +13,16 @@ import duckdb
 import pyarrow as pa
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.tables import COMMENTS, PAGE_CONTENT, PAGES, USERS, Table, find_table, make_table
+from notion_pipeline.catalog.content.tables.content_tables import (
+    COMMENTS,
+    PAGE_CONTENT,
+    PAGES,
+    USERS,
+    Table,
+    find_table,
+    make_table,
+)
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.catalog.sql import columns_by_table, count_of, quote, text
 from notion_pipeline.catalog.state.content_records import USER_READS
 from notion_pipeline.catalog.state.versions import append_query, create_with_view, is_recorded, remove

@@ -12,8 +12,8 @@ import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.content import users as users_content
-from notion_pipeline.catalog.content.tables import USERS as USERS_TABLE
-from notion_pipeline.catalog.content.tables import make_table
+from notion_pipeline.catalog.content.tables.content_tables import USERS as USERS_TABLE
+from notion_pipeline.catalog.content.tables.content_tables import make_table
 from notion_pipeline.catalog.content.users import SHOWN
 from notion_pipeline.catalog.sql import column_types, quote
 from notion_pipeline.catalog.state import Column, users_table

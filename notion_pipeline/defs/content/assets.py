@@ -10,7 +10,7 @@ from typing import Optional, Union
 import dagster as dg
 from pydantic import Field
 
-from notion_pipeline.catalog.content.targets import content_targets
+from notion_pipeline.catalog.content.due.targets import content_targets
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.selection import find_databases
 from notion_pipeline.config.sources import Source

@@ -6,8 +6,8 @@ from typing import Any, Optional
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.content.due.targets import content_targets
 from notion_pipeline.catalog.content.quality import ContentQuality, content_quality
-from notion_pipeline.catalog.content.targets import content_targets
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys

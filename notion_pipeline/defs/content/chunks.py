@@ -17,7 +17,7 @@ from notion_pipeline.catalog.content.chunks import (
     uncut_pages,
     write_chunks,
 )
-from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.catalog.content.due.targets import ContentTarget
 from notion_pipeline.config.content import Chunks
 from notion_pipeline.content.chunks import CutPage, cut_page
 from notion_pipeline.content.pages import PageContent, PageRead

@@ -14,8 +14,8 @@ from notion_pipeline.catalog.content.comments import (
     remove_comments_of_gone_pages,
     write_comments,
 )
-from notion_pipeline.catalog.content.comments_due import CommentTarget, comment_targets, comments_due, comments_rule
-from notion_pipeline.catalog.content.counts import ContentCounts
+from notion_pipeline.catalog.content.due.comments import CommentTarget, comment_targets, comments_due, comments_rule
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.comments import PageComments, comments_weight, read_all_comments, read_page_comments

@@ -11,15 +11,15 @@ from typing import Any, Optional
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.file_listing import FileCounts, list_files
-from notion_pipeline.catalog.content.files import (
+from notion_pipeline.catalog.content.due.targets import ContentTarget, content_targets
+from notion_pipeline.catalog.content.files.file_listing import FileCounts, list_files
+from notion_pipeline.catalog.content.files.stored_files import (
     count_wanted,
     files_to_remove,
     note_removed,
     wanted_files,
     write_files,
 )
-from notion_pipeline.catalog.content.targets import ContentTarget, content_targets
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches
 from notion_pipeline.content.file_reader import FileRead, PageFiles, file_batches

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.due import ContentScope, MakeRule, content_rule, count_due, due_pages
-from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.catalog.content.due.pages import ContentScope, MakeRule, content_rule, count_due, due_pages
+from notion_pipeline.catalog.content.due.targets import ContentTarget
 from notion_pipeline.config.content import MEGABYTE
 from notion_pipeline.config.sources import Source
 from notion_pipeline.content.batches import Batches

@@ -10,14 +10,14 @@ import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.chunks import write_chunks
-from notion_pipeline.catalog.content.counts import ContentCounts
+from notion_pipeline.catalog.content.due.targets import ContentTarget
 from notion_pipeline.catalog.content.page_content import (
     keep_paths,
     remove_gone,
     write_content,
 )
 from notion_pipeline.catalog.content.pages import ask_again
-from notion_pipeline.catalog.content.targets import ContentTarget
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.checks import report_content_checks

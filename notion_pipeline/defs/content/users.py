@@ -9,7 +9,7 @@ from typing import Any, Optional
 import dagster as dg
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.content.counts import ContentCounts
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.catalog.content.users import list_is_due, users_to_ask, write_users
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from notion_pipeline.catalog.content.tables import COMMENTS, PAGE_CONTENT, USERS, find_table, make_table
+from notion_pipeline.catalog.content.tables.content_tables import COMMENTS, PAGE_CONTENT, USERS, find_table, make_table
 from notion_pipeline.catalog.read.table_docs import documented_tables
 from notion_pipeline.catalog.sql import column_types, names_in
 from notion_pipeline.catalog.upkeep.leftovers import remove_source, source_in

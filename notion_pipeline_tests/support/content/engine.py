@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import dagster as dg
 
-from notion_pipeline.catalog.content.targets import content_targets
+from notion_pipeline.catalog.content.due.targets import content_targets
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import parse_sources
 from notion_pipeline.defs.asset_keys import AssetKeys

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from notion_pipeline.catalog.content.counts import pages_with_content
+from notion_pipeline.catalog.content.tables.counts import pages_with_content
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.overview import CatalogStream, StreamTable, catalog_streams, list_table
 from notion_pipeline.cli import CommandError

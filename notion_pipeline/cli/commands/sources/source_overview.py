@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from notion_pipeline.catalog.content.counts import pages_with_content
+from notion_pipeline.catalog.content.tables.counts import pages_with_content
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.gone import GoneDatabase, gone_databases
 from notion_pipeline.catalog.read.overview import CatalogStream, catalog_streams

@@ -8,8 +8,8 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.counts import ContentCounts
-from notion_pipeline.catalog.content.tables import DELETED_AT, Table
+from notion_pipeline.catalog.content.tables.content_tables import DELETED_AT, Table
+from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 
 

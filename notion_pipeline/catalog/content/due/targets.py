@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import duckdb
 
-from notion_pipeline.catalog.content.due import ContentScope, content_scopes, standalone_scope
+from notion_pipeline.catalog.content.due.pages import ContentScope, content_scopes, standalone_scope
 from notion_pipeline.config.content import Content
 from notion_pipeline.config.sources import Source
 from notion_pipeline.listing.listed import KnownDatabase

@@ -9,9 +9,9 @@ from itertools import groupby
 import duckdb
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.content_files import has_content_files
-from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.tables import FILES, Table, find_table
+from notion_pipeline.catalog.content.due.pages import ContentScope
+from notion_pipeline.catalog.content.files.content_files import has_content_files
+from notion_pipeline.catalog.content.tables.content_tables import FILES, Table, find_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state.content_records import CONTENT_FILES, FILES_TO_REMOVE
 from notion_pipeline.catalog.state.versions import append_query, remove

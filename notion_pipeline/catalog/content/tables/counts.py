@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.content.tables import DELETED_AT, PAGE_CONTENT, find_table
+from notion_pipeline.catalog.content.tables.content_tables import DELETED_AT, PAGE_CONTENT, find_table
 from notion_pipeline.catalog.sql import column_types, quote
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import duckdb
 
-from notion_pipeline.catalog.content.due import (
+from notion_pipeline.catalog.content.due.pages import (
     ContentScope,
     DueRule,
     MakeRule,

@@ -11,9 +11,9 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from notion_pipeline.catalog.content.content_files import has_content_files
-from notion_pipeline.catalog.content.due import ContentScope
-from notion_pipeline.catalog.content.tables import FILES, PAGE_CONTENT, Table, find_table, make_table
+from notion_pipeline.catalog.content.due.pages import ContentScope
+from notion_pipeline.catalog.content.files.content_files import has_content_files
+from notion_pipeline.catalog.content.tables.content_tables import FILES, PAGE_CONTENT, Table, find_table, make_table
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state.content_records import CONTENT_FILES, FILES_TO_REMOVE
 from notion_pipeline.catalog.state.versions import append_query, create_with_view, remove

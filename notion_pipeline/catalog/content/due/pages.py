@@ -9,7 +9,7 @@ from datetime import datetime
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.content.tables import PAGE_CONTENT, PAGES, Table, find_table, has_reads
+from notion_pipeline.catalog.content.tables.content_tables import PAGE_CONTENT, PAGES, Table, find_table, has_reads
 from notion_pipeline.catalog.sql import column_types, count_of, quote
 from notion_pipeline.catalog.state import StreamState
 from notion_pipeline.content.pages import DuePage

@@ -18,7 +18,7 @@ from notion_pipeline.catalog.read.table_index import (
     tables_noted_at,
 )
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.listing import list_source
+from notion_pipeline.defs.assets.listing import list_source
 from notion_pipeline.defs.resources import LoadedProject
 from notion_pipeline.rows.naming import NamedDatabase, first_table, table_names
 from notion_pipeline.state.interface import State

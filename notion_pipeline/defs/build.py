@@ -9,16 +9,14 @@ import dagster as dg
 from notion_pipeline.catalog.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
-from notion_pipeline.defs.account_tags import known_account
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.assets import sync_assets
-from notion_pipeline.defs.checks import source_checks
+from notion_pipeline.defs.assets.source_assets import sync_assets
+from notion_pipeline.defs.assets.tables import retired_tables
+from notion_pipeline.defs.checks.table_checks import source_checks
 from notion_pipeline.defs.content.assets import content_assets
 from notion_pipeline.defs.content.checks import content_checks
 from notion_pipeline.defs.content.jobs import content_jobs
 from notion_pipeline.defs.io_manager import CatalogIOManager
-from notion_pipeline.defs.jobs import sync_jobs, sync_schedules
-from notion_pipeline.defs.lake_maintenance import lake_maintenance
 from notion_pipeline.defs.resources import (
     CatalogResource,
     LoadedProject,
@@ -28,8 +26,10 @@ from notion_pipeline.defs.resources import (
     TellsProgress,
     catalog_resource,
 )
-from notion_pipeline.defs.sensors import changes_sensor
-from notion_pipeline.defs.tables import retired_tables
+from notion_pipeline.defs.runs.account_tags import known_account
+from notion_pipeline.defs.runs.jobs import sync_jobs, sync_schedules
+from notion_pipeline.defs.runs.lake_maintenance import lake_maintenance
+from notion_pipeline.defs.runs.sensors import changes_sensor
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.state.interface import State
 

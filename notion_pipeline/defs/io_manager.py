@@ -12,7 +12,8 @@ from pydantic import Field
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.memory import few_collections
 from notion_pipeline.catalog.read.tables import read_tables, tables_of_database
-from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads, store_databases
+from notion_pipeline.defs.commits.database_commits import AlreadyCommitted, DatabaseReads, store_databases
+from notion_pipeline.defs.commits.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.content.comments import CommentReads, store_comments
 from notion_pipeline.defs.content.files import FileReads, store_files
 from notion_pipeline.defs.content.pages import StandalonePages, store_pages
@@ -20,9 +21,8 @@ from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.content.store import store_content
 from notion_pipeline.defs.content.users import UserReads, store_users
 from notion_pipeline.defs.failures import as_failure
-from notion_pipeline.defs.listing_commit import FoundListing, store_listing
 from notion_pipeline.defs.resources import CatalogResource
-from notion_pipeline.defs.run_locks import shows_life
+from notion_pipeline.defs.runs.run_locks import shows_life
 from notion_pipeline.state.interface import State
 
 

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from notion_pipeline.cli import main
 from notion_pipeline.content.files.file_stores import BucketStore
-from notion_pipeline.defs.account_tags import ACCOUNT_TAG, CONTENT_ACCOUNT_TAG
+from notion_pipeline.defs.runs.account_tags import ACCOUNT_TAG, CONTENT_ACCOUNT_TAG
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace

@@ -21,7 +21,7 @@ from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.resources import LoadedProject
-from notion_pipeline.defs.run_locks import shows_life
+from notion_pipeline.defs.runs.run_locks import shows_life
 from notion_pipeline.project import Project, project_at
 from notion_pipeline.redaction import Secret
 from notion_pipeline.sandbox.control.faults import Fault

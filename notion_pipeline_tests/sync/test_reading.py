@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from notion_pipeline.defs.commits import DatabaseReads
-from notion_pipeline.defs.listing_commit import FoundListing
+from notion_pipeline.defs.commits.database_commits import DatabaseReads
+from notion_pipeline.defs.commits.listing_commit import FoundListing
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.sync.reading import Handed, Reading
 from notion_pipeline_tests.support.patience import PATIENCE

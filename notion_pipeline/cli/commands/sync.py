@@ -22,7 +22,7 @@ from notion_pipeline.cli.terminal import messages, output, title_of
 from notion_pipeline.config.selection import DATABASES_STREAM, DatabaseName
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.failures import INTERRUPTED
-from notion_pipeline.defs.run_locks import close_dead_runs
+from notion_pipeline.defs.runs.run_locks import close_dead_runs
 from notion_pipeline.listing.resolution import known_database_name
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project

@@ -15,7 +15,8 @@ from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.selection import find_databases
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.commits import AlreadyCommitted
+from notion_pipeline.defs.assets.source_spec import source_spec
+from notion_pipeline.defs.commits.database_commits import AlreadyCommitted
 from notion_pipeline.defs.content.comments import comments_assets
 from notion_pipeline.defs.content.files import files_asset
 from notion_pipeline.defs.content.pages import pages_asset
@@ -23,10 +24,9 @@ from notion_pipeline.defs.content.reads import ContentReads, start_reads
 from notion_pipeline.defs.content.users import users_assets
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
-from notion_pipeline.defs.partitions import database_partitions, partition_keys
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
-from notion_pipeline.defs.run_targets import has_keys
-from notion_pipeline.defs.source_spec import source_spec
+from notion_pipeline.defs.runs.partitions import database_partitions, partition_keys
+from notion_pipeline.defs.runs.run_targets import has_keys
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import known_database_name

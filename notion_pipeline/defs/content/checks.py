@@ -11,7 +11,7 @@ from notion_pipeline.catalog.content.quality import ContentQuality, content_qual
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.check_reports import CheckNews, check_result, short
+from notion_pipeline.defs.checks.check_reports import CheckNews, check_result, short
 from notion_pipeline.defs.dagster_internals import normalize_metadata, report_check_evaluation
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
 from notion_pipeline.errors import NotionPipelineError

@@ -3,9 +3,9 @@
 import dagster as dg
 
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.account_tags import CONTENT_ACCOUNT_TAG
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
+from notion_pipeline.defs.runs.account_tags import CONTENT_ACCOUNT_TAG
 
 
 def content_keys(source: Source, asset_keys: AssetKeys) -> dict[str, dg.AssetKey]:

@@ -20,12 +20,12 @@ from notion_pipeline.catalog.content.pages import ask_again
 from notion_pipeline.catalog.content.tables.counts import ContentCounts
 from notion_pipeline.content.pages import PageRead
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.commits.listing_commit import follow_tables
 from notion_pipeline.defs.content.checks import report_content_checks
 from notion_pipeline.defs.content.chunks import add_missing_chunks, cut_pages, tidy_chunks
 from notion_pipeline.defs.content.committing import commit_batches, content_failure, page_lines
 from notion_pipeline.defs.content.reads import ContentReads
 from notion_pipeline.defs.dagster_internals import plan_materializations
-from notion_pipeline.defs.listing_commit import follow_tables
 from notion_pipeline.defs.metadata import usage_metadata
 from notion_pipeline.outside import shown_line
 from notion_pipeline.sync.estimate import requests_per_minute

@@ -11,9 +11,9 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.assets.source_spec import source_spec
 from notion_pipeline.defs.failures import as_failure
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys
-from notion_pipeline.defs.source_spec import source_spec
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.limits.turns import Turns

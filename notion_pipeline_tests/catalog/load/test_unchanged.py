@@ -16,7 +16,7 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.load.commit import Committed
 from notion_pipeline.catalog.load.unchanged import commit_unchanged
-from notion_pipeline.defs.group_commit import commit_group
+from notion_pipeline.defs.commits.group_commit import commit_group
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

@@ -14,7 +14,7 @@ from notion_pipeline.config.shared_state import open_state
 from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.defs.resources import NotionResource
-from notion_pipeline.defs.sensors import TickLimits, changes_sensor
+from notion_pipeline.defs.runs.sensors import TickLimits, changes_sensor
 from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.faults import Fault

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import notion_pipeline.catalog.load.merge
-import notion_pipeline.defs.group_commit
+import notion_pipeline.defs.commits.group_commit
 import notion_pipeline.extraction.manifest
 import notion_pipeline.extraction.staging
 from notion_pipeline.accounts.stores.token_store import open_store
@@ -66,7 +66,7 @@ def _is_manifest(path: Any) -> bool:
 
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
-    staging, commits = notion_pipeline.extraction.staging, notion_pipeline.defs.group_commit
+    staging, commits = notion_pipeline.extraction.staging, notion_pipeline.defs.commits.group_commit
     merging = notion_pipeline.catalog.load.merge
     if point == "before the manifest's rename":
         wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)

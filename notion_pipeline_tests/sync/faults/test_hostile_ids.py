@@ -12,8 +12,8 @@ import dagster as dg
 import orjson
 import pytest
 
-from notion_pipeline.defs.partitions import update_partitions
-from notion_pipeline.defs.run_locks import shows_life
+from notion_pipeline.defs.runs.partitions import update_partitions
+from notion_pipeline.defs.runs.run_locks import shows_life
 from notion_pipeline.errors import InvalidIdError
 from notion_pipeline.extraction.staging import clear_stage, stage_directory
 from notion_pipeline.notion.client import NotionClient

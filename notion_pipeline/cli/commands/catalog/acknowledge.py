@@ -21,8 +21,8 @@ from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.selection import DatabaseName
 from notion_pipeline.config.sources import Source, load_sources
-from notion_pipeline.defs.checks import report_schema_check
-from notion_pipeline.defs.findings import describe_change, unexpected
+from notion_pipeline.defs.checks.findings import describe_change, unexpected
+from notion_pipeline.defs.checks.table_checks import report_schema_check
 from notion_pipeline.listing.resolution import table_words
 from notion_pipeline.messages import nearest
 from notion_pipeline.project import Project, find_project

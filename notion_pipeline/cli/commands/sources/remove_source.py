@@ -18,7 +18,7 @@ from notion_pipeline.cli.commands.sources.source_state import (
 from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.source_files import remove_files
 from notion_pipeline.config.sources import load_sources
-from notion_pipeline.defs.tables import forget_source
+from notion_pipeline.defs.assets.tables import forget_source
 from notion_pipeline.project import find_project
 
 _SHARED = "has columns that are not ours: it stays as it is, and is nobody's table but yours from now on"

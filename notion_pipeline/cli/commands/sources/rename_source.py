@@ -25,8 +25,8 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.cli.wizard.writer import rename
 from notion_pipeline.config.source_files import rename_files
 from notion_pipeline.config.sources import Sources, load_sources
-from notion_pipeline.defs.partitions import move_partitions
-from notion_pipeline.defs.tables import forget_source
+from notion_pipeline.defs.assets.tables import forget_source
+from notion_pipeline.defs.runs.partitions import move_partitions
 from notion_pipeline.listing.changes.committed import save_committed
 from notion_pipeline.project import Project, find_project
 

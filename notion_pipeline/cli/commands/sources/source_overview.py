@@ -26,7 +26,7 @@ from notion_pipeline.cli.runs.history import (
 )
 from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.config.sources import Source, Sources
-from notion_pipeline.defs.run_locks import close_dead_runs
+from notion_pipeline.defs.runs.run_locks import close_dead_runs
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.project import Project
 

@@ -19,8 +19,8 @@ from notion_pipeline.cli.terminal import echo
 from notion_pipeline.config.fields.values import check_source_name
 from notion_pipeline.config.source_files import files_of, locked_databases
 from notion_pipeline.config.sources import Sources
-from notion_pipeline.defs.partitions import partitions_of
-from notion_pipeline.defs.run_locks import working_run
+from notion_pipeline.defs.runs.partitions import partitions_of
+from notion_pipeline.defs.runs.run_locks import working_run
 from notion_pipeline.project import Project
 from notion_pipeline.state.interface import State
 

@@ -10,7 +10,7 @@ from dagster import DagsterInstance
 
 from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs.sync_jobs import project_instance
-from notion_pipeline.defs.findings import SCHEMA
+from notion_pipeline.defs.checks.findings import SCHEMA
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database

@@ -14,7 +14,7 @@ import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterRun, DagsterRunStatus
 from dagster._core.events import EngineEventData
 
-from notion_pipeline.defs.run_locks import close_dead_runs, shows_life, unfinished_run
+from notion_pipeline.defs.runs.run_locks import close_dead_runs, shows_life, unfinished_run
 from notion_pipeline.state.folder import FolderState
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 HOLD = """
 import os, signal, sys
 from pathlib import Path
-from notion_pipeline.defs.run_locks import shows_life
+from notion_pipeline.defs.runs.run_locks import shows_life
 from notion_pipeline.state.folder import FolderState
 with shows_life(FolderState(Path(sys.argv[1])), sys.argv[2]):
     os.kill(os.getpid(), signal.SIGKILL)

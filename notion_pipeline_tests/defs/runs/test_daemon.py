@@ -19,7 +19,7 @@ import pytest
 from dagster._core.instance import InstanceRef
 from dagster._core.scheduler.instigation import TickStatus
 
-from notion_pipeline.defs.run_locks import unfinished_run
+from notion_pipeline.defs.runs.run_locks import unfinished_run
 from notion_pipeline.listing.changes.cursor import ChangesCursor
 from notion_pipeline.rows.text.timestamps import as_datetime
 from notion_pipeline.sandbox.edits.workspace import Workspace
@@ -30,7 +30,7 @@ from notion_pipeline_tests.support.patience import PATIENCE
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOURCES = """
 sources:
   - name: notion

@@ -16,17 +16,17 @@ from notion_pipeline.catalog.read.quality import table_qualities
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.check_reports import CheckNews, check_result, short
+from notion_pipeline.defs.assets.tables import output_name
+from notion_pipeline.defs.checks.check_reports import CheckNews, check_result, short
+from notion_pipeline.defs.checks.findings import DESCRIPTIONS, SCHEMA, VALUES, Finding, find_problems
 from notion_pipeline.defs.dagster_internals import (
     AssetCheckExecutionRecordStatus,
     events_in_one_transaction,
     normalize_metadata,
     report_check_evaluation,
 )
-from notion_pipeline.defs.findings import DESCRIPTIONS, SCHEMA, VALUES, Finding, find_problems
 from notion_pipeline.defs.metadata import has_changed, partition_link
 from notion_pipeline.defs.resources import CatalogResource, ResourceKeys
-from notion_pipeline.defs.tables import output_name
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.outside import shown_line
 from notion_pipeline.redaction import traceback_text

@@ -12,12 +12,12 @@ import dagster as dg
 from dagster import DagsterRun
 
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.account_tags import ACCOUNT_TAG
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.content.jobs import content_keys
 from notion_pipeline.defs.dagster_internals import UnresolvedAssetJobDefinition
-from notion_pipeline.defs.run_locks import unfinished_run
-from notion_pipeline.defs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
+from notion_pipeline.defs.runs.account_tags import ACCOUNT_TAG
+from notion_pipeline.defs.runs.run_locks import unfinished_run
+from notion_pipeline.defs.runs.run_targets import SYNC_TYPE_TAG, ForcedSyncType
 from notion_pipeline.state.interface import State
 
 _PARTITION_TAGS = frozenset(

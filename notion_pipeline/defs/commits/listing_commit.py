@@ -15,8 +15,8 @@ from notion_pipeline.catalog.sql import columns_of
 from notion_pipeline.catalog.views.flat_views import keep_views
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.assets.tables import TableEvent, table_changes
 from notion_pipeline.defs.metadata import listing_metadata
-from notion_pipeline.defs.tables import TableEvent, table_changes
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.listed import Listing
 from notion_pipeline.listing.resolution import Resolution

@@ -12,12 +12,13 @@ from notion_pipeline.catalog.read.current_tables import current_tables
 from notion_pipeline.catalog.read.tables import publish
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.checks import report_checks
+from notion_pipeline.defs.assets.tables import is_reported, materialization, note_tables
+from notion_pipeline.defs.checks.table_checks import report_checks
+from notion_pipeline.defs.commits.failed_assets import show_failed
+from notion_pipeline.defs.commits.group_commit import commit_group
+from notion_pipeline.defs.commits.listing_commit import follow_tables
 from notion_pipeline.defs.dagster_internals import events_in_one_transaction
-from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.failures import FailedDatabase, database_reason, databases_failure
-from notion_pipeline.defs.group_commit import commit_group
-from notion_pipeline.defs.listing_commit import follow_tables
 from notion_pipeline.defs.metadata import (
     current_metadata,
     has_changed,
@@ -29,8 +30,7 @@ from notion_pipeline.defs.metadata import (
     with_assets,
     without_columns,
 )
-from notion_pipeline.defs.run_targets import RunTargets
-from notion_pipeline.defs.tables import is_reported, materialization, note_tables
+from notion_pipeline.defs.runs.run_targets import RunTargets
 from notion_pipeline.errors import CatalogError, NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.notion.limits.run_usage import RunUsage

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.defs.dagster_internals import StepExecutionContext, plan_materializations
-from notion_pipeline.defs.run_targets import RunTargets
+from notion_pipeline.defs.runs.run_targets import RunTargets
 
 
 def show_failed(

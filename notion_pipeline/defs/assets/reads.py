@@ -12,11 +12,11 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.commits import DatabaseReads
+from notion_pipeline.defs.commits.database_commits import DatabaseReads
+from notion_pipeline.defs.commits.failed_assets import show_failed
 from notion_pipeline.defs.dagster_internals import step_of
-from notion_pipeline.defs.failed_assets import show_failed
 from notion_pipeline.defs.resources import LoadedProject
-from notion_pipeline.defs.run_targets import (
+from notion_pipeline.defs.runs.run_targets import (
     AskedFor,
     DatabaseConfig,
     RunTargets,

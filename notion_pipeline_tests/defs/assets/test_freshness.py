@@ -12,7 +12,7 @@ from dagster._core.definitions.freshness import CronFreshnessPolicy, TimeWindowF
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.defs.freshness import freshness_policy
+from notion_pipeline.defs.assets.freshness import freshness_policy
 
 
 def policy(**settings: Any) -> dg.FreshnessPolicy | None:

@@ -13,14 +13,14 @@ from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.listing.resolved import known_names
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.assets.freshness import freshness_policy
+from notion_pipeline.defs.assets.source_spec import source_spec
+from notion_pipeline.defs.assets.tables import LISTING_VERSION
+from notion_pipeline.defs.commits.listing_commit import FoundListing, commit_listing
 from notion_pipeline.defs.dagster_internals import data_version_tags
-from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.listing_commit import FoundListing, commit_listing
-from notion_pipeline.defs.partitions import update_partitions
 from notion_pipeline.defs.resources import LoadedProject
-from notion_pipeline.defs.run_targets import earlier_attempts
-from notion_pipeline.defs.source_spec import source_spec
-from notion_pipeline.defs.tables import LISTING_VERSION
+from notion_pipeline.defs.runs.partitions import update_partitions
+from notion_pipeline.defs.runs.run_targets import earlier_attempts
 from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing

@@ -10,7 +10,7 @@ import pytest
 from dagster import DagsterEventType
 
 from notion_pipeline.defs.build import build_definitions
-from notion_pipeline.defs.findings import IDS, ROWS, SCHEMA, VALUES
+from notion_pipeline.defs.checks.findings import IDS, ROWS, SCHEMA, VALUES
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database

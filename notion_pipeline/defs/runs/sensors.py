@@ -15,8 +15,8 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from notion_pipeline.config.sources import Source, Watch
 from notion_pipeline.defs.resources import LoadedProject, NotionResource, ResourceKeys
-from notion_pipeline.defs.run_locks import unfinished_run
-from notion_pipeline.defs.run_targets import DATABASES_TAG, SENSOR_TRIGGER, TRIGGER_TAG
+from notion_pipeline.defs.runs.run_locks import unfinished_run
+from notion_pipeline.defs.runs.run_targets import DATABASES_TAG, SENSOR_TRIGGER, TRIGGER_TAG
 from notion_pipeline.errors import RetryableNotionError
 from notion_pipeline.listing.cache import last_listing
 from notion_pipeline.listing.changes.committed import load_committed

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
-from notion_pipeline.defs.partitions import partitions_name, update_partitions
+from notion_pipeline.defs.runs.partitions import partitions_name, update_partitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.state.folder import FolderState

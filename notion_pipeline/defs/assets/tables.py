@@ -21,8 +21,8 @@ from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.defs.asset_keys import AssetKeys
+from notion_pipeline.defs.assets.freshness import freshness_policy
 from notion_pipeline.defs.dagster_internals import provenance_tags, reload_definitions
-from notion_pipeline.defs.freshness import freshness_policy
 from notion_pipeline.defs.metadata import (
     COLUMN_SCHEMA,
     column_schema,
@@ -33,7 +33,7 @@ from notion_pipeline.defs.metadata import (
     source_code,
     table_metadata,
 )
-from notion_pipeline.defs.partitions import partitions_name, partitions_of
+from notion_pipeline.defs.runs.partitions import partitions_name, partitions_of
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline.listing.changes.committed import save_committed

@@ -14,8 +14,8 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
-from notion_pipeline.defs.partitions import partitions_name
-from notion_pipeline.defs.still_selected import still_selected
+from notion_pipeline.defs.runs.partitions import partitions_name
+from notion_pipeline.defs.runs.still_selected import still_selected
 from notion_pipeline.errors import ConfigError
 from notion_pipeline.listing.cache import load_failures, load_listing
 from notion_pipeline.listing.listed import KnownDatabase

@@ -15,11 +15,11 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from notion_pipeline.config.sources import parse_sources
-from notion_pipeline.defs.account_tags import ACCOUNT_TAG, CONTENT_ACCOUNT_TAG, known_account
 from notion_pipeline.defs.build import build_definitions
+from notion_pipeline.defs.runs.account_tags import ACCOUNT_TAG, CONTENT_ACCOUNT_TAG, known_account
 from notion_pipeline.project import find_project
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TOKEN, OTHER_TOKEN = "ntn_" + "a1" * 23, "ntn_" + "b2" * 23
 SHARED: dict[str, Any] = {"type": "token", "token": {"env": "SHARED"}}
 

@@ -13,25 +13,25 @@ from pydantic import Field
 
 from notion_pipeline.config.sources import Source
 from notion_pipeline.defs.asset_keys import AssetKeys
-from notion_pipeline.defs.commits import AlreadyCommitted, DatabaseReads
+from notion_pipeline.defs.assets.freshness import freshness_policy
+from notion_pipeline.defs.assets.listing import after_commit, commit_within, list_source, listed_before, listing_spec
+from notion_pipeline.defs.assets.reads import prepare_reads
+from notion_pipeline.defs.assets.source_spec import source_spec
+from notion_pipeline.defs.assets.tables import LISTING_VERSION, output_name, table_specs
+from notion_pipeline.defs.commits.database_commits import AlreadyCommitted, DatabaseReads
+from notion_pipeline.defs.commits.listing_commit import FoundListing
 from notion_pipeline.defs.dagster_internals import NO_MATERIALIZATION
 from notion_pipeline.defs.failures import as_failure
-from notion_pipeline.defs.freshness import freshness_policy
-from notion_pipeline.defs.listing import after_commit, commit_within, list_source, listed_before, listing_spec
-from notion_pipeline.defs.listing_commit import FoundListing
 from notion_pipeline.defs.metadata import partitions_metadata
-from notion_pipeline.defs.partitions import database_partitions, partition_keys
-from notion_pipeline.defs.reads import prepare_reads
 from notion_pipeline.defs.resources import CatalogResource, LoadedProject, NotionResource, ResourceKeys, TellsProgress
-from notion_pipeline.defs.run_targets import (
+from notion_pipeline.defs.runs.partitions import database_partitions, partition_keys
+from notion_pipeline.defs.runs.run_targets import (
     DATABASES_HELP,
     AskedFor,
     DatabaseConfig,
     has_keys,
     known_titles,
 )
-from notion_pipeline.defs.source_spec import source_spec
-from notion_pipeline.defs.tables import LISTING_VERSION, output_name, table_specs
 from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.project import Project
 

@@ -17,7 +17,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import BaseModel
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.duckdb_file import check_catalog_name
+from notion_pipeline.catalog.connection.duckdb_file import check_catalog_name
 from notion_pipeline.component.attributes import SourceAttributes, database_of, resolve_source, state_place
 from notion_pipeline.component.table_state import tables_of, write_state
 from notion_pipeline.config.account import DEFAULT_TOKEN_VARIABLE

@@ -6,7 +6,7 @@ from typing import Optional, Union
 
 import dagster as dg
 
-from notion_pipeline.catalog.duckdb_file import check_catalog_name
+from notion_pipeline.catalog.connection.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.read.table_index import load_tables
 from notion_pipeline.config.sources import Source, Sources, load_sources
 from notion_pipeline.defs.asset_keys import AssetKeys

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.lake_extensions import load_extensions
+from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS
 from notion_pipeline.catalog.upkeep.superseded import remove_superseded
 from notion_pipeline.config.fields.catalog_location import Lake, location_of

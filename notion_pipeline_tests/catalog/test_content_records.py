@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.content.chunks import write_chunks
 from notion_pipeline.catalog.content.comments import write_comments
 from notion_pipeline.catalog.content.due.pages import ContentScope
@@ -21,7 +22,6 @@ from notion_pipeline.catalog.content.page_content import write_content
 from notion_pipeline.catalog.content.pages import ask_again, pages_state, write_pages
 from notion_pipeline.catalog.content.users import forget_reads, write_users
 from notion_pipeline.catalog.dialect import FILE, dialect_of
-from notion_pipeline.catalog.lake_extensions import load_extensions
 from notion_pipeline.catalog.sql import count_of
 from notion_pipeline.catalog.state.content_records import CONTENT_RECORDS, USER_READS
 from notion_pipeline.catalog.state.versions import append, create_with_view, is_recorded, remove

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.lake_extensions import load_extensions
+from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer

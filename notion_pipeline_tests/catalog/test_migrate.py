@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.file_lock import CatalogLock
+from notion_pipeline.catalog.connection.file_lock import CatalogLock
 from notion_pipeline.catalog.migrate.copying import copy_catalog, prepare
 from notion_pipeline.catalog.migrate.fingerprint import fingerprint
 from notion_pipeline.catalog.migrate.target import Progress, mark

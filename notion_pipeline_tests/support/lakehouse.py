@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notion_pipeline.catalog.lake_extensions import packaged
+from notion_pipeline.catalog.connection.lake_extensions import packaged
 from notion_pipeline_tests.support.processes.postgres import NOT_INSTALLED, programs
 
 HAS_DUCKLAKE = packaged("ducklake") is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from notion_pipeline.catalog.duckdb_errors import reason
+from notion_pipeline.catalog.connection.duckdb_errors import reason
 from notion_pipeline.catalog.sql import NAME, quote, text, unquoted
 from notion_pipeline.errors import CatalogError
 

@@ -9,7 +9,7 @@ import duckdb
 
 from notion_pipeline.catalog.additions.declarations import constraints, declarations, referring_tables
 from notion_pipeline.catalog.additions.indexes import indexes
-from notion_pipeline.catalog.duckdb_errors import reason
+from notion_pipeline.catalog.connection.duckdb_errors import reason
 from notion_pipeline.errors import CatalogError
 
 _REFUSALS = (duckdb.DependencyException, duckdb.CatalogException, duckdb.ConstraintException, duckdb.BinderException)

@@ -9,7 +9,7 @@ import duckdb
 
 from notion_pipeline.catalog.additions.declarations import referring_tables
 from notion_pipeline.catalog.additions.indexes import drop_indexes, indexes, make_indexes
-from notion_pipeline.catalog.duckdb_errors import reason
+from notion_pipeline.catalog.connection.duckdb_errors import reason
 from notion_pipeline.catalog.sql import free_name, names_in, quote
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.naming import TableRename

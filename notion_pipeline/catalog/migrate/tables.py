@@ -8,7 +8,7 @@ import duckdb
 
 from notion_pipeline.catalog.additions.indexes import make_indexes
 from notion_pipeline.catalog.comments import comment_on
-from notion_pipeline.catalog.duckdb_errors import reason
+from notion_pipeline.catalog.connection.duckdb_errors import reason
 from notion_pipeline.catalog.migrate.contents import CopiedTable, Name, lowered
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import CatalogError

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import duckdb
 
 from notion_pipeline.catalog.additions.views import VIEW, asked_for
+from notion_pipeline.catalog.connection.duckdb_errors import reason
 from notion_pipeline.catalog.dialect import dialect_of
-from notion_pipeline.catalog.duckdb_errors import reason
 from notion_pipeline.catalog.migrate.contents import Name, View, lowered
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.errors import CatalogError

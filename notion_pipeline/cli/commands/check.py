@@ -15,7 +15,7 @@ import duckdb
 from rich.console import Console
 from rich.text import Text
 
-from notion_pipeline.catalog.duckdb_file import check_catalog_name
+from notion_pipeline.catalog.connection.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.listing.resolved import known_names, resolution_of_catalog
 from notion_pipeline.catalog.listing.table_names import table_name_notes
 from notion_pipeline.catalog.load.limits import limits_told

@@ -10,7 +10,7 @@ import click
 import yaml
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.duckdb_file import check_catalog_name
+from notion_pipeline.catalog.connection.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.migrate.contents import Loss
 from notion_pipeline.catalog.migrate.copying import Copied, TableCopied, copy_catalog, prepare
 from notion_pipeline.catalog.migrate.target import Progress

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from notion_pipeline.catalog.duckdb_errors import hint, is_busy, is_lost_race, is_out_of_memory, reason
-from notion_pipeline.catalog.duckdb_file import LockedOpener, file_version
-from notion_pipeline.catalog.lake_extensions import load_extensions
-from notion_pipeline.catalog.lake_secrets import set_secrets
-from notion_pipeline.catalog.opening import Opening, Storage, until_closed
+from notion_pipeline.catalog.connection.duckdb_errors import hint, is_busy, is_lost_race, is_out_of_memory, reason
+from notion_pipeline.catalog.connection.duckdb_file import LockedOpener, file_version
+from notion_pipeline.catalog.connection.lake_extensions import load_extensions
+from notion_pipeline.catalog.connection.lake_secrets import set_secrets
+from notion_pipeline.catalog.connection.opening import Opening, Storage, until_closed
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.fields.catalog_location import S3, Lake
 from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError

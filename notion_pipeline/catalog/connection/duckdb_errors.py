@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from notion_pipeline.catalog.file_lock import LockHeldError
+from notion_pipeline.catalog.connection.file_lock import LockHeldError
 
 _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from notion_pipeline.catalog.duckdb_file import DuckDBFile
-from notion_pipeline.catalog.file_lock import LockHeldError
-from notion_pipeline.catalog.lake import lake
-from notion_pipeline.catalog.opening import Opening, Storage
+from notion_pipeline.catalog.connection.duckdb_file import DuckDBFile
+from notion_pipeline.catalog.connection.file_lock import LockHeldError
+from notion_pipeline.catalog.connection.lake import lake
+from notion_pipeline.catalog.connection.opening import Opening, Storage
 from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
 

@@ -17,9 +17,9 @@ from typing import Any
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
-from notion_pipeline.catalog.duckdb_errors import hint, holder, is_brief, is_busy, is_out_of_memory, reason
-from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
-from notion_pipeline.catalog.opening import Opening, until_closed
+from notion_pipeline.catalog.connection.duckdb_errors import hint, holder, is_brief, is_busy, is_out_of_memory, reason
+from notion_pipeline.catalog.connection.file_lock import CatalogLock, LockHeldError
+from notion_pipeline.catalog.connection.opening import Opening, until_closed
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogError, CatalogMemoryError, ConfigError

@@ -204,7 +204,7 @@ import sys
 from pathlib import Path
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.fields.catalog_location import location_of
-from notion_pipeline_tests.catalog.test_lake import make
+from notion_pipeline_tests.catalog.connection.test_lake import make
 catalog = Catalog(location_of(sys.argv[1], sys.argv[2], Path), log=lambda _: None, wait_seconds=600)
 print("ready", flush=True)
 sys.stdin.readline()

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.file_lock import CatalogLock, LockHeldError
+from notion_pipeline.catalog.connection.file_lock import CatalogLock, LockHeldError
 from notion_pipeline.errors import CatalogBusyError
 from notion_pipeline_tests.support.patience import PATIENCE
 

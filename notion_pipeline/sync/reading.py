@@ -19,22 +19,28 @@ Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 _MOST_TOGETHER = 50
 _MOST_ROWS_TOGETHER = 5_000
 #: How long the first of a group waits for others: each group opens the file once, which costs more than a commit.
-_MOST_SECONDS_TOGETHER = 1.0
+_SECONDS_TOGETHER = 1.0
 
 
 class Reading:
     """Databases that are being read; iterate over it to get them in the order in which they finish.
 
-    Each group holds databases that were whole within a second; those that failed say why. The locks of a group are
-    released when the next one is asked for. Use it in a `with` block: who leaves the block early stops the reads, and
-    what they staged stays.
+    Each group holds databases that were whole at about the same time; those that failed say why. The locks of a group
+    are released when the next one is asked for. Use it in a `with` block: who leaves the block early stops the reads,
+    and what they staged stays.
 
     Args:
         read: Reads and hands over, until it is told to stop; runs on an event loop of its own.
+        seconds_together: How long the first of a group waits for others.
     """
 
-    def __init__(self, read: Callable[[Handed, threading.Event], Coroutine[Any, Any, None]]) -> None:
-        self._read = read
+    def __init__(
+        self,
+        read: Callable[[Handed, threading.Event], Coroutine[Any, Any, None]],
+        *,
+        seconds_together: float = _SECONDS_TOGETHER,
+    ) -> None:
+        self._read, self._seconds_together = read, seconds_together
         self._handed: Handed = queue.Queue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notion-sync", daemon=True)
@@ -50,7 +56,7 @@ class Reading:
 
     def __iter__(self) -> Iterator[list[DatabaseExtract]]:
         try:
-            yield from _together(self._handed)
+            yield from _together(self._handed, most_seconds=self._seconds_together)
         finally:
             self.stop()
 
@@ -74,7 +80,7 @@ class Reading:
 
 
 def _together(
-    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER, most_seconds: float = _MOST_SECONDS_TOGETHER
+    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER, most_seconds: float = _SECONDS_TOGETHER
 ) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups."""
     item = handed.get()

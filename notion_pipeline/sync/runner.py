@@ -52,6 +52,8 @@ LOCK_LOG_SECONDS = 60.0
 _CONVERTING_THREADS = 4
 #: Of how many databases that wait for a reader the catalog is asked together with those that are read.
 _STATES_AHEAD = 100
+#: A commit to a lake of many tables takes about a second, however few databases it has.
+_SECONDS_TOGETHER_IN_A_LAKE = 5.0
 
 
 @dataclass
@@ -101,7 +103,8 @@ class Sync:
     def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
         """Starts to read the databases, in a thread of its own."""
         self._progress.planned(len(targets), self._options.expected)
-        return Reading(lambda handed, stop: self._read_all(targets, handed, stop))
+        seconds = {"seconds_together": _SECONDS_TOGETHER_IN_A_LAKE} if self._catalog.commits_in_groups else {}
+        return Reading(lambda handed, stop: self._read_all(targets, handed, stop), **seconds)
 
     async def _read_all(
         self,

@@ -20,13 +20,12 @@ from notion_pipeline.catalog.connection.duckdb_file import DuckDBFile
 from notion_pipeline.catalog.connection.file_lock import LockHeldError
 from notion_pipeline.catalog.connection.lake import lake
 from notion_pipeline.catalog.connection.opening import Opening, Storage
+from notion_pipeline.catalog.dialect import FILE
 from notion_pipeline.config.fields.catalog_location import CatalogLocation
 from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
 
 WAIT_SECONDS = 600.0
-#: Enough for a commit, whatever the size of a table. DuckDB fills what it may use, and its own default is most of the
-#: machine's memory.
-MEMORY_LIMIT = "64MB"
+MEMORY_LIMIT = FILE.memory_limit
 #: Seconds before a commit that lost a race is made again: random, so that two do not lose to each other in turn.
 _AFTER_A_LOST_RACE = wait_random_exponential(multiplier=0.05, max=2)
 _Result = TypeVar("_Result")
@@ -79,6 +78,15 @@ class Catalog:
     def file(self) -> Path | None:
         """The DuckDB file itself, without links; None for a lake."""
         return self._storage.file if isinstance(self._storage, DuckDBFile) else None
+
+    @property
+    def commits_in_groups(self) -> bool:
+        """Whether databases that are whole at about the same time are best committed together.
+
+        In a lake a commit costs the same for many as for one; each adds files that later ones read, and each that makes
+        tables has every writer read all tables again.
+        """
+        return self.file is None
 
     def version(self) -> Hashable | None:
         """Differs after every commit, whichever program made it; None where there is no catalog yet."""
@@ -166,7 +174,8 @@ class Catalog:
         """One transaction: committed when the body ends, rolled back when it raises. See `commit`, which repeats it.
 
         Args:
-            memory_limit: As DuckDB takes it; None leaves its own default. `config` wins.
+            memory_limit: As DuckDB takes it, of a file; a lake takes more. None leaves DuckDB's own default. `config`
+                wins.
 
         Raises:
             CatalogMemoryError: The limit is too small for these rows.

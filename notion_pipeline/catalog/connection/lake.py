@@ -20,6 +20,7 @@ from notion_pipeline.catalog.connection.duckdb_file import LockedOpener, file_ve
 from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.connection.lake_secrets import set_secrets
 from notion_pipeline.catalog.connection.opening import Opening, Storage, until_closed
+from notion_pipeline.catalog.dialect import LAKE
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.fields.catalog_location import S3, Lake
 from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError
@@ -96,6 +97,7 @@ class _LakeStorage:
     def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
         if "memory_limit" in self._config:
             return
+        limit = None if limit is None else LAKE.memory_limit
         # The connections of a process may share one DuckDB, where a limit stays until another one is set.
         connection.execute("RESET memory_limit" if limit is None else f"SET memory_limit = '{limit}'")
         connection.execute("RESET threads" if limit is None else "SET threads = 1")

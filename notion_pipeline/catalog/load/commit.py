@@ -1,7 +1,8 @@
-"""Commits the extracts of one database together, in one transaction."""
+"""Commits the extracts of a database together, in one transaction; or those of many databases."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 import duckdb
@@ -43,24 +44,44 @@ def commit_database(catalog: Catalog, source: Source, database: DatabaseExtract,
     return _commit(catalog, source, database, run_id, memory_limit=_MEMORY_LIMITS[-1])
 
 
+def commit_together(
+    catalog: Catalog, source: Source, databases: Sequence[DatabaseExtract], run_id: str
+) -> dict[str, Committed]:
+    """Commits many databases in one transaction, all or none; the load results by database id.
+
+    Raises:
+        CatalogError: The catalog cannot be written, or one of the databases does not fit; its content did not change.
+    """
+
+    def change(connection: duckdb.DuckDBPyConnection) -> dict[str, Committed]:
+        bookkeeping.create_tables(connection)
+        return {database.database_id: _merge(connection, source, database, run_id) for database in databases}
+
+    return catalog.commit(change)
+
+
 def _commit(
     catalog: Catalog, source: Source, database: DatabaseExtract, run_id: str, *, memory_limit: str | None
 ) -> Committed:
     def change(connection: duckdb.DuckDBPyConnection) -> Committed:
         bookkeeping.create_tables(connection)
-        results = [
-            (extract, merge(connection, extract, _state(connection, source, database, extract), run_id))
-            for extract in database.extracts
-        ]
-        for extract, result in results:
-            if result.rows_removed:
-                # What is written on a page must not outlive its row.
-                rows = (source.name, result.table.split(".", 1)[1])
-                now = datetime.now(timezone.utc)
-                forget_gone_rows(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
-        return results
+        return _merge(connection, source, database, run_id)
 
     return catalog.commit(change, memory_limit=memory_limit)
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, source: Source, database: DatabaseExtract, run_id: str) -> Committed:
+    results = [
+        (extract, merge(connection, extract, _state(connection, source, database, extract), run_id))
+        for extract in database.extracts
+    ]
+    for extract, result in results:
+        if result.rows_removed:
+            # What is written on a page must not outlive its row.
+            rows = (source.name, result.table.split(".", 1)[1])
+            now = datetime.now(timezone.utc)
+            forget_gone_rows(connection, rows, extract.data_source_id, now, deleted_rows=source.deleted_rows)
+    return results
 
 
 def _state(

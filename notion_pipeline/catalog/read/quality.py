@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.connection import MEMORY_LIMIT
+from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.read.inventory import synced_tables
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.catalog.sql import column_types, json_pointer, quote
@@ -111,7 +111,7 @@ def table_qualities(
     synced = [table for table in synced_tables(connection, source) if table.name in tables]
     if connection is None or not synced:
         return []
-    connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    connection.execute(f"SET memory_limit = '{dialect_of(connection).memory_limit}'")
     states = bookkeeping.stream_states(connection, source)
     since_full, schema_changes = _since_full_read(connection, source), met_changes(connection, source)
     return [

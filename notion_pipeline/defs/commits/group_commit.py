@@ -1,10 +1,14 @@
-"""Commits a group of databases: those without changes in one transaction, each of the others in its own."""
+"""Commits a group of databases: those without changes in one transaction, each of the others in its own.
+
+In a lake the others share a transaction too, unless it fails.
+"""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Optional
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.load.commit import Committed, commit_database
+from notion_pipeline.catalog.load.commit import Committed, commit_database, commit_together
 from notion_pipeline.catalog.load.unchanged import commit_unchanged
 from notion_pipeline.config.sources import Source
 from notion_pipeline.errors import CatalogError, NotionPipelineError
@@ -16,13 +20,17 @@ def commit_group(
     catalog: Catalog, source: Source, group: Sequence[DatabaseExtract], run_id: str
 ) -> Iterator[tuple[DatabaseExtract, Committed]]:
     """Each database, once it is committed, with what loading did. An error joins the failures of the database."""
-    try:
-        unchanged = commit_unchanged(catalog, source, group, run_id)
-    except CatalogError:  # nothing is committed: each is tried alone, and tells its own error
-        unchanged = {}
+    committed: dict[str, Committed] = {}
+    # After an error nothing of these is committed: each is tried alone, and tells its own error.
+    with suppress(CatalogError):
+        committed |= commit_unchanged(catalog, source, group, run_id)
+    changed = [database for database in group if database.extracts and database.database_id not in committed]
+    if catalog.commits_in_groups and len(changed) > 1:
+        with suppress(CatalogError):
+            committed |= commit_together(catalog, source, changed, run_id)
     # What is committed comes first: its events are not to wait for a long commit, during which the run may be killed.
-    for database in sorted(group, key=lambda database: database.database_id not in unchanged):
-        yield database, _commit(catalog, source, database, run_id, unchanged.get(database.database_id))
+    for database in sorted(group, key=lambda database: database.database_id not in committed):
+        yield database, _commit(catalog, source, database, run_id, committed.get(database.database_id))
 
 
 def _commit(

@@ -13,6 +13,7 @@ import pytest
 
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection.lake_extensions import load_extensions
+from notion_pipeline.catalog.state import CommitRecords
 from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS
 from notion_pipeline.catalog.upkeep.superseded import remove_superseded
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
@@ -60,8 +61,8 @@ def record(connection: duckdb.DuckDBPyConnection, source: str, number: int, *, f
     bookkeeping.create_tables(connection)
     state = bookkeeping.stream_states(connection, source, ["tasks"])["tasks"]
     at = AT + timedelta(minutes=number)
-    bookkeeping.record_read(
-        connection,
+    records = CommitRecords(connection)
+    records.add_read(
         state,
         sync_type="INCREMENTAL",
         bookmark=at,
@@ -81,7 +82,8 @@ def record(connection: duckdb.DuckDBPyConnection, source: str, number: int, *, f
     )
     bookkeeping.note_fetches(connection, source, {"db": str(number)}, at)
     entry: dict[str, Any] = {**dict.fromkeys(SYNCS), "source": source, "data_source_id": "tasks", "finished_at": at}
-    bookkeeping.record_syncs(connection, [{**entry, "stage_id": f"{source} {number}"}])
+    records.add_sync({**entry, "stage_id": f"{source} {number}"})
+    records.write()
 
 
 def found(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:

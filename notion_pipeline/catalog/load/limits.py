@@ -64,12 +64,15 @@ def limits_of(
     table: tuple[str, str],
     planned: Sequence[PlannedColumn],
     *,
+    noted: str | None,
     values_not_computed: int,
 ) -> Limits:
-    """The limits after this extract is merged. A sync without news leaves them as they are."""
-    before = Limits.from_json(
-        bookkeeping.noted_limits(connection, extract.source, extract.data_source_id).get(extract.data_source_id)
-    )
+    """The limits after this extract is merged. A sync without news leaves them as they are.
+
+    Args:
+        noted: Those that the last sync recorded.
+    """
+    before = Limits.from_json(noted)
     present = {plan.property_id for plan in planned if plan.prop is not None and plan.property_type in COMPUTED}
     if before is None or extract.full or extract.schema_changes:
         layers = tuple(sorted(_in_layers(connection, extract)))

@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 
-from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.additions.declarations import own_columns
 from notion_pipeline.catalog.additions.obstacles import naming_what_is_in_the_way
 from notion_pipeline.catalog.listing.resolved import keep_names
@@ -28,7 +27,7 @@ from notion_pipeline.catalog.load.staged_rows import load_staged
 from notion_pipeline.catalog.load.unread_rows import forget_excluded
 from notion_pipeline.catalog.load.users import forget_users, merge_users, note_users_of
 from notion_pipeline.catalog.sql import column_types, count_of, quote
-from notion_pipeline.catalog.state import StreamState
+from notion_pipeline.catalog.state import CommitRecords, NotedRead, StreamState
 from notion_pipeline.config.sources import KnownNames
 from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.rows.properties import Exclusion, exclusion_marks
@@ -49,13 +48,18 @@ def merge(
     connection: duckdb.DuckDBPyConnection,
     extract: Extract,
     state: StreamState,
+    noted: NotedRead,
+    records: CommitRecords,
+    *,
     run_id: str,
     now: datetime | None = None,
 ) -> LoadResult:
-    """Brings a data source's table, and what the catalog knows of it, up to date with an extract.
+    """Brings a data source's table up to date with an extract.
 
     Args:
         state: The state of this data source, read in the same transaction.
+        noted: What its last sync recorded, read there too.
+        records: Takes what the catalog is to know of it; to be written before the transaction ends.
         now: Local time of the commit, aware.
     """
     finished_at = now or datetime.now(timezone.utc)
@@ -69,13 +73,12 @@ def merge(
         )
     merge_users(connection, extract, finished_at)
     kinds = column_types(connection, table)
-    limits = limits_of(connection, extract, table, planned, values_not_computed=counts["values_not_computed"])
+    not_computed = counts["values_not_computed"]
+    limits = limits_of(connection, extract, table, planned, noted=noted.limits, values_not_computed=not_computed)
     on_table, known_comments = comments_of(extract, planned, limits)
     comments = {column: known_comments[column] for column in kinds if column in known_comments}
-    noted = bookkeeping.noted_comments(connection, state)
-    commented = keep_comments(connection, table, on_table, comments, noted=noted, is_made_anew=is_made_anew)
-    bookkeeping.record_read(
-        connection,
+    commented = keep_comments(connection, table, on_table, comments, noted=noted.comments, is_made_anew=is_made_anew)
+    records.add_read(
         state,
         sync_type=extract.sync_type,
         bookmark=extract.stage.bookmark,
@@ -93,12 +96,13 @@ def merge(
         archived_refused=extract.counts.archived_refused if extract.full else state.archived_refused,
         unclear_relations=extract.unclear_relations,
     )
+    records.add_sync(history_entry(extract, state, run_id, counts, finished_at))
     if excludes_more:
+        records.write()
         forget_users(connection, extract.source)
     if extract.excluded_ids:
         found = {(extract.database_id, mark): ids for mark, ids in extract.excluded_ids.items()}
         keep_names(connection, extract.source, KnownNames(properties=found))
-    bookkeeping.record_syncs(connection, [history_entry(extract, state, run_id, counts, finished_at)])
     connection.execute("DROP TABLE staged")
     row_count = count_of(connection, f"SELECT count(*) FROM {quote(*table)}")
     return LoadResult(

@@ -5,10 +5,10 @@ In: an open connection. Out: what is known of each data source, and how it is re
 
 from notion_pipeline.catalog.state.acknowledgements import acknowledge, acknowledgements
 from notion_pipeline.catalog.state.commits import (
+    CommitRecords,
     committed_in_run,
     is_committed,
     move_bookmarks,
-    record_read,
     record_syncs,
     require_full_read,
 )
@@ -28,7 +28,6 @@ from notion_pipeline.catalog.state.streams import (
     NotedRead,
     StreamState,
     committed_bookmarks,
-    noted_comments,
     noted_limits,
     noted_reads,
     stream_states,
@@ -38,6 +37,7 @@ from notion_pipeline.catalog.state.tables import create_tables, has_bookkeeping
 __all__ = [
     "USERS_CONTENT",
     "Column",
+    "CommitRecords",
     "NotedRead",
     "ReadCosts",
     "StreamState",
@@ -55,11 +55,9 @@ __all__ = [
     "name_streams",
     "note_content_table",
     "note_fetches",
-    "noted_comments",
     "noted_limits",
     "noted_reads",
     "read_costs",
-    "record_read",
     "record_syncs",
     "require_full_read",
     "stream_states",

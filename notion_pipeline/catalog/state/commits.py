@@ -43,35 +43,65 @@ def require_full_read(connection: duckdb.DuckDBPyConnection, source: str, data_s
         )
 
 
-def record_read(
-    connection: duckdb.DuckDBPyConnection,
-    state: StreamState,
-    *,
-    sync_type: str,
-    bookmark: datetime,
-    fingerprint: str,
-    columns: Sequence[dict[str, Any]],
-    finished_at: datetime,
-    full: bool,
-    account: str,
-    start_date: datetime | None,
-    excluded: Sequence[str],
-    snapshot: dict[str, Any],
-    hidden_relations: dict[str, str],
-    comments: str,
-    limits: str,
-    archived_refused: str,
-    unclear_relations: dict[str, str],
-) -> None:
-    """Moves the bookmark and records the settings of the read, in the transaction of its rows."""
-    key = (state.source, state.data_source_id)
-    last_full_sync_at = finished_at if full else state.last_full_sync_at
-    append(connection, BOOKMARKS, [(*key, sync_type, bookmark, finished_at, last_full_sync_at)])
-    settings = (account, start_date, _json(excluded), _json(snapshot), fingerprint, _json(columns))
-    found = (_json(hidden_relations), comments, limits, archived_refused, _json(unclear_relations))
-    append(connection, READS, [(*key, *settings, *found)])
-    if full and state.next_read_is_full:
-        remove(connection, FULL_READS, "source = ? AND data_source_id = ?", key)
+class CommitRecords:
+    """What a commit records of its reads, written together: in a lake each statement adds a file that others open."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._bookmarks: list[tuple[Any, ...]] = []
+        self._reads: list[tuple[Any, ...]] = []
+        self._full_reads: list[tuple[str, str]] = []
+        self._syncs: list[Mapping[str, Any]] = []
+
+    def add_read(
+        self,
+        state: StreamState,
+        *,
+        sync_type: str,
+        bookmark: datetime,
+        fingerprint: str,
+        columns: Sequence[dict[str, Any]],
+        finished_at: datetime,
+        full: bool,
+        account: str,
+        start_date: datetime | None,
+        excluded: Sequence[str],
+        snapshot: dict[str, Any],
+        hidden_relations: dict[str, str],
+        comments: str,
+        limits: str,
+        archived_refused: str,
+        unclear_relations: dict[str, str],
+    ) -> None:
+        """Moves the bookmark and records the settings of the read, in the transaction of its rows."""
+        key = (state.source, state.data_source_id)
+        last_full_sync_at = finished_at if full else state.last_full_sync_at
+        self._bookmarks.append((*key, sync_type, bookmark, finished_at, last_full_sync_at))
+        settings = (account, start_date, _json(excluded), _json(snapshot), fingerprint, _json(columns))
+        found = (_json(hidden_relations), comments, limits, archived_refused, _json(unclear_relations))
+        self._reads.append((*key, *settings, *found))
+        if full and state.next_read_is_full:
+            self._full_reads.append(key)
+
+    def add_sync(self, entry: Mapping[str, Any]) -> None:
+        """Adds a line of history; it has the columns of `_notion_pipeline.syncs`."""
+        self._syncs.append(entry)
+
+    def has(self, source: str, data_source_id: str) -> bool:
+        """Whether something of this data source is not written yet."""
+        return any(read[:2] == (source, data_source_id) for read in self._reads)
+
+    def write(self) -> None:
+        """Writes what was added since the last time."""
+        append(self._connection, BOOKMARKS, self._bookmarks)
+        append(self._connection, READS, self._reads)
+        if self._full_reads:
+            keys = ", ".join(["(?, ?)"] * len(self._full_reads))
+            values = [value for key in self._full_reads for value in key]
+            remove(self._connection, FULL_READS, f"(source, data_source_id) IN ({keys})", values)
+        record_syncs(self._connection, self._syncs)
+        for written in (self._bookmarks, self._reads, self._full_reads, self._syncs):
+            written.clear()
 
 
 def move_bookmarks(

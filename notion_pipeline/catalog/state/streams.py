@@ -84,7 +84,7 @@ def stream_states(
         """,
         [source, wanted, wanted],
     ).fetchall()
-    listed = None if only is not None else tables_in(connection, source)
+    listed = None if only is not None and len(only) == 1 else tables_in(connection, source)
 
     def exists(table: str) -> bool:
         return is_table(connection, (source, table)) if listed is None else table.lower() in listed
@@ -115,21 +115,17 @@ def stream_states(
     }
 
 
-def noted_comments(connection: duckdb.DuckDBPyConnection, state: StreamState) -> str | None:
-    """What the last sync of a data source recorded about the comments it wrote; see `load.comments.keep_comments`."""
-    rows = connection.execute(
-        "SELECT comments FROM _notion_pipeline.reads WHERE source = ? AND data_source_id = ?",
-        [state.source, state.data_source_id],
-    ).fetchall()
-    return rows[0][0] if rows else None
-
-
 @dataclass(frozen=True)
 class NotedRead:
-    """What the last sync of a data source recorded about its comments and its limits."""
+    """What the last sync of a data source recorded about its comments and its limits; None where it recorded nothing.
 
-    comments: str | None
-    limits: str | None
+    Attributes:
+        comments: The comments it wrote; see `load.comments.keep_comments`.
+        limits: See `load.limits.Limits`.
+    """
+
+    comments: str | None = None
+    limits: str | None = None
 
 
 def noted_reads(
@@ -144,17 +140,12 @@ def noted_reads(
     return {row[0]: NotedRead(row[1], row[2]) for row in rows}
 
 
-def noted_limits(connection: duckdb.DuckDBPyConnection, source: str, only: str | None = None) -> dict[str, str]:
-    """What the last sync of each data source recorded as its limits, by its id; see `load.limits.Limits`.
-
-    Args:
-        only: The one data source wanted; None for all.
-    """
+def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """What the last sync of each data source recorded as its limits, by its id; see `load.limits.Limits`."""
     try:
         rows = connection.execute(
-            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL "
-            "AND (?::VARCHAR IS NULL OR data_source_id = ?)",
-            [source, only, only],
+            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL",
+            [source],
         ).fetchall()
     except duckdb.Error:  # a catalog that an earlier version wrote
         return {}

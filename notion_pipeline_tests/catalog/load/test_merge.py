@@ -13,6 +13,7 @@ import pytest
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.listing.table_names import name_unlisted
 from notion_pipeline.catalog.load.merge import merge
+from notion_pipeline.catalog.state import CommitRecords, NotedRead
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
@@ -595,7 +596,12 @@ def landed(bench: Bench, extract: Extract) -> LoadResult:
         if "ds" not in bookkeeping.stream_states(connection, "notion"):
             connection.execute("CREATE SCHEMA IF NOT EXISTS notion")
             name_unlisted(connection, bench.source, "db", "Tasks", [("ds", "Tasks")])
-        return merge(connection, extract, bookkeeping.stream_states(connection, "notion")["ds"], "run")
+        state = bookkeeping.stream_states(connection, "notion")["ds"]
+        noted = bookkeeping.noted_reads(connection, "notion", ["ds"]).get("ds", NotedRead())
+        records = CommitRecords(connection)
+        result = merge(connection, extract, state, noted, records, run_id="run")
+        records.write()
+        return result
 
 
 def test_of_a_row_that_came_twice_the_later_version_wins(bench: Bench, tmp_path: Path) -> None:

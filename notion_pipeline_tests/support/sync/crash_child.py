@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import notion_pipeline.catalog.load.merge
+import notion_pipeline.catalog.state
 import notion_pipeline.defs.commits.group_commit
 import notion_pipeline.extraction.manifest
 import notion_pipeline.extraction.staging
@@ -67,15 +67,15 @@ def _is_manifest(path: Any) -> bool:
 def arm(point: str, countdown: Countdown) -> None:
     """Puts the kill at its point."""
     staging, commits = notion_pipeline.extraction.staging, notion_pipeline.defs.commits.group_commit
-    merging = notion_pipeline.catalog.load.merge
+    records = notion_pipeline.catalog.state.CommitRecords
     if point == "before the manifest's rename":
         wrap(staging, "write_private", before=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "after the manifest's rename":
         wrap(staging, "write_private", after=lambda path, _: countdown() if _is_manifest(path) else None)
     elif point == "rows written, bookmark not":
-        wrap(merging.bookkeeping, "record_read", before=lambda *_: countdown())
+        wrap(records, "write", before=lambda *_: countdown())
     elif point == "end of the transaction":
-        wrap(merging.bookkeeping, "record_syncs", after=lambda *_: countdown())
+        wrap(records, "write", after=lambda *_: countdown())
     elif point == "after the commit":
         wrap(commits, "commit_database", after=lambda *_: countdown())
     elif point == "stage removed, event not logged":

@@ -13,8 +13,9 @@ _MEMORY_WORDS = ("failed to pin block", "could not allocate block")
 _DISK_WORDS = ("No space left", "File too large", "Disk quota exceeded", "disk space")
 _ACCESS_WORDS = ("Permission denied", "Read-only file system", "Operation not permitted")
 _LOST_RACE = ("conflict", "could not serialize", "deadlock detected", "duplicate key", "maximum retry count")
-#: What PostgreSQL says where two make the same lake at once.
-_MADE_MEANWHILE = ("already exists", "duplicate key", "concurrently")
+#: What DuckDB begins with where two make the same lake at once, or set its options, and what PostgreSQL says then.
+_MAKING = ("failed to initialize ducklake", "failed to insert config option")
+_MADE_MEANWHILE = ("already exists", "duplicate key", "concurrent")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -38,7 +39,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_lost_race(error: BaseException) -> bool:
     """Whether another writer of a lake came first, be it with a commit or by making the lake."""
     said = str(error).lower()
-    if "failed to initialize ducklake" in said:
+    if any(words in said for words in _MAKING):
         return any(words in said for words in _MADE_MEANWHILE)
     return isinstance(error, duckdb.TransactionException) and any(words in said for words in _LOST_RACE)
 

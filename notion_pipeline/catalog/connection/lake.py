@@ -8,65 +8,30 @@ a file one process at a time has the lake, as with a DuckDB file, and under the 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
 from notion_pipeline.catalog.connection.duckdb_errors import hint, is_busy, is_lost_race, is_out_of_memory, reason
 from notion_pipeline.catalog.connection.duckdb_file import LockedOpener, file_version
-from notion_pipeline.catalog.connection.lake_extensions import load_extensions
-from notion_pipeline.catalog.connection.lake_secrets import set_secrets
+from notion_pipeline.catalog.connection.lake_attach import (
+    ALIAS,
+    AttachedLakes,
+    attach,
+    attach_to,
+    make,
+    set_options,
+    using,
+)
 from notion_pipeline.catalog.connection.opening import Opening, Storage, until_closed
 from notion_pipeline.catalog.dialect import LAKE
 from notion_pipeline.catalog.sql import quote, text
-from notion_pipeline.config.fields.catalog_location import S3, Lake
+from notion_pipeline.config.fields.catalog_location import Lake
 from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError
 
-#: The lake in our own connections; no source can have this name.
-ALIAS = "_lake"
-#: DuckDB sizes the pieces of an upload by this, and reserves several: its default of 800 GB does not fit our limit.
-_UPLOADER_SIZE = "50GB"
-#: DuckLake keeps small inserts in the metadata by default; STRUCTs that hold a TIMESTAMPTZ cannot be read back from
-#: there (duckdb/ducklake#1435).
-_NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
-#: For every program that writes the lake. Parquet's row groups are whole in memory: DuckDB's default of 122,880 rows of
-#: Notion's fits no limit of ours.
-_OPTIONS = {"data_inlining_row_limit": "0", "parquet_row_group_size_bytes": "8MB"}
-_NOT_THERE = ("does not exist", "explicitly disabled")
-_Connection = TypeVar("_Connection", duckdb.DuckDBPyConnection, "duckdb.DuckDBPyConnection | None")
-
-
-class _Attached:
-    """Lakes on a server that this process has attached, each in a DuckDB of its own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-        self._known: dict[Hashable, duckdb.DuckDBPyConnection] = {}
-
-    def get(self, key: Hashable, attach: Callable[[], _Connection]) -> _Connection | duckdb.DuckDBPyConnection:
-        """A connection of the DuckDB that has the lake; what `attach` gives, where that is None."""
-        with self._lock:
-            if self._pid != os.getpid():
-                # Connections to a server must not be shared with the process that this one was forked from.
-                self._pid, self._known = os.getpid(), {}
-            if key not in self._known:
-                attached = attach()
-                if attached is None:
-                    return attached
-                self._known[key] = attached
-            return self._known[key].cursor()
-
-    def forget(self, key: Hashable) -> None:
-        """The next transaction attaches anew; those at work keep what they have."""
-        with self._lock:
-            self._known.pop(key, None)
-
-
-_ATTACHED = _Attached()
+_ATTACHED = AttachedLakes()
 
 
 def lake(location: Lake, *, config: Mapping[str, Any], wait_seconds: float, log: Callable[[str], None]) -> Storage:
@@ -140,20 +105,19 @@ class _ServerLake(_LakeStorage):
         """The server tells, when it is asked."""
 
     def open_to_read(self) -> Opening | None:
-        connection = _ATTACHED.get(self.key, lambda: _attach(self._location, self._config))
+        connection = _ATTACHED.to_read(self.key, self._location, self._config)
         return _opening(connection) if connection is not None else None
 
     def open_to_write(self) -> Opening:
-        connection = _ATTACHED.get(self.key, lambda: _attach_or_make(self._location, self._config))
-        return _opening(connection)
+        return _opening(_ATTACHED.to_write(self.key, self._location, self._config))
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
-        if not _attach_to(connection, self._location, alias, "READ_ONLY"):
+        if not attach_to(connection, self._location, alias, "READ_ONLY"):
             return None
         # Others may write meanwhile: what is read is one state of it.
         (version,) = connection.execute(f"SELECT id FROM ducklake_current_snapshot({text(alias)})").fetchall()[0]
         connection.execute(f"DETACH {quote(alias)}")
-        _attach_to(connection, self._location, alias, "READ_ONLY", f"SNAPSHOT_VERSION {version}")
+        attach_to(connection, self._location, alias, "READ_ONLY", f"SNAPSHOT_VERSION {version}")
         return until_closed(_opening(connection.cursor(), alias), connection, alias)
 
     def error(self, error: Exception, done: str) -> CatalogError:
@@ -196,24 +160,34 @@ class _FileLake(_LakeStorage):
 
     def open_to_read(self) -> Opening | None:
         def connect() -> duckdb.DuckDBPyConnection:
-            connection = _attach(self._location, self._config, "READ_ONLY")
+            connection = attach(self._location, self._config, "READ_ONLY")
             if connection is None:
                 raise _no_lake(self._file)
-            return _using(connection)
+            return using(connection)
 
         return self._opener.open(connect, is_writing=False)
 
     def open_to_write(self) -> Opening:
-        return self._opener.open(lambda: _using(_attach_or_make(self._location, self._config)), is_writing=True)
+        return self._opener.open(self._connect_to_write, is_writing=True)
+
+    def _connect_to_write(self) -> duckdb.DuckDBPyConnection:
+        found = attach(self._location, self._config) if self._file.exists() else None
+        connection = found or make(self._location, self._config)
+        try:
+            set_options(connection)
+            return using(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         if not self.exists():
             return None
 
         def connect() -> duckdb.DuckDBPyConnection:
-            if not _attach_to(connection, self._location, alias, "READ_ONLY"):
+            if not attach_to(connection, self._location, alias, "READ_ONLY"):
                 raise _no_lake(self._file)
-            return _using(connection.cursor(), alias)
+            return using(connection.cursor(), alias)
 
         return until_closed(self._opener.open(connect, is_writing=False), connection, alias)
 
@@ -227,75 +201,9 @@ def _no_lake(file: Path) -> CatalogError:
     return CatalogError(f"{file} holds no DuckLake.", hint="Name another file in catalog:.")
 
 
-def _attach(location: Lake, config: Mapping[str, Any], *options: str) -> duckdb.DuckDBPyConnection | None:
-    """A DuckDB that has the lake attached; None where there is none."""
-    connection = duckdb.connect(":memory:", config=dict(config))
-    try:
-        if _attach_to(connection, location, ALIAS, *options):
-            return connection
-    except BaseException:
-        connection.close()
-        raise
-    connection.close()
-    return None
-
-
-def _attach_to(connection: duckdb.DuckDBPyConnection, location: Lake, alias: str, *options: str) -> bool:
-    """Attaches the lake to a DuckDB; False where there is none."""
-    _prepare(connection, location)
-    try:
-        connection.execute(_attach_sql(location, alias, "CREATE_IF_NOT_EXISTS false", *options))
-    except duckdb.InvalidInputException as error:
-        if not all(words in str(error) for words in _NOT_THERE):
-            raise
-        return False
-    return True
-
-
-def _attach_or_make(location: Lake, config: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-    if (file := location.file) is None or file.exists():
-        found = _attach(location, config)
-        if found is not None:
-            return found
-    connection = duckdb.connect(":memory:", config=dict(config))
-    try:
-        _prepare(connection, location)
-        connection.execute(_attach_sql(location, ALIAS))
-        _set_options(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection, location: Lake) -> None:
-    load_extensions(connection, location)
-    set_secrets(connection, location)
-    if location.data_path.lower().startswith(S3):
-        # Of the session alone by default, which the connections of transactions would not have.
-        connection.execute(f"SET GLOBAL s3_uploader_max_filesize = {text(_UPLOADER_SIZE)}")
-
-
-def _attach_sql(location: Lake, alias: str, *options: str) -> str:
-    data_path = [f"DATA_PATH {text(location.data_path)}"] if location.data_path else []
-    return f"ATTACH {text(str(location))} AS {quote(alias)} ({', '.join([_NO_INLINING, *data_path, *options])})"
-
-
 def _opening(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> Opening:
-    return Opening(_using(connection, alias), lambda: _using(connection.cursor(), alias), connection.close)
-
-
-def _set_options(connection: duckdb.DuckDBPyConnection) -> None:
-    """Sets _OPTIONS in the lake; DuckDB crashes on it where there is a view."""
-    views = connection.execute("SELECT 1 FROM duckdb_views() WHERE database_name = ? AND NOT internal", [ALIAS])
-    for name, value in _OPTIONS.items() if views.fetchone() is None else ():
-        connection.execute(f"CALL {quote(ALIAS)}.set_option({text(name)}, {text(value)})")
-
-
-def _using(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> duckdb.DuckDBPyConnection:
-    connection.execute(f"USE {quote(alias)}")
-    return connection
+    return Opening(using(connection, alias), lambda: using(connection.cursor(), alias), connection.close)
 
 
 def _beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    return _using(connection.cursor())
+    return using(connection.cursor())

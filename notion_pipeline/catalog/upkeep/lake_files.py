@@ -12,7 +12,7 @@ from datetime import timedelta
 import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
-from notion_pipeline.catalog.connection.lake import ALIAS
+from notion_pipeline.catalog.connection.lake_attach import ALIAS
 from notion_pipeline.catalog.dialect import LAKE, dialect_of
 from notion_pipeline.catalog.sql import text
 from notion_pipeline.catalog.upkeep.superseded import remove_superseded

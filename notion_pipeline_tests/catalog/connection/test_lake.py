@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.dialect import FILE, LAKE, dialect_of
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
@@ -103,10 +104,30 @@ def test_every_program_writes_small_inserts_as_files_and_large_ones_in_small_gro
     catalog.commit(make)
     with catalog.reading() as connection:
         assert connection is not None
-        found = connection.execute("SELECT option_name, value FROM ducklake_options('_lake')").fetchall()
-    assert ("data_inlining_row_limit", "0") in found
-    assert ("parquet_row_group_size_bytes", "8000000") in found
+        found = options(connection)
+    assert found["data_inlining_row_limit"] == "0"
+    assert found["parquet_row_group_size_bytes"] == "8000000"
     assert list(Path(location.data_path).rglob("*.parquet"))
+
+
+def test_options_that_a_killed_maker_left_unset_are_set_by_the_next_writer(location: Lake) -> None:
+    with duckdb.connect() as other:
+        load_extensions(other, location)
+        other.execute(f"ATTACH '{location}' AS lake (DATA_PATH '{location.data_path}')")
+        other.execute("CREATE VIEW lake.of_theirs AS SELECT 1 AS a")
+    catalog = catalog_at(location)
+    with catalog.reading() as connection:
+        assert connection is not None
+        assert "data_inlining_row_limit" not in options(connection)
+    catalog.commit(make)
+    with catalog.reading() as connection:
+        assert connection is not None
+        assert options(connection)["data_inlining_row_limit"] == "0"
+        assert options(connection)["parquet_row_group_size_bytes"] == "8000000"
+
+
+def options(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    return dict(connection.execute("SELECT option_name, value FROM ducklake_options('_lake')").fetchall())
 
 
 @pytest.mark.slow

@@ -23,7 +23,9 @@ def can_be_renamed(
     Tried on another connection: a failure would end the caller's transaction.
     """
     passing = free_name(f"{rename.old}__moving", names_in(connection, schema))
+    ((database,),) = connection.execute("SELECT current_database()").fetchall()
     with connection.cursor() as beside:
+        beside.execute(f"USE {quote(database)}")
         beside.execute("BEGIN")
         try:
             found = indexes(beside, (schema, rename.old))

@@ -143,7 +143,7 @@ class CatalogResource(DuckDBResource):
             CatalogError: There is no catalog yet, or it cannot be read.
             CatalogBusyError: Another process wrote for longer than `wait_seconds`.
         """
-        with self.catalog(dg.get_dagster_logger().warning).reading() as connection:
+        with self.catalog(dg.get_dagster_logger().warning).reading(in_one_state=False) as connection:
             if connection is None:
                 raise CatalogError(
                     f"There is no catalog {self.database} yet.", hint="Sync a source first: `notion-pipeline sync`."

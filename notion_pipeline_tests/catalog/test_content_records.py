@@ -83,7 +83,8 @@ def test_row_that_was_removed_may_come_again(catalog: Catalog) -> None:
     with catalog.reading() as connection:
         assert connection is not None
         versions = connection.execute(f"SELECT count(*) FROM {USER_READS.address}").fetchall()
-        assert versions == [(3 if dialect_of(connection) == FILE else 5,)]
+        # In a lake a table begins with a row that is removed.
+        assert versions == [(3 if dialect_of(connection) == FILE else 6,)]
 
 
 AT = datetime(2026, 7, 1, tzinfo=timezone.utc)

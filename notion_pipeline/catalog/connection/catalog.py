@@ -113,11 +113,24 @@ class Catalog:
             del _OPENED.openings[self._storage.key]
         opening.close()
 
+    def read(self, query: Callable[[duckdb.DuckDBPyConnection | None], _Result]) -> _Result:
+        """What a query finds in one state of the catalog; its connection is None where there is no catalog yet.
+
+        Raises:
+            CatalogError: As `reading`.
+        """
+        with self.reading() as connection:
+            return query(connection)
+
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    def reading(self, *, in_one_state: bool = True) -> Iterator[duckdb.DuckDBPyConnection | None]:
         """A connection to read with; None where there is no catalog yet.
 
         Inside a transaction of this thread it shows what is committed.
+
+        Args:
+            in_one_state: A lake is seen as it is at the start, in one transaction, which any error may end. Otherwise
+                each statement sees what others have committed by then, and asks the server for its state anew.
 
         Raises:
             CatalogBusyError: Another process wrote for longer than we wait.
@@ -127,7 +140,7 @@ class Catalog:
             yield None
             return
         if (around := _OPENED.openings.get(self._storage.key)) is not None:
-            opening, connection = None, around.beside()
+            opening, connection = None, around.connection.cursor()
         else:
             with self._errors("read", LockHeldError, OSError):
                 opening = self._storage.open_to_read()
@@ -135,11 +148,16 @@ class Catalog:
                 yield None
                 return
             connection = self._opened(opening).connection
+        has_begun = in_one_state and self._storage.is_shared
         try:
             with self._errors("read"):
-                _prepare(connection)
+                if has_begun:
+                    connection.execute("BEGIN")
+                self._prepare(connection)
                 yield connection
         finally:
+            if has_begun:
+                _roll_back(connection)
             if opening is None:
                 connection.close()
             else:
@@ -164,7 +182,7 @@ class Catalog:
         if opening is None:
             raise CatalogError(f"There is no catalog {self.location}.")
         try:
-            _prepare(opening.connection)
+            _set(opening.connection)
             yield opening.connection
         finally:
             opening.close()
@@ -189,12 +207,13 @@ class Catalog:
         is_committed = False
         try:
             with self._errors("written"):
-                _prepare(connection)
-                # Rows need no order, and to keep one takes memory.
-                connection.execute("SET preserve_insertion_order = false")
-                self._storage.limit_memory(connection, memory_limit)
+                # A lake looks up its state for the first statement of each transaction.
                 connection.execute("BEGIN")
                 try:
+                    self._prepare(connection)
+                    # Rows need no order, and to keep one takes memory.
+                    connection.execute("SET preserve_insertion_order = false")
+                    self._storage.limit_memory(connection, memory_limit)
                     yield connection
                     connection.execute("COMMIT")
                     is_committed = True
@@ -245,6 +264,10 @@ class Catalog:
         _OPENED.openings[self._storage.key] = opening
         return opening
 
+    def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._storage.use(connection)
+        _set(connection)
+
     @contextmanager
     def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
         try:
@@ -262,7 +285,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         return  # A failed COMMIT or a full disk has already ended the transaction; the first error is raised.
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def _set(connection: duckdb.DuckDBPyConnection) -> None:
     """Sets UTC, and no progress bar: DuckDB would draw it on the standard output of a console or a notebook."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")

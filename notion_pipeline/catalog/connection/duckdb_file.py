@@ -62,19 +62,10 @@ class LockedOpener:
     Args:
         file: What is locked: the file itself, without links.
         name: The catalog, for messages.
-        beside: Makes another connection to what a connection has open.
     """
 
-    def __init__(
-        self,
-        file: Path,
-        name: str,
-        *,
-        wait_seconds: float,
-        log: Callable[[str], None],
-        beside: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyConnection] = duckdb.DuckDBPyConnection.cursor,
-    ) -> None:
-        self._file, self._name, self._beside = file, name, beside
+    def __init__(self, file: Path, name: str, *, wait_seconds: float, log: Callable[[str], None]) -> None:
+        self._file, self._name = file, name
         self._wait_seconds, self._log = wait_seconds, log
 
     def open(self, connect: Callable[[], duckdb.DuckDBPyConnection], *, is_writing: bool) -> Opening:
@@ -115,7 +106,7 @@ class LockedOpener:
             finally:
                 lock.release()
 
-        return Opening(connection, lambda: self._beside(connection), close)
+        return Opening(connection, close)
 
     def _wait_log(self) -> Callable[[RetryCallState], None]:
         """Logs who holds the file: at once, and then every minute."""
@@ -154,6 +145,8 @@ class DuckDBFile:
         wait_seconds: How long to wait while another process holds the file.
         log: Takes messages that say who holds the file.
     """
+
+    is_shared = False
 
     def __init__(
         self, path: Path, *, config: Mapping[str, Any], wait_seconds: float, log: Callable[[str], None]
@@ -194,6 +187,9 @@ class DuckDBFile:
 
     def open_to_write(self) -> Opening:
         return self._opener().open(lambda: self._connect(read_only=False), is_writing=True)
+
+    def use(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """DuckDB does, for the file that it opened."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         if not self.exists():

@@ -59,6 +59,9 @@ class _LakeStorage:
     def key(self) -> Hashable:
         return str(self._location)
 
+    def use(self, connection: duckdb.DuckDBPyConnection) -> None:
+        using(connection)
+
     def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
         if "memory_limit" in self._config:
             return
@@ -85,6 +88,8 @@ class _LakeStorage:
 
 class _ServerLake(_LakeStorage):
     """A lake that PostgreSQL keeps: each transaction is a connection of the DuckDB that has it attached."""
+
+    is_shared = True
 
     def exists(self) -> bool:
         return True  # the server knows
@@ -118,7 +123,7 @@ class _ServerLake(_LakeStorage):
         (version,) = connection.execute(f"SELECT id FROM ducklake_current_snapshot({text(alias)})").fetchall()[0]
         connection.execute(f"DETACH {quote(alias)}")
         attach_to(connection, self._location, alias, "READ_ONLY", f"SNAPSHOT_VERSION {version}")
-        return until_closed(_opening(connection.cursor(), alias), connection, alias)
+        return until_closed(_opening(using(connection.cursor(), alias)), connection, alias)
 
     def error(self, error: Exception, done: str) -> CatalogError:
         told = super().error(error, done)
@@ -129,6 +134,8 @@ class _ServerLake(_LakeStorage):
 
 class _FileLake(_LakeStorage):
     """A lake in a file, which one process has at a time."""
+
+    is_shared = False
 
     def __init__(
         self,
@@ -141,9 +148,7 @@ class _FileLake(_LakeStorage):
     ) -> None:
         super().__init__(location, config)
         self._file = file
-        self._opener = LockedOpener(
-            Path(os.path.realpath(file)), str(location), wait_seconds=wait_seconds, log=log, beside=_beside
-        )
+        self._opener = LockedOpener(Path(os.path.realpath(file)), str(location), wait_seconds=wait_seconds, log=log)
 
     def exists(self) -> bool:
         return self._file.exists()
@@ -163,7 +168,7 @@ class _FileLake(_LakeStorage):
             connection = attach(self._location, self._config, "READ_ONLY")
             if connection is None:
                 raise _no_lake(self._file)
-            return using(connection)
+            return connection
 
         return self._opener.open(connect, is_writing=False)
 
@@ -175,10 +180,10 @@ class _FileLake(_LakeStorage):
         connection = found or make(self._location, self._config)
         try:
             set_options(connection)
-            return using(connection)
         except BaseException:
             connection.close()
             raise
+        return connection
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         if not self.exists():
@@ -201,9 +206,5 @@ def _no_lake(file: Path) -> CatalogError:
     return CatalogError(f"{file} holds no DuckLake.", hint="Name another file in catalog:.")
 
 
-def _opening(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> Opening:
-    return Opening(using(connection, alias), lambda: using(connection.cursor(), alias), connection.close)
-
-
-def _beside(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    return using(connection.cursor())
+def _opening(connection: duckdb.DuckDBPyConnection) -> Opening:
+    return Opening(connection, connection.close)

@@ -18,12 +18,11 @@ class Opening:
     """An open catalog of one thread.
 
     Attributes:
-        beside: Makes another connection to the same, which sees what is committed; to be closed by the caller.
+        connection: Its cursors see what is committed; `Storage.use` comes before names of tables.
         close: Closes the connection, and frees what was held for it.
     """
 
     connection: duckdb.DuckDBPyConnection
-    beside: Callable[[], duckdb.DuckDBPyConnection]
     close: Callable[[], None]
 
 
@@ -49,6 +48,10 @@ class Storage(Protocol):
     def database(self) -> str:
         """The name that DuckDB gives to it, in lower case."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may commit while it is open."""
+
     def exists(self) -> bool:
         """Whether anything was committed to it, without opening it; True where that cannot be told."""
 
@@ -63,6 +66,9 @@ class Storage(Protocol):
 
     def open_to_write(self) -> Opening:
         """Opens it, as soon as nobody is in the way; makes what does not exist."""
+
+    def use(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Makes names that name no database those of the catalog, for a connection of an opening."""
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         """Attaches it to the DuckDB of another catalog, to read it there, as soon as nobody is in the way.

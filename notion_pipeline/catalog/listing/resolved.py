@@ -6,20 +6,17 @@ from collections.abc import Mapping
 
 import duckdb
 
+from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.listing.known_databases import known_databases
 from notion_pipeline.catalog.sql import is_table
+from notion_pipeline.catalog.state.versions import rows_query
 from notion_pipeline.config.sources import KnownNames, Source
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import Resolution, known_database_name, resolve
 
 #: `kind` is a key of sources.yaml and `name` its entry; or `kind` is `property`, `scope` the database's id and `name` a
 #: digest, since the catalog does not spell the names of excluded properties.
-_TABLE = """
-CREATE SCHEMA IF NOT EXISTS _notion_pipeline;
-CREATE TABLE IF NOT EXISTS _notion_pipeline.resolved (
-    source VARCHAR, kind VARCHAR, scope VARCHAR, name VARCHAR, id VARCHAR
-);
-"""
+_COLUMNS = dict.fromkeys(("source", "kind", "scope", "name", "id"), "VARCHAR")
 _PROPERTY = "property"
 
 
@@ -48,13 +45,23 @@ def resolution_of_catalog(
 
 def keep_names(connection: duckdb.DuckDBPyConnection, source: str, names: KnownNames) -> None:
     """Adds ids. None is ever removed, since an excluded property must stay excluded."""
-    connection.execute(_TABLE)
+    _create(connection)
     rows = {(kind, "", name, found) for (kind, name), ids in names.databases.items() for found in ids}
     rows |= {(_PROPERTY, scope, mark, found) for (scope, mark), ids in names.properties.items() for found in ids}
     if new := sorted(rows - _rows(connection, source)):
-        connection.executemany(
-            "INSERT INTO _notion_pipeline.resolved VALUES (?, ?, ?, ?, ?)", [(source, *row) for row in new]
-        )
+        query, parameters = rows_query(_COLUMNS, [(source, *row) for row in new])
+        connection.execute(f"INSERT INTO _notion_pipeline.resolved BY NAME {query}", parameters)
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    if is_table(connection, ("_notion_pipeline", "resolved")):
+        return
+    described = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    connection.execute("CREATE SCHEMA IF NOT EXISTS _notion_pipeline")
+    connection.execute(f"CREATE TABLE _notion_pipeline.resolved ({described})")
+    if not dialect_of(connection).removes_superseded:
+        # A row of no source; see `state.versions.create`.
+        connection.execute("INSERT INTO _notion_pipeline.resolved (source) VALUES ('')")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, source: str) -> set[tuple[str, str, str, str]]:

@@ -107,7 +107,7 @@ def copy_catalog(source: Catalog, target: Catalog, tell: Callable[[TableCopied],
     before = source.version()
     with target.kept_open():
         target.commit(lambda connection: mark(connection, source))
-        with target.reading() as there, source.attached(_opened(there), _ALIAS) as original:
+        with target.reading(in_one_state=False) as there, source.attached(_opened(there), _ALIAS) as original:
             found = contents(original, _dialect(target))
             check_extras(_opened(there), target, found)
             copying = _Copying(target, _opened(there), original, found, tell)

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from notion_pipeline.catalog.sql import is_table, tables_in
+from notion_pipeline.catalog.sql import column_types, is_table, tables_in
 from notion_pipeline.catalog.state.former_tables import former_states
 from notion_pipeline.catalog.state.tables import STREAMS, has_bookkeeping
 from notion_pipeline.catalog.state.versions import SCHEMA
@@ -142,13 +142,11 @@ def noted_reads(
 
 def noted_limits(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
     """What the last sync of each data source recorded as its limits, by its id; see `load.limits.Limits`."""
-    try:
-        rows = connection.execute(
-            "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL",
-            [source],
-        ).fetchall()
-    except duckdb.Error:  # a catalog that an earlier version wrote
-        return {}
+    if not has_bookkeeping(connection) or "limits" not in column_types(connection, (SCHEMA, "reads")):
+        return {}  # a catalog that an earlier version wrote
+    rows = connection.execute(
+        "SELECT data_source_id, limits FROM _notion_pipeline.reads WHERE source = ? AND limits IS NOT NULL", [source]
+    ).fetchall()
     return dict(rows)
 
 

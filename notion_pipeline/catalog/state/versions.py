@@ -58,7 +58,12 @@ def create(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None
     """Makes the table where it is missing; adds columns that one of an earlier version lacks."""
     columns = {**table.columns, "version": "DOUBLE", "is_removed": "BOOLEAN"}
     described = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {table.address} ({described})")
+    if not is_table(connection, (SCHEMA, table.name)):
+        connection.execute(f"CREATE TABLE {table.address} ({described})")
+        if not dialect_of(connection).removes_superseded:
+            # Of a table that never had a row DuckLake has no statistics, and asks the server for them in every query.
+            keys = "".join(f"'' AS {quote(name)}, " for name in table.key)
+            connection.execute(f"INSERT INTO {table.address} BY NAME SELECT {keys}0 AS version, true AS is_removed")
     for name, kind in columns.items():
         connection.execute(f"ALTER TABLE {table.address} ADD COLUMN IF NOT EXISTS {quote(name)} {kind}")
 

@@ -14,8 +14,10 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.dialect import FILE, LAKE, dialect_of
+from notion_pipeline.catalog.listing.table_renames import can_be_renamed, rename_tables
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
+from notion_pipeline.rows.naming import TableRename
 from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.postgres import postgres, query
@@ -141,6 +143,37 @@ def test_wide_rows_fit_the_memory_of_a_commit(location: Lake) -> None:
         assert connection.execute("SELECT count(*), sum(length(properties)) FROM notion.wide").fetchall() == [
             (60_000, 60_000 * 120 * 32)
         ]
+
+
+def test_a_block_of_reads_is_one_transaction_and_sees_one_state(server: int, tmp_path: Path) -> None:
+    location = on_server(server, tmp_path)
+    catalog_at(location).commit(make)
+
+    def commit() -> None:
+        writer = threading.Thread(target=lambda: catalog_at(location).commit(make))
+        writer.start()
+        writer.join(timeout=PATIENCE)
+
+    for in_one_state, then in ((True, 1), (False, 3)):
+        with catalog_at(location).reading(in_one_state=in_one_state) as connection:
+            assert connection is not None
+            before = connection.execute("SELECT count(*) FROM notion.t").fetchall()
+            commit()
+            after = connection.execute("SELECT count(*) FROM notion.t").fetchall()
+            assert (after == before) == in_one_state
+            assert after == [(then,)]
+
+
+def test_table_can_be_renamed(location: Lake) -> None:
+    catalog = catalog_at(location)
+    catalog.commit(make)
+    said: list[str] = []
+    with catalog.writing() as connection:
+        assert can_be_renamed(connection, "notion", TableRename("some id", "t", "u"), said.append), said
+        rename_tables(connection, "notion", [("t", "u")], {"t"})
+    with catalog.reading() as connection:
+        assert connection is not None
+        assert connection.execute("FROM notion.u").fetchall() == [(1,)]
 
 
 def test_dialects(location: Lake, tmp_path: Path) -> None:

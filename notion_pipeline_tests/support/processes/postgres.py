@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,39 +28,91 @@ def programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-@contextmanager
-def postgres() -> Iterator[int]:
-    """A server on 127.0.0.1, whose superuser `notion` needs no password there; its port."""
-    bin_folder = programs()
-    assert bin_folder is not None, NOT_INSTALLED
-    is_root = os.geteuid() == 0
-    as_user = ["runuser", "-u", SERVER_USER, "--"] if is_root else []
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
-    try:
+class Server:
+    """A server on 127.0.0.1, whose superuser `notion` needs no password there.
+
+    Args:
+        folder: An empty one of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        bin_folder = programs()
+        assert bin_folder is not None, NOT_INSTALLED
+        self.port = free_port()
+        self._programs, self._folder, self._data = bin_folder, folder, folder / "data"
+        is_root = os.geteuid() == 0
+        self._as_user = ["runuser", "-u", SERVER_USER, "--"] if is_root else []
         if is_root:
             shutil.chown(folder, SERVER_USER)
-        data = folder / "data"
-        _run([*as_user, str(bin_folder / "initdb"), "-D", str(data), "-U", "notion", "-A", "trust", "-N"], folder)
-        port = free_port()
-        command = [str(bin_folder / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), "-F"]
-        with (folder / "server.log").open("wb") as log:
-            server = subprocess.Popen(
-                [*as_user, *command, "-h", "127.0.0.1"], cwd=folder, stdout=log, stderr=log, start_new_session=True
+        self._run("initdb", "-U", "notion", "-A", "trust", "-N")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Comes back when it answers."""
+        command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port), "-F"]
+        where = ["-k", str(self._folder), "-h", "127.0.0.1"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user, *command, *where],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
+        give_up_at = time.monotonic() + PATIENCE
+        ready = [str(self._programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-q"]
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < give_up_at, self._log.read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Ends every connection, whatever is under way in it."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._run("pg_ctl", "stop", "-m", "fast")
+        self._process.wait(timeout=60)
+
+    def count_statements(self) -> None:
+        """From now on what clients send is logged."""
+        query(self.port, "ALTER SYSTEM SET log_statement = 'all'")
+        query(self.port, "SELECT pg_reload_conf()")
+
+    def statements(self) -> int:
+        """How many statements were logged so far."""
+        said = self._log.read_text(encoding="utf-8", errors="replace")
+        return sum(("LOG:  statement:" in line or "LOG:  execute " in line) for line in said.splitlines())
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
+    def _run(self, program: str, *options: str) -> None:
+        command = [*self._as_user, str(self._programs / program), "-D", str(self._data), *options]
+        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """A server that runs, with a folder and a port that end with it."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        server = Server(folder)
+        server.start()
         try:
-            give_up_at = time.monotonic() + PATIENCE
-            ready = [str(bin_folder / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
-            while subprocess.run(ready, check=False).returncode != 0:
-                assert server.poll() is None, (folder / "server.log").read_text()
-                assert time.monotonic() < give_up_at, (folder / "server.log").read_text()
-                time.sleep(0.1)
-            yield port
+            yield server
         finally:
-            if server.poll() is None:
-                _run([*as_user, str(bin_folder / "pg_ctl"), "stop", "-D", str(data), "-m", "fast"], folder)
-            server.wait(timeout=60)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgres() -> Iterator[int]:
+    """The port of one."""
+    with postgres_server() as server:
+        yield server.port
 
 
 def query(port: int, sql: str, database: str = "postgres") -> list[str]:
@@ -71,8 +123,3 @@ def query(port: int, sql: str, database: str = "postgres") -> list[str]:
     done = subprocess.run([*command, "-X", "-A", "-t", "-c", sql], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
+from notion_pipeline.bucket import S3, Bucket
 from notion_pipeline.config.account import EnvReference
 from notion_pipeline.config.fields.values import check_variable
 from notion_pipeline.config.yaml_file import config_error, read_mapping
@@ -127,6 +128,25 @@ def _named_in_file(project: Project) -> str | EnvReference | None:
 
 
 def staging_folder(project: Project, named: str | None) -> Path:
-    """The folder of reads in progress: NOTION_PIPELINE_STAGING, else what sources.yaml says, else one of this home."""
-    text = project.environ.get(STAGING_VARIABLE, "").strip() or named
-    return project.path(text) if text else project.home / "staging"
+    """The folder of reads in progress: the one that is named, or one of this home."""
+    text = _staging(project, named)
+    return project.path(text) if text and not _is_bucket(text) else project.home / "staging"
+
+
+def staging_bucket(project: Project, named: str | None) -> Bucket | None:
+    """The bucket with copies of reads in progress; None where none is named. Nothing is asked of it here.
+
+    Raises:
+        ConfigError: The package for S3 is not installed, or a variable AWS_… makes no sense.
+    """
+    text = _staging(project, named)
+    return Bucket(text, project.environ) if _is_bucket(text) else None
+
+
+def _staging(project: Project, named: str | None) -> str:
+    """NOTION_PIPELINE_STAGING, else what sources.yaml says; empty for the home."""
+    return project.environ.get(STAGING_VARIABLE, "").strip() or named or ""
+
+
+def _is_bucket(text: str) -> bool:
+    return text.startswith(S3)

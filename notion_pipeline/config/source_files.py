@@ -1,4 +1,4 @@
-"""What is kept of a source beside the catalog: reads in progress in a folder, locks and lists in the shared state."""
+"""What is kept of a source beside the catalog: reads in progress, and locks and lists in the shared state."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from notion_pipeline.bucket import Bucket
 from notion_pipeline.config.fields.values import SOURCE_NAME
 from notion_pipeline.state.interface import LOCK_ENDING, State
 
@@ -24,13 +25,16 @@ def sources_with_files(state: State, staging: Path) -> set[str]:
     return {name for name in found if re.fullmatch(SOURCE_NAME, name)}
 
 
-def files_of(state: State, staging: Path, source: str) -> list[str]:
+def files_of(state: State, staging: Path, source: str, bucket: Bucket | None = None) -> list[str]:
     """Where things are kept for a source, for people.
 
     Raises:
+        StagingError: The bucket with copies of its reads in progress cannot be used.
         ValueError: No source can have this name: it might lead out of the folder.
     """
     found = [str(staging / _checked(source))] if (staging / source).is_dir() else []
+    if bucket is not None and bucket.list(source):
+        found.append(f"{bucket.url}/{source}")
     if state.lock_names(f"locks/{source}"):
         found.append(f"{state.place}/locks/{source}")
     return found + [f"{state.place}/{name}" for name in (*_documents_of(state, source), *_table_lock(state, source))]
@@ -42,9 +46,15 @@ def locked_databases(state: State, source: str) -> list[str]:
     return [name.rpartition("/")[2].removesuffix(LOCK_ENDING) for name in names if state.is_locked(name)]
 
 
-def remove_files(state: State, staging: Path, source: str) -> None:
-    """Removes all that is kept for a source."""
+def remove_files(state: State, staging: Path, source: str, bucket: Bucket | None = None) -> None:
+    """Removes all that is kept for a source.
+
+    Raises:
+        StagingError: The bucket with copies of its reads in progress cannot be used; nothing is removed then.
+    """
     folder = staging / _checked(source)
+    if bucket is not None:
+        bucket.remove([found.key for found in bucket.list(source)])
     if folder.is_symlink():
         folder.unlink()
     elif folder.is_dir():
@@ -57,15 +67,18 @@ def remove_files(state: State, staging: Path, source: str) -> None:
             lock.release(forget=True)
 
 
-def rename_files(state: State, staging: Path, old: str, new: str) -> None:
+def rename_files(state: State, staging: Path, old: str, new: str, bucket: Bucket | None = None) -> None:
     """Moves the reads in progress of a source to its new name, if that has none, and removes the rest.
 
-    The next sync makes the rest again.
+    The next sync makes the rest again, copies in a bucket too.
+
+    Raises:
+        StagingError: As `remove_files`.
     """
     staged, target = staging / _checked(old), staging / _checked(new)
     if staged.exists() and not target.exists():
         staged.rename(target)
-    remove_files(state, staging, old)
+    remove_files(state, staging, old, bucket)
 
 
 def _checked(source: str) -> str:

@@ -23,10 +23,24 @@ from notion_pipeline.config.fields.catalog_location import (
     check_data_path,
     location_of,
 )
-from notion_pipeline.config.fields.key_types import CatalogText, DataPath, FilePath, FrozenModel, nothing_as
+from notion_pipeline.config.fields.key_types import (
+    CatalogText,
+    DataPath,
+    FilePath,
+    FrozenModel,
+    StoragePath,
+    nothing_as,
+)
+from notion_pipeline.config.fields.values import check_storage
 from notion_pipeline.config.known_names import KnownNames
 from notion_pipeline.config.lake_settings import LakeSettings
-from notion_pipeline.config.shared_state import StateSetting, open_state, staging_folder
+from notion_pipeline.config.shared_state import (
+    STAGING_VARIABLE,
+    StateSetting,
+    open_state,
+    staging_bucket,
+    staging_folder,
+)
 from notion_pipeline.config.source import Limits, Source, Watch
 from notion_pipeline.config.stream_settings import StreamSettings, SyncType
 from notion_pipeline.config.yaml_file import KeyPath, config_error, problems_of, read_mapping, source_label
@@ -37,6 +51,7 @@ from notion_pipeline.redaction import keep_secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from notion_pipeline.bucket import Bucket
     from notion_pipeline.project import Project
     from notion_pipeline.state.interface import State
 
@@ -83,10 +98,10 @@ class Sources(FrozenModel):
         description="Where processes share locks, pauses and lists: a folder, postgresql://user@host/database, or "
         "{env: VARIABLE}; NOTION_PIPELINE_STATE wins. Without it the folder NOTION_PIPELINE_HOME.",
     )
-    staging: FilePath | None = Field(
+    staging: StoragePath | None = Field(
         default=None,
-        description="Folder of reads in progress, on a disk that all machines reach; NOTION_PIPELINE_STAGING wins. "
-        "Without it one in NOTION_PIPELINE_HOME.",
+        description="Where machines share reads in progress: a folder that all of them reach, or s3://bucket/folder "
+        "for copies of them; NOTION_PIPELINE_STAGING wins. Without it they are in NOTION_PIPELINE_HOME.",
     )
     sources: tuple[Source, ...] = Field(
         default_factory=lambda: (Source(name="notion", account=TokenAccount()),),
@@ -121,6 +136,14 @@ class Sources(FrozenModel):
     def staging_path(self, project: Project) -> Path:
         """The folder of reads in progress."""
         return staging_folder(project, self.staging)
+
+    def staging_bucket(self, project: Project) -> Bucket | None:
+        """The bucket with copies of reads in progress, if there is one; nothing is asked of it before it is used.
+
+        Raises:
+            ConfigError: The package for S3 is not installed, or a variable AWS_… makes no sense.
+        """
+        return staging_bucket(project, self.staging)
 
     def source(self, name: str) -> Source:
         """The source of this name.
@@ -199,6 +222,7 @@ def _catalog_problems(sources: Sources, project: Project) -> list[str]:
     for variable, value, check in (
         ("NOTION_PIPELINE_CATALOG", project.catalog_override, check_catalog),
         ("NOTION_PIPELINE_DATA_PATH", project.data_path_override, check_data_path),
+        (STAGING_VARIABLE, project.environ.get(STAGING_VARIABLE, "").strip(), check_storage),
     ):
         try:
             check(value or "none")

@@ -65,6 +65,13 @@ class Manifest:
     complete: bool = False
     format: int = FORMAT
 
+    @property
+    def rank(self) -> tuple[datetime, int, bool, int]:
+        """Higher where more of the read is done: of a later read, by more processes, whole, with more answers."""
+        attempt = self.progress.get("attempt", 1)
+        started_at = datetime.fromisoformat(self.started_at)
+        return started_at, attempt if isinstance(attempt, int) else 1, self.complete, len(self.files)
+
 
 def new_manifest(key: StageKey, *, bookmark: datetime, properties: Sequence[str], now: datetime) -> Manifest:
     """The manifest of a read that begins now."""
@@ -80,12 +87,20 @@ def new_manifest(key: StageKey, *, bookmark: datetime, properties: Sequence[str]
 def read_manifest(directory: Path) -> Manifest | str:
     """The manifest of a folder, or why there is none; an empty reason where the folder was empty."""
     try:
-        raw = orjson.loads((directory / MANIFEST).read_bytes())
-        manifest = Manifest(**{**raw, "files": [_staged_file(*entry) for entry in raw["files"]]})
-        times = [datetime.fromisoformat(manifest.bookmark), datetime.fromisoformat(manifest.started_at)]
+        return parse_manifest((directory / MANIFEST).read_bytes())
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except OSError as error:
+        return f"its manifest is damaged ({type(error).__name__})"
+
+
+def parse_manifest(record: bytes) -> Manifest | str:
+    """A manifest as it is written, or why it is none."""
+    try:
+        raw = orjson.loads(record)
+        manifest = Manifest(**{**raw, "files": [_staged_file(*entry) for entry in raw["files"]]})
+        times = [datetime.fromisoformat(manifest.bookmark), datetime.fromisoformat(manifest.started_at)]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         return f"its manifest is damaged ({type(error).__name__})"
     parts = (manifest.key, manifest.progress, manifest.counts)
     if not all(isinstance(part, dict) for part in parts) or any(time.tzinfo is None for time in times):
@@ -100,9 +115,12 @@ def _staged_file(name: str, rows: int, size: int, checksum: int) -> StagedFile:
 
 
 def reason_to_discard(
-    directory: Path, manifest: Manifest, key: StageKey, now: datetime, is_committed: Callable[[str], bool]
+    manifest: Manifest, key: StageKey, now: datetime, is_committed: Callable[[str], bool]
 ) -> str | None:
-    """Why a read for `key` must not go on with the stage in this folder; None where it may."""
+    """Why a read for `key` must not go on with the stage of this manifest; None where it may.
+
+    Whether its files are whole is `reason_of_damage`.
+    """
     wanted = key.as_json()
     if manifest.complete and manifest.key.get("sync_type") == "FULL_TABLE":
         # Already whole, and more than an incremental read would bring: it only has to be committed.
@@ -114,6 +132,11 @@ def reason_to_discard(
         return f"it is older than {MAX_AGE.total_seconds() / 3600:.0f} hours"
     if is_committed(manifest.stage_id):
         return "it is in the catalog already"
+    return None
+
+
+def reason_of_damage(directory: Path, manifest: Manifest) -> str | None:
+    """Which file of the stage in this folder is missing or not as it was written; None where all are whole."""
     for name, _, size, checksum in manifest.files:
         try:
             data = (directory / name).read_bytes()

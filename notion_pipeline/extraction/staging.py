@@ -21,6 +21,7 @@ import orjson
 import pyarrow as pa
 
 from notion_pipeline.errors import StagingError
+from notion_pipeline.extraction.copied_stage import CopiedStage
 from notion_pipeline.extraction.manifest import (
     MANIFEST,
     MAX_AGE,
@@ -30,8 +31,10 @@ from notion_pipeline.extraction.manifest import (
     StageKey,
     new_manifest,
     read_manifest,
+    reason_of_damage,
     reason_to_discard,
 )
+from notion_pipeline.extraction.stage_copies import StageCopies, StageCopy
 from notion_pipeline.notion_ids import notion_id
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.rows.arrow import arrow_array
@@ -46,9 +49,12 @@ _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 class Stage:
     """One read of one data source on disk. Callers hold the database's lock file while they use it."""
 
-    def __init__(self, directory: Path, manifest: Manifest, *, resumed: bool = False) -> None:
+    def __init__(
+        self, directory: Path, manifest: Manifest, *, resumed: bool = False, copy: StageCopy | None = None
+    ) -> None:
         self.directory = directory
         self.manifest = manifest
+        self._copy = copy
         self.resumed = resumed
         #: Whether an earlier run finished this read and did not get to commit it; not so one that this run finishes.
         self.resumed_complete = resumed and manifest.complete
@@ -107,6 +113,8 @@ class Stage:
             StagingError: The disk is full or refuses.
         """
         self._write(MANIFEST, record)
+        if self._copy is not None:
+            self._copy.changed(record)
 
     def reader(
         self, schema: pa.Schema, columns: Sequence[str] | None = None, places: Collection[int] | None = None
@@ -140,7 +148,9 @@ class Stage:
             first += rows
 
     def remove(self) -> None:
-        """Forgets the stage, and the folders above it that it leaves empty."""
+        """Forgets the stage, its copy too, and the folders above it that it leaves empty."""
+        if self._copy is not None:
+            self._copy.remove(self.manifest.stage_id)
         clear_stage(self.directory)
         for parent in list(self.directory.parents)[:2]:
             try:
@@ -205,29 +215,45 @@ def open_stage(
     is_committed: Callable[[str], bool],
     log: Callable[[str], None],
     now: datetime | None = None,
+    copies: StageCopies | None = None,
 ) -> Stage:
-    """The stage a died sync left for the same read, or a new one.
+    """The stage a died sync left for the same read, here or as a copy in a bucket, or a new one.
+
+    Of several the one that is furthest is taken.
 
     Args:
         bookmark: Server minute to note in a new stage; a resumed one keeps that of its first attempt.
         properties: Ids in the order of the columns of a new stage; a resumed one keeps its own.
         is_committed: Whether the catalog's history holds a stage id.
         log: Told why a stage that was found is not used.
+        copies: Where other machines look for this read; None for nowhere.
 
     Raises:
         StagingError: The folder cannot be made or written.
     """
     now = now or datetime.now(timezone.utc)
     private_directory(directory)
-    found = read_manifest(directory)
-    if isinstance(found, Manifest):
-        reason = reason_to_discard(directory, found, key, now, is_committed)
+    copy = copies.of(directory) if copies is not None else None
+    local = read_manifest(directory)
+    found: list[tuple[Manifest, CopiedStage | None]] = [(local, None)] if isinstance(local, Manifest) else []
+    reasons = [local] if isinstance(local, str) and local else []
+    for left in copy.found if copy is not None else ():
+        if isinstance(left.manifest, Manifest):
+            found.append((left.manifest, left))
+        elif left.manifest:
+            reasons.append(f"{left.place}: {left.manifest}")
+    for manifest, copied in sorted(found, key=lambda one: one[0].rank, reverse=True):
+        reason = reason_to_discard(manifest, key, now, is_committed)
+        if reason is None and copied is not None:
+            clear_stage(directory)
+            reason = copied.fetch(private_directory(directory))
+        reason = reason or reason_of_damage(directory, manifest)
         if reason is None:
-            return Stage(directory, found, resumed=True)
-    else:
-        reason = found
-    if reason:
+            return Stage(directory, manifest, resumed=True, copy=copy)
+        reasons.append(f"{copied.place}: {reason}" if copied is not None else reason)
+    for reason in dict.fromkeys(reasons):
         log(f"Discarded the staged read of data source {key.data_source_id}: {reason}.")
     clear_stage(directory)
     private_directory(directory)
-    return Stage(directory, new_manifest(key, bookmark=bookmark, properties=properties, now=now))
+    manifest = new_manifest(key, bookmark=bookmark, properties=properties, now=now)
+    return Stage(directory, manifest, copy=copy)

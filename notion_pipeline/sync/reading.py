@@ -19,7 +19,7 @@ Handed = queue.Queue["DatabaseExtract | BaseException | None"]
 _MOST_TOGETHER = 50
 _MOST_ROWS_TOGETHER = 5_000
 #: How long the first of a group waits for others: each group opens the file once, which costs more than a commit.
-_SECONDS_TOGETHER = 1.0
+SECONDS_TOGETHER = 1.0
 
 
 class Reading:
@@ -32,15 +32,18 @@ class Reading:
     Args:
         read: Reads and hands over, until it is told to stop; runs on an event loop of its own.
         seconds_together: How long the first of a group waits for others.
+        at_end: Called when nothing is read any more, and what was taken is loaded.
     """
 
     def __init__(
         self,
         read: Callable[[Handed, threading.Event], Coroutine[Any, Any, None]],
+        seconds_together: float = SECONDS_TOGETHER,
         *,
-        seconds_together: float = _SECONDS_TOGETHER,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         self._read, self._seconds_together = read, seconds_together
+        self._at_end = at_end
         self._handed: Handed = queue.Queue()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notion-sync", daemon=True)
@@ -69,6 +72,8 @@ class Reading:
             if isinstance(left, DatabaseExtract):
                 left.release()
         self._handed.put(None)  # who goes on asking is told that this was all
+        if self._at_end is not None:
+            self._at_end()
 
     def _run(self) -> None:
         try:
@@ -80,7 +85,7 @@ class Reading:
 
 
 def _together(
-    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER, most_seconds: float = _SECONDS_TOGETHER
+    handed: Handed, *, most_rows: int = _MOST_ROWS_TOGETHER, most_seconds: float = SECONDS_TOGETHER
 ) -> Generator[list[DatabaseExtract], None, None]:
     """What was handed over, in groups."""
     item = handed.get()

@@ -43,7 +43,7 @@ from notion_pipeline.sync.data_source.reader import DataSourceRead
 from notion_pipeline.sync.follow_up import as_if_committed
 from notion_pipeline.sync.known_states import KnownStates
 from notion_pipeline.sync.locks import lock_database
-from notion_pipeline.sync.reading import Handed, Reading
+from notion_pipeline.sync.reading import SECONDS_TOGETHER, Handed, Reading
 from notion_pipeline.sync.run.context import RunContext, SyncOptions
 from notion_pipeline.sync.run.progress import Progress
 
@@ -69,6 +69,9 @@ class Sync:
 
     Attributes:
         usage: What the run's requests take of the account's limit.
+
+    Args:
+        warn: Told what does not stop a sync and yet is to be mended; `log` is by default.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Sync:
         log: Callable[[str], None],
         *,
         usage: RunUsage | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._make_client = make_client
         self._catalog = catalog
@@ -97,14 +101,15 @@ class Sync:
             log,
             self._is_committed,
             self._has_other_rows,
+            copies=options.open_copies(warn or log),
             visible=dict.fromkeys(options.visible, True),
         )
 
     def start(self, targets: Sequence[DatabaseTarget]) -> Reading:
         """Starts to read the databases, in a thread of its own."""
         self._progress.planned(len(targets), self._options.expected)
-        seconds = {"seconds_together": _SECONDS_TOGETHER_IN_A_LAKE} if self._catalog.commits_in_groups else {}
-        return Reading(lambda handed, stop: self._read_all(targets, handed, stop), **seconds)
+        seconds = _SECONDS_TOGETHER_IN_A_LAKE if self._catalog.commits_in_groups else SECONDS_TOGETHER
+        return Reading(lambda handed, stop: self._read_all(targets, handed, stop), seconds, at_end=self._context.close)
 
     async def _read_all(
         self,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,10 +32,11 @@ from notion_pipeline.cli.access_report import (
 )
 from notion_pipeline.cli.catalog import open_catalog
 from notion_pipeline.cli.content_cost import content_note
+from notion_pipeline.cli.places import check_writable, open_to_others
 from notion_pipeline.cli.terminal import messages, output
 from notion_pipeline.config.source_files import sources_with_files
 from notion_pipeline.config.sources import KnownNames, Source, Sources, load_sources
-from notion_pipeline.errors import CatalogError, NotionPipelineError
+from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.databases import hold_back
 from notion_pipeline.listing.listed import KnownDatabase
 from notion_pipeline.listing.resolution import fails_a_sync, nothing_selected
@@ -88,7 +87,7 @@ def check(*, source: str | None) -> None:
     that only one of search, sources.yaml and catalog knows of or that are not seen any more, relations that look empty
     since their target is not shared, and what sources.yaml names and nothing matches. A database that sources.yaml
     names and that is not shared any more, or in the trash, fails. Below catalog are sources that sources.yaml has
-    no more and that left tables or state.
+    no more and that left tables or state. Where `staging:` is a bucket, an object is written there and removed.
     """
     project = find_project()
     console = output(10_000)
@@ -123,6 +122,8 @@ def _lines(project: Project, wanted: str | None) -> Iterator[Line]:
         yield credentials
         yield _access(source, project, known.get(source.name, _Known()), credentials)
     yield catalog
+    if (bucket := _bucket(project, sources)) is not None:
+        yield bucket
 
 
 def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]:
@@ -138,23 +139,11 @@ def _config(project: Project, wanted: str | None) -> tuple[Line, Sources | None]
         names = ", ".join(source.name for source in sources.sources)
         file = project.sources_label if project.sources_file.exists() else f"no {project.sources_label}, so by default"
         line.text = f"{file}: {'source' if len(sources.sources) == 1 else 'sources'} {names}"
-        line.notes += _open_to_others(project)
+        line.notes += open_to_others(project)
         publish = sources.publish_path(project)
         if publish is not None and not publish.parent.is_dir():
             line.notes.append(f"publish: the folder of {publish} does not exist; runs would fail at their end.")
     return line, sources if line.passed else None
-
-
-def _open_to_others(project: Project) -> list[str]:
-    """A note where other users of the machine may read `.env`, which holds tokens."""
-    path = project.root / ".env"
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        return []
-    if not mode & (stat.S_IRGRP | stat.S_IROTH):
-        return []
-    return [f"{path} can be read by other users of this machine (mode {mode:04o}); `chmod 600 {path}` closes it."]
 
 
 def _credentials(source: Source, project: Project) -> Line:
@@ -217,7 +206,7 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
     known: dict[str, _Known] = {}
     with _as_failure(line):
         if isinstance(location, Path):
-            _check_writable(location)
+            check_writable(location)
         catalog = open_catalog(project, sources)
         with catalog.reading() as connection:
             if connection is None:
@@ -258,6 +247,17 @@ def _catalog(project: Project, sources: Sources) -> tuple[Line, dict[str, _Known
     return line, known
 
 
+def _bucket(project: Project, sources: Sources) -> Line | None:
+    """The line of the bucket with copies of reads in progress; None where `staging:` names none."""
+    line = Line("staging", True, "")
+    with _as_failure(line):
+        if (bucket := sources.staging_bucket(project)) is None:
+            return None
+        bucket.try_out()
+        line.text = f"{bucket.url}: objects can be listed, written, read and removed"
+    return line
+
+
 def _left_over(found: SourceInCatalog) -> str:
     name = found.source
     parts = [
@@ -270,15 +270,6 @@ def _left_over(found: SourceInCatalog) -> str:
         f"`notion-pipeline remove-source {name}` removes it, `notion-pipeline rename-source {name} NEW` gives it to "
         "the source's new name."
     )
-
-
-def _check_writable(path: Path) -> None:
-    folder = path.parent
-    hint = "Name another path in NOTION_PIPELINE_CATALOG, or as catalog: in sources.yaml."
-    if not folder.is_dir():
-        raise CatalogError(f"The folder of the catalog {path} does not exist.", hint=f"Make it. {hint}")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise CatalogError(f"The catalog {path} cannot be written by this user.", hint=hint)
 
 
 def _count(number: int, noun: str) -> str:

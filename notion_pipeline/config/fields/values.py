@@ -169,9 +169,9 @@ def check_storage(text: str) -> str:
             raise ValueError(f"found {quoted(redacted(text))}, allowed: a folder, or s3://bucket/folder")
         return check_path(text)
     if not _BUCKET.fullmatch(text):
-        raise ValueError(
-            f"found {quoted(redacted(text))}, allowed: s3://bucket/folder, with the key in the environment and not here"
-        )
+        # Before an @ stands what is secret.
+        found = "an address with a key in it" if "@" in text else quoted(redacted(text))
+        raise ValueError(f"found {found}, allowed: s3://bucket/folder, with the key in the environment and not here")
     return text.rstrip("/")
 
 

@@ -52,7 +52,13 @@ class PreparedReads:
         """Reads in a thread of its own until the block ends."""
         source, log = self.options.source, self.context.log.info
         sync = Sync(
-            lambda: self.loaded.client(source, log), self.catalog, self.options, progress, log, usage=self.usage
+            lambda: self.loaded.client(source, log),
+            self.catalog,
+            self.options,
+            progress,
+            log,
+            usage=self.usage,
+            warn=self.context.log.warning,
         )
         with sync.start(self.targets.databases) as reading:
             yield DatabaseReads(
@@ -100,6 +106,7 @@ def prepare_reads(
         account=account,
         state=loaded.state,
         staging=staging,
+        bucket=loaded.sources.staging_bucket(project),
         forced=forced,
         skip=skip,
         visible=targets.visible,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from notion_pipeline.bucket import Bucket
 from notion_pipeline.extraction.staging import Stage
 from notion_pipeline.private_files import private_directory, write_private
 from notion_pipeline.state.interface import State
@@ -24,21 +25,25 @@ def note_read(
     data_source_id: str,
     stage: Stage,
     *,
+    bucket: Bucket | None,
     is_committed: Callable[[str], bool],
     say: Callable[[str], None],
 ) -> None:
     """Writes down where a read is kept, and says so where one before it was kept elsewhere and never committed.
 
     Nothing is written where processes share the state through a folder: they share the reads as well.
+
+    Args:
+        bucket: With copies of the reads, for whoever uses it too.
     """
     if not state.spans_machines or stage.resumed:
         return
-    key, folder = f"reads/{source}/{data_source_id}.json", _mark_of(staging)
+    key, folder = f"reads/{source}/{data_source_id}.json", bucket.url if bucket is not None else _mark_of(staging)
     before = _parsed(state.read(key))
     if before and before[0] != folder and not is_committed(before[2]):
         say(
             f"a read that was begun on {before[1]} and not committed starts over: what it kept is in a folder of that "
-            "machine. With `staging:` on a disk that all machines reach it would go on."
+            "machine. With `staging:` on a disk that all machines reach, or in a bucket, it would go on."
         )
     noted = {"folder": folder, "host": socket.gethostname(), "stage": stage.manifest.stage_id}
     state.write(key, orjson.dumps(noted))

@@ -149,6 +149,7 @@ class DataSourceRead:
             properties=[prop.id for prop in schema.properties],
             is_committed=self._context.is_committed,
             log=self._context.log,
+            copies=self._context.copies,
         )
         if not follow_up:
             note_read(
@@ -157,6 +158,7 @@ class DataSourceRead:
                 self._source.name,
                 self._data_source.id,
                 stage,
+                bucket=self._options.bucket,
                 is_committed=self._context.is_committed,
                 say=self._say,
             )

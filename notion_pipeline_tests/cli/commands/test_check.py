@@ -10,6 +10,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
+from notion_pipeline_tests.support.s3 import s3_place
 
 pytestmark = pytest.mark.slow
 
@@ -172,3 +173,23 @@ def test_table_names_that_cannot_be_had_or_need_quotes_are_noted(commands: Comma
     output = commands.ok("check")
     assert 'the table name "notion"."mine" in sources.yaml is taken by a table or view that is not ours' in output
     assert 'SELECT * FROM notion."order"' in output
+
+
+def test_bucket_of_reads_in_progress_is_tried_out(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    with s3_place() as place:
+        for name, value in place.environ.items():
+            monkeypatch.setenv(name, value)
+        commands.configure(f"staging: {place.url}\n")
+        found = lines(commands.ok("check"))
+        assert list(found) == ["config", "credentials", "access", "catalog", "staging"]
+        assert found["staging"] == ("ok", f"{place.url}: objects can be listed, written, read and removed")
+        assert place.keys == []
+
+        monkeypatch.setenv("NOTION_PIPELINE_STAGING", "s3://missing/folder")
+        result = commands.run("check")
+        assert result.exit_code == 1
+        status, text = lines(result.stdout)["staging"]
+        assert status == "FAIL"
+        assert "The bucket s3://missing/folder cannot be used" in text
+        assert "NoSuchBucket" in text
+        assert "may list, read, write and remove objects there" in text

@@ -57,5 +57,6 @@ def remove_source(name: str, *, yes: bool) -> None:
             if (copy := sources.publish_path(project)) is not None:
                 publish(catalog, copy)
         forget_source(instance, source, state.tables)
-    remove_files(sources.open_state(project), sources.staging_path(project), source)
+    bucket = sources.staging_bucket(project)
+    remove_files(sources.open_state(project), sources.staging_path(project), source, bucket)
     echo(f"Source {source} is removed.")

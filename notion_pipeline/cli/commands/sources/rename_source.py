@@ -80,7 +80,7 @@ def rename_source(old: str, new: str, *, yes: bool) -> None:
         move_partitions(instance, before, after)
         forget_source(instance, before, state.tables)
     shared = sources.open_state(project)
-    rename_files(shared, sources.staging_path(project), before, after)
+    rename_files(shared, sources.staging_path(project), before, after, sources.staging_bucket(project))
     if not state.catalog.is_empty:
         with catalog.reading() as connection:
             save_tables(shared, after, synced_tables(connection, after))

@@ -88,9 +88,8 @@ def state_of(
     with catalog.reading() as connection:
         found = source_in(connection, source)
     tables = [*found.tables, *found.shared, *(table.name for table in load_tables(state, source))]
-    return SourceState(
-        found, partitions_of(instance, source), files_of(state, sources.staging_path(project), source), tables
-    )
+    files = files_of(state, sources.staging_path(project), source, sources.staging_bucket(project))
+    return SourceState(found, partitions_of(instance, source), files, tables)
 
 
 def check_idle(state: State, instance: DagsterInstance, source: str) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -104,13 +104,24 @@ class ManyWorkers:
 
     Args:
         port: Of an empty PostgreSQL.
-        staging: Reads in progress are in a folder that all reach.
+        staging: Where they share reads in progress; a folder by default, and nowhere where it is empty.
+        environ: Of the workers, beside what names their own places.
     """
 
     def __init__(
-        self, folder: Path, port: int, stack: ExitStack, size: Size, *, limits: str = "{}", staging: bool = True
+        self,
+        folder: Path,
+        port: int,
+        stack: ExitStack,
+        size: Size,
+        *,
+        limits: str = "{}",
+        staging: str | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self._environ = dict(environ or {})
+        staging = str(folder / "staging") if staging is None else staging
         for name in (LAKE, STATE):
             query(port, f"CREATE DATABASE {name}")
         self._lake = f"ducklake:postgres:dbname={LAKE} host=127.0.0.1 port={port} user=notion"
@@ -120,7 +131,7 @@ class ManyWorkers:
                 f'catalog: "{self._lake}"',
                 f"data_path: {folder / 'lake'}",
                 f"state: postgresql://notion@127.0.0.1:{port}/{STATE}",
-                *([f"staging: {folder / 'staging'}"] if staging else []),
+                *([f"staging: {staging}"] if staging else []),
                 "sources:",
                 *(line for name in names for line in _source(name, limits)),
             ]
@@ -149,7 +160,7 @@ class ManyWorkers:
         (root / "workspace.yaml").touch()
         (root / "sources.yaml").write_text(self._sources, encoding="utf-8")
         (root / ".dagster" / "dagster.yaml").write_text(template("dagster.yaml"), encoding="utf-8")
-        environ = {**CREDENTIALS, "NOTION_API_URL": url, "NOTION_PIPELINE_KEY": KEY}
+        environ = {**self._environ, **CREDENTIALS, "NOTION_API_URL": url, "NOTION_PIPELINE_KEY": KEY}
         return project_at(root, environ | {"DAGSTER_HOME": str(root / ".dagster")})
 
     def start(self, account: Account, home: str, *, point: str = "none", times: int = 0) -> Worker:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from notion_pipeline.extraction.copied_stage import CopiedStage
+from notion_pipeline.extraction.manifest import MANIFEST, Manifest, read_manifest
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline_tests.support.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.many_workers import Account, Crowd, Lake, ManyWorkers, Size, edit
 from notion_pipeline_tests.support.patience import PATIENCE
+from notion_pipeline_tests.support.s3 import S3Place, s3_place
 from notion_pipeline_tests.support.shared_state import postgres_server
 from notion_pipeline_tests.support.sync.crashes import MEETINGS
 from notion_pipeline_tests.support.sync.truth import differences
@@ -117,18 +120,26 @@ def assert_equal_to_notion(lake: Lake, account: Account) -> None:
 @pytest.mark.parametrize(
     ("rows", "staging"),
     [
-        pytest.param(1_000, True, id="goes on"),
-        pytest.param(1_000, False, id="starts over"),
-        pytest.param(25_000, True, id="goes on, 25,000 rows", marks=pytest.mark.long),
+        pytest.param(1_000, "folder", id="goes on"),
+        pytest.param(1_000, "bucket", id="goes on from a bucket"),
+        pytest.param(1_000, "", id="starts over"),
+        pytest.param(2_500, "bucket", id="goes on from a bucket, 2,500 rows", marks=pytest.mark.long),
+        pytest.param(25_000, "folder", id="goes on, 25,000 rows", marks=pytest.mark.long),
     ],
 )
 def test_a_read_whose_worker_is_killed_costs_the_others_nothing(
-    server: int, tmp_path: Path, rows: int, staging: bool
+    server: int, tmp_path: Path, rows: int, staging: str
 ) -> None:
     limits = f"{{concurrent_requests: {CONCURRENT_REQUESTS}}}"
     with ExitStack() as stack:
         size = Size(sources=3, databases=1, rows=5, large=rows)
-        shared = ManyWorkers(tmp_path, server, stack, size, limits=limits, staging=staging)
+        place = stack.enter_context(s3_place()) if staging == "bucket" else None
+        shared = ManyWorkers(
+            *(tmp_path, server, stack, size),
+            limits=limits,
+            staging=place.url if place is not None else staging and str(tmp_path / "staging"),
+            environ=place.environ if place is not None else {},
+        )
         busy, other, alone = shared.accounts
         pages = rows // PAGE
         stop = Fault("hang", match=QUERY, at=pages // 2, times=CONCURRENT_REQUESTS, seconds=PATIENCE)
@@ -136,6 +147,8 @@ def test_a_read_whose_worker_is_killed_costs_the_others_nothing(
         first = shared.start(busy, "first")
         second = shared.start(other, "second")
         assert first.wait(lambda: stop.fired == CONCURRENT_REQUESTS) is None
+        if place is not None:
+            assert first.wait(lambda: files_copied(place) == files_staged(tmp_path / "first") > 0) is None
         first.kill()
         assert second.wait() == 0, second.log
 
@@ -150,8 +163,23 @@ def test_a_read_whose_worker_is_killed_costs_the_others_nothing(
             assert "not committed starts over" in third.log
             assert after >= pages
 
+        if place is not None:
+            assert place.keys == []
         shared.sync_here(alone)
         assert len(other.ws.requests) == len(alone.ws.requests)
         with shared.reading() as connection:
             for account in shared.accounts:
                 assert_equal_to_notion(Lake(connection), account)
+
+
+def files_staged(root: Path) -> int:
+    """How many answers a worker's own stages name."""
+    found = [read_manifest(path.parent) for path in root.glob(f".notion_pipeline/staging/*/*/*/{MANIFEST}")]
+    return sum(len(manifest.files) for manifest in found if isinstance(manifest, Manifest))
+
+
+def files_copied(place: S3Place) -> int:
+    """How many answers the copies in the bucket name."""
+    folders = [key.rpartition("/")[0] for key in place.keys if key.endswith(MANIFEST)]
+    found = [CopiedStage.read(place.bucket, folder, ()).manifest for folder in folders]
+    return sum(len(manifest.files) for manifest in found if isinstance(manifest, Manifest))

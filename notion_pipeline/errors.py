@@ -16,7 +16,7 @@ NotionPipelineError
 ├── ContentError                pages whose content could not be read; that of the others is committed
 ├── ExtractionError             the read of one data source cannot be finished; its table is unchanged
 │   └── IncompleteExtractError  more pages than Notion gives; split them, or narrow the start date
-├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME
+├── StagingError                no room or no right to write under NOTION_PIPELINE_HOME, or in the bucket of staging:
 │   └── StateError              the PostgreSQL that holds the state; see that it runs and takes its user
 └── CatalogError                the catalog cannot be read or written
     ├── CatalogBusyError        another process holds it; wait

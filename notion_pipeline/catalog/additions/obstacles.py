@@ -10,6 +10,7 @@ import duckdb
 from notion_pipeline.catalog.additions.declarations import constraints, declarations, referring_tables
 from notion_pipeline.catalog.additions.indexes import indexes
 from notion_pipeline.catalog.connection.duckdb_errors import reason
+from notion_pipeline.catalog.connection.opening import beside, database_of
 from notion_pipeline.errors import CatalogError
 
 _REFUSALS = (duckdb.DependencyException, duckdb.CatalogException, duckdb.ConstraintException, duckdb.BinderException)
@@ -24,12 +25,13 @@ def naming_what_is_in_the_way(
     Args:
         ours: Columns of the table that are not the user's.
     """
+    database = database_of(connection)
     try:
         yield
     except _REFUSALS as error:
         # This transaction has failed; another connection sees the table unchanged.
-        with connection.cursor() as beside:
-            own = _additions_to(beside, table, ours)
+        with beside(connection, database) as unchanged:
+            own = _additions_to(unchanged, table, ours)
         if not own:
             raise
         raise CatalogError(

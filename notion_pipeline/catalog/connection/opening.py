@@ -13,6 +13,19 @@ from notion_pipeline.catalog.sql import quote
 from notion_pipeline.errors import CatalogError
 
 
+def database_of(connection: duckdb.DuckDBPyConnection) -> str:
+    """The name that DuckDB gives to the catalog that a connection uses."""
+    return str(connection.execute("SELECT current_database()").fetchall()[0][0])
+
+
+def beside(connection: duckdb.DuckDBPyConnection, database: str) -> duckdb.DuckDBPyConnection:
+    """Another connection that uses a catalog of the same DuckDB, and sees what is committed; closed by the caller."""
+    made = connection.cursor()
+    if database_of(made) != database:  # as a lake, which is attached
+        made.execute(f"USE {quote(database)}")
+    return made
+
+
 @dataclass
 class Opening:
     """An open catalog of one thread.

@@ -10,6 +10,7 @@ import duckdb
 from notion_pipeline.catalog.additions.declarations import referring_tables
 from notion_pipeline.catalog.additions.indexes import drop_indexes, indexes, make_indexes
 from notion_pipeline.catalog.connection.duckdb_errors import reason
+from notion_pipeline.catalog.connection.opening import beside, database_of
 from notion_pipeline.catalog.sql import free_name, names_in, quote
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.rows.naming import TableRename
@@ -23,28 +24,26 @@ def can_be_renamed(
     Tried on another connection: a failure would end the caller's transaction.
     """
     passing = free_name(f"{rename.old}__moving", names_in(connection, schema))
-    ((database,),) = connection.execute("SELECT current_database()").fetchall()
-    with connection.cursor() as beside:
-        beside.execute(f"USE {quote(database)}")
-        beside.execute("BEGIN")
+    with beside(connection, database_of(connection)) as trying:
+        trying.execute("BEGIN")
         try:
-            found = indexes(beside, (schema, rename.old))
+            found = indexes(trying, (schema, rename.old))
             if found and duckdb.__version__.startswith("1."):
                 # Seen on 1.5.6: the file cannot be opened any more ("index storage info … not found").
                 raise CatalogError(
                     f"DuckDB {duckdb.__version__} leaves the file unreadable where a table that has the index "
                     f"{', '.join(quote(index.name) for index in found)} is renamed"
                 )
-            drop_indexes(beside, schema, found)
-            _rename(beside, schema, rename.old, passing)
-            make_indexes(beside, found, (schema, passing))
+            drop_indexes(trying, schema, found)
+            _rename(trying, schema, rename.old, passing)
+            make_indexes(trying, found, (schema, passing))
         except (duckdb.Error, CatalogError) as error:
             why = error.message if isinstance(error, CatalogError) else reason(error)
         else:
             why = ""
         with suppress(duckdb.Error):
-            beside.execute("ROLLBACK")
-        referring = referring_tables(beside, (schema, rename.old)) if why else []
+            trying.execute("ROLLBACK")
+        referring = referring_tables(trying, (schema, rename.old)) if why else []
     if why:
         by = f" {', '.join(referring)} refer to it by a foreign key." if referring else ""
         say(

@@ -15,6 +15,7 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.catalog.dialect import FILE, LAKE, dialect_of
 from notion_pipeline.catalog.listing.table_renames import can_be_renamed, rename_tables
+from notion_pipeline.catalog.sql import tables_in
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
 from notion_pipeline.rows.naming import TableRename
@@ -164,16 +165,19 @@ def test_a_block_of_reads_is_one_transaction_and_sees_one_state(server: int, tmp
             assert after == [(then,)]
 
 
-def test_table_can_be_renamed(location: Lake) -> None:
-    catalog = catalog_at(location)
+def test_table_that_nothing_depends_on_can_be_renamed(location: Lake) -> None:
+    catalog, told = catalog_at(location), list[str]()
     catalog.commit(make)
-    said: list[str] = []
-    with catalog.writing() as connection:
-        assert can_be_renamed(connection, "notion", TableRename("some id", "t", "u"), said.append), said
-        rename_tables(connection, "notion", [("t", "u")], {"t"})
+
+    def rename(connection: duckdb.DuckDBPyConnection) -> bool:
+        possible = can_be_renamed(connection, "notion", TableRename("x", "t", "tasks"), told.append)
+        rename_tables(connection, "notion", [("t", "tasks")], set())
+        return possible
+
+    assert catalog.commit(rename), told
     with catalog.reading() as connection:
         assert connection is not None
-        assert connection.execute("FROM notion.u").fetchall() == [(1,)]
+        assert tables_in(connection, "notion") == {"tasks"}
 
 
 def test_dialects(location: Lake, tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ OURS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def databases_of_lakes() -> Iterator[None]:
+    """What a test makes in the server of `--catalog postgres` ends with it."""
+    with catalogs.session.dropping():
+        yield
+
+
 @pytest.fixture
 def workspace() -> Workspace:
     """An empty workspace; tests add what they need, also while it is served."""
@@ -98,10 +105,8 @@ def project(tmp_path: Path, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPa
     root = tmp_path / "project"
     root.mkdir()
     (root / "workspace.yaml").touch()
-    if catalogs.session.kind != "file":
-        catalog, data_path = catalogs.place(root)
-        monkeypatch.setenv("NOTION_PIPELINE_CATALOG", catalog)
-        monkeypatch.setenv("NOTION_PIPELINE_DATA_PATH", data_path)
+    for name, value in catalogs.variables(root).items():
+        monkeypatch.setenv(name, value)
     return find_project(root)
 
 

@@ -41,6 +41,16 @@ class _Session:
             self._made.add(name)
         return f"dbname={name} host=127.0.0.1 port={self._port} user=notion"
 
+    @contextmanager
+    def dropping(self) -> Iterator[None]:
+        """Drops at the end what was made meanwhile: a server holds few hundred connections, and a database is 8 MB."""
+        kept = set(self._made)
+        yield
+        for name in self._made - kept:
+            assert self._port is not None
+            query(self._port, f"DROP DATABASE {name} WITH (FORCE)")
+            self._made.remove(name)
+
 
 session = _Session()
 
@@ -59,6 +69,14 @@ def place(folder: Path) -> tuple[str, str]:
     if session.kind == "lake":
         return f"ducklake:{folder / 'catalog.ducklake'}", files
     return f"ducklake:postgres:{session.database(folder)}", files
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """The same as a process in the folder is told it; empty for the file, which it has unless told otherwise."""
+    if session.kind == "file":
+        return {}
+    catalog, data_path = place(folder)
+    return {"NOTION_PIPELINE_CATALOG": catalog, "NOTION_PIPELINE_DATA_PATH": data_path}
 
 
 def location(folder: Path) -> CatalogLocation:

@@ -56,6 +56,8 @@ class Arrivals:
                     self.times.append(at)
                 await send(message)
 
+            # By this the sandbox reaches the connection that a fault cuts.
+            answer.__self__ = send.__self__  # type: ignore[attr-defined]
             path = scope.get("path", "")
             counts = path.startswith("/v1/") and not path.startswith("/v1/oauth")
             await app(scope, receive, answer if counts else send)
@@ -91,7 +93,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is in each workspace: `databases` of `rows` rows, and `large` rows more in the very first one."""
+    """How much there is in each workspace: `databases` of `rows` rows.
+
+    Attributes:
+        large: Rows more in the first database of each of the first two workspaces.
+    """
 
     sources: int
     databases: int
@@ -144,7 +150,7 @@ class ManyWorkers:
             source = ws.add_database(f"Tasks {database}", SCHEMA).data_source
             for row in range(size.rows):
                 source.add_page({"Name": f"Row {row}", "Effort": row, "State": "Open"})
-        if size.large and not number:
+        if size.large and number < 2:
             large = next(iter(ws.databases.values())).data_source
             add_rows(large, size.large, start=datetime(2026, 1, 1, tzinfo=timezone.utc), minutes=size.large / 5)
         ws.clock.advance(timedelta(hours=1))

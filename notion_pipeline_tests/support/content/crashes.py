@@ -28,6 +28,7 @@ from notion_pipeline.config.content import Chunks
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.content.crash_child import POINTS, SIZE
 from notion_pipeline_tests.support.content.truth import (
     chunk_differences,
@@ -94,6 +95,7 @@ class ContentCrashes:
         with SandboxServer(self.workspace) as server:
             environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
             environ |= {"NOTION_API_URL": server.url, "NOTION_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+            environ |= catalogs.variables(self.folder)
             engine = Engine(self.workspace, server.url, self.folder)
             command = [sys.executable, "-m", "notion_pipeline_tests.support.content.crash_child"]
             with subprocess.Popen(

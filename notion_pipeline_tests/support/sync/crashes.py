@@ -27,6 +27,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.sync.crash_child import POINTS
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import Pipeline
@@ -76,7 +77,7 @@ class Crashes:
             add_rows(tasks.data_source, 40, start=datetime(2026, 1, 1, tzinfo=timezone.utc), minutes=40)
         for name in ("workspace.yaml", "dagster.yaml"):
             shutil.copy(ROOT / name, folder / name)
-        self.pipeline = Pipeline(find_project(folder, {}), self.workspace)
+        self.pipeline = Pipeline(find_project(folder, catalogs.variables(folder)), self.workspace)
         self.toll = Toll()
 
     def run(self, kills: int, *, points: tuple[str, ...] = POINTS, say: Callable[[str], None] | None = None) -> Toll:
@@ -154,7 +155,7 @@ class Crashes:
     def _child(self, url: str, after: int | None, point: str, times: int, *args: str) -> int:
         """Runs a process; 0 where it finished, 1 where it was killed."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("NOTION_", "DAGSTER_"))}
-        environ |= {"NOTION_API_URL": url, "NOTION_TOKEN": TOKEN}
+        environ |= {"NOTION_API_URL": url, "NOTION_TOKEN": TOKEN, **catalogs.variables(self.folder)}
         process = subprocess.Popen(
             [sys.executable, "-m", "notion_pipeline_tests.support.sync.crash_child", point, str(times), "sync", *args],
             cwd=self.folder,

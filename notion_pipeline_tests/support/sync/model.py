@@ -397,7 +397,7 @@ class SyncMachine(RuleBasedStateMachine):
         }
 
     def _table(self) -> list[tuple[Any, ...]]:
-        if not (self.engine.folder / "catalog.duckdb").exists() or "tasks" not in self.engine.tables():
+        if self.engine.catalog.version() is None or "tasks" not in self.engine.tables():
             return []
         return self.engine.query("SELECT * FROM notion.tasks ORDER BY id")
 

@@ -149,6 +149,7 @@ class TestSync:
         assert not rows(project, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'notes'")
 
     def test_wait_for_a_held_catalog_is_told_at_once(self, project: Project, two_databases: Workspace) -> None:
+        catalogs.only_in_a_file("nobody waits for a lake")
         (project.root / "dagster.yaml").write_text(template("dagster.yaml"), encoding="utf-8")
         with held_by_another_process(project.root / "catalog.duckdb") as holder:
             assert holder.stdin is not None

@@ -59,7 +59,7 @@ def columns(pipeline: Pipeline, table: str = "people") -> list[str]:
 
 
 def state_is_lost(pipeline: Pipeline) -> None:
-    (pipeline.project.root / "catalog.duckdb").unlink()
+    catalogs.remove(pipeline.project.root)
     shutil.rmtree(pipeline.project.home)
 
 

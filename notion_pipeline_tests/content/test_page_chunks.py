@@ -151,7 +151,7 @@ def test_a_table_that_was_dropped_is_filled_again(pipeline: Pipeline, tasks: Dat
 def test_pages_are_cut_while_others_may_write(
     pipeline: Pipeline, workspace: Workspace, tasks: DataSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None, wait_seconds=1)
+    catalog = Catalog(catalogs.location(pipeline.project.root), log=lambda _: None, wait_seconds=1)
     written: list[str] = []
 
     def write(page_id: str) -> None:
@@ -181,6 +181,6 @@ def test_pages_are_cut_while_others_may_write(
 def test_chunks_of_content_that_changed_meanwhile_are_not_written(pipeline: Pipeline, tasks: DataSource) -> None:
     page_id, held = tasks.pages[0].id, chunks_of(pipeline, "First")
     stale = cut_page(page_id, "Words from before.", "another hash", Chunks())
-    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None)
+    catalog = Catalog(catalogs.location(pipeline.project.root), log=lambda _: None)
     assert catalog.commit(lambda connection: write_chunks(connection, "notion", [stale])) == 0
     assert chunks_of(pipeline, "First") == held

@@ -256,7 +256,7 @@ def test_flat_views_show_todays_names_of_whoever_made_a_row(
 
 
 def make_views(pipeline: Pipeline) -> None:
-    catalog = Catalog(pipeline.project.root / "catalog.duckdb", log=lambda _: None)
+    catalog = Catalog(catalogs.location(pipeline.project.root), log=lambda _: None)
     with catalog.writing() as connection:
         apply_changes(connection, "notion_views", view_changes(connection, "notion", "notion_views"))
 

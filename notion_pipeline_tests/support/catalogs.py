@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,11 +16,13 @@ import duckdb
 import pytest
 
 from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.connection.lake import _ATTACHED
 from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 
 KINDS = ("file", "lake", "postgres")
 _FILE = "catalog.duckdb"
+_LAKE, _LAKE_FILES = "catalog.ducklake", "catalog_files"
 
 
 class _Session:
@@ -35,7 +38,7 @@ class _Session:
         """The connection string of a database of this folder's own."""
         if self._port is None:
             self._port = self.stack.enter_context(postgres())
-        name = "lake_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        name = self._name(folder)
         if name not in self._made:
             query(self._port, f"CREATE DATABASE {name}")
             self._made.add(name)
@@ -47,9 +50,20 @@ class _Session:
         kept = set(self._made)
         yield
         for name in self._made - kept:
-            assert self._port is not None
-            query(self._port, f"DROP DATABASE {name} WITH (FORCE)")
-            self._made.remove(name)
+            self._drop(name)
+
+    def drop(self, folder: Path) -> None:
+        """Drops the database of a folder; `database` makes it again."""
+        self._drop(self._name(folder))
+
+    def _drop(self, name: str) -> None:
+        assert self._port is not None
+        query(self._port, f"DROP DATABASE {name} WITH (FORCE)")
+        self._made.remove(name)
+
+    @staticmethod
+    def _name(folder: Path) -> str:
+        return "lake_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
 session = _Session()
@@ -65,9 +79,9 @@ def place(folder: Path) -> tuple[str, str]:
     """The catalog of a project in this folder, as `catalog:` and `data_path:` of sources.yaml have it."""
     if session.kind == "file":
         return str(folder / _FILE), ""
-    files = str(folder / "catalog_files")
+    files = str(folder / _LAKE_FILES)
     if session.kind == "lake":
-        return f"ducklake:{folder / 'catalog.ducklake'}", files
+        return f"ducklake:{folder / _LAKE}", files
     return f"ducklake:postgres:{session.database(folder)}", files
 
 
@@ -77,6 +91,20 @@ def variables(folder: Path) -> dict[str, str]:
         return {}
     catalog, data_path = place(folder)
     return {"NOTION_PIPELINE_CATALOG": catalog, "NOTION_PIPELINE_DATA_PATH": data_path}
+
+
+def remove(folder: Path) -> None:
+    """The catalog of a folder is lost, with all that is in it."""
+    if session.kind == "file":
+        (folder / _FILE).unlink()
+        return
+    shutil.rmtree(folder / _LAKE_FILES)
+    if session.kind == "lake":
+        (folder / _LAKE).unlink()
+        return
+    session.drop(folder)
+    # As to a process that starts afterwards.
+    _ATTACHED.forget(str(location(folder)))
 
 
 def location(folder: Path) -> CatalogLocation:

@@ -15,14 +15,17 @@ import pytest
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.sync.known_states import KnownStates
+from notion_pipeline_tests.support import catalogs
 
 IDS = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(6)]
 MOVED = "UPDATE _notion_pipeline.stream_versions SET table_name = 'moved' WHERE data_source_id = ?"
 MOVE = """
 import sys
-import duckdb
-with duckdb.connect(sys.argv[1]) as connection:
-    connection.execute(sys.argv[2], [sys.argv[3]])
+from pathlib import Path
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.config.fields.catalog_location import location_of
+with Catalog(location_of(sys.argv[1], sys.argv[2], Path), log=print).writing() as connection:
+    connection.execute(sys.argv[3], [sys.argv[4]])
 """
 
 
@@ -40,7 +43,7 @@ class Counting(Catalog):
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Counting:
-    found = Counting(tmp_path / "catalog.duckdb", log=print)
+    found = Counting(catalogs.location(tmp_path), log=print)
     with found.writing() as connection:
         bookkeeping.create_tables(connection)
         bookkeeping.name_streams(
@@ -72,10 +75,10 @@ def test_one_opening_serves_those_that_ask_at_once(catalog: Counting) -> None:
 
 
 @pytest.mark.parametrize("by_another_process", [True, False])
-def test_what_was_committed_meanwhile_is_seen(catalog: Counting, *, by_another_process: bool) -> None:
+def test_what_was_committed_meanwhile_is_seen(tmp_path: Path, catalog: Counting, *, by_another_process: bool) -> None:
     def move() -> None:
         if by_another_process:
-            subprocess.run([sys.executable, "-c", MOVE, str(catalog.location), MOVED, IDS[2]], check=True)
+            subprocess.run([sys.executable, "-c", MOVE, *catalogs.place(tmp_path), MOVED, IDS[2]], check=True)
             return
         with catalog.writing() as connection:
             connection.execute(MOVED, [IDS[2]])
@@ -91,5 +94,5 @@ def test_what_was_committed_meanwhile_is_seen(catalog: Counting, *, by_another_p
 
 
 def test_without_a_catalog_nothing_is_known(tmp_path: Path) -> None:
-    missing = Counting(tmp_path / "none.duckdb", log=print)
+    missing = Counting(catalogs.location(tmp_path), log=print)
     assert asyncio.run(known(missing).of(IDS)) == {}

@@ -396,7 +396,7 @@ def test_lost_catalog_is_made_anew_from_a_partition_alone(
     runs: Runs, databases: list[Database], project: Project
 ) -> None:
     runs.job()
-    (project.root / "catalog.duckdb").unlink()
+    catalogs.remove(project.root)
     assert runs.assets(CONTENT, partition="a").success
     assert query(project, "SELECT name FROM notion.a") == [("row of A",)]
 

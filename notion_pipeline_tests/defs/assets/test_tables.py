@@ -14,6 +14,7 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 pytestmark = pytest.mark.slow
@@ -93,7 +94,7 @@ def test_definitions_with_tables_open_neither_connection_nor_catalog(
     monkeypatch.setattr(socket.socket, "connect", refuse_it)
     monkeypatch.setattr(duckdb, "connect", refuse_it)
     assert "notion/tasks" in keys(project)
-    (project.root / "catalog.duckdb").unlink()
+    catalogs.remove(project.root)
     assert "notion/tasks" in keys(project)
 
 

@@ -15,6 +15,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.listing.changes.test_changes import Ticks
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.dagster_runs import refuse
 from notion_pipeline_tests.support.whole_way import Pipeline
 
@@ -196,7 +197,7 @@ def test_database_named_by_id_that_search_misses_is_asked_for_once(
 def test_table_that_was_dropped_and_catalog_that_is_gone_are_made_anew(
     watched: Ticks, tasks: Database, notes: Database, workspace: Workspace, pipeline: Pipeline, project: Project
 ) -> None:
-    (project.root / "catalog.duckdb").unlink()
+    catalogs.remove(project.root)
     assert set(watched.due() or []) == {tasks.id, notes.id}
     pipeline.sync()
     assert pipeline.count("tasks") == 1
@@ -324,7 +325,7 @@ def test_what_a_full_sync_is_about_to_read_is_not_asked_for_beside_it(
     watched: Ticks, tasks: Database, notes: Database, project: Project, workspace: Workspace, pipeline: Pipeline
 ) -> None:
     run = pipeline.instance.create_run_for_job(watched.definitions.resolve_job_def("notion_full_sync"))
-    (project.root / "catalog.duckdb").unlink()
+    catalogs.remove(project.root)
     assert watched.due() is None
     workspace.edit_page(tasks.data_source.pages[0], {"Name": "edited"})
     # Its tables are made by the full sync; what was edited since is asked for as ever.

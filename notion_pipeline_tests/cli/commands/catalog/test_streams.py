@@ -6,6 +6,7 @@ import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
+from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.processes.holder import held_by_another_process
 
@@ -83,6 +84,7 @@ def test_several_sources_are_told_apart(commands: Commands) -> None:
 
 
 def test_catalog_that_is_held_is_waited_for_a_moment_only(commands: Commands, project: Project) -> None:
+    catalogs.only_in_a_file("nobody waits for a lake")
     commands.ok("sync", "databases")
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("streams")

@@ -62,6 +62,7 @@ def test_views_are_made_kept_and_removed(commands: Commands, workspace: Workspac
 
 
 def test_published_copy_gets_the_views_too(commands: Commands) -> None:
+    catalogs.only_in_a_file("nothing of a lake is published")
     commands.configure("publish: copy.duckdb\nsources: [{name: notion, account: {type: token}}]")
     commands.ok("sync")
     commands.ok("views")
@@ -100,6 +101,7 @@ def test_one_source_of_several(commands: Commands) -> None:
 
 
 def test_catalog_that_is_held_is_told(commands: Commands, project: Project) -> None:
+    catalogs.only_in_a_file("nobody waits for a lake")
     commands.ok("sync")
     with held_by_another_process(project.root / "catalog.duckdb") as holder:
         assert f"PID {holder.pid}" in commands.fails("views")

@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 
+from notion_pipeline.catalog.connection import Catalog
+from notion_pipeline.catalog.listing.databases import write_databases
+from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.errors import NothingSharedError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
+from notion_pipeline_tests.support.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.sync.bench import Bench
 
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"
@@ -35,6 +39,26 @@ def table_of(bench: Bench, database: Database) -> str:
     """The table that the catalog names for the first data source of a database."""
     (name,) = bench.query("SELECT data_sources[1].table_name FROM notion.databases WHERE id = ?", [database.id])[0]
     return str(name)
+
+
+@needs_ducklake
+def test_a_listing_adds_one_file_to_a_lake_however_many_databases(
+    workspace: Workspace, bench: Bench, tmp_path: Path
+) -> None:
+    for number in range(5):
+        add(workspace, f"Tasks {number}")
+    listing, _ = bench.list()
+    location = location_of(f"ducklake:{tmp_path / 'x.ducklake'}", str(tmp_path / "files"), Path)
+    lake = Catalog(location, log=lambda _: None)
+    for number in (1, 2, 3):
+        now = datetime(2026, 7, number, tzinfo=timezone.utc)
+        lake.commit(lambda connection, now=now: write_databases(connection, bench.source, listing, now))
+        assert len(list((tmp_path / "files" / "notion" / "databases").glob("*.parquet"))) == number
+    with lake.reading() as connection:
+        assert connection is not None
+        found = connection.execute("SELECT title, last_seen_at FROM notion.databases ORDER BY 1").fetchall()
+    assert [title for title, _ in found] == [f"Tasks {number}" for number in range(5)]
+    assert {seen for _, seen in found} == {now}
 
 
 def test_databases_has_the_columns_of_the_contract_in_order(workspace: Workspace, bench: Bench) -> None:

@@ -78,22 +78,27 @@ def write_databases(
     names = name_tables(connection, source, listing.databases, log)
     if before:
         _require_full_reads(connection, source.name, before, listing.databases)
-    for database_id in listing.retired:
-        in_trash = listing.gone.get(database_id) == IN_TRASH
-        connection.execute(
-            f"UPDATE {table} SET accessible = false, selected = false, in_trash = ?, archived = ? WHERE id = ?",
-            [in_trash, in_trash, database_id],
-        )
-    all_names = [name for name, _, _ in DATABASE_COLUMNS]
+    for in_trash in (True, False):
+        if gone := [key for key in listing.retired if (listing.gone.get(key) == IN_TRASH) is in_trash]:
+            connection.execute(
+                f"UPDATE {table} SET accessible = false, selected = false, in_trash = ?, archived = ? "
+                "WHERE list_contains(?, id)",
+                [in_trash, in_trash, gone],
+            )
+    all_names = tuple(name for name, _, _ in DATABASE_COLUMNS)
     fetched = {}
+    new, changed, seen = list[list[Any]](), list[list[Any]](), list[list[Any]]()
     for database in listing.databases:
         values = listed_values(source, database, names.tables, now)
         if database.raw is None:
-            _write(connection, table, database.id, LISTED_COLUMNS, values, is_new=False)
+            seen.append([database.id, *values])
         else:
-            row = [*database_values(database, database.raw), *values]
-            _write(connection, table, database.id, all_names, row, is_new=database.id not in before)
+            rows = changed if database.id in before else new
+            rows.append([*database_values(database, database.raw), *values])
             fetched[database.id] = database.search_digest
+    _write(connection, table, all_names, new, are_new=True)
+    _write(connection, table, all_names, changed)
+    _write(connection, table, ("id", *LISTED_COLUMNS), seen)
     bookkeeping.note_fetches(connection, source.name, fetched, now)
     return [
         ListedStream(
@@ -148,21 +153,30 @@ def _kept(connection: duckdb.DuckDBPyConnection, source: Source, listing: Listin
 def _write(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    database_id: str,
     names: Sequence[str],
-    values: Sequence[Any],
+    rows: Sequence[Sequence[Any]],
     *,
-    is_new: bool,
+    are_new: bool = False,
 ) -> None:
-    """Writes these columns of a database only: other columns may be the user's."""
-    kinds = {name: kind for name, kind, _ in DATABASE_COLUMNS}
-    marks = ["?::JSON" if kinds[name] == "JSON" else "?" for name in names]
-    if is_new:
-        columns = ", ".join(map(quote, names))
-        connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join(marks)})", list(values))
+    """Writes these columns of databases, their id among them, in one statement: in a lake each one adds files.
+
+    Other columns may be the user's.
+    """
+    if not rows:
         return
-    changes = ", ".join(f"{quote(name)} = {mark}" for name, mark in zip(names, marks, strict=True))
-    connection.execute(f"UPDATE {table} SET {changes} WHERE id = ?", [*values, database_id])
+    kinds = {name: kind for name, kind, _ in DATABASE_COLUMNS}
+    marks = ", ".join("?::JSON" if kinds[name] == "JSON" else "?" for name in names)
+    columns = ", ".join(map(quote, names))
+    typed = ", ".join(f"{quote(name)} {kinds[name]}" for name in names)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE listed ({typed})")
+    for row in rows:
+        connection.execute(f"INSERT INTO listed VALUES ({marks})", list(row))
+    if are_new:
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM listed")
+    else:
+        changes = ", ".join(f"{quote(name)} = listed.{quote(name)}" for name in names if name != "id")
+        connection.execute(f"UPDATE {table} AS known SET {changes} FROM listed WHERE known.id = listed.id")
+    connection.execute("DROP TABLE listed")
 
 
 def _require_full_reads(

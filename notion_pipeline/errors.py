@@ -184,6 +184,10 @@ class CatalogConflictError(CatalogError):
     """Another commit to a lake came first, and changed the same tables. Nothing of this one was written."""
 
 
+class CatalogUnreachableError(CatalogError):
+    """The server that keeps a lake went away, for longer than we wait."""
+
+
 class CatalogMemoryError(CatalogError):
     """DuckDB had too little memory for what it was to write."""
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import duckdb
+
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.state import StreamState
@@ -52,7 +54,9 @@ class KnownStates:
             return states
 
     def _read(self, wanted: frozenset[str]) -> dict[str, StreamState]:
-        with self._catalog.reading() as connection:
+        def states(connection: duckdb.DuckDBPyConnection | None) -> dict[str, StreamState]:
             if connection is None or not bookkeeping.has_bookkeeping(connection):
                 return {}
             return bookkeeping.stream_states(connection, self._source, only=wanted)
+
+        return self._catalog.read(states)

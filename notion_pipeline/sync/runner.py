@@ -272,12 +272,13 @@ class Sync:
         return [member.id for target in islice(self._waiting, _STATES_AHEAD) for member in target.data_sources]
 
     def _is_committed(self, stage_id: str) -> bool:
-        with self._catalog.reading() as connection:
-            return bool(
+        return self._catalog.read(
+            lambda connection: bool(
                 connection is not None
                 and bookkeeping.has_bookkeeping(connection)
                 and bookkeeping.is_committed(connection, stage_id)
             )
+        )
 
     def _has_other_rows(self, state: StreamState, ids: object) -> bool:
         with self._catalog.reading() as connection:

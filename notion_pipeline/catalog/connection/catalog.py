@@ -7,38 +7,27 @@ the catalog is kept in.
 
 from __future__ import annotations
 
-import threading
+import uuid
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import Retrying
 
+from notion_pipeline.catalog.connection.attempts import attempts
 from notion_pipeline.catalog.connection.duckdb_file import DuckDBFile
 from notion_pipeline.catalog.connection.file_lock import LockHeldError
 from notion_pipeline.catalog.connection.lake import lake
-from notion_pipeline.catalog.connection.opening import Opening, Storage
+from notion_pipeline.catalog.connection.opening import OPENED, Opening, Storage, opening_of, set_session
 from notion_pipeline.catalog.dialect import FILE
 from notion_pipeline.config.fields.catalog_location import CatalogLocation
-from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError
+from notion_pipeline.errors import CatalogBusyError, CatalogConflictError, CatalogError, CatalogUnreachableError
 
 WAIT_SECONDS = 600.0
 MEMORY_LIMIT = FILE.memory_limit
-#: Seconds before a commit that lost a race is made again: random, so that two do not lose to each other in turn.
-_AFTER_A_LOST_RACE = wait_random_exponential(multiplier=0.05, max=2)
 _Result = TypeVar("_Result")
-
-
-class _OfThisThread(threading.local):
-    """What a thread has open. A second opening shares the first, since the thread would wait for itself."""
-
-    def __init__(self) -> None:
-        self.openings: dict[Hashable, Opening] = {}
-
-
-_OPENED = _OfThisThread()
 
 
 class Catalog:
@@ -60,7 +49,7 @@ class Catalog:
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self.location = location
-        self._wait_seconds = wait_seconds
+        self._wait_seconds, self._log = wait_seconds, log
         self._storage: Storage = (
             DuckDBFile(location, config=config or {}, wait_seconds=wait_seconds, log=log)
             if isinstance(location, Path)
@@ -108,19 +97,25 @@ class Catalog:
                 self._let_go(self._kept)
 
     def _let_go(self, opening: Opening) -> None:
-        self._kept = None
-        if _OPENED.openings.get(self._storage.key) is opening:
-            del _OPENED.openings[self._storage.key]
+        if self._kept is opening:
+            self._kept = None
+        if OPENED.openings.get(self._storage.key) is opening:
+            del OPENED.openings[self._storage.key]
         opening.close()
 
     def read(self, query: Callable[[duckdb.DuckDBPyConnection | None], _Result]) -> _Result:
         """What a query finds in one state of the catalog; its connection is None where there is no catalog yet.
 
+        Args:
+            query: Made again as a whole where the server of a lake went away meanwhile.
+
         Raises:
             CatalogError: As `reading`.
         """
-        with self.reading() as connection:
-            return query(connection)
+        for attempt in self._attempts(CatalogUnreachableError):
+            with attempt, self.reading() as connection:
+                found = query(connection)
+        return found
 
     @contextmanager
     def reading(self, *, in_one_state: bool = True) -> Iterator[duckdb.DuckDBPyConnection | None]:
@@ -139,29 +134,35 @@ class Catalog:
         if not self._storage.exists():
             yield None
             return
-        if (around := _OPENED.openings.get(self._storage.key)) is not None:
-            opening, connection = None, around.connection.cursor()
-        else:
-            with self._errors("read", LockHeldError, OSError):
-                opening = self._storage.open_to_read()
-            if opening is None:
-                yield None
-                return
-            connection = self._opened(opening).connection
         has_begun = in_one_state and self._storage.is_shared
+        for attempt in self._attempts(CatalogUnreachableError):
+            with attempt:
+                opening = self._open_to_read(has_begun=has_begun)
+        if opening is None:
+            yield None
+            return
         try:
             with self._errors("read"):
-                if has_begun:
-                    connection.execute("BEGIN")
-                self._prepare(connection)
-                yield connection
+                yield opening.connection
         finally:
-            if has_begun:
-                _roll_back(connection)
-            if opening is None:
-                connection.close()
+            self._let_go(opening)
+
+    def _open_to_read(self, *, has_begun: bool) -> Opening | None:
+        with self._errors("read", LockHeldError, OSError):
+            if (around := OPENED.openings.get(self._storage.key)) is not None:
+                opening: Opening | None = opening_of(around.connection.cursor())
             else:
-                self._let_go(opening)
+                opening = self._storage.open_to_read()
+            if opening is None:
+                return None
+            try:
+                if has_begun:
+                    opening.connection.execute("BEGIN")
+                self._prepare(opening.connection)
+            except BaseException:
+                opening.close()
+                raise
+            return opening if around is not None else self._opened(opening)
 
     @contextmanager
     def attached(self, other: duckdb.DuckDBPyConnection, alias: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -182,7 +183,7 @@ class Catalog:
         if opening is None:
             raise CatalogError(f"There is no catalog {self.location}.")
         try:
-            _set(opening.connection)
+            set_session(opening.connection)
             yield opening.connection
         finally:
             opening.close()
@@ -199,8 +200,14 @@ class Catalog:
             CatalogMemoryError: The limit is too small for these rows.
             CatalogBusyError: Another process held the file for longer than we wait.
             CatalogConflictError: Another commit to a lake came first; nothing changed.
+            CatalogUnreachableError: The server of a lake went away; nothing changed, unless that was during COMMIT.
             CatalogError: The catalog cannot be written; its content did not change.
         """
+        with self._transaction(memory_limit) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, memory_limit: str | None, mark: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
         self._storage.check_place()
         opening = self._kept or self._open_to_write()
         connection = opening.connection
@@ -215,6 +222,8 @@ class Catalog:
                     connection.execute("SET preserve_insertion_order = false")
                     self._storage.limit_memory(connection, memory_limit)
                     yield connection
+                    if mark:
+                        self._storage.mark(connection, mark)
                     connection.execute("COMMIT")
                     is_committed = True
                 except BaseException:
@@ -233,26 +242,32 @@ class Catalog:
         """Makes a change in one transaction and returns what it returns; the way to write whatever may meet others.
 
         Args:
-            change: Done again as a whole where another writer's commit came first, so it must not count or consume
-                anything outside the connection.
+            change: Done again as a whole where another writer's commit came first, or the server of a lake went away,
+                so it must not count or consume anything outside the connection.
             memory_limit: As for `writing`.
 
         Raises:
             CatalogError: As `writing`; CatalogConflictError where others came first for longer than we wait.
         """
-        retries = Retrying(
-            retry=retry_if_exception_type(CatalogConflictError),
-            stop=stop_after_delay(self._wait_seconds),
-            wait=_AFTER_A_LOST_RACE,
-            reraise=True,
-        )
-        for attempt in retries:
-            with attempt, self.writing(memory_limit=memory_limit) as connection:
-                result = change(connection)
+        mark, was_lost = uuid.uuid4().hex, False
+        for attempt in self._attempts(CatalogConflictError, CatalogUnreachableError):
+            with attempt:
+                if was_lost:  # perhaps nothing but the answer to the COMMIT
+                    with self._errors("written"):
+                        self._storage.take_back(mark)
+                try:
+                    with self._transaction(memory_limit, mark) as connection:
+                        result = change(connection)
+                except CatalogUnreachableError:
+                    was_lost = True
+                    raise
         return result
 
+    def _attempts(self, *errors: type[CatalogError]) -> Retrying:
+        return attempts(errors, self._wait_seconds, self._log)
+
     def _open_to_write(self) -> Opening:
-        if self._storage.key in _OPENED.openings:
+        if self._storage.key in OPENED.openings:
             raise CatalogBusyError(
                 f"The catalog {self.location} cannot be written: this thread has it open already.",
                 hint="Write after the block that has it open.",
@@ -261,12 +276,12 @@ class Catalog:
             return self._opened(self._storage.open_to_write())
 
     def _opened(self, opening: Opening) -> Opening:
-        _OPENED.openings[self._storage.key] = opening
+        OPENED.openings[self._storage.key] = opening
         return opening
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._storage.use(connection)
-        _set(connection)
+        set_session(connection)
 
     @contextmanager
     def _errors(self, done: str, *also: type[Exception]) -> Iterator[None]:
@@ -283,9 +298,3 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ROLLBACK")
     except duckdb.Error:
         return  # A failed COMMIT or a full disk has already ended the transaction; the first error is raised.
-
-
-def _set(connection: duckdb.DuckDBPyConnection) -> None:
-    """Sets UTC, and no progress bar: DuckDB would draw it on the standard output of a console or a notebook."""
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")

@@ -16,6 +16,15 @@ _LOST_RACE = ("conflict", "could not serialize", "deadlock detected", "duplicate
 #: What DuckDB begins with where two make the same lake at once, or set its options, and what PostgreSQL says then.
 _MAKING = ("failed to initialize ducklake", "failed to insert config option")
 _MADE_MEANWHILE = ("already exists", "duplicate key", "concurrent")
+#: What the client of PostgreSQL says where its connection broke, or none can be made. DuckLake says of a commit that it
+#: lost so nothing but that it cannot be rolled back.
+_LOST_CONNECTION = (
+    *("server closed the connection", "no connection to the server", "connection not open", "terminating connection"),
+    *("connection to server", "unable to connect to postgres", "could not receive data from", "could not send data to"),
+    *("ssl connection has been closed", "ssl syscall error", 'failed to execute query "rollback"'),
+)
+#: A server that is there, and takes nobody while it starts or stops.
+_RESTARTING = ("the database system is starting", "the database system is shutting", "the database system is in rec")
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -42,6 +51,21 @@ def is_lost_race(error: BaseException) -> bool:
     if any(words in said for words in _MAKING):
         return any(words in said for words in _MADE_MEANWHILE)
     return isinstance(error, duckdb.TransactionException) and any(words in said for words in _LOST_RACE)
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether the server of a lake went away, or cannot be reached."""
+    said = str(error).lower()
+    if not isinstance(error, duckdb.Error) or is_restarting(error):
+        return is_restarting(error)
+    # What a server refuses for good it calls fatal: a password, a database that does not exist.
+    is_refused = "fatal:" in said and "terminating connection" not in said
+    return not is_refused and any(words in said for words in _LOST_CONNECTION)
+
+
+def is_restarting(error: BaseException) -> bool:
+    """Whether the server of a lake says that it starts or stops."""
+    return isinstance(error, duckdb.Error) and any(words in str(error).lower() for words in _RESTARTING)
 
 
 def _is_open_here(error: BaseException | None) -> bool:

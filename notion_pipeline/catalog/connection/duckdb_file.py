@@ -191,6 +191,12 @@ class DuckDBFile:
     def use(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB does, for the file that it opened."""
 
+    def mark(self, connection: duckdb.DuckDBPyConnection, mark: str) -> None:
+        """A file answers."""
+
+    def take_back(self, mark: str) -> None:
+        """A file answers."""
+
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         if not self.exists():
             return None

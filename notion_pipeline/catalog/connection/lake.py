@@ -14,7 +14,15 @@ from typing import Any
 
 import duckdb
 
-from notion_pipeline.catalog.connection.duckdb_errors import hint, is_busy, is_lost_race, is_out_of_memory, reason
+from notion_pipeline.catalog.connection.duckdb_errors import (
+    hint,
+    is_busy,
+    is_lost_connection,
+    is_lost_race,
+    is_out_of_memory,
+    is_restarting,
+    reason,
+)
 from notion_pipeline.catalog.connection.duckdb_file import LockedOpener, file_version
 from notion_pipeline.catalog.connection.lake_attach import (
     ALIAS,
@@ -23,14 +31,17 @@ from notion_pipeline.catalog.connection.lake_attach import (
     attach_to,
     make,
     set_options,
+    undo_snapshot,
     using,
 )
-from notion_pipeline.catalog.connection.opening import Opening, Storage, until_closed
+from notion_pipeline.catalog.connection.opening import Opening, Storage, opening_of, until_closed
 from notion_pipeline.catalog.dialect import LAKE
 from notion_pipeline.catalog.sql import quote, text
 from notion_pipeline.config.fields.catalog_location import Lake
-from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError
+from notion_pipeline.errors import CatalogConflictError, CatalogError, CatalogMemoryError, CatalogUnreachableError
 
+#: Of commits, in `ducklake_snapshots`.
+_AUTHOR = "notion_pipeline"
 _ATTACHED = AttachedLakes()
 
 
@@ -61,6 +72,12 @@ class _LakeStorage:
 
     def use(self, connection: duckdb.DuckDBPyConnection) -> None:
         using(connection)
+
+    def mark(self, connection: duckdb.DuckDBPyConnection, mark: str) -> None:
+        """A file answers."""
+
+    def take_back(self, mark: str) -> None:
+        """A file answers."""
 
     def limit_memory(self, connection: duckdb.DuckDBPyConnection, limit: str | None) -> None:
         if "memory_limit" in self._config:
@@ -111,10 +128,27 @@ class _ServerLake(_LakeStorage):
 
     def open_to_read(self) -> Opening | None:
         connection = _ATTACHED.to_read(self.key, self._location, self._config)
-        return _opening(connection) if connection is not None else None
+        return opening_of(connection) if connection is not None else None
 
     def open_to_write(self) -> Opening:
-        return _opening(_ATTACHED.to_write(self.key, self._location, self._config))
+        return opening_of(_ATTACHED.to_write(self.key, self._location, self._config))
+
+    def mark(self, connection: duckdb.DuckDBPyConnection, mark: str) -> None:
+        connection.execute(f"CALL {quote(ALIAS)}.set_commit_message({text(_AUTHOR)}, '', extra_info => {text(mark)})")
+
+    def take_back(self, mark: str) -> None:
+        opening = self.open_to_read()
+        if opening is None:
+            return
+        try:
+            snapshots = f"ducklake_snapshots({text(ALIAS)})"
+            found = opening.connection.execute(
+                f"SELECT snapshot_id FROM {snapshots} WHERE commit_extra_info = ?", [mark]
+            )
+            for (snapshot,) in found.fetchall():
+                undo_snapshot(opening.connection, int(snapshot))
+        finally:
+            opening.close()
 
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         if not attach_to(connection, self._location, alias, "READ_ONLY"):
@@ -123,9 +157,17 @@ class _ServerLake(_LakeStorage):
         (version,) = connection.execute(f"SELECT id FROM ducklake_current_snapshot({text(alias)})").fetchall()[0]
         connection.execute(f"DETACH {quote(alias)}")
         attach_to(connection, self._location, alias, "READ_ONLY", f"SNAPSHOT_VERSION {version}")
-        return until_closed(_opening(using(connection.cursor(), alias)), connection, alias)
+        return until_closed(opening_of(using(connection.cursor(), alias)), connection, alias)
 
     def error(self, error: Exception, done: str) -> CatalogError:
+        if is_lost_connection(error) and (_ATTACHED.was_reached(self.key) or is_restarting(error)):
+            _ATTACHED.forget(self.key)
+            return CatalogUnreachableError(
+                f"The catalog {self._location} cannot be {done}: the connection to its server was lost. "
+                f"{reason(error)}",
+                hint="Sync again when the server is back: what was read is kept, and the next run commits what is not "
+                "in the catalog.",
+            )
         told = super().error(error, done)
         if not isinstance(told, CatalogConflictError):
             _ATTACHED.forget(self.key)  # the connection to the server may be what is broken
@@ -204,7 +246,3 @@ class _FileLake(_LakeStorage):
 
 def _no_lake(file: Path) -> CatalogError:
     return CatalogError(f"{file} holds no DuckLake.", hint="Name another file in catalog:.")
-
-
-def _opening(connection: duckdb.DuckDBPyConnection) -> Opening:
-    return Opening(connection, connection.close)

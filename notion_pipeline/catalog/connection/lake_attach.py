@@ -25,6 +25,23 @@ _NO_INLINING = "DATA_INLINING_ROW_LIMIT 0"
 #: For every program that writes the lake. Parquet's row groups are whole in memory: DuckDB's default of 122,880 rows of
 #: Notion's fits no limit of ours. DuckDB 1.5.5 crashes where a limit of inlining above 0 is set beside a view.
 _OPTIONS = {"data_inlining_row_limit": "0", "parquet_row_group_size_bytes": "8MB"}
+#: For PostgreSQL. What is valid from one version to another has these two columns in all of DuckLake's tables.
+_UNDO = """
+DO $undo$
+DECLARE versioned text;
+BEGIN
+    FOR versioned IN
+        SELECT quote_ident(table_name) FROM information_schema.columns
+        WHERE table_schema = 'public' AND column_name = 'end_snapshot' AND table_name LIKE 'ducklake\\_%'
+    LOOP
+        EXECUTE 'DELETE FROM public.' || versioned || ' WHERE begin_snapshot = {snapshot}';
+        EXECUTE 'UPDATE public.' || versioned || ' SET end_snapshot = NULL WHERE end_snapshot = {snapshot}';
+    END LOOP;
+    UPDATE public.ducklake_snapshot_changes SET changes_made = '', commit_extra_info = NULL
+    WHERE snapshot_id = {snapshot};
+END
+$undo$
+"""
 _NOT_THERE = ("does not exist", "explicitly disabled")
 
 
@@ -122,6 +139,15 @@ def set_options(connection: duckdb.DuckDBPyConnection) -> None:
     rows = connection.execute(f"SELECT option_name FROM ducklake_options({text(ALIAS)}) WHERE scope = 'GLOBAL'")
     for name in sorted(_OPTIONS.keys() - {row[0] for row in rows.fetchall()}):
         connection.execute(f"CALL {quote(ALIAS)}.set_option({text(name)}, {text(_OPTIONS[name])})")
+
+
+def undo_snapshot(connection: duckdb.DuckDBPyConnection, snapshot: int) -> None:
+    """Takes what a commit brought and ended out of a lake's metadata in PostgreSQL; its version stays, without changes.
+
+    DuckLake deletes the files of a commit that it takes for failed, also where only the answer was lost: the lake would
+    name files that are gone.
+    """
+    connection.execute("CALL postgres_execute(?, ?)", [f"__ducklake_metadata_{ALIAS}", _UNDO.format(snapshot=snapshot)])
 
 
 def using(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> duckdb.DuckDBPyConnection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,18 @@ class Opening:
 
     connection: duckdb.DuckDBPyConnection
     close: Callable[[], None]
+
+
+def opening_of(connection: duckdb.DuckDBPyConnection) -> Opening:
+    """The opening of a connection, which rolls back what is not committed."""
+
+    def close() -> None:
+        # DuckDB ends the process where a transaction in a lake whose server went away is still open at the end.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        connection.close()
+
+    return Opening(connection, close)
 
 
 def until_closed(opening: Opening, attached_to: duckdb.DuckDBPyConnection, alias: str) -> Opening:
@@ -83,6 +96,12 @@ class Storage(Protocol):
     def use(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Makes names that name no database those of the catalog, for a connection of an opening."""
 
+    def mark(self, connection: duckdb.DuckDBPyConnection, mark: str) -> None:
+        """Writes into the transaction what tells it from others, where the answer to its COMMIT may be lost."""
+
+    def take_back(self, mark: str) -> None:
+        """Undoes the transaction with this mark, if it was committed: if its answer was lost, its files are gone."""
+
     def attach(self, connection: duckdb.DuckDBPyConnection, alias: str) -> Opening | None:
         """Attaches it to the DuckDB of another catalog, to read it there, as soon as nobody is in the way.
 
@@ -99,3 +118,19 @@ class Storage(Protocol):
         Args:
             done: `read` or `written`.
         """
+
+
+class _OfThisThread(threading.local):
+    """What a thread has open. A second opening shares the first, since the thread would wait for itself."""
+
+    def __init__(self) -> None:
+        self.openings: dict[Hashable, Opening] = {}
+
+
+OPENED = _OfThisThread()
+
+
+def set_session(connection: duckdb.DuckDBPyConnection) -> None:
+    """Sets UTC, and no progress bar: DuckDB would draw it on the standard output of a console or a notebook."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")

@@ -100,16 +100,22 @@ def keep_views(catalog: Catalog, source: str) -> str:
         Why it could not; empty where all is well. A sync does not fail because of its views.
     """
     try:
-        with catalog.reading() as connection:
-            schema = _schema_of_views(connection, source) if connection is not None else None
-            if connection is None or schema is None:
-                return ""
-            if not any(change.statements for change in view_changes(connection, source, schema)):
-                return ""
+        schema = catalog.read(lambda connection: _schema_to_change(connection, source))
+        if schema is None:
+            return ""
         catalog.commit(lambda writer: apply_changes(writer, schema, view_changes(writer, source, schema)))
     except CatalogError as error:
         return f"The flat views of source {source} are not up to date: {error.message} Run `notion-pipeline views`."
     return ""
+
+
+def _schema_to_change(connection: duckdb.DuckDBPyConnection | None, source: str) -> str | None:
+    """The schema with the views of a source; None where there is none, or all are up to date."""
+    schema = _schema_of_views(connection, source) if connection is not None else None
+    if connection is None or schema is None:
+        return None
+    has_changes = any(change.statements for change in view_changes(connection, source, schema))
+    return schema if has_changes else None
 
 
 def _schema_of_views(connection: duckdb.DuckDBPyConnection, source: str) -> str | None:

@@ -74,8 +74,7 @@ def after_commit(
         failed=[failure.id for failure in failed],
         names=found.resolution.names,
     )
-    with catalog.reading() as connection:
-        known = known_databases(connection, name)
+    known = catalog.read(lambda connection: known_databases(connection, name))
     _update_partitions(context, found.asset_keys, known, selected, state)
     reasons = [str(failure.error) for failure in failed]
     return [*reasons, str(found.listing.search_error)] if found.listing.search_error else reasons
@@ -129,9 +128,9 @@ def list_source(
         usage: Where a run counts what its requests take of the account's limit.
     """
     source = loaded.source(asset_keys.source)
-    with catalog.reading() as connection:
-        before = known_databases(connection, source.name)
-        names = known_names(connection, source.name)
+    before, names = catalog.read(
+        lambda connection: (known_databases(connection, source.name), known_names(connection, source.name))
+    )
     known = {key: database for key, database in before.items() if database.accessible}
 
     async def look() -> Listing:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 import dagster as dg
+import duckdb
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.listing.resolved import resolution_of_catalog
@@ -26,6 +27,8 @@ from notion_pipeline.defs.runs.run_targets import (
 )
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
+from notion_pipeline.listing.listed import KnownDatabase
+from notion_pipeline.listing.resolution import Resolution
 from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.sync.plan import Planner, expected_reads
 from notion_pipeline.sync.run.context import SyncOptions
@@ -87,10 +90,14 @@ def prepare_reads(
     staging = loaded.sources.staging_path(project)
     # A listing may just have named tables that the definitions do not know.
     now_known = asset_keys.knowing(load_tables(loaded.state, name))
-    with catalog.reading() as connection:
+    forced = forced_sync_type(context, config)
+
+    def look(connection: Optional[duckdb.DuckDBPyConnection]) -> tuple[Resolution, dict[str, KnownDatabase], Planner]:  # noqa: UP045
         resolution, known = resolution_of_catalog(connection, loaded.source(name))
-        current, forced = resolution.source, forced_sync_type(context, config)
-        planner = Planner.of_catalog(connection, current, forced=forced, staging=staging)
+        return resolution, known, Planner.of_catalog(connection, resolution.source, forced=forced, staging=staging)
+
+    resolution, known, planner = catalog.read(look)
+    current = resolution.source
     titles = [(database.id, database.title) for database in known.values() if database.accessible]
     problems = current.ambiguous_streams(titles, file=project.sources_label)
     unclear = {key: problem.message for key, problem in problems.items()}

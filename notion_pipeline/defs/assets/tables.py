@@ -150,9 +150,9 @@ def note_tables(
         # Two runs: who looks last writes last.
         lock = wait_for_lock(state, f"tables/{source}{LOCK_ENDING}")
         try:
-            with catalog.reading() as connection:
-                now = known_tables(connection, source)
-                committed = committed_bookmarks(connection, source)
+            now, committed = catalog.read(
+                lambda connection: (known_tables(connection, source), committed_bookmarks(connection, source))
+            )
             save_tables(state, source, now)
             save_committed(state, source, catalog.location, committed)
         finally:
@@ -219,8 +219,11 @@ def _renamed(
     ]
     if not renamed:
         return []
-    with catalog.reading() as connection:
-        current = {table.database_id: current_tables(connection, source, table.database_id) for _, table in renamed}
+    current = catalog.read(
+        lambda connection: {
+            table.database_id: current_tables(connection, source, table.database_id) for _, table in renamed
+        }
+    )
     events: list[TableEvent] = []
     for old, table in renamed:
         own = [entry for entry in current[table.database_id] if entry[0].data_source_id == table.data_source_id]

@@ -117,8 +117,7 @@ def _look(
     Args:
         values_of: Tables whose values are looked at row by row, with how many did not fit in the last read.
     """
-    with catalog.reading() as connection:
-        qualities = table_qualities(connection, source, tables=tables, values_of=values_of)
+    qualities = catalog.read(lambda connection: table_qualities(connection, source, tables=tables, values_of=values_of))
     return {
         quality.table.name: _Checked(
             quality.table,

@@ -208,8 +208,7 @@ def _loaded_before(
 ) -> LoadedDatabase:
     """A database that an earlier attempt of this run committed, with the tables that it did not live to report."""
     source, partition = reads.source, reads.partition(database.database_id)
-    with catalog.reading() as connection:
-        current = current_tables(connection, source.name, database.database_id)
+    current = catalog.read(lambda connection: current_tables(connection, source.name, database.database_id))
     unreported = {
         _bare(table.table): table_metadata(
             database, current_metadata(database, [(state, table)]), reads.asset_keys, "", partition

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Optional
 
 import dagster as dg
+import duckdb
 from dagster import DagsterRun
 from pydantic import Field
 
@@ -281,10 +282,13 @@ def committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source
     runs = earlier_attempts(context)
     if not runs:
         return frozenset()
-    with catalog.reading() as connection:
+
+    def committed(connection: Optional[duckdb.DuckDBPyConnection]) -> frozenset[str]:  # noqa: UP045
         if connection is None or not bookkeeping.has_bookkeeping(connection):
             return frozenset()
         return frozenset(bookkeeping.committed_in_run(connection, source, runs))
+
+    return catalog.read(committed)
 
 
 def earlier_attempts(context: dg.AssetExecutionContext) -> list[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
+from notion_pipeline_tests.support.s3 import s3_place
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline
 
 NAMES = ("First", "Second", "Third")
@@ -37,28 +36,10 @@ def words(pipeline: Pipeline, workspace: Workspace, tasks: DataSource) -> Pipeli
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bucket of a local S3 server, which the environment names."""
-    pytest.importorskip("obstore", reason="the extra s3 is not installed")
-    server_of = pytest.importorskip("moto.server", reason="moto, which speaks S3 here, is not installed")
-    # It would load this at its first answer, in a thread where a warning of another library becomes an error of ours.
-    importlib.import_module("moto.s3.responses")
-    server = server_of.ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        for name, value in (
-            ("AWS_ENDPOINT_URL", endpoint),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_REGION", "us-east-1"),
-        ):
+    with s3_place() as place:
+        for name, value in place.environ.items():
             monkeypatch.setenv(name, value)
-        # Its state is the process's.
-        assert httpx.post(f"{endpoint}/moto-api/reset", trust_env=False).is_success
-        assert httpx.put(f"{endpoint}/kept", trust_env=False).is_success
-        yield "s3://kept/folder"
-    finally:
-        server.stop()
+        yield place.url
 
 
 def sources(content: str = "{pages: false, users: false}", more: str = "") -> str:

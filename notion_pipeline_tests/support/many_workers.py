@@ -6,15 +6,13 @@ Workers are `notion-pipeline` processes, each in a folder of its own with a home
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -34,7 +32,7 @@ from notion_pipeline_tests.support.accounts.oauth_side import CREDENTIALS, OAuth
 from notion_pipeline_tests.support.accounts.token_stores import KEY
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.postgres import query
-from notion_pipeline_tests.support.sync.crash_child import ACCOUNT_VARIABLE, POINTS
+from notion_pipeline_tests.support.sync.crash_child import ACCOUNT_VARIABLE
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline, Run
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +108,7 @@ class ManyWorkers:
 
     Args:
         port: Of an empty PostgreSQL.
+        stack: Ends the servers, and the workers that are left.
         staging: Where they share reads in progress; a folder by default, and nowhere where it is empty.
         environ: Of the workers, beside what names their own places.
     """
@@ -125,7 +124,7 @@ class ManyWorkers:
         staging: str | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self._stack = folder, stack
         self._environ = dict(environ or {})
         staging = str(folder / "staging") if staging is None else staging
         for name in (LAKE, STATE):
@@ -187,6 +186,7 @@ class ManyWorkers:
                 stdout=output,
                 stderr=output,
             )
+        self._stack.callback(_end, process)
         return Worker(account, process, log, begins)
 
     def sync_here(self, account: Account, home: str = "here") -> Run:
@@ -203,6 +203,11 @@ class ManyWorkers:
         with Catalog(location, log=print).reading() as connection:
             assert connection is not None
             yield connection
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _source(name: str, limits: str) -> list[str]:
@@ -245,75 +250,6 @@ class Worker:
             self.process.wait()
         finally:
             release()
-
-
-@dataclass
-class Crowd:
-    """Threads that keep a worker each at work, and kill it again and again."""
-
-    shared: ManyWorkers
-    rounds: int
-    kills: int
-    seed: int = 1
-    errors: list[str] = field(default_factory=list)
-    finished: int = 0
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self, workers_each: int) -> None:
-        for account in self.shared.accounts:
-            for number in range(workers_each):
-                home = f"{account.source} worker {number}"
-                aims = random.Random(f"{self.seed} {home}")
-                thread = threading.Thread(target=self._work, args=(account, home, aims), daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    @property
-    def is_at_work(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
-
-    def _work(self, account: Account, home: str, aims: random.Random) -> None:
-        try:
-            kills = 0
-            for _ in range(self.rounds):
-                while (code := self._run(account, home, aims if kills < self.kills else None)) == -signal.SIGKILL:
-                    kills += 1
-                    account.kills += 1
-                if code != 0:
-                    return
-                self.finished += 1
-        except BaseException as error:
-            self.errors.append(f"{home}: {error!r}")
-
-    def _run(self, account: Account, home: str, aims: random.Random | None) -> int:
-        """Runs one process, with an aim to kill it or without; its exit code."""
-        if aims is None:
-            worker = self.shared.start(account, home)
-            code = worker.wait()
-        elif aims.random() < 0.5:
-            at = len(account.ws.requests) + aims.randint(1, 40)
-            worker = self.shared.start(account, home)
-            code = worker.wait(lambda: len(account.ws.requests) >= at)
-            if code is None:
-                worker.kill()
-                code = worker.process.wait()
-        else:
-            worker = self.shared.start(account, home, point=aims.choice(POINTS), times=aims.randint(1, 8))
-            code = worker.wait()
-        assert code is not None
-        if code not in (0, -signal.SIGKILL):
-            self.errors.append(f"{home} ended with {code}:\n{worker.log[-6000:]}")
-        return code
-
-
-def edit(accounts: Sequence[Account], choice: random.Random) -> None:
-    """Somebody edits a few rows of a workspace, and adds one."""
-    ws = choice.choice(accounts).ws
-    ws.clock.advance(timedelta(minutes=1))
-    source = choice.choice(list(ws.databases.values())).data_source
-    for page in choice.sample(list(source.pages), 2):
-        ws.edit_page(page, {"Name": f"Edited {choice.random()}"})
-    source.add_page({"Name": "New", "Effort": choice.random(), "State": "Done"})
 
 
 @dataclass

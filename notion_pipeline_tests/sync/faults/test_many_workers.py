@@ -15,13 +15,14 @@ from notion_pipeline.extraction.copied_stage import CopiedStage
 from notion_pipeline.extraction.manifest import MANIFEST, Manifest, read_manifest
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline_tests.support.lakehouse import needs_ducklake
-from notion_pipeline_tests.support.many_workers import Account, Crowd, Lake, ManyWorkers, Size, edit
+from notion_pipeline_tests.support.many_workers import Account, Lake, ManyWorkers, Size
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.s3 import S3Place, s3_place
 from notion_pipeline_tests.support.shared_state import postgres_server
 from notion_pipeline_tests.support.sync.crashes import MEETINGS
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY
+from notion_pipeline_tests.support.worker_crowd import Crowd, edit
 
 pytestmark = [needs_ducklake, pytest.mark.slow]
 
@@ -62,7 +63,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(
                 edit(shared.accounts, choice)
                 edits += 1
             time.sleep(0.3)
-        assert crowd.errors == []
+        assert not crowd.errors, "\n".join(crowd.errors)
         assert crowd.finished == size.sources * WORKERS_EACH * rounds
         assert sum(account.kills for account in shared.accounts) >= kills
 

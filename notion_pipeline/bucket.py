@@ -1,10 +1,11 @@
-"""Small objects in a bucket of S3, or of a store that speaks it.
+"""Buckets of S3, or of a store that speaks it; and small objects in one.
 
 Keys, region and endpoint come from the environment (AWS_…), as for a lake's `data_path`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
@@ -28,6 +29,49 @@ _FAILED_REQUEST = re.compile(r"Error performing (?P<request>\S+ \S+) in .*? - (?
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 _Answer = TypeVar("_Answer")
+
+
+def s3_store(
+    url: str, environ: Mapping[str, str], *, what: str, client_options: Mapping[str, Any], **options: Any
+) -> Any:
+    """A bucket, or a folder in one, as obstore takes it.
+
+    Args:
+        url: `s3://bucket/folder`.
+        environ: Variables with what is secret; they win over those of the process.
+        what: What goes there, for errors.
+        options: More of obstore's.
+
+    Raises:
+        ConfigError: The package for S3 is not installed, or a variable makes no sense to it.
+    """
+    try:
+        obstore: Any = import_module("obstore")
+        store: Any = import_module("obstore.store")
+    except ImportError:
+        raise ConfigError(
+            f"{what} go to {url}, and the package for S3 is not installed.",
+            hint="Install it: `pip install 'notion-pipeline[s3]'`.",
+        ) from None
+    # obstore would look there itself, but for the endpoint.
+    environ = {**os.environ, **environ}
+    keep_secret(*(environ[name] for name in _SECRETS if environ.get(name)))
+    config = {name.lower(): value for name in _VARIABLES if (value := environ.get(name, "").strip())}
+    endpoint = (environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or "").strip()
+    if endpoint:
+        if not web_address(endpoint):
+            raise ConfigError(
+                f"The bucket {url} cannot be used: AWS_ENDPOINT_URL holds no address.",
+                hint="Write it as https://host, or take it out for Amazon's own S3.",
+            )
+        config["aws_endpoint"] = endpoint
+    client = {**client_options, "allow_http": endpoint.lower().startswith("http://")}
+    try:
+        return store.S3Store.from_url(url, config=config, client_options=client, **options)
+    except (obstore.exceptions.BaseError, ValueError) as error:
+        raise ConfigError(
+            f"The bucket {url} cannot be used: {_reason(error)}.", hint="See the variables AWS_… ."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -60,31 +104,8 @@ class Bucket:
 
     def __init__(self, url: str, environ: Mapping[str, str]) -> None:
         self.url = url
-        try:
-            self._obstore: Any = import_module("obstore")
-            store: Any = import_module("obstore.store")
-        except ImportError:
-            raise ConfigError(
-                f"Reads in progress go to {url}, and the package for S3 is not installed.",
-                hint="Install it: `pip install 'notion-pipeline[s3]'`.",
-            ) from None
-        keep_secret(*(environ[name] for name in _SECRETS if environ.get(name)))
-        config = {name.lower(): value for name in _VARIABLES if (value := environ.get(name, "").strip())}
-        endpoint = (environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or "").strip()
-        if endpoint:
-            if not web_address(endpoint):
-                raise ConfigError(
-                    f"The bucket {url} cannot be used: AWS_ENDPOINT_URL holds no address.",
-                    hint="Write it as https://host, or take it out for Amazon's own S3.",
-                )
-            config["aws_endpoint"] = endpoint
-        client = {**_CLIENT, "allow_http": endpoint.lower().startswith("http://")}
-        try:
-            self._store = store.S3Store.from_url(url, config=config, client_options=client, retry_config=_RETRIES)
-        except (self._obstore.exceptions.BaseError, ValueError) as error:
-            raise ConfigError(
-                f"The bucket {url} cannot be used: {_reason(error)}.", hint="See the variables AWS_… ."
-            ) from None
+        self._store = s3_store(url, environ, what="Reads in progress", client_options=_CLIENT, retry_config=_RETRIES)
+        self._obstore: Any = import_module("obstore")
 
     def put(self, key: str, data: bytes) -> None:
         """Writes an object, in place of one that is there: readers see the one or the other, whole."""

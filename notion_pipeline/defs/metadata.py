@@ -284,11 +284,12 @@ def link(url: str) -> dg.MetadataValue[Any]:
 def source_code(maker: Callable[..., Any], project: Project) -> dict[str, Any]:
     """Code references of an asset: sources.yaml and our code. A package in an archive has no files to refer to."""
     code = inspect.unwrap(maker).__code__
+    module = f"{maker.__module__.replace('.', '/')}.py"
     references = [
         dg.LocalFileCodeReference(file_path=str(path.resolve()), line_number=line, label=label)
         for path, line, label in (
             (project.sources_file, 1, project.sources_file.name),
-            (Path(code.co_filename), code.co_firstlineno, f"notion_pipeline/defs/{Path(code.co_filename).name}"),
+            (Path(code.co_filename), code.co_firstlineno, module),
         )
         if path.is_file()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from notion_pipeline.config.content import Files
 from notion_pipeline.content.files.file_stores import FileStore, open_store, remove_stored, storage_key
 from notion_pipeline.errors import ConfigError, DownloadError
+from notion_pipeline.project import project_at
 
 KEY = storage_key("notion", "files/w/1/a.bin", "a.bin")
 
@@ -18,8 +20,8 @@ KEY = storage_key("notion", "files/w/1/a.bin", "a.bin")
 @pytest.fixture(params=["folder", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileStore:
     if request.param == "folder":
-        return open_store("kept/files", tmp_path)
-    return open_store(request.getfixturevalue("bucket"), tmp_path)
+        return open_store("kept/files", project_at(tmp_path))
+    return open_store(request.getfixturevalue("bucket"), project_at(tmp_path))
 
 
 async def pieces(size: int, *, error: Exception | None = None) -> AsyncIterator[bytes]:
@@ -62,22 +64,38 @@ def test_what_breaks_off_leaves_what_was_there(store: FileStore, size: int) -> N
 def test_files_are_removed_by_their_location(store: FileStore, tmp_path: Path) -> None:
     async def act() -> None:
         await store.write(KEY, pieces(3))
-        await remove_stored([store.location(KEY)], tmp_path)
+        await remove_stored([store.location(KEY)], project_at(tmp_path))
         assert await store.size(KEY) is None
-        await remove_stored([store.location(KEY)], tmp_path)
+        await remove_stored([store.location(KEY)], project_at(tmp_path))
 
     asyncio.run(act())
 
 
 def test_a_bucket_that_is_not_there_is_told(bucket: str, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="S3 refused it"):
-        asyncio.run(open_store("s3://another/folder", tmp_path).write(KEY, pieces(3)))
+        asyncio.run(open_store("s3://another/folder", project_at(tmp_path)).write(KEY, pieces(3)))
+
+
+def test_the_key_of_a_bucket_may_be_in_the_file_of_variables(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [name for name in os.environ if name.startswith("AWS_")]
+    (tmp_path / ".env").write_text("".join(f"{name}={os.environ[name]}\n" for name in names), encoding="utf-8")
+    for name in names:
+        monkeypatch.delenv(name)
+    store = open_store(bucket, project_at(tmp_path))
+
+    async def act() -> int | None:
+        await store.write(KEY, pieces(3))
+        return await store.size(KEY)
+
+    assert asyncio.run(act()) == 3
 
 
 def test_s3_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "obstore", None)
     with pytest.raises(ConfigError, match=r"notion-pipeline\[s3\]"):
-        open_store("s3://kept", tmp_path)
+        open_store("s3://kept", project_at(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["kept", "/var/kept", "s3://kept", "s3://kept/folder/more", "s3://kept/folder/"])

@@ -42,7 +42,7 @@ def company(pipeline: Pipeline, workspace: Workspace, bucket: str) -> Pipeline:
 
 def kept(company: Pipeline, bucket: str) -> dict[str, tuple[int, str]]:
     """Size and digest of what the bucket holds, by the name of the file."""
-    store = open_store(bucket, company.project.root)
+    store = open_store(bucket, company.project)
 
     async def read() -> dict[str, tuple[int, str]]:
         found = {}
@@ -89,7 +89,7 @@ def test_files_of_a_row_that_is_gone_leave_the_bucket(company: Pipeline, workspa
     workspace.trash(next(page for page in workspace.pages.values() if page.title == "one.pdf"))
     workspace.clock.advance(timedelta(hours=1))
     synced(company, "notion_full_sync")
-    store, key = open_store(bucket, company.project.root), path.removeprefix(f"{bucket}/")
+    store, key = open_store(bucket, company.project), path.removeprefix(f"{bucket}/")
     # With the row went its words; the file goes with the next run of files.
     assert asyncio.run(store.size(key)) == SIZES["one.pdf"]
     synced(company, JOB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import socket
@@ -257,7 +258,7 @@ def test_the_bucket_service_keeps_files(compose: ComposeProcesses, monkeypatch: 
         async def pieces() -> AsyncIterator[bytes]:
             yield content
 
-        store = BucketStore("s3://notion/files")
+        store = BucketStore("s3://notion/files", os.environ)
         await store.write("one.txt", pieces())
         return b"".join([piece async for piece in store.read("one.txt")])
 

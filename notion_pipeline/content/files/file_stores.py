@@ -8,16 +8,17 @@ import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from notion_pipeline.errors import ConfigError, DownloadError
+from notion_pipeline.bucket import S3, s3_store
+from notion_pipeline.errors import DownloadError
 from notion_pipeline.private_files import private_directory
+from notion_pipeline.project import Project
 
-S3 = "s3://"
 #: Bytes that are written at a time.
 _BLOCK = 1 << 20
 #: What a killed run left of a file half written goes after this long.
@@ -55,25 +56,27 @@ def storage_key(source: str, file_id: str, name: str) -> str:
     return f"{source}/{digest[:2]}/{digest}-{shown}"
 
 
-def open_store(download_to: str, root: Path) -> FileStore:
+def open_store(download_to: str, project: Project) -> FileStore:
     """The store that sources.yaml names.
 
     Args:
-        root: Of the project; a relative folder begins there.
+        project: A relative folder begins at its root, and its variables hold the key of a bucket.
 
     Raises:
-        ConfigError: S3 is asked for, and what it takes is not installed.
+        ConfigError: S3 is asked for, and what it takes is not installed or not set.
     """
-    return BucketStore(download_to) if download_to.startswith(S3) else FolderStore(download_to, root)
+    if download_to.startswith(S3):
+        return BucketStore(download_to, project.environ)
+    return FolderStore(download_to, project.root)
 
 
-async def remove_stored(paths: Sequence[str], root: Path) -> None:
+async def remove_stored(paths: Sequence[str], project: Project) -> None:
     """Removes files by the paths that `location` gave, whatever sources.yaml says by now."""
     stores: dict[str, FileStore] = {}
     for path in paths:
         # A key has three parts.
         download_to, *parts = path.rsplit("/", 3)
-        store = stores.setdefault(download_to, open_store(download_to or "/", root))
+        store = stores.setdefault(download_to, open_store(download_to or "/", project))
         await store.remove("/".join(parts))
 
 
@@ -146,25 +149,15 @@ async def _blocks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class BucketStore:
-    """Files in a bucket of S3. The key, region and endpoint come from the environment (AWS_…), as for other programs.
+    """Files in a bucket of S3. The key, region and endpoint come from the environment or `.env` (AWS_…).
 
     obstore rather than s3fs: it streams both ways, has no dependency, and pins no botocore beside a host's boto3.
     """
 
-    def __init__(self, download_to: str) -> None:
-        try:
-            obstore: Any = import_module("obstore")
-            store: Any = import_module("obstore.store")
-        except ImportError:
-            raise ConfigError(
-                f"Files go to {download_to}, and the package for S3 is not installed.",
-                hint="Install it: `pip install 'notion-pipeline[s3]'`.",
-            ) from None
+    def __init__(self, download_to: str, environ: Mapping[str, str]) -> None:
         self._named = download_to
-        self._obstore = obstore
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-        options: dict[str, Any] = {"client_options": {"allow_http": endpoint.startswith("http://")}}
-        self._store = store.S3Store.from_url(download_to, **({"endpoint": endpoint} if endpoint else {}), **options)
+        self._store = s3_store(download_to, environ, what="Files", client_options={})
+        self._obstore: Any = import_module("obstore")
 
     def location(self, key: str) -> str:
         return f"{self._named}/{key}"

@@ -134,7 +134,7 @@ def _page_content(
                 current,
                 asset_keys,
                 targets,
-                root=loaded.project.root,
+                project=loaded.project,
                 turns=turns,
                 log=log,
             )

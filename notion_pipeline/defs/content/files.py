@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any, Optional
 
 import dagster as dg
@@ -51,13 +50,13 @@ class FileReads:
     Attributes:
         targets: Whose files are kept, and how.
         batches: Ends by itself; to be entered after the files are listed.
-        root: Of the project, where relative folders begin.
+        project: Relative folders begin at its root; its variables hold the key of a bucket.
     """
 
     source: Source
     targets: tuple[tuple[ContentTarget, Keeping], ...]
     batches: Batches[FileRead]
-    root: Path
+    project: Project
     usage: RunUsage = field(default_factory=RunUsage)
     download_usage: DownloadUsage = field(default_factory=DownloadUsage)
 
@@ -89,10 +88,10 @@ def prepare_files(run: ContentRun, _: NoConfig) -> FileReads:
     Raises:
         ConfigError: Files are to go to S3, and what that takes is not installed.
     """
-    source, root = run.source, run.loaded.project.root
+    source, project = run.source, run.loaded.project
     with run.catalog.reading() as connection:
         found = content_targets(connection, source, run.databases, standalone_pages=source.reads_standalone_pages)
-    kept = keepings(found, root)
+    kept = keepings(found, project)
     targets = tuple((target, kept[target.id]) for target in found if target.id in kept)
     usage, download_usage = RunUsage(), DownloadUsage()
     batches = file_batches(
@@ -104,7 +103,7 @@ def prepare_files(run: ContentRun, _: NoConfig) -> FileReads:
         download_usage=download_usage,
         wait_turn=run.wait_turn,
     )
-    return FileReads(source, targets, batches, root, usage, download_usage)
+    return FileReads(source, targets, batches, project, usage, download_usage)
 
 
 async def _pages(catalog: Catalog, targets: Sequence[tuple[ContentTarget, Keeping]]) -> AsyncIterator[PageFiles]:
@@ -181,6 +180,6 @@ def _remove(catalog: Catalog, reads: FileReads) -> int:
     with catalog.reading() as connection:
         paths = files_to_remove(connection, reads.source.name)
     if paths:
-        asyncio.run(remove_stored(paths, reads.root))
+        asyncio.run(remove_stored(paths, reads.project))
         catalog.commit(lambda connection: note_removed(connection, reads.source.name, paths))
     return len(paths)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.content.due.pages import ContentScope, MakeRule, content_rule, count_due, due_pages
@@ -21,6 +20,7 @@ from notion_pipeline.defs.asset_keys import AssetKeys
 from notion_pipeline.notion.client import NotionClient
 from notion_pipeline.notion.limits.run_usage import RunUsage
 from notion_pipeline.notion.limits.turns import Turns
+from notion_pipeline.project import Project
 
 
 @dataclass
@@ -40,17 +40,17 @@ class ContentReads:
     usage: RunUsage = field(default_factory=RunUsage)
 
 
-def keepings(targets: Sequence[ContentTarget], root: Path) -> dict[str, Keeping]:
+def keepings(targets: Sequence[ContentTarget], project: Project) -> dict[str, Keeping]:
     """Where files are kept, by database id, for the databases whose files are.
 
     Args:
-        root: Of the project, where relative folders begin.
+        project: Relative folders begin at its root; its variables hold the key of a bucket.
 
     Raises:
         ConfigError: Files are to go to S3, and what that takes is not installed.
     """
     return {
-        target.id: Keeping(open_store(files.download_to, root), files.max_megabytes * MEGABYTE)
+        target.id: Keeping(open_store(files.download_to, project), files.max_megabytes * MEGABYTE)
         for target in targets
         if (files := target.content.files) is not None
     }
@@ -63,14 +63,14 @@ def start_reads(
     asset_keys: AssetKeys,
     targets: Sequence[ContentTarget],
     *,
-    root: Path,
+    project: Project,
     turns: Turns,
     log: Callable[[str], None],
 ) -> ContentReads:
     """Counts what is due, and prepares its reads.
 
     Args:
-        root: Of the project, where relative folders begin.
+        project: Relative folders begin at its root; its variables hold the key of a bucket.
 
     Raises:
         ConfigError: Files are to go to S3, and what that takes is not installed.
@@ -81,7 +81,7 @@ def start_reads(
             for target in targets
         }
     usage, workers = RunUsage(), source.limits.concurrent_requests
-    reader = ContentWithFiles(source.name, keepings(targets, root), connections=workers)
+    reader = ContentWithFiles(source.name, keepings(targets, project), connections=workers)
 
     async def pages() -> AsyncIterator[DuePage]:
         for target in targets:

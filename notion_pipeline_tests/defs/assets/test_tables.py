@@ -223,6 +223,6 @@ def test_code_is_found_where_the_package_is(runs: Runs, tasks: Database, project
         key: [reference.label for reference in spec(project, key).metadata["dagster/code_references"].code_references]
         for key in (TASKS, CONTENT, LISTING)
     }
-    assert labels[TASKS] == ["sources.yaml", "notion_pipeline/defs/tables.py"]
-    assert labels[CONTENT] == ["sources.yaml", "notion_pipeline/defs/assets.py"]
-    assert labels[LISTING] == ["sources.yaml", "notion_pipeline/defs/listing.py"]
+    assert labels[TASKS] == ["sources.yaml", "notion_pipeline/defs/assets/tables.py"]
+    assert labels[CONTENT] == ["sources.yaml", "notion_pipeline/defs/assets/source_assets.py"]
+    assert labels[LISTING] == ["sources.yaml", "notion_pipeline/defs/assets/listing.py"]

@@ -108,7 +108,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("catalog.upkeep", "defs", "cli", "cli.runs", "cli.wizard", "cli.commands"),
     ),
     "cli.commands.catalog": (
-        *("root", "config.fields", "config", "listing", "catalog", "catalog.state", "catalog.connection"),
+        *("root", "config.fields", "config", "listing", "listing.changes"),
+        *("catalog", "catalog.state", "catalog.connection"),
         *("catalog.listing", "catalog.content.tables", "catalog.read", "catalog.views", "catalog.migrate"),
         *("defs", "cli", "cli.runs", "cli.commands.sources"),
     ),

@@ -23,23 +23,39 @@ def save_committed(state: State, source: str, catalog: CatalogLocation, bookmark
         StagingError: The state cannot be used.
         OSError: Its file cannot be written.
     """
-    content = {
-        "catalog": _identity(catalog),
-        "bookmarks": {key: moment.isoformat() for key, moment in bookmarks.items()},
-    }
+    state.write(_key(source), orjson.dumps({"catalog": _identity(catalog), "bookmarks": _as_text(bookmarks)}))
+
+
+def add_copied(state: State, source: str, catalog: CatalogLocation, bookmarks: Mapping[str, datetime]) -> None:
+    """Keeps those of a copy of the catalog beside its own, until a run commits: whichever sources.yaml names is known.
+
+    Raises:
+        StagingError: The state cannot be used.
+        OSError: Its file cannot be written.
+    """
+    try:
+        content = dict(orjson.loads(state.read(_key(source)) or b""))
+    except (ValueError, TypeError):
+        content = {}
+    content["copies"] = {**content.get("copies", {}), _identity(catalog): _as_text(bookmarks)}
     state.write(_key(source), orjson.dumps(content))
 
 
 def load_committed(state: State, source: str, catalog: CatalogLocation) -> dict[str, datetime]:
-    """Bookmarks by data source id; none where the catalog is gone, is another file, or has no copy."""
+    """Bookmarks by data source id; none where the catalog is gone, is another one, or has no copy."""
     kept = state.read(_key(source))
     try:
         content = orjson.loads(kept or b"")
-        if content["catalog"] != _identity(catalog) or (isinstance(catalog, Path) and not catalog.exists()):
+        found = {**content.get("copies", {}), content.get("catalog"): content.get("bookmarks")}[_identity(catalog)]
+        if isinstance(catalog, Path) and not catalog.exists():
             return {}
-        return {key: datetime.fromisoformat(moment) for key, moment in content["bookmarks"].items()}
+        return {key: datetime.fromisoformat(moment) for key, moment in found.items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
+
+
+def _as_text(bookmarks: Mapping[str, datetime]) -> dict[str, str]:
+    return {key: moment.isoformat() for key, moment in bookmarks.items()}
 
 
 def _identity(catalog: CatalogLocation) -> str:

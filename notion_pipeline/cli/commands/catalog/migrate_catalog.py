@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from notion_pipeline.catalog.connection.duckdb_file import check_catalog_name
 from notion_pipeline.catalog.migrate.contents import Loss
 from notion_pipeline.catalog.migrate.copying import Copied, TableCopied, copy_catalog, prepare
 from notion_pipeline.catalog.migrate.target import Progress
+from notion_pipeline.catalog.state import committed_bookmarks
 from notion_pipeline.cli import CommandError
 from notion_pipeline.cli.catalog import catalog_at
 from notion_pipeline.cli.commands.sources.source_state import check_idle, confirm, instance_of
@@ -27,6 +29,7 @@ from notion_pipeline.config.fields.catalog_location import (
     location_of,
 )
 from notion_pipeline.config.sources import Sources, load_sources
+from notion_pipeline.listing.changes.committed import add_copied
 from notion_pipeline.project import Project, find_project
 
 
@@ -69,11 +72,19 @@ def migrate_catalog(
             _announce(old, new, len(prepared.contents.tables), prepared.progress, prepared.contents.losses)
         confirm("Copy it?", yes=yes)
         done = copy_catalog(old, new, _silent if as_json else _tell)
+    _keep_committed(project, sources, new)
     lines = _lines(target, new.location, data_path, sources)
     if as_json:
         echo_json(_as_json(old, new, done, prepared.contents.losses, lines))
     else:
         _tell_what_is_next(project, sources, new, done, lines)
+
+
+def _keep_committed(project: Project, sources: Sources, new: Catalog) -> None:
+    """Tells the sensor of each source what the copy holds: it would ask for every database once."""
+    state = sources.open_state(project)
+    for name in [entry.name for entry in sources.sources]:
+        add_copied(state, name, new.location, new.read(partial(committed_bookmarks, source=name)))
 
 
 def _location(project: Project, sources: Sources, text: str, data_path: str | None, option: str) -> CatalogLocation:

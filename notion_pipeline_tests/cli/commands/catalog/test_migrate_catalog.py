@@ -17,6 +17,8 @@ from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.migrate.copying import prepare
 from notion_pipeline.catalog.migrate.target import Progress, mark
 from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
+from notion_pipeline.config.shared_state import project_state
+from notion_pipeline.listing.changes.committed import load_committed
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline_tests.support import catalogs
@@ -103,6 +105,28 @@ def test_there_and_back_is_equal_and_nothing_is_read_again(commands: Commands, w
         ).fetchall()
     assert kinds == [("zstd",)]
     assert versions[0][0].startswith("v1.5")
+
+
+@pytest.mark.slow
+def test_sensor_knows_what_the_copy_holds(project: Project) -> None:
+    if catalogs.session.kind != "file":
+        pytest.skip("the test says where its catalogs are")
+    commands = Commands(project)
+    commands.configure("catalog: catalog.duckdb\nsources: [{name: notion, account: {type: token}}]\n")
+    commands.ok("sync")
+    root, state = project.root, project_state(project)
+    committed = load_committed(state, "notion", root / "catalog.duckdb")
+    assert committed
+    commands.ok("migrate-catalog", "catalog.duckdb", "moved.duckdb", "--yes")
+    commands.ok("migrate-catalog", "moved.duckdb", "again.duckdb", "--yes")
+    for name in ("catalog", "moved", "again"):
+        assert load_committed(state, "notion", root / f"{name}.duckdb") == committed
+    assert load_committed(state, "notion", root / "another.duckdb") == {}
+    # The copies that no run goes on with are not vouched for any longer.
+    commands.configure("catalog: moved.duckdb\nsources: [{name: notion, account: {type: token}}]\n")
+    commands.ok("sync")
+    assert load_committed(state, "notion", root / "moved.duckdb").keys() == committed.keys()
+    assert load_committed(state, "notion", root / "again.duckdb") == {}
 
 
 def requests_of(workspace: Workspace, call: Callable[[], object]) -> list[tuple[str, str]]:

@@ -103,7 +103,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("sandbox.sample",),
     ),
     "cli.commands.sources": (
-        *("root", "state", "config.fields", "config", "listing.changes", "catalog.state"),
+        *("root", "state", "config.fields", "config", "accounts.stores", "accounts", "listing.changes"),
+        "catalog.state",
         *("catalog.connection", "catalog.listing", "catalog.content.tables", "catalog.read", "catalog.views"),
         *("catalog.upkeep", "defs", "cli", "cli.runs", "cli.wizard", "cli.commands"),
     ),

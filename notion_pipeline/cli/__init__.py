@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "connect": ("Connect a Notion workspace in the browser.", "connect"),
     "disconnect": ("End the connection to a workspace.", "disconnect"),
     "accounts": ("Show the connected workspaces and their health.", "accounts"),
+    "move-accounts": ("Move connected accounts into PostgreSQL.", "sources.move_accounts"),
     "sources": ("Show all sources with their last and next runs.", "sources.sources"),
     "streams": ("Find streams by any part of their name.", "catalog.streams"),
     "add": ("Set up a source by answering questions.", "sources.add"),

@@ -105,6 +105,11 @@ def open_store(project: Project) -> TokenStore:
     return store
 
 
+def folder_store(project: Project) -> TokenStore:
+    """The accounts in the folder of this machine, wherever the project keeps them by now."""
+    return FileTokenStore(project.home, keys_of(project.environ.get(KEY_VARIABLE, "")), dump=dump, parse=parse)
+
+
 def _open_state(project: Project) -> TokenStore:
     keys, found = keys_of(project.environ.get(KEY_VARIABLE, "")), postgres_of(project)
     if found is not None:

@@ -158,11 +158,12 @@ def _move(connection: duckdb.DuckDBPyConnection, table: str, old: str, new: str)
 def _raise_for_additions(connection: duckdb.DuckDBPyConnection, source: str, tables: list[str]) -> None:
     """Refuses the rename if a copy of our tables would lose a user's additions."""
     where = "database_name = current_database() AND schema_name = ? AND list_contains(?, table_name)"
+    # A lake says NULL where no default is declared.
     rows = connection.execute(
         f"SELECT 'index ' || index_name, table_name FROM duckdb_indexes() WHERE {where} "
         f"UNION ALL SELECT lower(constraint_type) || ' constraint', table_name FROM duckdb_constraints() WHERE {where} "
         f"UNION ALL SELECT 'default of ' || column_name, table_name FROM duckdb_columns() "
-        f"WHERE {where} AND column_default IS NOT NULL",
+        f"WHERE {where} AND column_default NOT IN ('', 'NULL')",
         [source, tables] * 3,
     ).fetchall()
     if rows:

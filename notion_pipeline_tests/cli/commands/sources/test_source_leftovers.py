@@ -217,6 +217,7 @@ def test_columns_of_somebody_go_with_their_table_and_his_own_tables_stay(command
 
 
 def test_index_of_somebody_stops_a_rename_before_anything_is_done(commands: Commands, project: Project) -> None:
+    catalogs.only_in_a_file("a lake has no indexes")
     write(project, "CREATE INDEX mine ON old.tasks (name)")
     text = commands.sources_file.read_text()
     assert "index mine on old.tasks" in commands.fails("rename-source", "old", "new", "--yes")

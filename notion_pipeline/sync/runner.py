@@ -111,12 +111,7 @@ class Sync:
         seconds = _SECONDS_TOGETHER_IN_A_LAKE if self._catalog.commits_in_groups else SECONDS_TOGETHER
         return Reading(lambda handed, stop: self._read_all(targets, handed, stop), seconds, at_end=self._context.close)
 
-    async def _read_all(
-        self,
-        targets: Sequence[DatabaseTarget],
-        handed: Handed,
-        stop: threading.Event,
-    ) -> None:
+    async def _read_all(self, targets: Sequence[DatabaseTarget], handed: Handed, stop: threading.Event) -> None:
         waiting = self._waiting = deque(targets)
         most = self._options.source.limits.concurrent_requests
         readers_at_once = max(1, min(len(targets), most))

@@ -19,8 +19,8 @@ from notion_pipeline.defs.assets.tables import LISTING_VERSION
 from notion_pipeline.defs.commits.listing_commit import FoundListing, commit_listing
 from notion_pipeline.defs.dagster_internals import data_version_tags
 from notion_pipeline.defs.resources import LoadedProject
+from notion_pipeline.defs.runs.earlier_attempts import earlier_attempts
 from notion_pipeline.defs.runs.partitions import update_partitions
-from notion_pipeline.defs.runs.run_targets import earlier_attempts
 from notion_pipeline.listing.cache import load_search_error, save_listing
 from notion_pipeline.listing.databases import hold_back, list_databases
 from notion_pipeline.listing.listed import KnownDatabase, Listing

@@ -17,14 +17,8 @@ from notion_pipeline.defs.commits.database_commits import DatabaseReads
 from notion_pipeline.defs.commits.failed_assets import show_failed
 from notion_pipeline.defs.dagster_internals import step_of
 from notion_pipeline.defs.resources import LoadedProject
-from notion_pipeline.defs.runs.run_targets import (
-    AskedFor,
-    DatabaseConfig,
-    RunTargets,
-    committed_before,
-    forced_sync_type,
-    run_targets,
-)
+from notion_pipeline.defs.runs.earlier_attempts import committed_before
+from notion_pipeline.defs.runs.run_targets import AskedFor, DatabaseConfig, RunTargets, forced_sync_type, run_targets
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.listing.cache import load_search_error
 from notion_pipeline.listing.listed import KnownDatabase

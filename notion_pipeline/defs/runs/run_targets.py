@@ -6,12 +6,8 @@ from enum import Enum
 from typing import Optional
 
 import dagster as dg
-import duckdb
-from dagster import DagsterRun
 from pydantic import Field
 
-from notion_pipeline.catalog import state as bookkeeping
-from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.catalog.read.table_index import SyncedTable
 from notion_pipeline.config.selection import DatabaseName, find_databases, named_id, stream_name
 from notion_pipeline.config.sources import Source
@@ -35,8 +31,7 @@ SENSOR_TRIGGER = "changes"
 
 DATABASES_HELP = (
     "For a run without a partition: titles, globs on titles, tables, ids, addresses or stream names of the databases "
-    "to sync. "
-    "Empty: all selected ones."
+    "to sync. Empty: all selected ones."
 )
 #: The Launchpad shows a description in a small window.
 TITLES_SHOWN = 30
@@ -275,29 +270,3 @@ def forced_sync_type(context: dg.AssetExecutionContext, config: DatabaseConfig) 
             f'The run tag {SYNC_TYPE_TAG} is "{tag}".', hint=f"It may be {' or '.join(ForcedSyncType.__members__)}."
         )
     return tag
-
-
-def committed_before(context: dg.AssetExecutionContext, catalog: Catalog, source: str) -> frozenset[str]:
-    """Data sources that earlier attempts of this run committed."""
-    runs = earlier_attempts(context)
-    if not runs:
-        return frozenset()
-
-    def committed(connection: Optional[duckdb.DuckDBPyConnection]) -> frozenset[str]:  # noqa: UP045
-        if connection is None or not bookkeeping.has_bookkeeping(connection):
-            return frozenset()
-        return frozenset(bookkeeping.committed_in_run(connection, source, runs))
-
-    return catalog.read(committed)
-
-
-def earlier_attempts(context: dg.AssetExecutionContext) -> list[str]:
-    """Ids of the runs that tried the same before: this one where it retries, and the failed ones that it repeats."""
-    runs = [context.run.run_id] if context.retry_number else []
-    run: Optional[DagsterRun] = context.run  # noqa: UP045
-    while run is not None and run.parent_run_id is not None:
-        run = context.instance.get_run_by_id(run.parent_run_id)
-        if run is None or run.is_success:
-            break
-        runs.append(run.run_id)
-    return runs

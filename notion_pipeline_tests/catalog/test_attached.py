@@ -56,13 +56,13 @@ def test_one_catalog_is_read_while_another_is_written(
     with target.kept_open():
         target.commit(make)
         for _ in range(2):  # what is let go can be attached again
-            with target.reading() as reader, source.attached(reader, "_other") as found:
+            with target.reading(in_one_state=False) as reader, source.attached(reader, "_other") as found:
                 assert found.execute("SELECT count(*) FROM notion.t").fetchall() == [(1,)]
                 target.commit(lambda writer: writer.execute("INSERT INTO notion.t SELECT a + 1 FROM _other.notion.t"))
                 with pytest.raises(duckdb.Error, match="read-only"):
                     found.execute("INSERT INTO notion.t VALUES (2)")
     source.commit(make)
-    with target.reading() as connection:
+    with target.reading(in_one_state=False) as connection:
         assert sorted(connection.execute("SELECT a FROM notion.t").fetchall()) == [(1,), (2,), (2,)]
 
 
@@ -72,7 +72,7 @@ def test_lake_on_a_server_is_read_as_it_was(place: Callable[[str, str], CatalogL
     source.commit(make)
     with target.kept_open():
         target.commit(make)
-        with target.reading() as reader, source.attached(reader, "_other") as found:
+        with target.reading(in_one_state=False) as reader, source.attached(reader, "_other") as found:
             source.commit(make)
             assert found.execute("SELECT count(*) FROM notion.t").fetchall() == [(1,)]
 
@@ -83,13 +83,13 @@ def test_nobody_writes_a_file_meanwhile(tmp_path: Path) -> None:
         catalog.commit(make)
     with target.kept_open():
         target.commit(make)
-        with target.reading() as reader, source.attached(reader, "_other"):
+        with target.reading(in_one_state=False) as reader, source.attached(reader, "_other"):
             with (
                 pytest.raises(CatalogBusyError),
                 Catalog(source.location, log=print, wait_seconds=0.0).writing(),
             ):
                 pass
-            with Catalog(source.location, log=print, wait_seconds=5.0).reading() as beside:
+            with Catalog(source.location, log=print, wait_seconds=5.0).reading(in_one_state=False) as beside:
                 assert beside.execute("SELECT count(*) FROM notion.t").fetchall() == [(1,)]
 
 
@@ -98,7 +98,7 @@ def test_a_catalog_that_is_not_there(tmp_path: Path) -> None:
     target.commit(make)
     nowhere = Catalog(tmp_path / "a.duckdb", log=print)
     with (
-        target.reading() as reader,
+        target.reading(in_one_state=False) as reader,
         pytest.raises(CatalogError, match="There is no catalog"),
         nowhere.attached(reader, "_other"),
     ):

@@ -160,7 +160,9 @@ class _ServerLake(_LakeStorage):
         return until_closed(opening_of(using(connection.cursor(), alias)), connection, alias)
 
     def error(self, error: Exception, done: str) -> CatalogError:
-        if is_lost_connection(error) and (_ATTACHED.was_reached(self.key) or is_restarting(error)):
+        if is_restarting(error):
+            _ATTACHED.note_reached(self.key)
+        if is_lost_connection(error) and _ATTACHED.was_reached(self.key):
             _ATTACHED.forget(self.key)
             return CatalogUnreachableError(
                 f"The catalog {self._location} cannot be {done}: the connection to its server was lost. "

@@ -92,8 +92,12 @@ class AttachedLakes:
         with self._lock:
             self._kept.pop(key, None)
 
+    def note_reached(self, key: Hashable) -> None:
+        """The lake's server was there, if not the lake."""
+        self._known.add(key)
+
     def was_reached(self, key: Hashable) -> bool:
-        """Whether this process ever had the lake."""
+        """Whether this process ever had the lake, or an answer of its server."""
         return key in self._known
 
 

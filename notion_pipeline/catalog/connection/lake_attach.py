@@ -162,8 +162,8 @@ def using(connection: duckdb.DuckDBPyConnection, alias: str = ALIAS) -> duckdb.D
 
 def _prepare(connection: duckdb.DuckDBPyConnection, location: Lake) -> None:
     load_extensions(connection, location)
-    # DuckLake's statistics of a table whose first rows are NULL are wrong afterwards, and the planner takes comparisons
-    # for decided by them: joins lost rows that they should find.
+    # DuckLake's statistics of a column are wrong after a transaction that inserts NULL alone, then values; the planner
+    # takes comparisons for decided by them, and joins lose rows.
     connection.execute("SET GLOBAL disabled_optimizers = 'statistics_propagation'")
     set_secrets(connection, location)
     if location.data_path.lower().startswith(S3):

@@ -16,6 +16,14 @@ from notion_pipeline.catalog.dialect import dialect_of
 from notion_pipeline.catalog.sql import is_table, quote
 
 SCHEMA = "_notion_pipeline"
+#: What the first row of a table in a lake holds, by type; it counts as removed.
+_FIRST = {
+    "VARCHAR": "''",
+    "JSON": "'null'::JSON",
+    "BIGINT": "0",
+    "BOOLEAN": "false",
+    "TIMESTAMPTZ": "TIMESTAMPTZ '1970-01-01 00:00:00+00'",
+}
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,9 @@ def create(connection: duckdb.DuckDBPyConnection, table: VersionedTable) -> None
         connection.execute(f"CREATE TABLE {table.address} ({described})")
         if not dialect_of(connection).removes_superseded:
             # Of a table that never had a row DuckLake has no statistics, and asks the server for them in every query.
-            keys = "".join(f"'' AS {quote(name)}, " for name in table.key)
-            connection.execute(f"INSERT INTO {table.address} BY NAME SELECT {keys}0 AS version, true AS is_removed")
+            # Those of a column that was NULL at first are wrong, and mislead other programs.
+            values = ", ".join(_FIRST.get(kind, "NULL") for kind in table.columns.values())
+            connection.execute(f"INSERT INTO {table.address} VALUES ({values}, 0, true)")
     for name, kind in columns.items():
         connection.execute(f"ALTER TABLE {table.address} ADD COLUMN IF NOT EXISTS {quote(name)} {kind}")
 

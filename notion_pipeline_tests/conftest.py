@@ -24,7 +24,7 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.state.folder import FolderState
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.reader import Reader
 from notion_pipeline_tests.support.whole_way import Pipeline

@@ -13,8 +13,8 @@ from playwright.sync_api import Error, Page, expect
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.accounts.connecting_process import Folder
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.processes.browser import CHROMIUM, browser_page
 
 #: A folder to look at the pages in; nothing is kept without it.

@@ -14,9 +14,9 @@ from notion_pipeline.accounts.stores.token_store import open_store
 from notion_pipeline.project import find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
 from notion_pipeline_tests.support.accounts.connecting_process import Folder
 from notion_pipeline_tests.support.accounts.oauth_side import allow
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

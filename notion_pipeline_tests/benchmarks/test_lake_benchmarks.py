@@ -17,7 +17,7 @@ from benchmarks.project import Commits, Cost
 from benchmarks.server import TOKEN, Contents, Server
 from benchmarks.tables import Findings
 from benchmarks.workers import Together, bound_by
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
 
 

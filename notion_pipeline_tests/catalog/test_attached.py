@@ -11,7 +11,7 @@ import pytest
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.fields.catalog_location import CatalogLocation, location_of
 from notion_pipeline.errors import CatalogBusyError, CatalogError
-from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE
+from notion_pipeline_tests.support.catalog.lakehouse import HAS_DUCKLAKE
 from notion_pipeline_tests.support.processes.postgres import postgres, programs, query
 
 KINDS = ["file", *(["lake"] if HAS_DUCKLAKE else []), *(["server"] if HAS_DUCKLAKE and programs() else [])]

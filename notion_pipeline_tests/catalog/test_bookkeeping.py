@@ -12,8 +12,8 @@ from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
-from notion_pipeline_tests.support.former_catalog import FORMER, make_former
+from notion_pipeline_tests.support.catalog import catalogs
+from notion_pipeline_tests.support.catalog.former_catalog import FORMER, make_former
 from notion_pipeline_tests.support.sync.bench import Bench
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from notion_pipeline.catalog.state import CommitRecords
 from notion_pipeline.catalog.state.tables import BOOKMARKS, FULL_READS, SYNCS
 from notion_pipeline.catalog.upkeep.superseded import remove_superseded
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.processes.postgres import postgres
 
 pytestmark = [needs_ducklake, pytest.mark.slow]

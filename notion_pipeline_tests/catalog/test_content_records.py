@@ -33,8 +33,8 @@ from notion_pipeline.content.files.hosted_files import HostedFile
 from notion_pipeline.content.page_finder import FoundPages
 from notion_pipeline.content.pages import DuePage, PageContent, PageResult
 from notion_pipeline.content.users import User
-from notion_pipeline_tests.support import catalogs
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
+from notion_pipeline_tests.support.catalog import catalogs
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 
 
 @pytest.fixture

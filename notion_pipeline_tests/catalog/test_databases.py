@@ -17,7 +17,7 @@ from notion_pipeline.errors import NothingSharedError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.sync.bench import Bench
 
 TIMESTAMP = "TIMESTAMP WITH TIME ZONE"

@@ -13,7 +13,7 @@ from notion_pipeline.catalog.connection.lake_extensions import load_extensions
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 from notion_pipeline_tests.support.sync.bench import Bench
 

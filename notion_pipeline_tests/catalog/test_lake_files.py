@@ -17,7 +17,7 @@ from notion_pipeline.config.sources import load_sources
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.errors import CatalogError, ConfigError
 from notion_pipeline.project import project_at
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 
 AT_ONCE = timedelta(0)

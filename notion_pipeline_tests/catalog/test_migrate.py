@@ -17,8 +17,8 @@ from notion_pipeline.catalog.migrate.fingerprint import fingerprint
 from notion_pipeline.catalog.migrate.target import Progress, mark
 from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.errors import CatalogError
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
-from notion_pipeline_tests.support.small_catalog import SMALL, everything
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
+from notion_pipeline_tests.support.catalog.small_catalog import SMALL, everything
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sync.run.pace import ExpectedReads
 from notion_pipeline.sync.run.progress import LogProgress
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.holder import held_by_another_process
 

@@ -12,7 +12,7 @@ from notion_pipeline.config.sources import load_sources
 from notion_pipeline.errors import ConfigError, StagingError
 from notion_pipeline.project import Project, project_at
 from notion_pipeline.state.folder import FolderState
-from notion_pipeline_tests.support.s3 import S3Place, s3_place
+from notion_pipeline_tests.support.processes.s3 import S3Place, s3_place
 
 VARIABLE = "NOTION_PIPELINE_STAGING"
 

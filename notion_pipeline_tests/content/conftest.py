@@ -9,7 +9,7 @@ import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support.s3 import s3_place
+from notion_pipeline_tests.support.processes.s3 import s3_place
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline
 
 NAMES = ("First", "Second", "Third")

@@ -11,7 +11,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.richtext import mention_user, text
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, Run, later, synced
 
 CONTENT = "sources:\n  - name: notion\n    account: {type: token}\n    content: {pages: false, users: false, %s}\n"

@@ -15,7 +15,7 @@ from notion_pipeline.defs.content import chunks
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource, Page
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.whole_way import REFUSAL, SCHEMA, Pipeline, later, synced
 
 CHUNKS = "SELECT ordinal, heading_path, text FROM notion.page_chunks k JOIN notion.tasks t ON t.id = k.page_id"

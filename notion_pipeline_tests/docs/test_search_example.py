@@ -12,7 +12,7 @@ import pytest
 from examples.search.embeddings import chunk_vectors, search
 from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline, later, synced
 
 

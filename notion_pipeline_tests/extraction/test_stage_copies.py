@@ -19,7 +19,7 @@ from notion_pipeline.extraction.stage_copies import StageCopies
 from notion_pipeline.extraction.staging import Stage, open_stage
 from notion_pipeline_tests.extraction.test_staging import BOOKMARK, KEY, NOW, append, batch, ids
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.s3 import S3Place, s3_place
+from notion_pipeline_tests.support.processes.s3 import S3Place, s3_place
 
 DATA_SOURCE = Path("notion", "db", "ds")
 

@@ -15,7 +15,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 
 #: Of a database of tasks.
 SCHEMA = {"Name": "title", "Effort": "number", "State": {"type": "select", "options": ["Open", "Done"]}}

@@ -15,7 +15,7 @@ import pytest
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.sync.known_states import KnownStates
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 
 IDS = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(6)]
 MOVED = "UPDATE _notion_pipeline.stream_versions SET table_name = 'moved' WHERE data_source_id = ?"

@@ -16,7 +16,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline_tests.conftest import OURS, TOKEN
-from notion_pipeline_tests.support.s3 import S3Place, s3_place
+from notion_pipeline_tests.support.processes.s3 import S3Place, s3_place
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 

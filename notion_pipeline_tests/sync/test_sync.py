@@ -15,7 +15,7 @@ from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.locks import lock_database
 from notion_pipeline_tests.conftest import TOKEN
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY, REFUSAL, SCHEMA, Pipeline, later, synced, tasks_in
 

@@ -12,7 +12,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.sync.engine import BEFORE_COMMIT, Engine
 

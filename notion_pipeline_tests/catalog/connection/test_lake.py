@@ -19,7 +19,7 @@ from notion_pipeline.catalog.sql import tables_in
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
 from notion_pipeline.errors import CatalogConflictError, CatalogError
 from notion_pipeline.rows.naming import TableRename
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 

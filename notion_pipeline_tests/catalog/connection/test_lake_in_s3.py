@@ -10,7 +10,7 @@ import pytest
 from benchmarks.bucket import bucket, missing
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.fields.catalog_location import Lake, location_of
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.postgres import postgres, query
 

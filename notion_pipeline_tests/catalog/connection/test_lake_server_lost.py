@@ -15,7 +15,7 @@ from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.errors import CatalogError, CatalogUnreachableError
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.processes.cut_connection import cutting_proxy
 from notion_pipeline_tests.support.processes.postgres import Server, postgres_server, query

@@ -9,7 +9,7 @@ import pytest
 
 from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support.lakehouse import needs_ducklake, needs_postgres
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake, needs_postgres
 from notion_pipeline_tests.support.processes.postgres import Server, postgres_server, query
 from notion_pipeline_tests.support.whole_way import Pipeline, later, synced, tasks_in
 

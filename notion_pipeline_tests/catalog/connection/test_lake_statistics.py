@@ -8,7 +8,7 @@ import pytest
 
 from notion_pipeline.catalog.connection import Catalog
 from notion_pipeline.config.fields.catalog_location import location_of
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 
 pytestmark = needs_ducklake
 

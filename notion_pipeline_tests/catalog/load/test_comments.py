@@ -8,7 +8,7 @@ import pytest
 
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support.former_catalog import make_former
+from notion_pipeline_tests.support.catalog.former_catalog import make_former
 from notion_pipeline_tests.support.sync.bench import PAGE_COLUMNS, Bench
 
 pytestmark = pytest.mark.slow

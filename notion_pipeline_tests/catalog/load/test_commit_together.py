@@ -13,7 +13,7 @@ from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.defs.commits.group_commit import commit_group
 from notion_pipeline.extraction.extract import DatabaseExtract
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.patience import PATIENCE
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 

@@ -19,7 +19,7 @@ from notion_pipeline.extraction.extract import Extract, LoadResult
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.values import Raw
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.staged import made_page, staged_extract
 from notion_pipeline_tests.support.sync.bench import Bench
 

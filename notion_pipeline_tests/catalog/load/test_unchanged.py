@@ -20,7 +20,7 @@ from notion_pipeline.defs.commits.group_commit import commit_group
 from notion_pipeline.errors import CatalogError
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA: dict[str, Any] = {

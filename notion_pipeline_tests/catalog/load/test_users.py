@@ -14,7 +14,7 @@ from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.sandbox.model.users import User
 from notion_pipeline.sandbox.model.values import Raw
-from notion_pipeline_tests.support.former_catalog import make_former
+from notion_pipeline_tests.support.catalog.former_catalog import make_former
 from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA = "notion_views"

@@ -19,7 +19,7 @@ from notion_pipeline.catalog.views.flat_views import (
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
 from notion_pipeline.sandbox.model.objects import DataSource
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.sync.bench import Bench
 
 SCHEMA = "notion_views"

@@ -8,9 +8,9 @@ import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.s3 import s3_place
+from notion_pipeline_tests.support.processes.s3 import s3_place
 
 pytestmark = pytest.mark.slow
 

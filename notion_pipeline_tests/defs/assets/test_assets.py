@@ -13,7 +13,7 @@ from notion_pipeline.project import Project, find_project
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 METADATA = {

@@ -14,7 +14,7 @@ from notion_pipeline.defs.checks.findings import IDS, ROWS, SCHEMA, VALUES
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, LISTING, Runs, refuse
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
 from notion_pipeline_tests.listing.changes.test_changes import Ticks
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import refuse
 from notion_pipeline_tests.support.whole_way import Pipeline
 

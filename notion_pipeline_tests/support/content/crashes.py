@@ -28,7 +28,7 @@ from notion_pipeline.config.content import Chunks
 from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.content.crash_child import POINTS, SIZE
 from notion_pipeline_tests.support.content.truth import (
     chunk_differences,

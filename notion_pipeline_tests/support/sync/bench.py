@@ -32,7 +32,7 @@ from notion_pipeline.sync.reading import Reading
 from notion_pipeline.sync.run.context import SyncOptions
 from notion_pipeline.sync.run.progress import LogProgress
 from notion_pipeline.sync.runner import Sync
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 
 TOKEN = "ntn_sandbox_token"
 

@@ -27,7 +27,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.bulk import add_rows, bulk_schema
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.http.server import SandboxServer
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.sync.crash_child import POINTS
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import Pipeline

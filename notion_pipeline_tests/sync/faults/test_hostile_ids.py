@@ -23,7 +23,7 @@ from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import DataSource
 from notion_pipeline.state.folder import FolderState
 from notion_pipeline.sync.locks import lock_database
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.dagster_runs import CONTENT, Runs
 from notion_pipeline_tests.support.shared_state import database_locked
 from notion_pipeline_tests.support.sync.truth import differences

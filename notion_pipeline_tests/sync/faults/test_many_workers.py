@@ -14,15 +14,15 @@ import pytest
 from notion_pipeline.extraction.copied_stage import CopiedStage
 from notion_pipeline.extraction.manifest import MANIFEST, Manifest, read_manifest
 from notion_pipeline.sandbox.control.faults import Fault
-from notion_pipeline_tests.support.lakehouse import needs_ducklake
-from notion_pipeline_tests.support.many_workers import Account, Lake, ManyWorkers, Size
+from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.patience import PATIENCE
-from notion_pipeline_tests.support.s3 import S3Place, s3_place
+from notion_pipeline_tests.support.processes.many_workers import Account, Lake, ManyWorkers, Size
+from notion_pipeline_tests.support.processes.s3 import S3Place, s3_place
+from notion_pipeline_tests.support.processes.worker_crowd import Crowd, edit
 from notion_pipeline_tests.support.shared_state import postgres_server
 from notion_pipeline_tests.support.sync.crashes import MEETINGS
 from notion_pipeline_tests.support.sync.truth import differences
 from notion_pipeline_tests.support.whole_way import QUERY
-from notion_pipeline_tests.support.worker_crowd import Crowd, edit
 
 pytestmark = [needs_ducklake, pytest.mark.slow]
 

@@ -29,7 +29,7 @@ from notion_pipeline.sandbox.control.faults import Fault
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sync.run.progress import LogProgress, Progress
 from notion_pipeline_tests.conftest import TOKEN
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.dagster_runs import Runs
 from notion_pipeline_tests.support.patience import PATIENCE

@@ -14,9 +14,9 @@ from notion_pipeline.defs.checks.findings import SCHEMA
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.sandbox.model.objects import Database
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
+from notion_pipeline_tests.support.catalog.former_catalog import make_former
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.former_catalog import make_former
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -21,12 +21,12 @@ from notion_pipeline.config.shared_state import project_state
 from notion_pipeline.listing.changes.committed import load_committed
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
+from notion_pipeline_tests.support.catalog.lakehouse import HAS_DUCKLAKE, needs_ducklake
+from notion_pipeline_tests.support.catalog.small_catalog import SMALL, everything
 from notion_pipeline_tests.support.commands import Commands
-from notion_pipeline_tests.support.lakehouse import HAS_DUCKLAKE, needs_ducklake
 from notion_pipeline_tests.support.processes.postgres import programs
 from notion_pipeline_tests.support.sandbox.full_workspace import full_workspace
-from notion_pipeline_tests.support.small_catalog import SMALL, everything
 
 #: What a lake is kept in here; the test session's PostgreSQL where there is one.
 LAKES = [*(["lake"] if HAS_DUCKLAKE else []), *(["postgres"] if HAS_DUCKLAKE and programs() else [])]

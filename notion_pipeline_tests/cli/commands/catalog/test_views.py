@@ -7,7 +7,7 @@ import pytest
 
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.processes.holder import held_by_another_process
 

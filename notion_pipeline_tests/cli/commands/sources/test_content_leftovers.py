@@ -11,7 +11,7 @@ from notion_pipeline.cli.process import environment, working_in
 from notion_pipeline.cli.runs.sync_jobs import project_instance
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.commands import Commands
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -17,7 +17,7 @@ from notion_pipeline.defs.build import build_definitions
 from notion_pipeline.project import Project
 from notion_pipeline.sandbox.edits.workspace import Workspace
 from notion_pipeline.state.folder import FolderState
-from notion_pipeline_tests.support import catalogs
+from notion_pipeline_tests.support.catalog import catalogs
 from notion_pipeline_tests.support.commands import Commands
 from notion_pipeline_tests.support.shared_state import database_locked
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from notion_pipeline_tests.support.many_workers import Account, ManyWorkers
+from notion_pipeline_tests.support.processes.many_workers import Account, ManyWorkers
 from notion_pipeline_tests.support.sync.crash_child import POINTS
 
 

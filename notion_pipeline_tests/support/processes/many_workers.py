@@ -35,7 +35,7 @@ from notion_pipeline_tests.support.processes.postgres import query
 from notion_pipeline_tests.support.sync.crash_child import ACCOUNT_VARIABLE
 from notion_pipeline_tests.support.whole_way import SCHEMA, Pipeline, Run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAKE, STATE = "lake", "state"
 
 

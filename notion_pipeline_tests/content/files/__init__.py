@@ -1,0 +1,1 @@
+"""Tests of `notion_pipeline.content.files`."""

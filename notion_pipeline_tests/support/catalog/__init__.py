@@ -1,0 +1,1 @@
+"""Catalogs of tests: where they are kept, former ones, small ones, lakes."""

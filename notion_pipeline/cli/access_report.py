@@ -234,7 +234,7 @@ def mistakes(report: AccessReport) -> list[str]:
     source = report.resolution.source
     lines = report.resolution.mistakes
     for database in report.listing.databases:
-        label = f'"{shown_line(database.title) or "Untitled"}" ({database.id})'
+        label = database.label
         if not source.selects(database.id, database.title):
             continue
         if (reason := report.resolution.held_back.get(database.id)) is not None:

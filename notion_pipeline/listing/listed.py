@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.database_ref import DatabaseRef
 from notion_pipeline.errors import NotionError, NotionPipelineError
 from notion_pipeline.rows.naming import first_table
 
 
 @dataclass(frozen=True)
-class KnownDatabase:
+class KnownDatabase(DatabaseRef):
     """A database as earlier listings left it in the catalog.
 
     Attributes:
@@ -22,9 +23,6 @@ class KnownDatabase:
         tables: The tables of its data sources, without the schema.
     """
 
-    id: str
-    title: str
-    url: str
     data_sources: tuple[tuple[str, str], ...]
     selected: bool
     accessible: bool
@@ -49,7 +47,7 @@ class ListedDataSource:
 
 
 @dataclass(frozen=True)
-class ListedDatabase:
+class ListedDatabase(DatabaseRef):
     """A database that the connection sees now.
 
     Attributes:
@@ -59,9 +57,6 @@ class ListedDatabase:
         search_digest: Digest of its search results; None where search does not show it.
     """
 
-    id: str
-    title: str
-    url: str
     raw: dict[str, Any] | None
     data_sources: tuple[ListedDataSource, ...]
     found_by: frozenset[str]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from notion_pipeline.database_ref import DatabaseRef
 from notion_pipeline.errors import NotionPipelineError
-from notion_pipeline.outside import shown_line
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,12 @@ class DataSourceTarget:
 
 
 @dataclass(frozen=True)
-class DatabaseTarget:
+class DatabaseTarget(DatabaseRef):
     """A database to read.
 
     Attributes:
         failure: Why it cannot be read, where the listing of the same run found a reason.
     """
 
-    id: str
-    title: str
-    url: str
     data_sources: tuple[DataSourceTarget, ...]
     failure: NotionPipelineError | None = None
-
-    @property
-    def label(self) -> str:
-        return f'"{shown_line(self.title) or "Untitled"}" ({self.id})'

@@ -320,7 +320,7 @@ def land_each(bench: Bench, sync_type: str | None = None) -> dict[str, str]:
     """Syncs as a run does, one database after the other; the messages of those that failed, by table."""
     bench.workspace.clock.advance(timedelta(hours=1))
     listing, streams = bench.list()
-    tables = {stream.database_id: stream.tables[0].removeprefix("notion.") for stream in streams}
+    tables = {stream.id: stream.tables[0].removeprefix("notion.") for stream in streams}
     failures = {}
     for read in bench.reads(listing, sync_type):
         try:

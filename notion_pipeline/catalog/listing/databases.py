@@ -22,22 +22,20 @@ from notion_pipeline.catalog.listing.table_names import name_tables
 from notion_pipeline.catalog.sql import quote
 from notion_pipeline.config.selection import stream_name
 from notion_pipeline.config.sources import Source
+from notion_pipeline.database_ref import DatabaseRef
 from notion_pipeline.listing.databases import IN_TRASH
 from notion_pipeline.listing.listed import KnownDatabase, ListedDatabase, Listing
 from notion_pipeline.rows.naming import first_table
 
 
 @dataclass(frozen=True)
-class ListedStream:
+class ListedStream(DatabaseRef):
     """A database as the catalog has it after a listing.
 
     Attributes:
         failure: Why it could not be listed; the catalog then keeps what the last listing wrote.
     """
 
-    database_id: str
-    title: str
-    url: str
     stream: str
     tables: tuple[str, ...]
     sync_type: str
@@ -47,7 +45,7 @@ class ListedStream:
     @property
     def partition(self) -> str:
         """Its partition key; see `KnownDatabase`."""
-        return first_table(table.split(".", 1)[1] for table in self.tables) or self.database_id
+        return first_table(table.split(".", 1)[1] for table in self.tables) or self.id
 
 
 def write_databases(
@@ -102,7 +100,7 @@ def write_databases(
     bookkeeping.note_fetches(connection, source.name, fetched, now)
     return [
         ListedStream(
-            database_id=database.id,
+            id=database.id,
             title=database.title,
             url=database.url,
             stream=stream_name(database.id),
@@ -137,7 +135,7 @@ def _kept(connection: duckdb.DuckDBPyConnection, source: Source, listing: Listin
         ).fetchall():
             kept.append(
                 ListedStream(
-                    database_id=failure.id,
+                    id=failure.id,
                     title=failure.title,
                     url=url,
                     stream=stream_name(failure.id),

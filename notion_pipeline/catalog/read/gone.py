@@ -10,10 +10,11 @@ import duckdb
 from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.read.inventory import GONE_REASON, synced_tables
 from notion_pipeline.catalog.sql import quote
+from notion_pipeline.database_ref import DatabaseRef
 
 
 @dataclass(frozen=True)
-class GoneDatabase:
+class GoneDatabase(DatabaseRef):
     """A database that was listed once and is not seen any more.
 
     Attributes:
@@ -22,9 +23,6 @@ class GoneDatabase:
         tables: Its tables as `schema.table`; they stay as they are.
     """
 
-    id: str
-    title: str
-    url: str
     reason: str
     last_seen_at: datetime | None
     tables: tuple[str, ...]
@@ -33,7 +31,7 @@ class GoneDatabase:
         """On one line: which database, why, since when, and what stays."""
         seen = f", last seen {self.last_seen_at:%Y-%m-%d %H:%M} UTC" if self.last_seen_at else ""
         stays = f"; its rows stay in {', '.join(self.tables)} and are not synced any more" if self.tables else ""
-        return f'"{self.title or "Untitled"}" ({self.id}) is {self.reason}{seen}{stays}'
+        return f"{self.label} is {self.reason}{seen}{stays}"
 
 
 def gone_databases(connection: duckdb.DuckDBPyConnection | None, source: str) -> list[GoneDatabase]:

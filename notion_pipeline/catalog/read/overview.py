@@ -12,6 +12,7 @@ import duckdb
 from notion_pipeline.catalog import state as bookkeeping
 from notion_pipeline.catalog.listing.known_databases import has_databases
 from notion_pipeline.catalog.sql import names_in, quote, text
+from notion_pipeline.database_ref import DatabaseRef
 
 #: Tables counted by one statement: DuckDB is slow to plan very large ones.
 _COUNTED_AT_ONCE = 200
@@ -34,12 +35,9 @@ class StreamTable:
 
 
 @dataclass(frozen=True)
-class CatalogStream:
+class CatalogStream(DatabaseRef):
     """A database as of the last listing and the syncs since."""
 
-    database_id: str
-    title: str
-    url: str
     accessible: bool
     last_seen_at: datetime
     tables: tuple[StreamTable, ...]

@@ -88,7 +88,7 @@ def test_data_source_that_moved_has_its_new_owner_everywhere(
         assert "tasks" not in tables_of_database(connection, "notion", old)
         tables = {table.name: (table.database_id, table.title) for table in synced_tables(connection, "notion")}
         assert tables["tasks"] == (new, "Work")
-        streams = {stream.database_id: stream for stream in catalog_streams(connection, "notion") or []}
+        streams = {stream.id: stream for stream in catalog_streams(connection, "notion") or []}
         assert "tasks" in {table.table for table in streams[new].tables}
         assert "tasks" not in {table.table for table in streams[old].tables}
 

@@ -53,14 +53,14 @@ class Stream:
         if self.database is None:
             return Searchable(self.name, names=(self.title, f"{self.source}.{self.name}"))
         names = [name for table in self.tables for name in (table.table, table.name, f"{self.source}.{table.table}")]
-        ids = (self.database.database_id, *(table.data_source_id for table in self.tables))
+        ids = (self.database.id, *(table.data_source_id for table in self.tables))
         return Searchable(self.title, ids, tuple(names))
 
     def as_json(self) -> dict[str, Any]:
         return {
             "source": self.source,
             "stream": self.name,
-            "database_id": self.database.database_id if self.database else None,
+            "database_id": self.database.id if self.database else None,
             "title": self.title,
             "url": self.database.url if self.database else None,
             "data_sources": [
@@ -140,15 +140,15 @@ def _listing_command(name: str, wanted: Sequence[Source]) -> str:
 def _stream(source: Source, database: CatalogStream, content: Mapping[str, int] | None) -> Stream:
     return Stream(
         source=source.name,
-        name=stream_name(database.database_id),
+        name=stream_name(database.id),
         title=database.title or "Untitled",
         database=database,
         tables=database.tables,
-        sync_type=source.sync_type_for(database.database_id, database.title).value,
-        selected=database.accessible and source.selects(database.database_id, database.title),
+        sync_type=source.sync_type_for(database.id, database.title).value,
+        selected=database.accessible and source.selects(database.id, database.title),
         rows=database.rows,
         last_sync_at=database.last_sync_at,
-        pages_with_content=content.get(database.database_id, 0) if content is not None else None,
+        pages_with_content=content.get(database.id, 0) if content is not None else None,
     )
 
 

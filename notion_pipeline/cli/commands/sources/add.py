@@ -248,7 +248,7 @@ def _in_catalog(project: Project, sources: Sources, name: str) -> InCatalog:
     """What the catalog knows of an existing source; nothing where it cannot be read."""
     try:
         with open_catalog(project, sources).reading() as connection:
-            rows = {found.database_id: found.rows for found in catalog_streams(connection, name) or ()}
+            rows = {found.id: found.rows for found in catalog_streams(connection, name) or ()}
             return InCatalog(
                 accessible_databases(connection, name),
                 known_names(connection, name),

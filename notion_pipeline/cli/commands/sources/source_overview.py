@@ -83,7 +83,7 @@ class Overview:
 
     @property
     def selected(self) -> int:
-        return sum(self.source.selects(stream.database_id, stream.title) for stream in self.seen)
+        return sum(self.source.selects(stream.id, stream.title) for stream in self.seen)
 
     @property
     def rows(self) -> int:

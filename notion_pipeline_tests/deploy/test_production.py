@@ -113,7 +113,8 @@ def test_systemd_understands_the_units(project: Path, tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "notion-" in line] == []
 
 
-@pytest.mark.slow
+# Three minutes of waiting for the minutes of a schedule.
+@pytest.mark.long
 def test_schedules_run_and_new_tables_show_without_a_hand(
     workspace: Workspace, sandbox: SandboxServer, project: Path, services: Services
 ) -> None:

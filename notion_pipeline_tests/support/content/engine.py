@@ -20,6 +20,7 @@ from notion_pipeline.defs.content.unpartitioned import ContentRun, RefreshConfig
 from notion_pipeline.defs.content.users import prepare_users, store_users
 from notion_pipeline.errors import NotionPipelineError
 from notion_pipeline.notion.limits.turns import Turns
+from notion_pipeline.project import project_at
 from notion_pipeline.sandbox.control.requests import Request
 from notion_pipeline_tests.support.sync.engine import Engine
 
@@ -101,7 +102,7 @@ class ContentEngine(Engine):
             run.source,
             run.asset_keys,
             targets,
-            root=self.folder,
+            project=project_at(self.folder),
             turns=run.turns,
             log=self.lines.append,
         )

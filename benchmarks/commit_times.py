@@ -25,20 +25,20 @@ def main() -> None:
     """Takes the place of the module's own process."""
     report, module = Path(sys.argv[1]), sys.argv[2]
     found = Commits([], [])
-    writing = Catalog.writing
+    transaction = Catalog._transaction
 
     @contextmanager
-    def timed(catalog: Catalog, **options: Any) -> Iterator[Any]:
+    def timed(catalog: Catalog, *options: Any) -> Iterator[Any]:
         began_at = time.perf_counter()
         try:
-            with writing(catalog, **options) as connection:
+            with transaction(catalog, *options) as connection:
                 yield connection
         except CatalogConflictError:
             found.lost_seconds.append(time.perf_counter() - began_at)
             raise
         found.seconds.append(time.perf_counter() - began_at)
 
-    Catalog.writing = timed  # type: ignore[method-assign,assignment]
+    Catalog._transaction = timed  # type: ignore[method-assign,assignment]
     atexit.register(lambda: report.write_text(json.dumps(vars(found)), encoding="utf-8"))
     sys.argv = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

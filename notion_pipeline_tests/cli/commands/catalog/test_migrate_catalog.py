@@ -261,14 +261,14 @@ import os, signal, sys
 from notion_pipeline.cli import main
 from notion_pipeline.catalog.connection import Catalog
 left = int(sys.argv.pop(1))
-plain = Catalog.writing
-def writing(self, **options):
+plain = Catalog._transaction
+def transaction(self, *options):
     global left
     left -= 1
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return plain(self, **options)
-Catalog.writing = writing
+    return plain(self, *options)
+Catalog._transaction = transaction
 main(prog_name="notion-pipeline")
 """
 

@@ -9,7 +9,7 @@ from notion_pipeline.accounts.onboarding import locked
 from notion_pipeline.accounts.stores.stored_account import StoredAccount
 from notion_pipeline.accounts.stores.token_store import TokenStore, room_for, save_surely
 from notion_pipeline.accounts.uninterrupted import uninterrupted
-from notion_pipeline.errors import StagingError
+from notion_pipeline.errors import StateError
 
 
 def move_account(bot_id: str, old: TokenStore, new: TokenStore) -> StoredAccount | None:
@@ -19,7 +19,7 @@ def move_account(bot_id: str, old: TokenStore, new: TokenStore) -> StoredAccount
         The account as the new store has it; None where the old one has it no longer.
 
     Raises:
-        StagingError: The new store gives back another account than it was given; the old one keeps it.
+        StateError: The new store gives back another account than it was given; the old one keeps it.
         NotionPipelineError: A store cannot be used; the old one keeps it.
     """
     with locked(old, bot_id), locked(new, bot_id), room_for(new, bot_id), uninterrupted("the tokens that are moved"):
@@ -31,7 +31,7 @@ def move_account(bot_id: str, old: TokenStore, new: TokenStore) -> StoredAccount
             save_surely(new, account)
             kept = new.load(bot_id)
             if kept != account:
-                raise StagingError(
+                raise StateError(
                     f"The tokens of {account.label} are not the same where they were moved to.",
                     hint="They are kept where they were. Try again.",
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from notion_pipeline.catalog.state.tables import BOOKMARKS
 from notion_pipeline.config.fields.catalog_location import location_of
 from notion_pipeline.config.sources import Source, parse_sources
 from notion_pipeline.defs.commits.group_commit import commit_group
+from notion_pipeline.errors import CatalogBusyError
 from notion_pipeline.extraction.extract import DatabaseExtract
 from notion_pipeline_tests.support.catalog.lakehouse import needs_ducklake
 from notion_pipeline_tests.support.patience import PATIENCE
@@ -91,3 +93,18 @@ def test_a_commit_may_take_the_memory_that_the_files_of_many_commits_need(lake: 
     limit = "SELECT current_setting('memory_limit')"
     ((in_force,),) = lake.commit(lambda connection: connection.execute(limit).fetchall())
     assert in_force == "488.2 MiB"
+
+
+def test_a_catalog_that_was_waited_for_in_vain_is_not_waited_for_by_each(
+    lake: Catalog, source: Source, tmp_path: Path
+) -> None:
+    lake.commit(bookkeeping.create_tables)
+    impatient = Catalog(lake.location, log=lambda _: None, wait_seconds=0.3)
+    with ThreadPoolExecutor(1) as pool, lake.writing():
+        committing = pool.submit(lambda: list(commit_group(impatient, source, group(tmp_path, "one", "two"), "run")))
+        done = committing.result(PATIENCE)
+    errors = [database.failures[0] for database, committed in done if not committed]
+    assert [isinstance(error, CatalogBusyError) for error in errors] == [True, True]
+    assert [error.database.split('"')[1] for error in errors] == ["one", "two"]
+    # One attempt failed, and both tell of it.
+    assert errors[0].__cause__ is errors[1].__cause__ is not None
